@@ -1,0 +1,100 @@
+import { access, constants, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const LOCK_POLL_MS = 100;
+/** Older than any download may take: whoever wrote it is gone, though another process may have its ID by now. */
+const ABANDONED_MS = 15 * 60_000;
+
+/** Where downloads are kept: for every checkout of this user, or where `ROLE_BUILD_CACHE_DIR` says. */
+export function cacheFolder(): string {
+  const { ROLE_BUILD_CACHE_DIR: ours, XDG_CACHE_HOME: xdg } = process.env;
+  if (ours) return ours;
+  return join(xdg || join(homedir(), '.cache'), 'iam-orchestrator');
+}
+
+/**
+ * The folder `name` of the cache, filled once for all processes and all time.
+ *
+ * It appears complete or not at all, since it is filled under another name. The lock only saves others the same download:
+ * should two processes hold it, both fill and the first to finish wins.
+ */
+export async function installOnce(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
+  const cache = cacheFolder();
+  const folder = join(cache, name);
+  if (await exists(folder)) return folder;
+
+  await mkdir(cache, { recursive: true });
+  const lock = `${folder}.lock`;
+  while (!(await takeLock(lock))) {
+    await delay(LOCK_POLL_MS);
+    if (await exists(folder)) return folder;
+  }
+  try {
+    if (await exists(folder)) return folder;
+    await removeAbandoned(cache, name);
+    const partial = `${folder}.partial-${process.pid}-${Date.now()}`;
+    await mkdir(partial);
+    try {
+      await fill(partial);
+      await rename(partial, folder).catch(async (error: unknown) => {
+        if (!(await exists(folder))) throw error;
+      });
+    } finally {
+      await rm(partial, { recursive: true, force: true });
+    }
+    return folder;
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+async function takeLock(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  if (await isAbandoned(lock)) await rm(lock, { force: true });
+  return false;
+}
+
+async function isAbandoned(lock: string): Promise<boolean> {
+  try {
+    const pid = Number(await readFile(lock, 'utf8'));
+    // Empty for a moment, between its creation and its first byte.
+    if (pid > 0 && !isAlive(pid)) return true;
+    return await isOld(lock);
+  } catch {
+    return false;
+  }
+}
+
+async function removeAbandoned(cache: string, name: string): Promise<void> {
+  for (const entry of await readdir(cache)) {
+    const path = join(cache, entry);
+    if (entry.startsWith(`${name}.partial-`) && (await isOld(path))) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function isOld(path: string): Promise<boolean> {
+  return Date.now() - (await stat(path)).mtimeMs > ABANDONED_MS;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path, constants.F_OK).then(
+    () => true,
+    () => false,
+  );
+}

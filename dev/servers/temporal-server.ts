@@ -1,0 +1,173 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { startChild, type Child } from './child.ts';
+import { freePort, isPortFree } from './ports.ts';
+import { findTemporalCli } from './temporal-binaries.ts';
+
+const START_TIMEOUT_MS = 30_000;
+const CALL_TIMEOUT_MS = 2_000;
+const POLL_MS = 25;
+const ATTEMPTS = 3;
+const SHOWN_OUTPUT_CHARS = 4_000;
+
+/** One matching partition serves a task queue of ours at less of the dev server's CPU; the default is four. */
+const DYNAMIC_CONFIG = {
+  'matching.numTaskqueueReadPartitions': 1,
+  'matching.numTaskqueueWritePartitions': 1,
+};
+
+export interface TemporalServerOptions {
+  /** gRPC; by default a free one. */
+  port?: number;
+  /** Web UI; by default a free one; `false` for none. */
+  uiPort?: number | false;
+  /** Keeps the server's state; by default it is in memory. */
+  dbFile?: string;
+  /** Added to our own pairs; wins over them. */
+  dynamicConfig?: Record<string, string | number | boolean>;
+  /** Name to type: `{ AccountId: 'Keyword' }`. */
+  searchAttributes?: Record<string, string>;
+  /** `default` by default. */
+  namespace?: string;
+  /** A file that the server's output is appended to. */
+  log?: string;
+}
+
+export interface TemporalServer {
+  /** `127.0.0.1:PORT` */
+  address: string;
+  uiUrl: string | undefined;
+  pid: number;
+  /** SIGTERM, then SIGKILL after 5 s. */
+  stop(): Promise<void>;
+  /** SIGKILL: the server as a crash leaves it. */
+  kill(): Promise<void>;
+  /** The exit code, or null where a signal ended it. */
+  exited: Promise<number | null>;
+}
+
+/**
+ * Starts Temporal's dev server on loopback; resolves once it answers.
+ *
+ * @throws where a port asked for is taken, or where the server ends or does not answer within 30 s; then with its output
+ */
+export async function startTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
+  const executable = await findTemporalCli();
+  const asked = [options.port, options.uiPort].filter((port) => typeof port === 'number');
+  for (const port of asked) {
+    // Else whoever holds the port might answer in the place of a server of ours that is about to end because of it.
+    if (!(await isPortFree(port))) throw new Error(`port ${port} of 127.0.0.1 is taken`);
+  }
+  const attempts = asked.length === 0 ? ATTEMPTS : 1;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(executable, options);
+    } catch (error) {
+      // The dev server crashes at start when one of its inner services was given a port that it was told to use.
+      if (!(error instanceof EarlyExit) || attempt >= attempts) throw error;
+    }
+  }
+}
+
+class EarlyExit extends Error {}
+
+async function start(executable: string, options: TemporalServerOptions): Promise<TemporalServer> {
+  const port = options.port ?? (await freePort());
+  const uiPort = options.uiPort ?? (await otherFreePort(port));
+  const namespace = options.namespace ?? 'default';
+  const args = serverArguments(port, uiPort, namespace, options);
+  const child = await startChild(executable, args, options.log === undefined ? {} : { log: options.log });
+  const address = `127.0.0.1:${port}`;
+  try {
+    await untilReady(child, port, namespace);
+  } catch (error) {
+    await child.kill();
+    throw error;
+  }
+  return {
+    address,
+    uiUrl: uiPort === false ? undefined : `http://127.0.0.1:${uiPort}`,
+    pid: child.pid,
+    stop: child.stop,
+    kill: child.kill,
+    exited: child.exited,
+  };
+}
+
+function serverArguments(
+  port: number,
+  uiPort: number | false,
+  namespace: string,
+  { dbFile, dynamicConfig, searchAttributes = {} }: TemporalServerOptions,
+): string[] {
+  return [
+    ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--namespace', namespace],
+    ['--log-level', 'error'],
+    uiPort === false ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)],
+    dbFile === undefined ? [] : ['--db-filename', dbFile],
+    Object.entries({ ...DYNAMIC_CONFIG, ...dynamicConfig }).flatMap(([key, value]) => [
+      '--dynamic-config-value',
+      `${key}=${JSON.stringify(value)}`,
+    ]),
+    Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
+  ].flat();
+}
+
+async function untilReady(child: Child, port: number, namespace: string): Promise<void> {
+  const giveUpAt = performance.now() + START_TIMEOUT_MS;
+  let lastError: unknown;
+  for (;;) {
+    try {
+      await answers(port, namespace);
+      if (!child.hasExited()) return;
+    } catch (error) {
+      lastError = error;
+    }
+    if (child.hasExited()) {
+      throw new EarlyExit(`Temporal's dev server ended at start (exit code ${await child.exited})${shown(child)}`);
+    }
+    if (performance.now() > giveUpAt) {
+      const message = `Temporal's dev server did not answer within ${START_TIMEOUT_MS / 1_000} s${shown(child)}`;
+      throw new Error(message, { cause: lastError });
+    }
+    await delay(POLL_MS);
+  }
+}
+
+async function answers(port: number, namespace: string): Promise<void> {
+  // First by plain TCP: once refused, a gRPC channel waits a whole second before it tries again.
+  await acceptsConnections(port);
+  const connection = await Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: CALL_TIMEOUT_MS });
+  try {
+    await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
+  } finally {
+    await connection.close();
+  }
+}
+
+function acceptsConnections(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('connect', () => socket.end(resolve));
+    socket.once('error', reject);
+  });
+}
+
+async function otherFreePort(port: number): Promise<number> {
+  for (;;) {
+    const other = await freePort();
+    if (other !== port) return other;
+  }
+}
+
+/** What went wrong stands at the start of a Go crash and at the end of a log. */
+function shown(child: Child): string {
+  const output = child.output().trim();
+  if (output === '') return '';
+  if (output.length <= SHOWN_OUTPUT_CHARS) return `:\n${output}`;
+  const half = SHOWN_OUTPUT_CHARS / 2;
+  return `:\n${output.slice(0, half)}\n…\n${output.slice(-half)}`;
+}

@@ -1,0 +1,67 @@
+import { activityInfo, ApplicationFailure, cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
+import { BuildApiError, type BuildApi } from '../build-api/client.ts';
+import type { RoleBuildActivities } from './types.ts';
+
+const HEARTBEAT_EVERY_MS = 4_000;
+/** A `Retry-After` beyond this is taken as this. */
+const RETRY_AFTER_MAX_MS = 3_600_000;
+
+/** Kept between attempts as heartbeat details. */
+interface TriggerAttempts {
+  /** Whether an attempt so far may have been taken by the build API without an answer. */
+  unanswered: boolean;
+}
+
+/** The activities that call the build API. */
+export function createBuildApiActivities(
+  buildApi: BuildApi,
+): Pick<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'> {
+  return {
+    async triggerBuild(target, buildBody) {
+      const unansweredBefore = unansweredInEarlierAttempts();
+      // While the POST is under way, a worker that dies leaves it unanswered.
+      const beat = () => heartbeat({ unanswered: true } satisfies TriggerAttempts);
+      beat();
+      const beating = setInterval(beat, HEARTBEAT_EVERY_MS);
+      try {
+        return await buildApi.triggerBuild(target, buildBody);
+      } catch (err) {
+        if (!(err instanceof BuildApiError)) throw err;
+        const unanswered = unansweredBefore || err.unanswered;
+        heartbeat({ unanswered } satisfies TriggerAttempts);
+        throw toFailure(err, unanswered ? 'BuildTriggerUnknown' : 'BuildApiUnavailable');
+      } finally {
+        clearInterval(beating);
+      }
+    },
+
+    async getBuildStatus(target, buildId) {
+      const signal = cancellationSignal();
+      try {
+        return await buildApi.getBuildStatus(target, buildId, signal);
+      } catch (err) {
+        if (signal.aborted) throw signal.reason instanceof Error ? signal.reason : new CancelledFailure('dropped');
+        throw err instanceof BuildApiError ? toFailure(err, 'BuildApiUnavailable') : err;
+      }
+    },
+  };
+}
+
+/** An attempt that left no details at all died before it could: it may have sent its POST. */
+function unansweredInEarlierAttempts(): boolean {
+  const { attempt, heartbeatDetails } = activityInfo();
+  if (attempt === 1) return false;
+  return (heartbeatDetails as TriggerAttempts | undefined)?.unanswered ?? true;
+}
+
+function toFailure(err: BuildApiError, retryableType: string): ApplicationFailure {
+  const backoffMs = 3_000 * 2 ** (activityInfo().attempt - 1);
+  const retryAfterMs = Math.min(err.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
+  return ApplicationFailure.create({
+    ...(retryAfterMs > backoffMs ? { nextRetryDelay: retryAfterMs } : {}),
+    message: err.message,
+    type: err.retryable ? retryableType : 'CustomNonRetryableError',
+    nonRetryable: !err.retryable,
+    cause: err,
+  });
+}

@@ -1,0 +1,113 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
+import type { AllowedOrigins } from '../build-api/origins.ts';
+import type { ErrorInfo } from '../domain/failures.ts';
+import type { EndStatus } from '../domain/record-status.ts';
+import { describeFaults, inputFaults, type Fault } from '../domain/validate-input.ts';
+import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../records/history-table.ts';
+import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
+import type { FoundRecord, RecordTables } from '../records/write.ts';
+import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from './types.ts';
+
+type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
+
+/** The activities that write the two records. */
+export function createRecordActivities(tables: RecordTables, allowedOrigins: AllowedOrigins): RecordActivities {
+  const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<Holder> =>
+    recordWrite(async () => {
+      const ending = { status, ...pickBuildId(end), ...(error_info === undefined ? {} : { error_info }) };
+      if (await endStatusRecord(tables, end, end.job, ending)) return null;
+      return newerHolder(await readStatusRecord(tables, end), end.job);
+    });
+
+  const endHistory = (end: EndOfHistory, status: EndStatus, error_info?: ErrorInfo): Promise<Holder> =>
+    recordWrite(async () => {
+      const ending = { status, ...pickBuildId(end), ...(error_info === undefined ? {} : { error_info }) };
+      if (await endHistoryRecord(tables, end.request, end.job, ending, end.may_create)) return null;
+      const found = await readHistoryRecord(tables, end.request.correlation_id);
+      return isOfAnother(found, end.request) ? null : newerHolder(found, end.job);
+    });
+
+  return {
+    async upsertRequestRecord(input, job) {
+      refuseInvalid(input, allowedOrigins);
+      return recordWrite(async () => {
+        if (await putStatusRecord(tables, input, job)) return null;
+        const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
+        return refusedBy(await readStatusRecord(tables, key), job, 'status');
+      });
+    },
+
+    insertRequestHistory: (request, job) =>
+      recordWrite(async () => {
+        if (await putHistoryRecord(tables, request, job)) return null;
+        const found = await readHistoryRecord(tables, request.correlation_id);
+        if (found !== undefined && isOfAnother(found, request)) {
+          throw ApplicationFailure.nonRetryable(
+            `the request ID ${request.correlation_id} belongs to ${found.resource} in account ${found.account_id}`,
+            'RecordWriteFailed',
+          );
+        }
+        return refusedBy(found, job, 'history');
+      }),
+
+    updateSuccessfulRecord: (end) => endRecord(end, 'COMPLETE'),
+    updateSuccessfulHistory: (end) => endHistory(end, 'COMPLETE'),
+    updateFailedRecord: (end, errorInfo) => endRecord(end, 'FAILED', errorInfo),
+    updateFailedHistory: (end, errorInfo) => endHistory(end, 'FAILED', errorInfo),
+    updateCancelledRecord: (end) => endRecord(end, 'CANCELLED'),
+    updateCancelledHistory: (end) => endHistory(end, 'CANCELLED'),
+  };
+}
+
+/** The client checks too, but any Temporal client may start the workflow: what counts is checked here. */
+function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins): void {
+  const faults: Fault[] = inputFaults(input);
+  const url = (input as { url?: unknown } | null | undefined)?.url;
+  if (typeof url === 'string' && !faults.some(({ path }) => path === 'url')) {
+    const message = allowedOrigins.faultOf(url);
+    if (message !== undefined) faults.push({ path: 'url', message });
+  }
+  if (faults.length === 0) return;
+  throw ApplicationFailure.create({
+    message: `the input was refused: ${describeFaults(faults)}`,
+    type: 'InvalidInput',
+    nonRetryable: true,
+    details: [{ faults }],
+  });
+}
+
+/** Who holds a record that refused this job's put. Where it is gone by now, the put is worth another attempt. */
+function refusedBy(found: FoundRecord | undefined, job: { job_id: string }, which: string): Holder {
+  if (found === undefined) {
+    throw ApplicationFailure.retryable(`the ${which} record vanished while it was being written`, 'RecordWriteFailed');
+  }
+  if (found.job_id === job.job_id) {
+    throw ApplicationFailure.nonRetryable(`this job's ${which} record has already ended ${found.status}`, 'JobAlreadyEnded');
+  }
+  return { job_id: found.job_id, start_at: found.start_at };
+}
+
+/** The job that holds a record which refused this job's last write, where it is a newer one. */
+function newerHolder(found: FoundRecord | undefined, job: { job_id: string; start_at: string }): Holder {
+  if (found === undefined || found.job_id === job.job_id || found.start_at < job.start_at) return null;
+  return { job_id: found.job_id, start_at: found.start_at };
+}
+
+function isOfAnother(found: FoundRecord | undefined, key: { account_id: string; resource: string }): boolean {
+  return found !== undefined && (found.account_id !== key.account_id || found.resource !== key.resource);
+}
+
+function pickBuildId(end: { build_id?: string }): { build_id?: string } {
+  return end.build_id === undefined ? {} : { build_id: end.build_id };
+}
+
+async function recordWrite<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (err) {
+    if (err instanceof ApplicationFailure || !(err instanceof Error)) throw err;
+    const where = err instanceof DynamoDBServiceException ? `DynamoDB answered ${err.name}` : 'DynamoDB did not answer';
+    throw ApplicationFailure.create({ message: `${where}: ${err.message}`, type: 'RecordWriteFailed', cause: err });
+  }
+}

@@ -1,0 +1,60 @@
+/** The activities' names, arguments and results: all that workflow code may know of them. */
+import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import type { ErrorInfo } from '../domain/failures.ts';
+import type { Job } from '../domain/identity.ts';
+import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
+
+/** Who holds a record that was therefore not written; `null` where the write was done. */
+export type Holder = { job_id: string; start_at: string } | null;
+
+export interface EndOfRecord {
+  account_id: string;
+  resource: string;
+  job: Job;
+  build_id?: string;
+}
+
+export interface EndOfHistory {
+  request: HistoryRequest;
+  job: Job;
+  build_id?: string;
+  /** Whether to write the whole record where this job's is missing; not where its status record was never written. */
+  may_create: boolean;
+}
+
+/** What a call of the build API needs. */
+export interface BuildApiTarget {
+  url: string;
+  encrypted_jwt: string;
+  correlation_id: string;
+}
+
+/** One activity for each Task state of the original, under the state's own name. */
+export interface RoleBuildActivities {
+  /** Checks the input, then puts the status record. */
+  upsertRequestRecord(input: RoleBuildInput, job: Job): Promise<Holder>;
+  insertRequestHistory(request: HistoryRequest, job: Job): Promise<Holder>;
+  triggerBuild(target: BuildApiTarget, buildBody: RoleBuildInput['build_body']): Promise<{ build_id: string }>;
+  /** Runs as a local activity. */
+  getBuildStatus(target: BuildApiTarget, buildId: string): Promise<BuildStatusAnswer>;
+  updateSuccessfulRecord(end: EndOfRecord): Promise<Holder>;
+  updateSuccessfulHistory(end: EndOfHistory): Promise<Holder>;
+  updateFailedRecord(end: EndOfRecord, errorInfo: ErrorInfo): Promise<Holder>;
+  updateFailedHistory(end: EndOfHistory, errorInfo: ErrorInfo): Promise<Holder>;
+  updateCancelledRecord(end: EndOfRecord): Promise<Holder>;
+  updateCancelledHistory(end: EndOfHistory): Promise<Holder>;
+}
+
+/** The original's state of each activity, as it stands in messages. */
+export const STATE_NAMES = {
+  upsertRequestRecord: 'UpsertRequestRecord',
+  insertRequestHistory: 'InsertRequestHistory',
+  triggerBuild: 'TriggerBuild',
+  getBuildStatus: 'GetBuildStatus',
+  updateSuccessfulRecord: 'UpdateSuccessfulRecord',
+  updateSuccessfulHistory: 'UpdateSuccessfulHistory',
+  updateFailedRecord: 'UpdateFailedRecord',
+  updateFailedHistory: 'UpdateFailedHistory',
+  updateCancelledRecord: 'UpdateCancelledRecord',
+  updateCancelledHistory: 'UpdateCancelledHistory',
+} as const satisfies Record<keyof RoleBuildActivities, string>;

@@ -1,0 +1,54 @@
+import { clip } from '../domain/failures.ts';
+import type { BuildStatusAnswer } from '../domain/build-status.ts';
+
+/** An answer of the build API that breaks its contract. The message says how, for a person. */
+export class ContractBreach extends Error {
+  override name = 'ContractBreach';
+}
+
+/** Longer, an answer would crowd out the rest of a record's `error_info.Cause`. */
+const ANSWER_MAX_CHARACTERS = 32_000;
+const STATUS_MAX_CHARACTERS = 256;
+
+/** @throws ContractBreach where a 2xx answer to `POST /build` is not JSON with a usable `build_id` */
+export function parseTriggerAnswer(body: string): { build_id: string } {
+  const answer = parseObject(body);
+  const id = answer['build_id'];
+  if (typeof id === 'number') {
+    if (!Number.isSafeInteger(id)) throw new ContractBreach(`build_id is the number ${id}, not a safe integer`);
+    return { build_id: String(id) };
+  }
+  if (typeof id !== 'string') throw new ContractBreach(`the answer has no build_id that is a string or a number`);
+  if (id === '') throw new ContractBreach('build_id is empty');
+  if (id === '.' || id === '..') throw new ContractBreach(`build_id is "${id}", which is no path segment`);
+  if (!id.isWellFormed()) throw new ContractBreach('build_id is not well-formed Unicode');
+  return { build_id: id };
+}
+
+/**
+ * What is needed of a 2xx answer to `GET /build/{build_id}`.
+ *
+ * @param redact takes the credential out of text that is going to be kept
+ * @throws ContractBreach where it is not a JSON object
+ */
+export function parseStatusAnswer(body: string, redact: (text: string) => string): BuildStatusAnswer {
+  const answer = parseObject(body);
+  const status = answer['build_status'];
+  const can_retry = answer['can_retry'] === true;
+  const build_status = typeof status === 'string' ? clip(redact(status), STATUS_MAX_CHARACTERS) : null;
+  if (can_retry || status === 'SUCCEEDED') return { can_retry, build_status };
+  return { can_retry, build_status, answer: clip(redact(JSON.stringify(answer)), ANSWER_MAX_CHARACTERS) };
+}
+
+function parseObject(body: string): Record<string, unknown> {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(body);
+  } catch {
+    throw new ContractBreach('the answer is not JSON');
+  }
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) {
+    throw new ContractBreach('the answer is not a JSON object');
+  }
+  return answer as Record<string, unknown>;
+}

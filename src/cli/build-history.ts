@@ -1,0 +1,191 @@
+/**
+ * What a build has done so far, read off its workflow's history: it needs no worker to answer, and it is there for as
+ * long as Temporal keeps it.
+ */
+import { decodeArrayFromPayloads, decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { ApplicationFailure, type LoadedDataConverter } from '@temporalio/common';
+import type { temporal } from '@temporalio/proto';
+import { STATE_NAMES } from '../activities/types.ts';
+import { workflowIdOf, type RoleBuildOutcome } from '../contract.ts';
+import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import { isFailureName, type ErrorInfo } from '../domain/failures.ts';
+import type { RoleBuildInput } from '../domain/role-build-input.ts';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+type Payload = temporal.api.common.v1.IPayload;
+
+/** A step's latest doings. */
+export interface StepProgress {
+  /** The original's state name. */
+  step: string;
+  state: 'scheduled' | 'done' | 'failed';
+  at: string;
+  attempts: number;
+}
+
+/** How a run closed, in Temporal's words. */
+export type ClosedAs = 'COMPLETED' | 'FAILED' | 'CANCELED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
+
+export interface BuildHistory {
+  workflow_id?: string;
+  job_id?: string;
+  start_at?: string;
+  input?: RoleBuildInput;
+  build_id?: string;
+  polls: number;
+  last_status?: string;
+  next_poll_at?: string;
+  current?: StepProgress;
+  closed?: ClosedAs;
+  /** The run that goes on after `CONTINUED_AS_NEW`. */
+  next_run_id?: string;
+  outcome?: RoleBuildOutcome;
+  /** Why it failed, where no outcome says so: a refused input, or a failure of Temporal's. */
+  failure?: { Error: string; Cause: string };
+}
+
+export function newBuildHistory(): BuildHistory {
+  return { polls: 0 };
+}
+
+/** Takes one history event in, in place. @returns whether it is one that people would want to see */
+export async function takeEvent(build: BuildHistory, event: HistoryEvent, converter: LoadedDataConverter): Promise<boolean> {
+  const at = timeOf(event);
+  const decode = <T>(payloads: Payload[] | null | undefined): Promise<T[]> =>
+    decodeArrayFromPayloads(converter, payloads) as Promise<T[]>;
+
+  if (event.workflowExecutionStartedEventAttributes) {
+    const started = event.workflowExecutionStartedEventAttributes;
+    const [input, carried] = await decode<unknown>(started.input?.payloads);
+    const progress = carried as { start_at: string; build_id?: string; polls: number; last_status?: string } | undefined;
+    build.job_id = started.firstExecutionRunId ?? '';
+    build.start_at = progress?.start_at ?? at;
+    build.polls = progress?.polls ?? 0;
+    if (progress?.build_id !== undefined) build.build_id = progress.build_id;
+    if (progress?.last_status !== undefined) build.last_status = progress.last_status;
+    if (looksLikeInput(input)) {
+      build.input = input;
+      build.workflow_id = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
+    }
+    return progress === undefined;
+  }
+  if (event.activityTaskScheduledEventAttributes) {
+    const name = event.activityTaskScheduledEventAttributes.activityType?.name ?? '';
+    delete build.next_poll_at;
+    build.current = { step: stepName(name), state: 'scheduled', at, attempts: 1 };
+    return true;
+  }
+  if (event.activityTaskStartedEventAttributes) {
+    if (build.current !== undefined) build.current.attempts = event.activityTaskStartedEventAttributes.attempt ?? 1;
+    return false;
+  }
+  if (event.activityTaskCompletedEventAttributes) {
+    if (build.current === undefined) return false;
+    build.current = { ...build.current, state: 'done', at };
+    if (build.current.step === STATE_NAMES.triggerBuild) {
+      const [result] = await decode<{ build_id: string }>(event.activityTaskCompletedEventAttributes.result?.payloads);
+      if (result !== undefined) build.build_id = result.build_id;
+    }
+    return true;
+  }
+  if (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes) {
+    if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at };
+    return true;
+  }
+  if (event.timerStartedEventAttributes) {
+    // The deadline's timer starts in the same task as the trigger, long before a wait does.
+    if (build.build_id === undefined) return false;
+    const { startToFireTimeout } = event.timerStartedEventAttributes;
+    const waitMs = Number(startToFireTimeout?.seconds ?? 0) * 1000 + (startToFireTimeout?.nanos ?? 0) / 1e6;
+    build.next_poll_at = new Date(Date.parse(at) + waitMs).toISOString();
+    build.current = { step: 'WaitForBuildStatus', state: 'scheduled', at, attempts: 1 };
+    return true;
+  }
+  if (event.markerRecordedEventAttributes) {
+    const { details, failure } = event.markerRecordedEventAttributes;
+    const [data] = await decode<{ activity_type?: string; attempt?: number }>(details?.['data']?.payloads);
+    const attempts = data?.attempt ?? 1;
+    delete build.next_poll_at;
+    build.current = { step: STATE_NAMES.getBuildStatus, state: failure ? 'failed' : 'done', at, attempts };
+    const [answer] = await decode<BuildStatusAnswer>(details?.['result']?.payloads);
+    if (answer !== undefined && answer !== null) {
+      build.polls += 1;
+      build.last_status = answer.build_status ?? '(none)';
+    }
+    return true;
+  }
+  return takeClosingEvent(build, event, converter, decode);
+}
+
+async function takeClosingEvent(
+  build: BuildHistory,
+  event: HistoryEvent,
+  converter: LoadedDataConverter,
+  decode: <T>(payloads: Payload[] | null | undefined) => Promise<T[]>,
+): Promise<boolean> {
+  if (event.workflowExecutionCompletedEventAttributes) {
+    build.closed = 'COMPLETED';
+    const [outcome] = await decode<RoleBuildOutcome>(event.workflowExecutionCompletedEventAttributes.result?.payloads);
+    if (outcome !== undefined) build.outcome = outcome;
+  } else if (event.workflowExecutionFailedEventAttributes) {
+    build.closed = 'FAILED';
+    const failure = await decodeOptionalFailureToOptionalError(converter, event.workflowExecutionFailedEventAttributes.failure);
+    const type = failure instanceof ApplicationFailure ? (failure.type ?? 'Error') : (failure?.name ?? 'Error');
+    build.failure = { Error: type, Cause: failure?.message ?? '' };
+    if (failure instanceof ApplicationFailure && isFailureName(type)) {
+      const [outcome] = (failure.details ?? []) as RoleBuildOutcome[];
+      if (outcome !== undefined) build.outcome = outcome;
+    }
+  } else if (event.workflowExecutionCanceledEventAttributes) {
+    build.closed = 'CANCELED';
+  } else if (event.workflowExecutionTerminatedEventAttributes) {
+    build.closed = 'TERMINATED';
+  } else if (event.workflowExecutionTimedOutEventAttributes) {
+    build.closed = 'TIMED_OUT';
+  } else if (event.workflowExecutionContinuedAsNewEventAttributes) {
+    build.closed = 'CONTINUED_AS_NEW';
+    build.next_run_id = event.workflowExecutionContinuedAsNewEventAttributes.newExecutionRunId ?? '';
+    return false;
+  } else {
+    return false;
+  }
+  delete build.next_poll_at;
+  delete build.current;
+  return true;
+}
+
+/** The attributes of a status record as the history knows them, for where there is no record. */
+export function recordOf(build: BuildHistory): Record<string, unknown> & { status: string; error_info?: ErrorInfo } {
+  const { input, outcome } = build;
+  const status = outcome?.status ?? (build.closed === 'CANCELED' ? 'CANCELLED' : (build.closed ?? 'IN_PROGRESS'));
+  const error_info = outcome?.error_info ?? build.failure;
+  return {
+    account_id: input?.build_body.account_id,
+    resource: input?.ddb_composite_sort_key,
+    build_type: input?.build_body.build_type,
+    action: input?.build_body.action,
+    custom_role_name: input?.build_body.custom_role_name,
+    dry_run: input?.build_body.dry_run,
+    job_id: build.job_id,
+    start_at: build.start_at,
+    status,
+    correlation_id: input?.correlation_id,
+    trace_header: input?.trace_header,
+    ...(build.build_id === undefined ? {} : { build_id: build.build_id }),
+    ...(error_info === undefined ? {} : { error_info: error_info as ErrorInfo }),
+  };
+}
+
+function timeOf(event: HistoryEvent): string {
+  const { seconds, nanos } = event.eventTime ?? {};
+  return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
+}
+
+function stepName(activityType: string): string {
+  return (STATE_NAMES as Record<string, string>)[activityType] ?? activityType;
+}
+
+function looksLikeInput(value: unknown): value is RoleBuildInput {
+  const input = value as Partial<RoleBuildInput> | null | undefined;
+  return typeof input?.build_body === 'object' && typeof input.ddb_composite_sort_key === 'string';
+}

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { viewBuild } from './build-view.ts';
+import type { CommandContext, CommandResult } from './commands.ts';
+import { CliError } from './errors.ts';
+import { describeChange, followBuild } from './follow.ts';
+import { fields } from './output.ts';
+import type { Services } from './services.ts';
+import { showBuild } from './show-build.ts';
+import { checkTarget, findTarget, type Target, type TargetOptions } from './target.ts';
+import { whoAmI } from './who.ts';
+
+const GRPC_NOT_FOUND = 5;
+const GRPC_ALREADY_EXISTS = 6;
+
+export async function cancel(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions & { wait?: boolean },
+): CommandResult {
+  checkTarget(account, resource, options);
+  const { output, json } = context;
+  const services = await context.services();
+  const target = await findTarget(services, account, resource, options);
+  const jobId = await runningJob(services, target);
+  await requestCancel(services, target, jobId);
+  output.note('cancel requested; the build API has no cancel, so a build that was triggered may go on there');
+  if (options.wait !== true) {
+    const requested = { workflow_id: target.workflowId, job_id: jobId, cancel_requested: true };
+    if (json) output.json(requested);
+    else output.line(fields(requested));
+    return 'done';
+  }
+  const { workflowId } = target;
+  await followBuild(services, workflowId, jobId, (build) => output.note(describeChange(build)), context.signal);
+  const view = await viewBuild(services, { ...target, jobId });
+  if (view === undefined) throw new CliError('notFound', `no build found for ${target.name}`);
+  showBuild(context, view);
+  return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';
+}
+
+async function runningJob(services: Services, target: Target): Promise<string> {
+  const nothing = new CliError('notFound', `nothing is running for ${target.name}`);
+  const { workflow } = services.client;
+  try {
+    const { status, raw } = await services.temporal(() => workflow.getHandle(target.workflowId).describe());
+    const jobId = raw.workflowExecutionInfo?.firstRunId ?? '';
+    if (status.name !== 'RUNNING' || (target.jobId !== undefined && target.jobId !== jobId)) throw nothing;
+    return jobId;
+  } catch (err) {
+    throw err instanceof WorkflowNotFoundError ? nothing : err;
+  }
+}
+
+/** Asks Temporal alone, and says who asked: it stays in the workflow's history. */
+async function requestCancel(services: Services, target: Target, jobId: string): Promise<void> {
+  const { client, namespace } = services;
+  try {
+    await services.temporal(() =>
+      client.workflowService.requestCancelWorkflowExecution({
+        namespace,
+        workflowExecution: { workflowId: target.workflowId },
+        firstExecutionRunId: jobId,
+        identity: whoAmI(),
+        requestId: randomUUID(),
+        reason: `role-build cancel, by ${whoAmI()}`,
+      }),
+    );
+  } catch (err) {
+    if (isGrpcServiceError(err) && (err.code as number) === GRPC_ALREADY_EXISTS) return;
+    if (isGrpcServiceError(err) && (err.code as number) === GRPC_NOT_FOUND) {
+      throw new CliError('notFound', `nothing is running any more for ${target.name}`, { cause: err });
+    }
+    throw err;
+  }
+}

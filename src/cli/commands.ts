@@ -1,0 +1,19 @@
+/** What every command gets, and what it gives back. */
+import type { Environment } from '../config.ts';
+import type { ExitReason } from './exit-codes.ts';
+import type { Output } from './output.ts';
+import type { Services } from './services.ts';
+
+export interface CommandContext {
+  env: Environment;
+  stdin: NodeJS.ReadableStream;
+  output: Output;
+  /** `--json` was given. */
+  json: boolean;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+  /** Opens Temporal and DynamoDB; they are closed when the command ends. */
+  services(): Promise<Services>;
+}
+
+export type CommandResult = Promise<ExitReason>;

@@ -1,0 +1,15 @@
+/** Every exit code, and what it means; `--help` and the docs print this table. */
+export const EXIT_CODES = {
+  done: { code: 0, meaning: 'done' },
+  endedOtherwise: {
+    code: 1,
+    meaning: 'the build ended otherwise than asked (start --wait, watch: not COMPLETE; cancel --wait: not CANCELLED)',
+  },
+  usage: { code: 2, meaning: 'bad usage or input' },
+  inProgress: { code: 3, meaning: 'already in progress' },
+  notFound: { code: 4, meaning: 'not found (cancel: nothing running)' },
+  unreachable: { code: 5, meaning: "a service can't be reached" },
+  interrupted: { code: 130, meaning: 'interrupted; the build goes on' },
+} as const satisfies Record<string, { code: number; meaning: string }>;
+
+export type ExitReason = keyof typeof EXIT_CODES;

@@ -1,0 +1,42 @@
+import { STATE_NAMES } from '../activities/types.ts';
+import { newBuildHistory, takeEvent, type BuildHistory } from './build-history.ts';
+import { historyEvents } from './history-events.ts';
+import type { Services } from './services.ts';
+
+/**
+ * Follows one job to its end, through continue-as-new, and tells every change as it happens. It asks no worker.
+ *
+ * @param onChange called after each change worth showing, with the build as it stands
+ * @returns the build as it stands at its end
+ */
+export async function followBuild(
+  services: Services,
+  workflowId: string,
+  runId: string,
+  onChange: (build: BuildHistory) => void,
+  signal: AbortSignal,
+): Promise<BuildHistory> {
+  let nextRunId = runId;
+  for (;;) {
+    const build = newBuildHistory();
+    for await (const event of historyEvents(services, { workflowId, runId: nextRunId }, { follow: true, signal })) {
+      if (await takeEvent(build, event, services.client.options.loadedDataConverter)) onChange(build);
+    }
+    if (build.closed !== 'CONTINUED_AS_NEW' || build.next_run_id === undefined) return build;
+    nextRunId = build.next_run_id;
+  }
+}
+
+/** A change as one line for a person. */
+export function describeChange(build: BuildHistory): string {
+  const { current, closed } = build;
+  if (closed !== undefined) return `ended: ${build.outcome?.status ?? closed}`;
+  if (current === undefined) return `started: job ${build.job_id}`;
+  const attempts = current.attempts > 1 ? ` (attempt ${current.attempts})` : '';
+  if (current.step === 'WaitForBuildStatus') return `${current.step}: next poll at ${build.next_poll_at}`;
+  if (current.state === 'scheduled') return `${current.step} …`;
+  if (current.state === 'failed') return `${current.step} failed${attempts}`;
+  if (current.step === STATE_NAMES.getBuildStatus) return `${current.step}: poll ${build.polls}, ${build.last_status}`;
+  const built = current.step === STATE_NAMES.triggerBuild ? `: build ${build.build_id}` : '';
+  return `${current.step} done${attempts}${built}`;
+}

@@ -1,0 +1,107 @@
+/** The two services that the command line talks to, opened only when a command needs them. */
+import { Client, Connection, isGrpcServiceError, ServiceError } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { CLIENT_SETTINGS, readSettings, type Environment } from '../config.ts';
+import { openRecordTables } from '../records/dynamodb.ts';
+import type { RecordTables } from '../records/write.ts';
+import { CliError } from './errors.ts';
+import { whoAmI } from './who.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Temporal's client waits for ever by default. */
+const CALL_TIMEOUT_MS = 10_000;
+
+// https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+const GRPC_INVALID_ARGUMENT = 3;
+const GRPC_DEADLINE_EXCEEDED = 4;
+const GRPC_NOT_FOUND = 5;
+const GRPC_PERMISSION_DENIED = 7;
+const GRPC_UNAVAILABLE = 14;
+const GRPC_UNAUTHENTICATED = 16;
+
+export interface Services {
+  taskQueue: string;
+  namespace: string;
+  tables: RecordTables;
+  client: Client;
+  connection: Connection;
+  /** Runs a call of Temporal within a time limit. @throws CliError `unreachable` where no answer comes */
+  temporal<T>(call: () => Promise<T>): Promise<T>;
+  /** Runs a call of DynamoDB. @throws CliError `unreachable` where it fails */
+  dynamoDb<T>(call: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** @throws CliError where Temporal can't be reached; @throws SettingsError */
+export async function openServices(env: Environment): Promise<Services> {
+  const settings = readSettings(env, CLIENT_SETTINGS);
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const address = connectionOptions.address ?? '127.0.0.1:7233';
+  let connection: Connection;
+  try {
+    connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+  } catch (err) {
+    throw new CliError('unreachable', `Temporal can't be reached at ${address}: ${grpcMessage(err)}`, { cause: err });
+  }
+  const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
+  return {
+    taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
+    namespace,
+    tables,
+    client: new Client({ connection, namespace, identity: whoAmI() }),
+    connection,
+    async temporal(call) {
+      try {
+        return await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, call);
+      } catch (err) {
+        throw temporalError(err, address, namespace) ?? err;
+      }
+    },
+    async dynamoDb(call) {
+      try {
+        return await call();
+      } catch (err) {
+        throw dynamoDbError(err);
+      }
+    },
+    async close() {
+      tables.client.destroy();
+      await connection.close();
+    },
+  };
+}
+
+function temporalError(err: unknown, address: string, namespace: string): CliError | undefined {
+  const grpc = err instanceof ServiceError ? err.cause : err;
+  if (!isGrpcServiceError(grpc)) return undefined;
+  switch (grpc.code as number) {
+    case GRPC_DEADLINE_EXCEEDED:
+    case GRPC_UNAVAILABLE:
+      return new CliError('unreachable', `Temporal at ${address} does not answer: ${grpc.details}`, { cause: err });
+    case GRPC_PERMISSION_DENIED:
+    case GRPC_UNAUTHENTICATED:
+      return new CliError('unreachable', `Temporal at ${address} refuses us: ${grpc.details}`, { cause: err });
+    case GRPC_NOT_FOUND:
+      return /namespace/i.test(grpc.details)
+        ? new CliError('unreachable', `Temporal at ${address} has no namespace "${namespace}"`, { cause: err })
+        : undefined;
+    case GRPC_INVALID_ARGUMENT:
+      return /search attribute/i.test(grpc.details)
+        ? new CliError('unreachable', `Temporal at ${address} is not set up (${grpc.details}). Try: role-build setup`, {
+            cause: err,
+          })
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function dynamoDbError(err: unknown): CliError {
+  const { name, message } = err as Error;
+  const hint = name === 'ResourceNotFoundException' ? '. Try: role-build setup' : '';
+  return new CliError('unreachable', `DynamoDB did not do what was asked: ${name}: ${message}${hint}`, { cause: err });
+}
+
+function grpcMessage(err: unknown): string {
+  return isGrpcServiceError(err) ? err.details : (err as Error).message;
+}

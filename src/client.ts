@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+/** The command line `role-build`: reads the environment, runs one command, ends with its exit code. */
+import { runCli } from './cli/program.ts';
+import { EXIT_CODES } from './cli/exit-codes.ts';
+import { onStopSignal } from './signals.ts';
+
+const interrupted = new AbortController();
+onStopSignal(
+  () => interrupted.abort(),
+  () => process.exit(EXIT_CODES.interrupted.code),
+);
+// A reader that has had enough, such as `head`, is no fault.
+process.stdout.on('error', (err: NodeJS.ErrnoException) => process.exit(err.code === 'EPIPE' ? 0 : 1));
+
+const code = runCli(process.argv.slice(2), process.env, process, interrupted.signal);
+const stopped = new Promise<number>((resolve) => {
+  // A command that is not following a build may be waiting for a service; an interrupt ends it all the same.
+  interrupted.signal.addEventListener('abort', () => setTimeout(() => resolve(EXIT_CODES.interrupted.code), 1_000).unref());
+});
+process.exitCode = await Promise.race([code, stopped]);
+process.exit();

@@ -1,0 +1,144 @@
+/**
+ * Every setting of ours: its variable, its default, what it must be. Parsed once, every fault reported together.
+ * Temporal's own variables go through `@temporalio/envconfig`, AWS's own through the AWS SDK.
+ */
+import { DEFAULT_TASK_QUEUE } from './contract.ts';
+import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from './records/names.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface HostPort {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+}
+
+interface Setting<T> {
+  default?: string;
+  requiredBy?: 'worker';
+  meaning: string;
+  /** @throws Error whose message completes "VARIABLE …" */
+  parse: (value: string) => T;
+}
+
+const setting = <T>(value: Setting<T>): Setting<T> => value;
+
+export const SETTINGS = {
+  ROLE_BUILD_TASK_QUEUE: setting({
+    default: DEFAULT_TASK_QUEUE,
+    meaning: 'task queue of worker and client',
+    parse: text,
+  }),
+  STATUS_TABLE: setting({ default: STATUS_TABLE_NAME, meaning: 'table of status records', parse: text }),
+  HISTORY_TABLE: setting({ default: HISTORY_TABLE_NAME, meaning: 'table of history records', parse: text }),
+  API_ALB_FQDN: setting({
+    requiredBy: 'worker',
+    meaning: 'used as it stands in the header `Referer: {value}/proxy`',
+    parse: headerText,
+  }),
+  BUILD_API_ALLOWED_ORIGINS: setting({
+    requiredBy: 'worker',
+    meaning: 'comma-separated origins that `url` may have; all else is refused before anything is written',
+    parse: origins,
+  }),
+  BUILD_API_TIMEOUT_SECONDS: setting({
+    default: '30',
+    meaning: 'whole request, connect to last byte; 1 to 60',
+    parse: (value) => number(value, 1, 60),
+  }),
+  LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** Values of settings that are required by the worker are `undefined` only for programs that don't need them. */
+type Parsed<N extends SettingName> = { [K in N]: ReturnType<(typeof SETTINGS)[K]['parse']> };
+
+/** Some settings are missing or wrong. The message has a line for each. */
+export class SettingsError extends Error {
+  override name = 'SettingsError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`${faults.length === 1 ? 'a setting is' : `${faults.length} settings are`} missing or wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads the named settings.
+ *
+ * @throws SettingsError naming every fault
+ */
+export function readSettings<const N extends SettingName>(env: Environment, names: readonly N[]): Parsed<N> {
+  const faults: string[] = [];
+  const parsed: Partial<Record<SettingName, unknown>> = {};
+  for (const name of names) {
+    const { default: fallback, meaning, parse }: Setting<unknown> = SETTINGS[name];
+    const given = env[name];
+    const value = given === undefined || given === '' ? fallback : given;
+    if (value === undefined) {
+      faults.push(`${name} is required: ${meaning}`);
+      continue;
+    }
+    try {
+      parsed[name] = parse(value);
+    } catch (err) {
+      faults.push(`${name} ${(err as Error).message}`);
+    }
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
+  return parsed as Parsed<N>;
+}
+
+export const WORKER_SETTINGS = Object.keys(SETTINGS) as SettingName[];
+export const CLIENT_SETTINGS = ['ROLE_BUILD_TASK_QUEUE', 'STATUS_TABLE', 'HISTORY_TABLE'] as const satisfies SettingName[];
+
+function text(value: string): string {
+  if (value.trim() !== value) throw new Error('must not begin or end with white space');
+  return value;
+}
+
+function headerText(value: string): string {
+  if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('must be printable ASCII without spaces, since it becomes a header');
+  return value;
+}
+
+function number(value: string, min: number, max: number): number {
+  const parsed = Number(value);
+  if (!/^\d+(\.\d+)?$/.test(value) || parsed < min || parsed > max) {
+    throw new Error(`must be a number from ${min} to ${max}, not "${value}"`);
+  }
+  return parsed;
+}
+
+function logLevel(value: string): LogLevel {
+  if (!(LOG_LEVELS as readonly string[]).includes(value)) {
+    throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not "${value}"`);
+  }
+  return value as LogLevel;
+}
+
+function origins(value: string): string[] {
+  const list = value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+  if (list.length === 0) throw new Error('must list at least one origin, such as https://builds.example.com');
+  return list.map((item) => {
+    const url = URL.canParse(item) ? new URL(item) : undefined;
+    const isOrigin =
+      url !== undefined &&
+      (url.protocol === 'https:' || url.protocol === 'http:') &&
+      url.username === '' &&
+      url.password === '' &&
+      /^https?:\/\/[^/?#\\]+\/?$/i.test(item);
+    if (!isOrigin) throw new Error(`must list origins such as https://builds.example.com; "${withoutUserInfo(item)}" is none`);
+    return url.origin;
+  });
+}
+
+/** So that a password put into a URL by mistake is not printed. */
+function withoutUserInfo(item: string): string {
+  return item.replace(/\/\/[^/]*@/, '//…@');
+}

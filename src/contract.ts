@@ -1,0 +1,66 @@
+/**
+ * What client and worker agree on. Everything that another Temporal client needs to start or read a build is here;
+ * safe to import in workflow code.
+ */
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { ErrorInfo } from './domain/failures.ts';
+import type { EndStatus } from './domain/record-status.ts';
+import type { RoleBuildInput } from './domain/role-build-input.ts';
+
+export { parseWorkflowId as parseRoleBuildId, workflowIdOf } from './domain/identity.ts';
+
+export const ROLE_BUILD_WORKFLOW_TYPE = 'roleBuild';
+export const DEFAULT_TASK_QUEUE = 'role-builds';
+
+/** Typed search attributes: never encrypted, so never anything secret. `setup` registers them. */
+export const searchAttributes = {
+  JobId: defineSearchAttributeKey('JobId', SearchAttributeType.KEYWORD),
+  AccountId: defineSearchAttributeKey('AccountId', SearchAttributeType.KEYWORD),
+  Resource: defineSearchAttributeKey('Resource', SearchAttributeType.KEYWORD),
+  BuildType: defineSearchAttributeKey('BuildType', SearchAttributeType.KEYWORD),
+  BuildAction: defineSearchAttributeKey('BuildAction', SearchAttributeType.KEYWORD),
+  CustomRoleName: defineSearchAttributeKey('CustomRoleName', SearchAttributeType.KEYWORD),
+  CorrelationId: defineSearchAttributeKey('CorrelationId', SearchAttributeType.KEYWORD),
+  BuildStatus: defineSearchAttributeKey('BuildStatus', SearchAttributeType.KEYWORD),
+  DryRun: defineSearchAttributeKey('DryRun', SearchAttributeType.BOOL),
+} as const;
+
+/** SQL visibility stores keep a Keyword in a VARCHAR(255). */
+const KEYWORD_MAX_CHARACTERS = 255;
+
+/** A value as it stands in a Keyword search attribute; use it for writing and for looking up. */
+export function keyword(value: string): string {
+  return value.slice(0, KEYWORD_MAX_CHARACTERS);
+}
+
+/** What stands in the Web UI's list beside a build. */
+export function summaryOf({ build_body: body }: RoleBuildInput): string {
+  const dryRun = body.dry_run ? ' (dry run)' : '';
+  return clipSummary(`${body.action} ${body.build_type} ${body.custom_role_name} in ${body.account_id}${dryRun}`);
+}
+
+/** Temporal refuses a longer summary than 400 bytes. */
+function clipSummary(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 400);
+}
+
+/** How a build ended: the workflow's result, and the first detail of its failure. */
+export interface RoleBuildOutcome {
+  status: EndStatus;
+  account_id: string;
+  resource: string;
+  job_id: string;
+  start_at: string;
+  correlation_id: string;
+  /** The build API's ID, once its POST was answered. */
+  build_id?: string;
+  /** GETs that were answered. */
+  polls: number;
+  /** Why it ended FAILED. */
+  error_info?: ErrorInfo;
+  /** A newer job held a record, which was left alone. */
+  contested: boolean;
+}
+
+/** Memo key that says `true` where a newer job held a record. */
+export const CONTESTED_MEMO = 'contested';

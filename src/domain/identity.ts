@@ -1,0 +1,23 @@
+/** Temporal's own default limit on IDs is 1,000. https://docs.temporal.io/cloud/limits */
+export const WORKFLOW_ID_MAX_BYTES = 1000;
+
+const PREFIX = 'role-build';
+
+/** One execution of a build. Both values stay the same through continue-as-new. */
+export interface Job {
+  /** The workflow's first run ID. */
+  job_id: string;
+  /** When the workflow first started: ISO 8601, UTC, milliseconds. */
+  start_at: string;
+}
+
+/** The workflow ID of every build for an account and resource: one at a time follows from it. */
+export function workflowIdOf(accountId: string, resource: string): string {
+  return `${PREFIX}:${accountId}:${resource}`;
+}
+
+/** Account and resource of a workflow ID made by {@link workflowIdOf}, or `undefined` for another's. */
+export function parseWorkflowId(workflowId: string): { accountId: string; resource: string } | undefined {
+  const match = /^role-build:(\d{12}):(.+)$/s.exec(workflowId);
+  return match?.[1] !== undefined && match[2] !== undefined ? { accountId: match[1], resource: match[2] } : undefined;
+}

@@ -1,0 +1,12 @@
+/** The states of both records, and which may follow which. */
+export const RECORD_STATUSES = {
+  IN_PROGRESS: { ended: false, next: ['COMPLETE', 'FAILED', 'CANCELLED'] },
+  COMPLETE: { ended: true, next: [] },
+  FAILED: { ended: true, next: [] },
+  CANCELLED: { ended: true, next: [] },
+} as const satisfies Record<string, { ended: boolean; next: readonly string[] }>;
+
+export type RecordStatus = keyof typeof RECORD_STATUSES;
+
+/** How a build ended. */
+export type EndStatus = Exclude<RecordStatus, 'IN_PROGRESS'>;

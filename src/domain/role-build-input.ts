@@ -1,0 +1,65 @@
+/**
+ * What a caller asks for: the original state machine's execution input, with a few optional keys of ours.
+ *
+ * Apart from its validator, so that workflow code can import it without loading that.
+ */
+
+/** What to build. Keys that are not named here reach the build API untouched. */
+export interface BuildBody {
+  /** 12 digits. */
+  account_id: string;
+  /** For example `iam_role`. */
+  build_type: string;
+  /** For example `create`. */
+  action: string;
+  /** 1 to 64 characters of IAM's rule for role names. */
+  custom_role_name: string;
+  dry_run: boolean;
+  [key: string]: unknown;
+}
+
+/** The one argument of the workflow `roleBuild`. */
+export interface RoleBuildInput {
+  build_body: BuildBody;
+  /** Sort key of the status record; what the build makes, such as `iam_role#data-reader`. */
+  ddb_composite_sort_key: string;
+  /** The request's ID: the history record's key and the `x-amzn-RequestId` header. At most 256 printable ASCII characters. */
+  correlation_id: string;
+  /** AWS X-Ray trace header, kept in both records. Any non-empty string. */
+  trace_header: string;
+  /** Where the build API is: http(s), without credentials, query or fragment. */
+  url: string;
+  /** The caller's encrypted credential, passed on to the build API. Printable ASCII. Never logged, never recorded. */
+  encrypted_jwt: string;
+  /** Seconds from the end of one poll to the next. Default 60, 1 to 3600. */
+  poll_interval_seconds?: number;
+  /** Up to so many seconds more before the first poll, by a hash of the workflow ID. Default 0, at most 3600. */
+  poll_spread_seconds?: number;
+  /** Seconds from `start_at` after which the build is given up as `BuildDeadlineExceeded`. Default: none. */
+  deadline_seconds?: number;
+  /** Who asked; kept in the history record. */
+  requested_by?: string;
+}
+
+export const DEFAULT_POLL_INTERVAL_SECONDS = 60;
+
+/** What of an input the history record is made of. */
+export interface HistoryRequest {
+  correlation_id: string;
+  account_id: string;
+  resource: string;
+  action: string;
+  trace_header: string;
+  requested_by?: string;
+}
+
+export function historyRequestOf(input: RoleBuildInput): HistoryRequest {
+  return {
+    correlation_id: input.correlation_id,
+    account_id: input.build_body.account_id,
+    resource: input.ddb_composite_sort_key,
+    action: input.build_body.action,
+    trace_header: input.trace_header,
+    ...(input.requested_by === undefined ? {} : { requested_by: input.requested_by }),
+  };
+}

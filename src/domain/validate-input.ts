@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
+import type { RoleBuildInput } from './role-build-input.ts';
+
+/** One thing that is wrong with an input. */
+export interface Fault {
+  /** Where, as a path from the input's root: `build_body.account_id`. The root itself is `(input)`. */
+  path: string;
+  message: string;
+}
+
+/** Below Temporal's 2 MiB for one payload, with room for what encryption and the failure details add. */
+export const INPUT_MAX_BYTES = 1_500_000;
+const MAX_DEPTH = 100;
+
+const printableAscii = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+const text = z.string('must be a string').min(1, 'must not be empty');
+const headerText = text.regex(
+  printableAscii,
+  'must be printable ASCII without spaces around it, since it becomes a header',
+);
+const wholeSeconds = (min: number, max: number) =>
+  z
+    .number('must be a number')
+    .int('must be a whole number of seconds')
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`);
+
+const url = text.superRefine((value, ctx) => {
+  for (const message of urlFaults(value)) ctx.addIssue({ code: 'custom', message });
+});
+
+const schema = z.looseObject(
+  {
+    build_body: z.looseObject(
+      {
+        account_id: z.string('must be a string').regex(/^\d{12}$/, 'must be 12 digits'),
+        build_type: text,
+        action: text,
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+        custom_role_name: z
+          .string('must be a string')
+          .regex(/^[\w+=,.@-]{1,64}$/, 'must be a role name: 1 to 64 letters, digits and _+=,.@-'),
+        dry_run: z.boolean('must be true or false'),
+      },
+      'must be an object',
+    ),
+    ddb_composite_sort_key: text,
+    correlation_id: headerText.max(256, 'must be at most 256 characters'),
+    trace_header: text,
+    url,
+    encrypted_jwt: headerText,
+    poll_interval_seconds: wholeSeconds(1, 3600).optional(),
+    poll_spread_seconds: wholeSeconds(0, 3600).optional(),
+    deadline_seconds: wholeSeconds(1, 10 * 365 * 24 * 3600).optional(),
+    requested_by: text.max(256, 'must be at most 256 characters').optional(),
+  },
+  'must be a JSON object',
+);
+
+/** The top-level keys that mean something; others are ignored, as the original does. */
+export const INPUT_KEYS: readonly string[] = Object.keys(schema.shape);
+
+/**
+ * Checks an input as a whole.
+ *
+ * @returns every fault, none for a good input. An input without faults is a {@link RoleBuildInput}; it is used as it
+ *   came, never as a validator's copy, so that unknown keys of `build_body` stay untouched.
+ */
+export function inputFaults(input: unknown): Fault[] {
+  const shapeFaults = jsonFaults(input);
+  if (shapeFaults.length > 0) return shapeFaults;
+  const result = schema.safeParse(input, { reportInput: true });
+  const faults = result.success ? [] : result.error.issues.map(toFault);
+  const value = input as Partial<RoleBuildInput>;
+  const accountId = value?.build_body?.account_id;
+  const resource = value?.ddb_composite_sort_key;
+  if (typeof accountId === 'string' && typeof resource === 'string') {
+    const bytes = Buffer.byteLength(workflowIdOf(accountId, resource));
+    if (bytes > WORKFLOW_ID_MAX_BYTES) {
+      faults.push({
+        path: 'ddb_composite_sort_key',
+        message: `makes a workflow ID of ${bytes} bytes; at most ${WORKFLOW_ID_MAX_BYTES} are allowed`,
+      });
+    }
+  }
+  return faults;
+}
+
+/** Whether the input may be used; narrows its type. */
+export function isRoleBuildInput(input: unknown): input is RoleBuildInput {
+  return inputFaults(input).length === 0;
+}
+
+/** One line for a person: every fault with its path. */
+export function describeFaults(faults: readonly Fault[]): string {
+  return faults.map((fault) => `${fault.path}: ${fault.message}`).join('; ');
+}
+
+function toFault(issue: z.core.$ZodIssue): Fault {
+  const path = issue.path.map(String).join('.') || '(input)';
+  const missing = issue.code === 'invalid_type' && issue.input === undefined;
+  return { path, message: missing ? 'is missing' : issue.message };
+}
+
+function urlFaults(value: string): string[] {
+  if (!URL.canParse(value) || !/^https?:\/\//i.test(value)) return ['must be an http or https URL'];
+  const parsed = new URL(value);
+  const faults: string[] = [];
+  if (parsed.username !== '' || parsed.password !== '' || /^https?:\/\/[^/?#]*@/i.test(value)) {
+    faults.push('must not contain credentials');
+  }
+  if (value.includes('?')) faults.push('must not contain a query');
+  if (value.includes('#')) faults.push('must not contain a fragment');
+  if (/[\s\\\p{Cc}]/u.test(value)) faults.push('must not contain white space, backslashes or control characters');
+  return faults;
+}
+
+/** What JSON itself or the way through Temporal would not carry unchanged. */
+function jsonFaults(input: unknown): Fault[] {
+  const faults: Fault[] = [];
+  const open: { value: unknown; path: string; depth: number }[] = [{ value: input, path: '', depth: 0 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, path, depth } = next;
+    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+      faults.push({ path, message: 'is too large for a number to be carried exactly; send it as a string' });
+    }
+    if (typeof value !== 'object' || value === null) continue;
+    if (depth === MAX_DEPTH) return [{ path, message: `is nested more than ${MAX_DEPTH} levels deep` }];
+    for (const key of Object.keys(value)) {
+      const child = (value as Record<string, unknown>)[key];
+      open.push({ value: child, path: path === '' ? key : `${path}.${key}`, depth: depth + 1 });
+    }
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(input) ?? '');
+  if (bytes > INPUT_MAX_BYTES) {
+    faults.push({ path: '(input)', message: `is ${bytes} bytes of JSON; at most ${INPUT_MAX_BYTES} are allowed` });
+  }
+  return faults;
+}

@@ -1,0 +1,12 @@
+/** What TypeScript callers import. */
+export { startRoleBuild, InvalidInputError, BuildInProgressError, type StartedBuild } from './start-role-build.ts';
+export {
+  DEFAULT_TASK_QUEUE,
+  ROLE_BUILD_WORKFLOW_TYPE,
+  searchAttributes,
+  workflowIdOf,
+  type RoleBuildOutcome,
+} from './contract.ts';
+export type { BuildBody, RoleBuildInput } from './domain/role-build-input.ts';
+export type { ErrorInfo, FailureName } from './domain/failures.ts';
+export { inputFaults, type Fault } from './domain/validate-input.ts';

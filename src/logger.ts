@@ -1,0 +1,56 @@
+import { pino, type Logger, type LoggerOptions } from 'pino';
+import type { LogLevel as TemporalLogLevel, Logger as TemporalLogger, LogMetadata } from '@temporalio/worker';
+import type { LogLevel } from './config.ts';
+
+/** Whatever a field of such a name holds is not for a log. */
+const REDACTED = ['encrypted_jwt', '*.encrypted_jwt', '*.*.encrypted_jwt', '["encrypted-authorization"]', '*["encrypted-authorization"]'];
+
+/** JSON lines on stdout, or to another stream. */
+export function createLogger(level: LogLevel, destination?: NodeJS.WritableStream): Logger {
+  const options: LoggerOptions = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: REDACTED, censor: '[redacted]' },
+  };
+  return pino(options, destination ?? pino.destination({ fd: 1, sync: true }));
+}
+
+const PINO_LEVELS = {
+  TRACE: 'trace',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+} as const satisfies Record<TemporalLogLevel, string>;
+
+/** Lets the Temporal SDK, its native half included, log through pino. */
+export class TemporalPinoLogger implements TemporalLogger {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  log(level: TemporalLogLevel, message: string, meta?: LogMetadata): void {
+    const { error, timestampNanos: _, ...fields } = (meta ?? {}) as LogMetadata & { error?: unknown; timestampNanos?: bigint };
+    this.#logger[PINO_LEVELS[level]](error === undefined ? fields : { ...fields, err: error }, message);
+  }
+
+  trace(message: string, meta?: LogMetadata): void {
+    this.log('TRACE', message, meta);
+  }
+  debug(message: string, meta?: LogMetadata): void {
+    this.log('DEBUG', message, meta);
+  }
+  info(message: string, meta?: LogMetadata): void {
+    this.log('INFO', message, meta);
+  }
+  warn(message: string, meta?: LogMetadata): void {
+    this.log('WARN', message, meta);
+  }
+  error(message: string, meta?: LogMetadata): void {
+    this.log('ERROR', message, meta);
+  }
+}

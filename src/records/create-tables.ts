@@ -1,0 +1,75 @@
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  ResourceInUseException,
+  ResourceNotFoundException,
+  waitUntilTableExists,
+  type CreateTableCommandInput,
+  type DynamoDBClient,
+  type KeySchemaElement,
+} from '@aws-sdk/client-dynamodb';
+import type { RecordTables } from './write.ts';
+
+const READY_WITHIN_SECONDS = 120;
+
+/** Both tables with the original's keys; all key attributes are strings. */
+function definitions({ statusTable, historyTable }: RecordTables): CreateTableCommandInput[] {
+  return [table(statusTable, ['account_id', 'resource']), table(historyTable, ['request_id'])];
+}
+
+function table(TableName: string, keys: readonly string[]): CreateTableCommandInput {
+  return {
+    TableName,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+    KeySchema: keys.map((AttributeName, i) => ({ AttributeName, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
+  };
+}
+
+export interface TableSetUp {
+  name: string;
+  created: boolean;
+}
+
+/**
+ * Creates the tables that are missing and waits until both can be used; safe to repeat.
+ *
+ * @throws Error where a table of that name has other keys
+ */
+export async function createTables(client: DynamoDBClient, tables: RecordTables): Promise<TableSetUp[]> {
+  const done: TableSetUp[] = [];
+  for (const definition of definitions(tables)) {
+    const name = definition.TableName ?? '';
+    const found = await keysOf(client, name);
+    if (found === undefined) await create(client, definition);
+    else if (found !== describeKeys(definition.KeySchema)) {
+      throw new Error(`table ${name} has the key ${found}, not ${describeKeys(definition.KeySchema)}`);
+    }
+    await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName: name });
+    done.push({ name, created: found === undefined });
+  }
+  return done;
+}
+
+async function keysOf(client: DynamoDBClient, TableName: string): Promise<string | undefined> {
+  try {
+    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+    return describeKeys(Table?.KeySchema);
+  } catch (err) {
+    if (err instanceof ResourceNotFoundException) return undefined;
+    throw err;
+  }
+}
+
+async function create(client: DynamoDBClient, definition: CreateTableCommandInput): Promise<void> {
+  try {
+    await client.send(new CreateTableCommand(definition));
+  } catch (err) {
+    // Someone else's setup was faster.
+    if (!(err instanceof ResourceInUseException)) throw err;
+  }
+}
+
+function describeKeys(schema: KeySchemaElement[] | undefined): string {
+  return (schema ?? []).map(({ AttributeName, KeyType }) => `${AttributeName} (${KeyType})`).join(' + ');
+}

@@ -1,0 +1,23 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { RecordTables } from './write.ts';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+/** A whole call. Less than an activity's start-to-close timeout, so that the activity says itself what was slow. */
+const CALL_TIMEOUT_MS = 10_000;
+
+/**
+ * Opens the way to both tables. Region, endpoint and credentials are the AWS SDK's own settings.
+ * An attempt is one request: Temporal owns the retries.
+ */
+export function openRecordTables(names: { statusTable: string; historyTable: string }): RecordTables {
+  const client = new DynamoDBClient({
+    maxAttempts: 1,
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: CALL_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  });
+  return { client: DynamoDBDocumentClient.from(client), ...names };
+}

@@ -1,0 +1,125 @@
+/**
+ * The history record: what became of a request.
+ * Table `iam_orchestrator_request_history`, key `request_id`, which is the request's `correlation_id`.
+ */
+import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import type { ErrorInfo } from '../domain/failures.ts';
+import type { Job } from '../domain/identity.ts';
+import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
+import type { HistoryRequest } from '../domain/role-build-input.ts';
+import { holds, type FoundRecord, type RecordTables } from './write.ts';
+
+/** Attributes as in the original's InsertRequestHistory, and ours below the blank line. */
+export interface HistoryRecord extends Job {
+  request_id: string;
+  account_id: string;
+  resource: string;
+  action: string;
+  status: RecordStatus;
+  trace_header: string;
+
+  /** ISO 8601, UTC. */
+  updated_at: string;
+  requested_by?: string;
+  build_id?: string;
+  error_info?: ErrorInfo;
+}
+
+/** Holds where this job may write the whole record: none of another account or resource, of a newer job, or ended. */
+const MAY_CREATE =
+  'attribute_not_exists(request_id) OR (account_id = :account_id AND #resource = :resource AND ' +
+  '(start_at < :start_at OR (job_id = :job_id AND #status = :in_progress)))';
+
+const NAMES = { '#resource': 'resource', '#status': 'status' };
+
+/** @returns whether it was written; see {@link readHistoryRecord} for who holds it where not */
+export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, job: Job): Promise<boolean> {
+  const Item: HistoryRecord = {
+    request_id: request.correlation_id,
+    account_id: request.account_id,
+    resource: request.resource,
+    action: request.action,
+    job_id: job.job_id,
+    start_at: job.start_at,
+    status: 'IN_PROGRESS',
+    trace_header: request.trace_header,
+    updated_at: new Date().toISOString(),
+    ...(request.requested_by === undefined ? {} : { requested_by: request.requested_by }),
+  };
+  return holds(
+    tables.client.send(
+      new PutCommand({
+        TableName: tables.historyTable,
+        Item,
+        ConditionExpression: MAY_CREATE,
+        ExpressionAttributeNames: NAMES,
+        ExpressionAttributeValues: {
+          ':account_id': request.account_id,
+          ':resource': request.resource,
+          ':start_at': job.start_at,
+          ':job_id': job.job_id,
+          ':in_progress': 'IN_PROGRESS',
+        },
+      }),
+    ),
+  );
+}
+
+/**
+ * The last write. Fills in the whole record, because its put may be what failed; attributes that an older job of the
+ * same request left, and this one doesn't have, go.
+ *
+ * @param mayCreate `false` holds the write to a record that is this job's already
+ * @returns whether it was written
+ */
+export function endHistoryRecord(
+  tables: RecordTables,
+  request: HistoryRequest,
+  job: Job,
+  end: { status: EndStatus; build_id?: string; error_info?: ErrorInfo },
+  mayCreate: boolean,
+): Promise<boolean> {
+  const attributes = {
+    account_id: request.account_id,
+    resource: request.resource,
+    action: request.action,
+    job_id: job.job_id,
+    start_at: job.start_at,
+    trace_header: request.trace_header,
+    updated_at: new Date().toISOString(),
+    requested_by: request.requested_by,
+    build_id: end.build_id,
+    error_info: end.error_info,
+  };
+  const entries = Object.entries(attributes);
+  const present = entries.filter(([, value]) => value !== undefined);
+  const absent = entries.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
+  const set = ['#status = :new_status', ...present.map(([name]) => `#${name} = :${name}`)].join(', ');
+  return holds(
+    tables.client.send(
+      new UpdateCommand({
+        TableName: tables.historyTable,
+        Key: { request_id: request.correlation_id },
+        UpdateExpression: `SET ${set}${absent.length > 0 ? ` REMOVE ${absent.join(', ')}` : ''}`,
+        ConditionExpression: mayCreate ? MAY_CREATE : 'job_id = :job_id AND #status = :in_progress',
+        ExpressionAttributeNames: {
+          '#status': 'status',
+          ...Object.fromEntries(entries.map(([name]) => [`#${name}`, name])),
+        },
+        ExpressionAttributeValues: {
+          ':new_status': end.status,
+          ':in_progress': 'IN_PROGRESS',
+          ...Object.fromEntries(present.map(([name, value]) => [`:${name}`, value])),
+        },
+      }),
+    ),
+  );
+}
+
+/** The record as it stands (a consistent read), or `undefined`. */
+export async function readHistoryRecord(tables: RecordTables, requestId: string): Promise<HistoryRecord | undefined> {
+  const { Item } = await tables.client.send(
+    new GetCommand({ TableName: tables.historyTable, Key: { request_id: requestId }, ConsistentRead: true }),
+  );
+  return Item as (HistoryRecord & FoundRecord) | undefined;
+}

@@ -1,0 +1,106 @@
+/**
+ * The status record: what the last build of an account and resource is doing.
+ * Table `iam_orchestrator_execution_status`, key `account_id` + `resource`.
+ */
+import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import type { ErrorInfo } from '../domain/failures.ts';
+import type { Job } from '../domain/identity.ts';
+import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
+import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { holds, type FoundRecord, type RecordTables } from './write.ts';
+
+/** Attributes as in the original's UpsertRequestRecord, and ours below the blank line. */
+export interface StatusRecord extends Job {
+  account_id: string;
+  resource: string;
+  build_type: string;
+  action: string;
+  custom_role_name: string;
+  dry_run: boolean;
+  status: RecordStatus;
+  correlation_id: string;
+  trace_header: string;
+
+  /** ISO 8601, UTC. */
+  updated_at: string;
+  build_id?: string;
+  error_info?: ErrorInfo;
+}
+
+export interface StatusKey {
+  account_id: string;
+  resource: string;
+}
+
+/** @returns whether it was written; not where a newer job, or this job's own end, holds the record */
+export function putStatusRecord(tables: RecordTables, input: RoleBuildInput, job: Job): Promise<boolean> {
+  const body = input.build_body;
+  const Item: StatusRecord = {
+    account_id: body.account_id,
+    resource: input.ddb_composite_sort_key,
+    build_type: body.build_type,
+    action: body.action,
+    custom_role_name: body.custom_role_name,
+    dry_run: body.dry_run,
+    job_id: job.job_id,
+    start_at: job.start_at,
+    status: 'IN_PROGRESS',
+    correlation_id: input.correlation_id,
+    trace_header: input.trace_header,
+    updated_at: new Date().toISOString(),
+  };
+  return holds(
+    tables.client.send(
+      new PutCommand({
+        TableName: tables.statusTable,
+        Item,
+        ConditionExpression:
+          'attribute_not_exists(account_id) OR start_at < :start_at OR (job_id = :job_id AND #status = :in_progress)',
+        ExpressionAttributeNames: { '#status': 'status' },
+        ExpressionAttributeValues: { ':start_at': job.start_at, ':job_id': job.job_id, ':in_progress': 'IN_PROGRESS' },
+      }),
+    ),
+  );
+}
+
+/** @returns whether it was written; only this job's own record is */
+export function endStatusRecord(
+  tables: RecordTables,
+  key: StatusKey,
+  job: Job,
+  end: { status: EndStatus; build_id?: string; error_info?: ErrorInfo },
+): Promise<boolean> {
+  const more = { build_id: end.build_id, error_info: end.error_info };
+  const present = Object.entries(more).filter(([, value]) => value !== undefined);
+  return holds(
+    tables.client.send(
+      new UpdateCommand({
+        TableName: tables.statusTable,
+        Key: { account_id: key.account_id, resource: key.resource },
+        UpdateExpression: ['SET #exe_status = :new_status', 'updated_at = :updated_at']
+          .concat(present.map(([name]) => `${name} = :${name}`))
+          .join(', '),
+        ConditionExpression: 'job_id = :job_id',
+        ExpressionAttributeNames: { '#exe_status': 'status' },
+        ExpressionAttributeValues: {
+          ':new_status': end.status,
+          ':updated_at': new Date().toISOString(),
+          ':job_id': job.job_id,
+          ...Object.fromEntries(present.map(([name, value]) => [`:${name}`, value])),
+        },
+      }),
+    ),
+  );
+}
+
+/** The record as it stands (a consistent read), or `undefined`. */
+export async function readStatusRecord(tables: RecordTables, key: StatusKey): Promise<StatusRecord | undefined> {
+  const { Item } = await tables.client.send(
+    new GetCommand({
+      TableName: tables.statusTable,
+      Key: { account_id: key.account_id, resource: key.resource },
+      ConsistentRead: true,
+    }),
+  );
+  return Item as (StatusRecord & FoundRecord) | undefined;
+}

@@ -1,0 +1,22 @@
+/** npm and terminals deliver one Ctrl-C twice; within this time it is the same one. */
+const SAME_SIGNAL_MS = 1_000;
+
+/**
+ * Stops a program cleanly at the first SIGINT or SIGTERM, and at once at the second.
+ *
+ * @param stop begins the clean stop; called once
+ * @param now ends the program at once
+ */
+export function onStopSignal(stop: (signal: NodeJS.Signals) => void, now: (signal: NodeJS.Signals) => void): void {
+  let firstAt: number | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
+      stop(signal);
+    } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
+      now(signal);
+    }
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}

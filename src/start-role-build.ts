@@ -1,0 +1,111 @@
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { TypedSearchAttributes } from '@temporalio/common';
+import {
+  DEFAULT_TASK_QUEUE,
+  keyword,
+  ROLE_BUILD_WORKFLOW_TYPE,
+  searchAttributes,
+  summaryOf,
+  workflowIdOf,
+} from './contract.ts';
+import type { RoleBuildInput } from './domain/role-build-input.ts';
+import { describeFaults, inputFaults, type Fault } from './domain/validate-input.ts';
+
+/** The input was refused before anything was started. */
+export class InvalidInputError extends Error {
+  override name = 'InvalidInputError';
+  readonly faults: readonly Fault[];
+
+  constructor(faults: readonly Fault[]) {
+    super(`the input is not valid: ${describeFaults(faults)}`);
+    this.faults = faults;
+  }
+}
+
+/** A build of the same account and resource is in progress. */
+export class BuildInProgressError extends Error {
+  override name = 'BuildInProgressError';
+  readonly workflowId: string;
+  readonly jobId: string;
+
+  constructor(workflowId: string, jobId: string) {
+    super(`job ${jobId} already builds this resource in this account (workflow ${workflowId})`);
+    this.workflowId = workflowId;
+    this.jobId = jobId;
+  }
+}
+
+/** A build that was started, in the records' own names. */
+export interface StartedBuild {
+  workflow_id: string;
+  job_id: string;
+  correlation_id: string;
+  status: 'IN_PROGRESS';
+}
+
+/**
+ * Starts a build: checks the input, then starts the workflow under the ID of its account and resource.
+ *
+ * @param input the original state machine's execution input
+ * @throws InvalidInputError with every fault; nothing was started
+ * @throws BuildInProgressError where one is running for the same account and resource
+ * @throws ServiceError of `@temporalio/client` where Temporal refuses or can't be reached
+ */
+export async function startRoleBuild(
+  client: Client,
+  input: RoleBuildInput,
+  options: { taskQueue?: string } = {},
+): Promise<StartedBuild> {
+  const faults = inputFaults(input);
+  if (faults.length > 0) throw new InvalidInputError(faults);
+  const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
+  // A build that ends between the refusal and the look at who holds the ID is no reason to refuse.
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const handle = await client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, {
+        workflowId,
+        taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
+        args: [input],
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        workflowIdConflictPolicy: 'FAIL',
+        typedSearchAttributes: searchAttributesOf(input),
+        staticSummary: summaryOf(input),
+      });
+      return {
+        workflow_id: workflowId,
+        job_id: handle.firstExecutionRunId,
+        correlation_id: input.correlation_id,
+        status: 'IN_PROGRESS',
+      };
+    } catch (err) {
+      if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
+      const jobId = await runningJobOf(client, workflowId);
+      if (jobId !== undefined) throw new BuildInProgressError(workflowId, jobId);
+      if (tries === 5) throw err;
+    }
+  }
+}
+
+async function runningJobOf(client: Client, workflowId: string): Promise<string | undefined> {
+  try {
+    const { status, raw } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING' ? (raw.workflowExecutionInfo?.firstRunId ?? undefined) : undefined;
+  } catch (err) {
+    if (err instanceof WorkflowNotFoundError) return undefined;
+    throw err;
+  }
+}
+
+function searchAttributesOf(input: RoleBuildInput): TypedSearchAttributes {
+  const body = input.build_body;
+  return new TypedSearchAttributes([
+    { key: searchAttributes.AccountId, value: body.account_id },
+    { key: searchAttributes.Resource, value: keyword(input.ddb_composite_sort_key) },
+    { key: searchAttributes.BuildType, value: keyword(body.build_type) },
+    { key: searchAttributes.BuildAction, value: keyword(body.action) },
+    { key: searchAttributes.CustomRoleName, value: body.custom_role_name },
+    { key: searchAttributes.CorrelationId, value: keyword(input.correlation_id) },
+    { key: searchAttributes.BuildStatus, value: 'IN_PROGRESS' },
+    { key: searchAttributes.DryRun, value: body.dry_run },
+  ]);
+}

@@ -1,0 +1,38 @@
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
+
+/** The original's `Retry` of every Task state: three attempts, after 3 s and 6 s. */
+const retry = {
+  initialInterval: '3 seconds',
+  backoffCoefficient: 2,
+  maximumAttempts: 3,
+  nonRetryableErrorTypes: ['CustomNonRetryableError'],
+} satisfies ActivityOptions['retry'];
+
+/** Just above the longest `BUILD_API_TIMEOUT_SECONDS` allowed, 60. */
+const BUILD_API_START_TO_CLOSE = '65 seconds';
+
+/** A DynamoDB call is given up after 10 s; a dead worker costs a write no more than this. */
+export const recordWrite = {
+  startToCloseTimeout: '15 seconds',
+  retry,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+} satisfies ActivityOptions;
+
+/** Heartbeats, so that a dead worker is noticed in 15 s; a cancellation waits for the POST's answer, to keep it. */
+export const trigger = {
+  startToCloseTimeout: BUILD_API_START_TO_CLOSE,
+  heartbeatTimeout: '15 seconds',
+  retry,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  summary: 'POST /build',
+} satisfies ActivityOptions;
+
+/** A local activity: a poll then leaves 6 history events in place of 11. */
+export const poll = {
+  startToCloseTimeout: BUILD_API_START_TO_CLOSE,
+  retry,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+} satisfies LocalActivityOptions;
+
+/** The durable wait between rounds of attempts at a last write. */
+export const LAST_WRITE_WAIT = { firstMs: 30_000, backoffCoefficient: 2, maxMs: 600_000 } as const;

@@ -1,0 +1,104 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import { STATE_NAMES, type Holder, type RoleBuildActivities } from '../activities/types.ts';
+import type { RoleBuildOutcome } from '../contract.ts';
+import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import { errorInfo, isFailureName, REFUSALS, type ErrorInfo, type FailureName } from '../domain/failures.ts';
+import type { Job } from '../domain/identity.ts';
+import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import type { Ending, Progress } from './progress.ts';
+
+type Step = keyof RoleBuildActivities;
+
+/** What a step's failure means where the activity could not say so itself, as when its worker died. */
+const FAILURE_OF_STEP = {
+  upsertRequestRecord: 'RecordWriteFailed',
+  insertRequestHistory: 'RecordWriteFailed',
+  triggerBuild: 'BuildTriggerUnknown',
+  getBuildStatus: 'BuildApiUnavailable',
+} as const satisfies Partial<Record<Step, FailureName>>;
+
+export function failed(error_info: ErrorInfo): Ending {
+  return { status: 'FAILED', error_info };
+}
+
+/** The state that the original names and leaves undefined. */
+export function generateBuildStatusErrorMessage(buildId: string, answer: BuildStatusAnswer): ErrorInfo {
+  const status = answer.build_status ?? 'no build_status';
+  return errorInfo(
+    'BuildFailed',
+    `GetBuildStatus: build ${buildId} ended with ${status}. Last answer: ${answer.answer}`,
+  );
+}
+
+export function heldByNewerJob(state: string, holder: NonNullable<Holder>, progress: Progress): Ending {
+  progress.contested = true;
+  if (state === 'UpsertRequestRecord') progress.record = 'contested';
+  return failed(
+    errorInfo(
+      'RecordWriteFailed',
+      `${state}: the record belongs to the newer job ${holder.job_id}, started ${holder.start_at}; it was left alone`,
+    ),
+  );
+}
+
+/** A failure that ends the workflow with nothing written, as the caller's mistake. */
+export function isRefusal(err: unknown): err is ActivityFailure {
+  return (
+    err instanceof ActivityFailure &&
+    err.cause instanceof ApplicationFailure &&
+    typeof err.cause.type === 'string' &&
+    Object.hasOwn(REFUSALS, err.cause.type)
+  );
+}
+
+/**
+ * How a build ends after one of its steps threw.
+ *
+ * @throws whatever is not an end: a refusal (as the cause it carries), continue-as-new, a fault of our own
+ */
+export function endingOf(err: unknown): Ending {
+  if (isRefusal(err)) throw err.cause;
+  if (CancellationScope.current().consideredCancelled && isCutShort(err)) return { status: 'CANCELLED' };
+  if (err instanceof ActivityFailure) return failed(failureOf(err));
+  throw err;
+}
+
+/** Whether a step was cancelled, or failed in an attempt that would have been made again, had it not been cancelled. */
+export function isCutShort(err: unknown): boolean {
+  if (isCancellation(err)) return true;
+  if (!(err instanceof ActivityFailure) || err.retryState === 'MAXIMUM_ATTEMPTS_REACHED') return false;
+  const final = err.cause instanceof ApplicationFailure && err.cause.nonRetryable === true;
+  return !final;
+}
+
+function failureOf(err: ActivityFailure): ErrorInfo {
+  const step = err.activityType as keyof typeof FAILURE_OF_STEP;
+  const attempts = err.retryState === 'MAXIMUM_ATTEMPTS_REACHED' ? ' (3 attempts)' : '';
+  const { cause } = err;
+  const name = cause instanceof ApplicationFailure && isFailureName(cause.type) ? cause.type : FAILURE_OF_STEP[step];
+  const what =
+    cause instanceof TimeoutFailure
+      ? `the worker did not finish it in time (${cause.timeoutType})`
+      : (cause?.message ?? err.message);
+  return errorInfo(name ?? 'RecordWriteFailed', `${STATE_NAMES[step]}: ${what}${attempts}`);
+}
+
+export function outcomeOf(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): RoleBuildOutcome {
+  return {
+    status: ending.status,
+    account_id: input.build_body.account_id,
+    resource: input.ddb_composite_sort_key,
+    correlation_id: input.correlation_id,
+    ...job,
+    ...(progress.build_id === undefined ? {} : { build_id: progress.build_id }),
+    polls: progress.polls,
+    ...(ending.status === 'FAILED' ? { error_info: ending.error_info } : {}),
+    contested: progress.contested,
+  };
+}

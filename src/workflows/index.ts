@@ -1,0 +1,1 @@
+export { roleBuild } from './role-build.ts';

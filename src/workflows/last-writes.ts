@@ -1,0 +1,95 @@
+import { ActivityFailure, CancellationScope, proxyActivities, sleep } from '@temporalio/workflow';
+import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from '../activities/types.ts';
+import type { Job } from '../domain/identity.ts';
+import { historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { LAST_WRITE_WAIT, recordWrite } from './activity-options.ts';
+import { showStep } from './details.ts';
+import { continueAsNewIfSuggested } from './long-build.ts';
+import type { Ending, Progress } from './progress.ts';
+
+const complete = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'COMPLETE' });
+const failed = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'FAILED' });
+const cancelled = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'CANCELLED' });
+
+/**
+ * Writes a build's end to both records and does not return before they are right, however long that takes. A
+ * cancellation that arrives meanwhile changes nothing any more. Writes nothing where the first put was never tried.
+ */
+export async function writeEnding(
+  input: RoleBuildInput,
+  job: Job,
+  progress: Progress,
+  ending: Ending,
+): Promise<void> {
+  if (progress.record === 'absent') return;
+  await CancellationScope.nonCancellable(async () => {
+    const writes = lastWritesOf(input, job, progress, ending);
+    if (!progress.ended_record && progress.record !== 'contested') {
+      await untilRight(input, progress, writes.record);
+    }
+    progress.ended_record = true;
+    if (!progress.ended_history) await untilRight(input, progress, writes.history);
+    progress.ended_history = true;
+  });
+}
+
+interface LastWrite {
+  state: string;
+  write: () => Promise<Holder>;
+}
+
+function lastWritesOf(
+  input: RoleBuildInput,
+  job: Job,
+  progress: Progress,
+  ending: Ending,
+): { record: LastWrite; history: LastWrite } {
+  const request = historyRequestOf(input);
+  const built = progress.build_id === undefined ? {} : { build_id: progress.build_id };
+  const record: EndOfRecord = { account_id: request.account_id, resource: request.resource, job, ...built };
+  const history: EndOfHistory = { request, job, ...built, may_create: progress.record !== 'unknown' };
+  switch (ending.status) {
+    case 'COMPLETE':
+      return {
+        record: { state: 'UpdateSuccessfulRecord', write: () => complete.updateSuccessfulRecord(record) },
+        history: { state: 'UpdateSuccessfulHistory', write: () => complete.updateSuccessfulHistory(history) },
+      };
+    case 'FAILED':
+      return {
+        record: { state: 'UpdateFailedRecord', write: () => failed.updateFailedRecord(record, ending.error_info) },
+        history: { state: 'UpdateFailedHistory', write: () => failed.updateFailedHistory(history, ending.error_info) },
+      };
+    case 'CANCELLED':
+      return {
+        record: { state: 'UpdateCancelledRecord', write: () => cancelled.updateCancelledRecord(record) },
+        history: { state: 'UpdateCancelledHistory', write: () => cancelled.updateCancelledHistory(history) },
+      };
+  }
+}
+
+/** Rounds of three attempts with a durable wait between them, until one is answered. */
+async function untilRight(input: RoleBuildInput, progress: Progress, { state, write }: LastWrite): Promise<void> {
+  for (;;) {
+    showStep(progress, state);
+    let waitMs: number;
+    try {
+      if ((await write()) !== null) progress.contested = true;
+      delete progress.last_write_wait_ms;
+      return;
+    } catch (err) {
+      if (!(err instanceof ActivityFailure)) throw err;
+      const why = err.cause?.message ?? err.message;
+      waitMs = nextWaitMs(progress.last_write_wait_ms);
+      const next = new Date(Date.now() + waitMs).toISOString();
+      showStep(progress, state, `failed (${why}); it is never given up and tried again at ${next}`);
+    }
+    await sleep(waitMs, { summary: `${state}: wait to try again` });
+    progress.last_write_wait_ms = waitMs;
+    await continueAsNewIfSuggested(input, progress);
+  }
+}
+
+function nextWaitMs(lastMs: number | undefined): number {
+  if (lastMs === undefined) return LAST_WRITE_WAIT.firstMs;
+  return Math.min(lastMs * LAST_WRITE_WAIT.backoffCoefficient, LAST_WRITE_WAIT.maxMs);
+}

@@ -1,0 +1,31 @@
+import type { ErrorInfo } from '../domain/failures.ts';
+
+/** How a build is going to end; fixed before its last writes begin. */
+export type Ending = { status: 'COMPLETE' } | { status: 'FAILED'; error_info: ErrorInfo } | { status: 'CANCELLED' };
+
+/** What a build has come to know; carried whole through continue-as-new. Plain JSON. */
+export interface Progress {
+  /** When the first run started. */
+  start_at: string;
+  /**
+   * What is known of this job's status record: `absent` before its put was tried, `unknown` while a put has been
+   * tried without an answer, `written` after it.
+   */
+  record: 'absent' | 'unknown' | 'written' | 'contested';
+  build_id?: string;
+  /** GETs that were answered. */
+  polls: number;
+  /** The API's last word, for people. */
+  last_status?: string;
+  ending?: Ending;
+  /** Last writes that are done. */
+  ended_record: boolean;
+  ended_history: boolean;
+  /** The wait after the last round of attempts at the last write under way. */
+  last_write_wait_ms?: number;
+  contested: boolean;
+}
+
+export function newProgress(start_at: string): Progress {
+  return { start_at, record: 'absent', polls: 0, ended_record: false, ended_history: false, contested: false };
+}

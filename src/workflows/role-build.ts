@@ -1,0 +1,132 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  proxyActivities,
+  proxyLocalActivities,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RoleBuildActivities } from '../activities/types.ts';
+import { CONTESTED_MEMO, searchAttributes, type RoleBuildOutcome } from '../contract.ts';
+import { checkBuildStatus } from '../domain/build-status.ts';
+import type { Job } from '../domain/identity.ts';
+import type { EndStatus } from '../domain/record-status.ts';
+import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { poll, recordWrite, trigger } from './activity-options.ts';
+import { beforeDeadline } from './deadline.ts';
+import { endingOf, failed, generateBuildStatusErrorMessage, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
+import { continueAsNewIfSuggested } from './long-build.ts';
+import { writeEnding } from './last-writes.ts';
+import { newProgress, type Ending, type Progress } from './progress.ts';
+import { showStep } from './details.ts';
+import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
+
+const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
+  ...recordWrite,
+  summary: 'status record: IN_PROGRESS',
+});
+const { insertRequestHistory } = proxyActivities<RoleBuildActivities>({
+  ...recordWrite,
+  summary: 'history record: IN_PROGRESS',
+});
+const { triggerBuild } = proxyActivities<RoleBuildActivities>(trigger);
+const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
+
+/**
+ * One role build, from request to recorded end: the original's state machine, step by step.
+ *
+ * @param input the original's execution input
+ * @param carried only for continue-as-new: what the runs before have come to know
+ * @returns how a COMPLETE build ended
+ * @throws ApplicationFailure of a type in `FAILURES` with a {@link RoleBuildOutcome} as its first detail, after both
+ *   records say FAILED; of a type in `REFUSALS` where nothing was written
+ * @throws CancelledFailure after both records say CANCELLED
+ */
+export async function roleBuild(input: RoleBuildInput, carried?: Progress): Promise<RoleBuildOutcome> {
+  const progress = carried ?? newProgress(workflowInfo().startTime.toISOString());
+  const job: Job = { job_id: workflowInfo().firstExecutionRunId, start_at: progress.start_at };
+  if (carried === undefined) upsertSearchAttributes([{ key: searchAttributes.JobId, value: job.job_id }]);
+
+  try {
+    progress.ending ??= await build(input, job, progress);
+  } catch (err) {
+    if (isRefusal(err)) showEndStatus('FAILED');
+    progress.ending = endingOf(err);
+  }
+
+  await writeEnding(input, job, progress, progress.ending);
+
+  showEndStatus(progress.ending.status);
+  if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
+  showStep(progress, `ended ${progress.ending.status}`);
+  return conclude(outcomeOf(input, job, progress, progress.ending), progress.ending);
+}
+
+async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
+  if (progress.build_id === undefined) {
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled before the first step');
+
+    progress.record = 'unknown';
+    showStep(progress, 'UpsertRequestRecord');
+    const recordHolder = await upsertRequestRecord(input, job);
+    if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
+    progress.record = 'written';
+
+    showStep(progress, 'InsertRequestHistory');
+    const historyHolder = await insertRequestHistory(historyRequestOf(input), job);
+    if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
+  }
+
+  return beforeDeadline(input, job, async () => {
+    const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
+    if (progress.build_id === undefined) {
+      showStep(progress, 'TriggerBuild');
+      progress.build_id = (await triggerBuild(target, input.build_body)).build_id;
+    }
+
+    const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;
+    for (;;) {
+      await continueAsNewIfSuggested(input, progress);
+      await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 ? pollSpreadMs(input) : 0));
+
+      showStep(progress, 'GetBuildStatus');
+      const answer = await getBuildStatus.executeWithOptions({ ...poll, summary: `poll ${progress.polls + 1}` }, [
+        target,
+        progress.build_id,
+      ]);
+      progress.polls += 1;
+      progress.last_status = answer.build_status ?? '(none)';
+
+      switch (checkBuildStatus(answer)) {
+        case 'undecided':
+          continue;
+        case 'succeeded':
+          return { status: 'COMPLETE' };
+        case 'failed':
+          return failed(generateBuildStatusErrorMessage(progress.build_id, answer));
+      }
+    }
+  });
+}
+
+function conclude(outcome: RoleBuildOutcome, ending: Ending): RoleBuildOutcome {
+  switch (ending.status) {
+    case 'COMPLETE':
+      return outcome;
+    case 'FAILED':
+      throw ApplicationFailure.create({
+        type: ending.error_info.Error,
+        message: ending.error_info.Cause,
+        nonRetryable: true,
+        details: [outcome],
+      });
+    case 'CANCELLED':
+      throw new CancelledFailure('the build was cancelled');
+  }
+}
+
+function showEndStatus(status: EndStatus): void {
+  upsertSearchAttributes([{ key: searchAttributes.BuildStatus, value: status }]);
+}

@@ -1,0 +1,23 @@
+import { sleep, workflowInfo } from '@temporalio/workflow';
+import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { showStep } from './details.ts';
+import type { Progress } from './progress.ts';
+
+/** The original's Wait state: a durable timer, before the first poll too. */
+export async function waitForBuildStatus(progress: Progress, waitMs: number): Promise<void> {
+  showStep(progress, 'WaitForBuildStatus', `next poll at ${new Date(Date.now() + waitMs).toISOString()}`);
+  await sleep(waitMs, { summary: 'WaitForBuildStatus' });
+}
+
+/** How much longer this build waits before its first poll, so that builds started together don't poll together. */
+export function pollSpreadMs(input: RoleBuildInput): number {
+  const spreadMs = (input.poll_spread_seconds ?? 0) * 1000;
+  return spreadMs === 0 ? 0 : fnv1a(workflowInfo().workflowId) % (spreadMs + 1);
+}
+
+/** 32-bit FNV-1a over UTF-16 units. http://www.isthe.com/chongo/tech/comp/fnv/ */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
