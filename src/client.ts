@@ -15,7 +15,9 @@ process.stdout.on('error', (err: NodeJS.ErrnoException) => process.exit(err.code
 const code = runCli(process.argv.slice(2), process.env, process, interrupted.signal);
 const stopped = new Promise<number>((resolve) => {
   // A command that is not following a build may be waiting for a service; an interrupt ends it all the same.
-  interrupted.signal.addEventListener('abort', () => setTimeout(() => resolve(EXIT_CODES.interrupted.code), 1_000).unref());
+  interrupted.signal.addEventListener('abort', () =>
+    setTimeout(() => resolve(EXIT_CODES.interrupted.code), 1_000).unref(),
+  );
 });
 process.exitCode = await Promise.race([code, stopped]);
 process.exit();

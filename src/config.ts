@@ -63,7 +63,9 @@ export class SettingsError extends Error {
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
-    super(`${faults.length === 1 ? 'a setting is' : `${faults.length} settings are`} missing or wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    super(
+      `${faults.length === 1 ? 'a setting is' : `${faults.length} settings are`} missing or wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+    );
     this.faults = faults;
   }
 }
@@ -95,7 +97,11 @@ export function readSettings<const N extends SettingName>(env: Environment, name
 }
 
 export const WORKER_SETTINGS = Object.keys(SETTINGS) as SettingName[];
-export const CLIENT_SETTINGS = ['ROLE_BUILD_TASK_QUEUE', 'STATUS_TABLE', 'HISTORY_TABLE'] as const satisfies SettingName[];
+export const CLIENT_SETTINGS = [
+  'ROLE_BUILD_TASK_QUEUE',
+  'STATUS_TABLE',
+  'HISTORY_TABLE',
+] as const satisfies SettingName[];
 
 function text(value: string): string {
   if (value.trim() !== value) throw new Error('must not begin or end with white space');
@@ -103,7 +109,8 @@ function text(value: string): string {
 }
 
 function headerText(value: string): string {
-  if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('must be printable ASCII without spaces, since it becomes a header');
+  if (!/^[\x21-\x7e]+$/.test(value))
+    throw new Error('must be printable ASCII without spaces, since it becomes a header');
   return value;
 }
 
@@ -123,7 +130,10 @@ function logLevel(value: string): LogLevel {
 }
 
 function origins(value: string): string[] {
-  const list = value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+  const list = value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
   if (list.length === 0) throw new Error('must list at least one origin, such as https://builds.example.com');
   return list.map((item) => {
     const url = URL.canParse(item) ? new URL(item) : undefined;
@@ -133,7 +143,8 @@ function origins(value: string): string[] {
       url.username === '' &&
       url.password === '' &&
       /^https?:\/\/[^/?#\\]+\/?$/i.test(item);
-    if (!isOrigin) throw new Error(`must list origins such as https://builds.example.com; "${withoutUserInfo(item)}" is none`);
+    if (!isOrigin)
+      throw new Error(`must list origins such as https://builds.example.com; "${withoutUserInfo(item)}" is none`);
     return url.origin;
   });
 }

@@ -3,7 +3,13 @@ import type { LogLevel as TemporalLogLevel, Logger as TemporalLogger, LogMetadat
 import type { LogLevel } from './config.ts';
 
 /** Whatever a field of such a name holds is not for a log. */
-const REDACTED = ['encrypted_jwt', '*.encrypted_jwt', '*.*.encrypted_jwt', '["encrypted-authorization"]', '*["encrypted-authorization"]'];
+const REDACTED = [
+  'encrypted_jwt',
+  '*.encrypted_jwt',
+  '*.*.encrypted_jwt',
+  '["encrypted-authorization"]',
+  '*["encrypted-authorization"]',
+];
 
 /** JSON lines on stdout, or to another stream. */
 export function createLogger(level: LogLevel, destination?: NodeJS.WritableStream): Logger {
@@ -34,7 +40,11 @@ export class TemporalPinoLogger implements TemporalLogger {
   }
 
   log(level: TemporalLogLevel, message: string, meta?: LogMetadata): void {
-    const { error, timestampNanos: _, ...fields } = (meta ?? {}) as LogMetadata & { error?: unknown; timestampNanos?: bigint };
+    const {
+      error,
+      timestampNanos: _,
+      ...fields
+    } = (meta ?? {}) as LogMetadata & { error?: unknown; timestampNanos?: bigint };
     this.#logger[PINO_LEVELS[level]](error === undefined ? fields : { ...fields, err: error }, message);
   }
 

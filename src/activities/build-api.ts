@@ -1,4 +1,10 @@
-import { activityInfo, ApplicationFailure, cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
+import {
+  activityInfo,
+  ApplicationFailure,
+  cancellationSignal,
+  CancelledFailure,
+  heartbeat,
+} from '@temporalio/activity';
 import { BuildApiError, type BuildApi } from '../build-api/client.ts';
 import type { RoleBuildActivities } from './types.ts';
 
@@ -29,7 +35,9 @@ export function createBuildApiActivities(
         if (!(err instanceof BuildApiError)) throw err;
         const unanswered = unansweredBefore || err.unanswered;
         heartbeat({ unanswered } satisfies TriggerAttempts);
-        throw toFailure(err, unanswered ? 'BuildTriggerUnknown' : 'BuildApiUnavailable');
+        const note =
+          unansweredBefore && !err.unanswered ? '; an earlier attempt may have been taken without an answer' : '';
+        throw toFailure(err, unanswered ? 'BuildTriggerUnknown' : 'BuildApiUnavailable', note);
       } finally {
         clearInterval(beating);
       }
@@ -54,12 +62,12 @@ function unansweredInEarlierAttempts(): boolean {
   return (heartbeatDetails as TriggerAttempts | undefined)?.unanswered ?? true;
 }
 
-function toFailure(err: BuildApiError, retryableType: string): ApplicationFailure {
+function toFailure(err: BuildApiError, retryableType: string, note = ''): ApplicationFailure {
   const backoffMs = 3_000 * 2 ** (activityInfo().attempt - 1);
   const retryAfterMs = Math.min(err.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
   return ApplicationFailure.create({
     ...(retryAfterMs > backoffMs ? { nextRetryDelay: retryAfterMs } : {}),
-    message: err.message,
+    message: `${err.message}${note}`,
     type: err.retryable ? retryableType : 'CustomNonRetryableError',
     nonRetryable: !err.retryable,
     cause: err,

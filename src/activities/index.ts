@@ -3,7 +3,8 @@ import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { RecordTables } from '../records/write.ts';
 import { createBuildApiActivities } from './build-api.ts';
 import { createRecordActivities } from './records.ts';
-import type { RoleBuildActivities } from './types.ts';
+import { createOwnWorkflowActivities } from './own-workflow.ts';
+import type { OwnWorkflowActivities, RoleBuildActivities } from './types.ts';
 
 export interface ActivityDependencies {
   tables: RecordTables;
@@ -11,9 +12,10 @@ export interface ActivityDependencies {
   allowedOrigins: AllowedOrigins;
 }
 
-export function createActivities(deps: ActivityDependencies): RoleBuildActivities {
+export function createActivities(deps: ActivityDependencies): RoleBuildActivities & OwnWorkflowActivities {
   return {
     ...createRecordActivities(deps.tables, deps.allowedOrigins),
     ...createBuildApiActivities(deps.buildApi),
+    ...createOwnWorkflowActivities(),
   };
 }

@@ -83,7 +83,10 @@ function refusedBy(found: FoundRecord | undefined, job: { job_id: string }, whic
     throw ApplicationFailure.retryable(`the ${which} record vanished while it was being written`, 'RecordWriteFailed');
   }
   if (found.job_id === job.job_id) {
-    throw ApplicationFailure.nonRetryable(`this job's ${which} record has already ended ${found.status}`, 'JobAlreadyEnded');
+    throw ApplicationFailure.nonRetryable(
+      `this job's ${which} record has already ended ${found.status}`,
+      'JobAlreadyEnded',
+    );
   }
   return { job_id: found.job_id, start_at: found.start_at };
 }

@@ -45,6 +45,12 @@ export interface RoleBuildActivities {
   updateCancelledHistory(end: EndOfHistory): Promise<Holder>;
 }
 
+/** No state of the original: what a workflow can't do for itself. */
+export interface OwnWorkflowActivities {
+  /** Asks Temporal to cancel the workflow that calls it. */
+  requestOwnCancellation(): Promise<void>;
+}
+
 /** The original's state of each activity, as it stands in messages. */
 export const STATE_NAMES = {
   upsertRequestRecord: 'UpsertRequestRecord',

@@ -116,7 +116,9 @@ class Call {
         ...(options.body === undefined ? {} : { body: options.body }),
         signal: AbortSignal.any(signals),
       });
-      void answer.on('response', (response: Response) => (status = response.statusCode));
+      void answer.on('request', (request: http.ClientRequest) => {
+        request.once('response', (response) => (status = response.statusCode));
+      });
       void answer.on('downloadProgress', ({ transferred }) => {
         if (transferred > ANSWER_MAX_BYTES) tooLong.abort();
       });

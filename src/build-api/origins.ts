@@ -14,6 +14,8 @@ export class AllowedOrigins {
   faultOf(url: string): string | undefined {
     if (!URL.canParse(url)) return 'is not a URL';
     const { origin } = new URL(url);
-    return this.#origins.has(origin) ? undefined : `has the origin ${origin}, which BUILD_API_ALLOWED_ORIGINS does not list`;
+    return this.#origins.has(origin)
+      ? undefined
+      : `has the origin ${origin}, which BUILD_API_ALLOWED_ORIGINS does not list`;
   }
 }

@@ -2,7 +2,10 @@
  * What a build has done so far, read off its workflow's history: it needs no worker to answer, and it is there for as
  * long as Temporal keeps it.
  */
-import { decodeArrayFromPayloads, decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { ApplicationFailure, type LoadedDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../activities/types.ts';
@@ -49,7 +52,11 @@ export function newBuildHistory(): BuildHistory {
 }
 
 /** Takes one history event in, in place. @returns whether it is one that people would want to see */
-export async function takeEvent(build: BuildHistory, event: HistoryEvent, converter: LoadedDataConverter): Promise<boolean> {
+export async function takeEvent(
+  build: BuildHistory,
+  event: HistoryEvent,
+  converter: LoadedDataConverter,
+): Promise<boolean> {
   const at = timeOf(event);
   const decode = <T>(payloads: Payload[] | null | undefined): Promise<T[]> =>
     decodeArrayFromPayloads(converter, payloads) as Promise<T[]>;
@@ -57,7 +64,8 @@ export async function takeEvent(build: BuildHistory, event: HistoryEvent, conver
   if (event.workflowExecutionStartedEventAttributes) {
     const started = event.workflowExecutionStartedEventAttributes;
     const [input, carried] = await decode<unknown>(started.input?.payloads);
-    const progress = carried as { start_at: string; build_id?: string; polls: number; last_status?: string } | undefined;
+    const progress = carried as
+      { start_at: string; build_id?: string; polls: number; last_status?: string } | undefined;
     build.job_id = started.firstExecutionRunId ?? '';
     build.start_at = progress?.start_at ?? at;
     build.polls = progress?.polls ?? 0;
@@ -129,7 +137,10 @@ async function takeClosingEvent(
     if (outcome !== undefined) build.outcome = outcome;
   } else if (event.workflowExecutionFailedEventAttributes) {
     build.closed = 'FAILED';
-    const failure = await decodeOptionalFailureToOptionalError(converter, event.workflowExecutionFailedEventAttributes.failure);
+    const failure = await decodeOptionalFailureToOptionalError(
+      converter,
+      event.workflowExecutionFailedEventAttributes.failure,
+    );
     const type = failure instanceof ApplicationFailure ? (failure.type ?? 'Error') : (failure?.name ?? 'Error');
     build.failure = { Error: type, Cause: failure?.message ?? '' };
     if (failure instanceof ApplicationFailure && isFailureName(type)) {

@@ -29,11 +29,16 @@ export async function viewBuild(services: Services, target: Target): Promise<Bui
 
   const build = await readBuildHistory(services, target.workflowId, execution.runId);
   if (execution.status.name === 'RUNNING') {
-    return { ...viewOfTemporal(target.workflowId, build), execution_status: 'RUNNING', ...(await waitingFor(execution)) };
+    return {
+      ...viewOfTemporal(target.workflowId, build),
+      execution_status: 'RUNNING',
+      ...(await waitingFor(execution)),
+    };
   }
   const record = await readRecord(services, target);
   const isOurs = record?.job_id === build.job_id;
-  const isNewer = record !== undefined && !isOurs && target.jobId === undefined && record.start_at > (build.start_at ?? '');
+  const isNewer =
+    record !== undefined && !isOurs && target.jobId === undefined && record.start_at > (build.start_at ?? '');
   if (record !== undefined && isNewer) return { workflow_id: target.workflowId, ...record };
   return {
     ...viewOfTemporal(target.workflowId, build),

@@ -7,7 +7,11 @@ export class CliError extends Error {
   /** More for `--json`, beside `error`. */
   readonly fields: Record<string, unknown>;
 
-  constructor(reason: ExitReason, message: string, options: { fields?: Record<string, unknown>; cause?: unknown } = {}) {
+  constructor(
+    reason: ExitReason,
+    message: string,
+    options: { fields?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.reason = reason;
     this.fields = options.fields ?? {};

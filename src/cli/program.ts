@@ -31,8 +31,8 @@ export async function runCli(
 ): Promise<number> {
   const output = createOutput(streams);
   let reason: ExitReason = 'done';
-  const program = buildProgram(async (command) => {
-    reason = await runCommand(command, { env, stdin: streams.stdin, output, signal, json: args.includes('--json') });
+  const program = buildProgram(async (run) => {
+    reason = await runCommand(run, { env, stdin: streams.stdin, output, signal, json: args.includes('--json') });
   }, streams);
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -43,12 +43,12 @@ export async function runCli(
 }
 
 async function runCommand(
-  command: (context: CommandContext) => CommandResult,
+  run: (context: CommandContext) => CommandResult,
   given: Omit<CommandContext, 'services'>,
 ): Promise<ExitReason> {
   let services: Services | undefined;
   try {
-    return await command({
+    return await run({
       ...given,
       services: async () => (services ??= await (await import('./services.ts')).openServices(given.env)),
     });

@@ -50,9 +50,13 @@ export async function readInput(
   const input: unknown = isObject(given) ? await filledIn(given, options, env, stdin) : given;
   if (!isRoleBuildInput(input)) {
     const faults = inputFaults(input);
-    throw new CliError('usage', `the input is not valid:\n${faults.map((f) => `  ${f.path}: ${f.message}`).join('\n')}`, {
-      fields: { faults },
-    });
+    throw new CliError(
+      'usage',
+      `the input is not valid:\n${faults.map((f) => `  ${f.path}: ${f.message}`).join('\n')}`,
+      {
+        fields: { faults },
+      },
+    );
   }
   for (const key of Object.keys(input).filter((name) => !INPUT_KEYS.includes(name))) {
     output.note(`role-build: the input's key ${JSON.stringify(key)} means nothing and is passed on unread`);
@@ -99,7 +103,10 @@ async function fromFile(options: InputOptions, file: string, stdin: NodeJS.Reada
 function syntaxProblem({ message }: Error): string {
   return /Unexpected end of JSON input/.test(message)
     ? 'it ends too early'
-    : (/at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0] ?? 'it can not be read').replace(/^at/, 'fault at');
+    : (/at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0] ?? 'it can not be read').replace(
+        /^at/,
+        'fault at',
+      );
 }
 
 async function filledIn(

@@ -21,7 +21,10 @@ export async function setup(context: CommandContext): CommandResult {
   const registered = await registerSearchAttributes(services);
   await untilUsable(services, registered.length > 0);
   if (context.json) {
-    context.output.json({ tables, search_attributes: Object.keys(searchAttributes).map((name) => ({ name, created: registered.includes(name) })) });
+    context.output.json({
+      tables,
+      search_attributes: Object.keys(searchAttributes).map((name) => ({ name, created: registered.includes(name) })),
+    });
     return 'done';
   }
   for (const { name, created } of tables) context.output.line(`table ${name}: ${created ? 'created' : 'was there'}`);
@@ -43,7 +46,10 @@ async function registerSearchAttributes(services: Services): Promise<string[]> {
     const found = customAttributes?.[name];
     if (found === undefined) missing[name] = wanted;
     else if (found !== wanted) {
-      throw new CliError('unreachable', `search attribute ${name} has another type in namespace ${namespace} than ${type}`);
+      throw new CliError(
+        'unreachable',
+        `search attribute ${name} has another type in namespace ${namespace} than ${type}`,
+      );
     }
   }
   const names = Object.keys(missing);
@@ -70,7 +76,8 @@ async function untilUsable({ client, temporal: call }: Services, areNew: boolean
       await call(() => client.workflow.count(query));
       return;
     } catch (err) {
-      if (!areNew || performance.now() > giveUpAt || (err instanceof CliError && err.reason !== 'unreachable')) throw err;
+      if (!areNew || performance.now() > giveUpAt || (err instanceof CliError && err.reason !== 'unreachable'))
+        throw err;
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
   }

@@ -24,7 +24,13 @@ export async function start(context: CommandContext, options: StartOptions): Com
 
   output.note(`started job ${started.job_id} of ${started.workflow_id}`);
   const { workflow_id: workflowId, job_id: jobId } = started;
-  const build = await followBuild(services, workflowId, jobId, (now) => output.note(describeChange(now)), context.signal);
+  const build = await followBuild(
+    services,
+    workflowId,
+    jobId,
+    (now) => output.note(describeChange(now)),
+    context.signal,
+  );
   // The table adds what Temporal does not know; where it can't be asked, the truth is known all the same.
   const view = await viewBuild(services, { name: workflowId, workflowId, jobId }).catch((err: unknown) => {
     output.note(`role-build: the record can't be read: ${(err as Error).message}`);
@@ -37,7 +43,10 @@ export async function start(context: CommandContext, options: StartOptions): Com
 
 function refused(err: unknown): never {
   if (err instanceof BuildInProgressError) {
-    throw new CliError('inProgress', err.message, { fields: { workflow_id: err.workflowId, job_id: err.jobId }, cause: err });
+    throw new CliError('inProgress', err.message, {
+      fields: { workflow_id: err.workflowId, job_id: err.jobId },
+      cause: err,
+    });
   }
   if (err instanceof InvalidInputError) throw new CliError('usage', err.message, { fields: { faults: err.faults } });
   throw err;

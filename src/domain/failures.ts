@@ -17,7 +17,9 @@ export type FailureName = keyof typeof FAILURES;
 /** Failure types that fail the workflow before anything is recorded. */
 export const REFUSALS = {
   InvalidInput: { summary: 'the input was refused; nothing was written' },
-  JobAlreadyEnded: { summary: "this job's own record has already ended, as after a workflow reset; nothing was written" },
+  JobAlreadyEnded: {
+    summary: "this job's own record has already ended, as after a workflow reset; nothing was written",
+  },
 } as const satisfies Record<string, { summary: string }>;
 
 /** The map in a failed record, named as Step Functions names it. */

@@ -22,7 +22,8 @@ export async function beforeDeadline(input: RoleBuildInput, job: Job, decide: ()
     );
   if (leftMs <= 0) return exceeded();
 
-  const scope = leftMs === Infinity ? new CancellationScope() : new CancellationScope({ cancellable: true, timeout: leftMs });
+  const scope =
+    leftMs === Infinity ? new CancellationScope() : new CancellationScope({ cancellable: true, timeout: leftMs });
   try {
     return await scope.run(decide);
   } catch (err) {

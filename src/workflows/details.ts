@@ -1,15 +1,19 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { Progress } from './progress.ts';
 
-/** Keeps what the Web UI shows of a running build current. Costs no history. */
+/** Notes which state a build is in, and keeps what the Web UI shows of it current. Costs no history. */
 export function showStep(progress: Progress, step: string, more?: string): void {
+  progress.step = step;
   const lines = [
     `**${step}**${more === undefined ? '' : `: ${more}`}`,
     `- polls: ${progress.polls}`,
     ...(progress.build_id === undefined ? [] : [`- build_id: ${code(progress.build_id)}`]),
     ...(progress.last_status === undefined ? [] : [`- last answer: ${code(progress.last_status)}`]),
     ...(progress.ending?.status === 'FAILED'
-      ? [`- error: ${progress.ending.error_info.Error}`, `- cause: ${code(progress.ending.error_info.Cause.slice(0, 1000))}`]
+      ? [
+          `- error: ${progress.ending.error_info.Error}`,
+          `- cause: ${code(progress.ending.error_info.Cause.slice(0, 1000))}`,
+        ]
       : []),
     ...(progress.contested ? ['- contested: true (a newer job holds a record, which was left alone)'] : []),
   ];

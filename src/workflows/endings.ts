@@ -3,9 +3,10 @@ import {
   ApplicationFailure,
   CancellationScope,
   isCancellation,
+  TemporalFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import { STATE_NAMES, type Holder, type RoleBuildActivities } from '../activities/types.ts';
+import type { Holder } from '../activities/types.ts';
 import type { RoleBuildOutcome } from '../contract.ts';
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import { errorInfo, isFailureName, REFUSALS, type ErrorInfo, type FailureName } from '../domain/failures.ts';
@@ -13,15 +14,13 @@ import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import type { Ending, Progress } from './progress.ts';
 
-type Step = keyof RoleBuildActivities;
-
-/** What a step's failure means where the activity could not say so itself, as when its worker died. */
-const FAILURE_OF_STEP = {
-  upsertRequestRecord: 'RecordWriteFailed',
-  insertRequestHistory: 'RecordWriteFailed',
-  triggerBuild: 'BuildTriggerUnknown',
-  getBuildStatus: 'BuildApiUnavailable',
-} as const satisfies Partial<Record<Step, FailureName>>;
+/** What a state's failure means where the activity could not say so itself, as when its worker died. */
+const FAILURE_OF_STATE: Readonly<Record<string, FailureName>> = {
+  UpsertRequestRecord: 'RecordWriteFailed',
+  InsertRequestHistory: 'RecordWriteFailed',
+  TriggerBuild: 'BuildTriggerUnknown',
+  GetBuildStatus: 'BuildApiUnavailable',
+};
 
 export function failed(error_info: ErrorInfo): Ending {
   return { status: 'FAILED', error_info };
@@ -62,31 +61,37 @@ export function isRefusal(err: unknown): err is ActivityFailure {
  *
  * @throws whatever is not an end: a refusal (as the cause it carries), continue-as-new, a fault of our own
  */
-export function endingOf(err: unknown): Ending {
+export function endingOf(err: unknown, progress: Progress): Ending {
   if (isRefusal(err)) throw err.cause;
   if (CancellationScope.current().consideredCancelled && isCutShort(err)) return { status: 'CANCELLED' };
-  if (err instanceof ActivityFailure) return failed(failureOf(err));
+  if (err instanceof TemporalFailure) return failed(failureOf(err, progress.step ?? 'UpsertRequestRecord'));
   throw err;
 }
 
 /** Whether a step was cancelled, or failed in an attempt that would have been made again, had it not been cancelled. */
 export function isCutShort(err: unknown): boolean {
   if (isCancellation(err)) return true;
-  if (!(err instanceof ActivityFailure) || err.retryState === 'MAXIMUM_ATTEMPTS_REACHED') return false;
-  const final = err.cause instanceof ApplicationFailure && err.cause.nonRetryable === true;
-  return !final;
+  if (err instanceof ActivityFailure && err.retryState === 'MAXIMUM_ATTEMPTS_REACHED') return false;
+  return err instanceof TemporalFailure && !isFinal(causeOf(err));
 }
 
-function failureOf(err: ActivityFailure): ErrorInfo {
-  const step = err.activityType as keyof typeof FAILURE_OF_STEP;
-  const attempts = err.retryState === 'MAXIMUM_ATTEMPTS_REACHED' ? ' (3 attempts)' : '';
-  const { cause } = err;
-  const name = cause instanceof ApplicationFailure && isFailureName(cause.type) ? cause.type : FAILURE_OF_STEP[step];
+function failureOf(err: TemporalFailure, state: string): ErrorInfo {
+  const cause = causeOf(err);
+  const name = cause instanceof ApplicationFailure && isFailureName(cause.type) ? cause.type : FAILURE_OF_STATE[state];
   const what =
     cause instanceof TimeoutFailure
       ? `the worker did not finish it in time (${cause.timeoutType})`
-      : (cause?.message ?? err.message);
-  return errorInfo(name ?? 'RecordWriteFailed', `${STATE_NAMES[step]}: ${what}${attempts}`);
+      : cause.message || err.message;
+  return errorInfo(name ?? 'RecordWriteFailed', `${state}: ${what}${isFinal(cause) ? '' : ' (3 attempts)'}`);
+}
+
+/** An activity's failure comes wrapped, a local activity's as it is. */
+function causeOf(err: TemporalFailure): Error {
+  return err instanceof ActivityFailure && err.cause !== undefined ? err.cause : err;
+}
+
+function isFinal(cause: Error): boolean {
+  return cause instanceof ApplicationFailure && cause.nonRetryable === true;
 }
 
 export function outcomeOf(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): RoleBuildOutcome {

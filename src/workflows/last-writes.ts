@@ -15,12 +15,7 @@ const cancelled = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary
  * Writes a build's end to both records and does not return before they are right, however long that takes. A
  * cancellation that arrives meanwhile changes nothing any more. Writes nothing where the first put was never tried.
  */
-export async function writeEnding(
-  input: RoleBuildInput,
-  job: Job,
-  progress: Progress,
-  ending: Ending,
-): Promise<void> {
+export async function writeEnding(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): Promise<void> {
   if (progress.record === 'absent') return;
   await CancellationScope.nonCancellable(async () => {
     const writes = lastWritesOf(input, job, progress, ending);

@@ -12,6 +12,8 @@ export interface Progress {
    * tried without an answer, `written` after it.
    */
   record: 'absent' | 'unknown' | 'written' | 'contested';
+  /** The state that it is in, as the original names it. */
+  step?: string;
   build_id?: string;
   /** GETs that were answered. */
   polls: number;

@@ -15,6 +15,7 @@ import type { Job } from '../domain/identity.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
+import { endAsCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { endingOf, failed, generateBuildStatusErrorMessage, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
@@ -53,7 +54,7 @@ export async function roleBuild(input: RoleBuildInput, carried?: Progress): Prom
     progress.ending ??= await build(input, job, progress);
   } catch (err) {
     if (isRefusal(err)) showEndStatus('FAILED');
-    progress.ending = endingOf(err);
+    progress.ending = endingOf(err, progress);
   }
 
   await writeEnding(input, job, progress, progress.ending);
@@ -111,7 +112,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
   });
 }
 
-function conclude(outcome: RoleBuildOutcome, ending: Ending): RoleBuildOutcome {
+async function conclude(outcome: RoleBuildOutcome, ending: Ending): Promise<RoleBuildOutcome> {
   switch (ending.status) {
     case 'COMPLETE':
       return outcome;
@@ -123,7 +124,7 @@ function conclude(outcome: RoleBuildOutcome, ending: Ending): RoleBuildOutcome {
         details: [outcome],
       });
     case 'CANCELLED':
-      throw new CancelledFailure('the build was cancelled');
+      return endAsCancelled();
   }
 }
 

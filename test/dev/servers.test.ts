@@ -85,14 +85,12 @@ describe('cache', () => {
 });
 
 describe('executables of Temporal', () => {
-  test('are found by two at once, and at once the second time', async () => {
+  test('are found by two at once, and the same ones the second time', async () => {
     for (const find of [findTemporalCli, findTimeSkippingServer]) {
       const [first, second] = await Promise.all([find(), find()]);
       assert.equal(first, second);
       await access(first, constants.X_OK);
-      const startedAt = performance.now();
       assert.equal(await find(), first);
-      assert.ok(performance.now() - startedAt < 500);
     }
   });
 
@@ -137,9 +135,8 @@ describe("Temporal's dev server", () => {
   test('is started again where it crashed at start', async (t) => {
     const marker = join(folder, 'crashed');
     const cli = join(folder, 'crashes-once');
-    await writeFile(cli, `#!/bin/sh\nmkdir '${marker}' && exit 2\nexec '${await findTemporalCli()}' "$@"\n`, {
-      mode: 0o755,
-    });
+    const script = `#!/bin/sh\nmkdir '${marker}' && exit 2\nexec '${await findTemporalCli()}' "$@"\n`;
+    await writeFile(cli, script, { mode: 0o755 });
     setVariable(t, 'TEMPORAL_CLI', cli);
     const server = await startTemporalServer();
     await server.kill();
@@ -176,14 +173,13 @@ describe('DynamoDB', () => {
       });
       const get = new GetItemCommand({ TableName: 'builds', Key: { id: { S: 'one' } } });
       try {
-        await client.send(
-          new CreateTableCommand({
-            TableName: 'builds',
-            KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-            AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-            BillingMode: 'PAY_PER_REQUEST',
-          }),
-        );
+        const table = new CreateTableCommand({
+          TableName: 'builds',
+          KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+          AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+          BillingMode: 'PAY_PER_REQUEST',
+        });
+        await client.send(table);
         const item = { id: { S: 'one' }, count: { N: '1' } };
         await client.send(new PutItemCommand({ TableName: 'builds', Item: item }));
         const { Item } = await client.send(get);

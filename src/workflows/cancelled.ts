@@ -1,0 +1,19 @@
+import { CancellationScope, CancelledFailure, proxyActivities } from '@temporalio/workflow';
+import type { OwnWorkflowActivities } from '../activities/types.ts';
+
+const { requestOwnCancellation } = proxyActivities<OwnWorkflowActivities>({ startToCloseTimeout: '15 seconds' });
+
+/**
+ * Ends the workflow as cancelled. Temporal takes that only from a run that was asked to cancel, and a request does not
+ * pass through continue-as-new: a run that went on with a cancelled build's last writes asks for itself.
+ *
+ * @throws CancelledFailure
+ */
+export async function endAsCancelled(): Promise<never> {
+  const scope = CancellationScope.current();
+  if (!scope.consideredCancelled) {
+    await CancellationScope.nonCancellable(() => requestOwnCancellation());
+    await scope.cancelRequested.catch(() => undefined);
+  }
+  throw new CancelledFailure('the build was cancelled');
+}
