@@ -4,6 +4,18 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 const KEPT_OUTPUT_CHARS = 64 * 1024;
 const STOP_TIMEOUT_MS = 5_000;
 
+export interface ChildOptions {
+  cwd?: string;
+  /** The whole environment; by default ours. */
+  env?: Record<string, string>;
+  /** A file that its output is appended to. */
+  log?: string;
+  /** Called with each piece of its output. */
+  onOutput?: (chunk: string) => void;
+  /** How long a clean stop may take. Default 5 s. */
+  stopTimeoutMs?: number;
+}
+
 /** A server of ours in a process of its own. */
 export interface Child {
   readonly pid: number;
@@ -12,7 +24,7 @@ export interface Child {
   hasExited(): boolean;
   /** The end of what it wrote to stdout and stderr. */
   output(): string;
-  /** SIGTERM, then SIGKILL after 5 s. Resolves once it is gone. */
+  /** SIGTERM, then SIGKILL where that takes too long. Resolves once it is gone. */
   stop(): Promise<void>;
   /** SIGKILL. Resolves once it is gone. */
   kill(): Promise<void>;
@@ -27,16 +39,12 @@ process.on('exit', () => {
  * Starts a program in a process group of its own, so that a terminal's Ctrl-C does not reach it before we stop it in the
  * right order. It does not outlive us, however we end.
  *
- * @param options.log a file that its output is appended to
  * @throws where the program cannot be started
  */
-export async function startChild(
-  command: string,
-  args: readonly string[],
-  options: { cwd?: string; log?: string } = {},
-): Promise<Child> {
+export async function startChild(command: string, args: readonly string[], options: ChildOptions = {}): Promise<Child> {
   const child = spawn(command, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env }),
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -56,6 +64,7 @@ export async function startChild(
   const keep = (chunk: string) => {
     kept = (kept + chunk).slice(-KEPT_OUTPUT_CHARS);
     log?.write(chunk);
+    options.onOutput?.(chunk);
   };
   child.stdout.setEncoding('utf8').on('data', keep);
   child.stderr.setEncoding('utf8').on('data', keep);
@@ -78,7 +87,7 @@ export async function startChild(
   };
   const stop = async () => {
     if (!ended) signalGroup(pid, 'SIGTERM');
-    const timer = setTimeout(() => void kill(), STOP_TIMEOUT_MS);
+    const timer = setTimeout(() => void kill(), options.stopTimeoutMs ?? STOP_TIMEOUT_MS);
     await exited;
     clearTimeout(timer);
   };

@@ -1,0 +1,183 @@
+/**
+ * A whole local stack: Temporal, DynamoDB and the simulated build API, set up, with workers and the command line as
+ * processes. `npm run dev`, `npm run demo` and the end-to-end tests all stand on it.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startChild, type Child } from './servers/child.ts';
+import { startDynamoDb, type DynamoDb } from './servers/dynamodb.ts';
+import { startTemporalServer, type TemporalServer, type TemporalServerOptions } from './servers/temporal-server.ts';
+import { createSimulatedBuildApi } from './simulated-build-api/server.ts';
+
+const WORKER = fileURLToPath(new URL('../src/worker.ts', import.meta.url));
+const CLIENT = fileURLToPath(new URL('../src/client.ts', import.meta.url));
+const WORKER_READY_MS = 60_000;
+/** Longer than a worker lets its steps finish. */
+const WORKER_STOP_MS = 85_000;
+
+export interface StackOptions {
+  temporal?: TemporalServerOptions;
+  dynamoDbPort?: number;
+  buildApiPort?: number;
+  /** More settings for workers and command line. */
+  settings?: Record<string, string>;
+}
+
+export interface CliResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunningCli {
+  pid: number;
+  /** Sends a signal. */
+  kill(signal: NodeJS.Signals): void;
+  result: Promise<CliResult>;
+}
+
+export interface Stack {
+  temporal: TemporalServer;
+  dynamoDb: DynamoDb;
+  buildApi: ReturnType<typeof createSimulatedBuildApi>;
+  buildApiUrl: string;
+  /** What a worker or the command line needs to know of this stack. */
+  settings: Record<string, string>;
+  /** Starts a worker; resolves once it polls. @throws with its output where it ends instead */
+  startWorker(options?: { settings?: Record<string, string>; onOutput?: (chunk: string) => void }): Promise<Child>;
+  /** Runs the command line to its end. */
+  cli(args: readonly string[], options?: CliOptions): Promise<CliResult>;
+  /** Starts the command line. */
+  startCli(args: readonly string[], options?: CliOptions): RunningCli;
+  /** Stops workers first, then what they need. */
+  stop(): Promise<void>;
+}
+
+export interface CliOptions {
+  settings?: Record<string, string>;
+  stdin?: string;
+  onStderr?: (chunk: string) => void;
+}
+
+/** Starts a stack on loopback, on free ports unless told otherwise, with tables and search attributes in place. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const started: { stop(): Promise<void> }[] = [];
+  const workers: Child[] = [];
+  const stop = async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await Promise.all(started.map((server) => server.stop()));
+  };
+  const keep = <T extends { stop(): Promise<void> }>(server: T): T => {
+    started.push(server);
+    return server;
+  };
+  try {
+    const buildApi = createSimulatedBuildApi();
+    const [temporal, dynamoDb, buildApiUrl] = await allOrThrow([
+      startTemporalServer(options.temporal).then(keep),
+      startDynamoDb(options.dynamoDbPort === undefined ? {} : { port: options.dynamoDbPort }).then(keep),
+      buildApi.listen(options.buildApiPort ?? 0, '127.0.0.1').then((url) => {
+        keep({ stop: () => buildApi.close() });
+        return url;
+      }),
+    ]);
+    const settings = { ...settingsOf(temporal.address, dynamoDb.endpoint, buildApiUrl), ...options.settings };
+    const stack: Stack = {
+      temporal,
+      dynamoDb,
+      buildApi,
+      buildApiUrl,
+      settings,
+      startWorker: async (workerOptions = {}) => {
+        const worker = await startWorker({ ...settings, ...workerOptions.settings }, workerOptions.onOutput);
+        workers.push(worker);
+        return worker;
+      },
+      startCli: (args, cliOptions = {}) => startCli(args, { ...settings, ...cliOptions.settings }, cliOptions),
+      cli: (args, cliOptions) => stack.startCli(args, cliOptions).result,
+      stop,
+    };
+    const setup = await stack.cli(['setup']);
+    if (setup.code !== 0) throw new Error(`setup failed:\n${setup.stderr}`);
+    return stack;
+  } catch (err) {
+    await stop();
+    throw err;
+  }
+}
+
+function settingsOf(temporalAddress: string, dynamoDbEndpoint: string, buildApiUrl: string): Record<string, string> {
+  return {
+    TEMPORAL_ADDRESS: temporalAddress,
+    AWS_REGION: 'us-east-1',
+    AWS_ENDPOINT_URL_DYNAMODB: dynamoDbEndpoint,
+    // DynamoDB's stand-ins take any credentials, but the AWS SDK does not go without.
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    API_ALB_FQDN: 'https://alb.example.com',
+    BUILD_API_ALLOWED_ORIGINS: buildApiUrl,
+  };
+}
+
+/** The settings and what any process needs, but none of the user's own: not their AWS profile, not their Temporal. */
+function environment(settings: Record<string, string>): Record<string, string> {
+  const inherited = [
+    'PATH',
+    'HOME',
+    'USER',
+    'LANG',
+    'TMPDIR',
+    'SystemRoot',
+    'NODE_COMPILE_CACHE',
+    'NODE_EXTRA_CA_CERTS',
+  ];
+  const present = inherited.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(present), ...settings };
+}
+
+async function startWorker(settings: Record<string, string>, onOutput?: (chunk: string) => void): Promise<Child> {
+  const worker = await startChild(process.execPath, [WORKER], {
+    env: environment(settings),
+    stopTimeoutMs: WORKER_STOP_MS,
+    ...(onOutput === undefined ? {} : { onOutput }),
+  });
+  const giveUpAt = performance.now() + WORKER_READY_MS;
+  while (!worker.output().includes('"state":"RUNNING"')) {
+    if (worker.hasExited() || performance.now() > giveUpAt) {
+      await worker.kill();
+      throw new Error(`the worker did not start:\n${worker.output()}`);
+    }
+    await delay(20);
+  }
+  return worker;
+}
+
+function startCli(args: readonly string[], settings: Record<string, string>, options: CliOptions): RunningCli {
+  const child = spawn(process.execPath, [CLIENT, ...args], { env: environment(settings), stdio: 'pipe' });
+  child.stdin.on('error', () => {
+    // A command that does not read its input may end before it was written.
+  });
+  child.stdin.end(options.stdin ?? '');
+  if (options.onStderr !== undefined) child.stderr.setEncoding('utf8').on('data', options.onStderr);
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  const result = Promise.all([text(child.stdout), text(child.stderr), ended]).then(([stdout, stderr, [code]]) => ({
+    code,
+    stdout,
+    stderr,
+  }));
+  return { pid: child.pid ?? 0, kill: (signal) => void child.kill(signal), result };
+}
+
+/** As Promise.all, but waits for all to settle, so that what has started is known when one fails. */
+async function allOrThrow<T extends readonly unknown[]>(promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  const settled = await Promise.allSettled(promises);
+  const failed = settled.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as unknown as T;
+}
