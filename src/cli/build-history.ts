@@ -29,6 +29,8 @@ export interface StepProgress {
 /** How a run closed, in Temporal's words. */
 export type ClosedAs = 'COMPLETED' | 'FAILED' | 'CANCELED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
 
+const WAIT_STATE = 'WaitForBuildStatus';
+
 export interface BuildHistory {
   workflow_id?: string;
   job_id?: string;
@@ -38,6 +40,8 @@ export interface BuildHistory {
   polls: number;
   last_status?: string;
   next_poll_at?: string;
+  /** When a last write that failed is going to be tried again. */
+  next_attempt_at?: string;
   current?: StepProgress;
   closed?: ClosedAs;
   /** The run that goes on after `CONTINUED_AS_NEW`. */
@@ -80,6 +84,7 @@ export async function takeEvent(
   if (event.activityTaskScheduledEventAttributes) {
     const name = event.activityTaskScheduledEventAttributes.activityType?.name ?? '';
     delete build.next_poll_at;
+    delete build.next_attempt_at;
     build.current = { step: stepName(name), state: 'scheduled', at, attempts: 1 };
     return true;
   }
@@ -101,13 +106,20 @@ export async function takeEvent(
     return true;
   }
   if (event.timerStartedEventAttributes) {
-    // The deadline's timer starts in the same task as the trigger, long before a wait does.
-    if (build.build_id === undefined) return false;
     const { startToFireTimeout } = event.timerStartedEventAttributes;
     const waitMs = Number(startToFireTimeout?.seconds ?? 0) * 1000 + (startToFireTimeout?.nanos ?? 0) / 1e6;
-    build.next_poll_at = new Date(Date.parse(at) + waitMs).toISOString();
-    build.current = { step: 'WaitForBuildStatus', state: 'scheduled', at, attempts: 1 };
-    return true;
+    const until = new Date(Date.parse(at) + waitMs).toISOString();
+    // A deadline's timer has no summary, and is no wait.
+    const summary = event.userMetadata?.summary;
+    const [what] = await decode<string>(summary ? [summary] : []);
+    if (what === WAIT_STATE) {
+      build.next_poll_at = until;
+      build.current = { step: WAIT_STATE, state: 'scheduled', at, attempts: 1 };
+    } else if (what !== undefined) {
+      build.next_attempt_at = until;
+      build.current = { step: what.split(':')[0] ?? what, state: 'failed', at, attempts: 3 };
+    }
+    return what !== undefined;
   }
   if (event.markerRecordedEventAttributes) {
     const { details, failure } = event.markerRecordedEventAttributes;
@@ -161,6 +173,7 @@ async function takeClosingEvent(
     return false;
   }
   delete build.next_poll_at;
+  delete build.next_attempt_at;
   delete build.current;
   return true;
 }

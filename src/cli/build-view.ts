@@ -20,6 +20,7 @@ export interface BuildView extends Record<string, unknown> {
   polls?: number;
   last_status?: string;
   next_poll_at?: string;
+  next_attempt_at?: string;
 }
 
 /** @returns the build, or `undefined` where neither Temporal nor the table knows it */
@@ -58,6 +59,7 @@ export function viewOfTemporal(workflowId: string, build: BuildHistory): BuildVi
     ...(build.current === undefined ? {} : { step: build.current.step, attempts: build.current.attempts }),
     ...(build.last_status === undefined ? {} : { last_status: build.last_status }),
     ...(build.next_poll_at === undefined ? {} : { next_poll_at: build.next_poll_at }),
+    ...(build.next_attempt_at === undefined ? {} : { next_attempt_at: build.next_attempt_at }),
   };
 }
 

@@ -34,6 +34,7 @@ export function describeChange(build: BuildHistory): string {
   if (current === undefined) return `started: job ${build.job_id}`;
   const attempts = current.attempts > 1 ? ` (attempt ${current.attempts})` : '';
   if (current.step === 'WaitForBuildStatus') return `${current.step}: next poll at ${build.next_poll_at}`;
+  if (build.next_attempt_at !== undefined) return `${current.step} failed; tried again at ${build.next_attempt_at}`;
   if (current.state === 'scheduled') return `${current.step} …`;
   if (current.state === 'failed') return `${current.step} failed${attempts}`;
   if (current.step === STATE_NAMES.getBuildStatus) return `${current.step}: poll ${build.polls}, ${build.last_status}`;

@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Simulate } from '../../dev/simulated-build-api/server.ts';
+import { CREDENTIAL, inputFor, startTestStack, type TestStack } from './harness.ts';
+
+interface Case {
+  name: string;
+  simulate: Simulate;
+  /** `Error` of a failed build; none for one that ends COMPLETE. */
+  error?: string;
+  cause?: RegExp;
+  posts: number;
+  gets: number;
+  build_id?: boolean;
+}
+
+const html = { text: '<html>sign in</html>' };
+
+const CASES: readonly Case[] = [
+  { name: 'post-408', simulate: { polls: 0, trigger: [{ status: 408 }] }, posts: 2, gets: 1 },
+  { name: 'post-425', simulate: { polls: 0, trigger: [{ status: 425 }] }, posts: 2, gets: 1 },
+  { name: 'post-429', simulate: { polls: 0, trigger: [{ status: 429 }] }, posts: 2, gets: 1 },
+  { name: 'post-500-twice', simulate: { polls: 0, trigger: [{ status: 500 }, { status: 502 }] }, posts: 3, gets: 1 },
+  {
+    name: 'post-503-thrice',
+    simulate: { trigger: [{ status: 503 }, { status: 503 }, { status: 503 }] },
+    error: 'BuildApiUnavailable',
+    cause: /^TriggerBuild: .*503.*3 attempts/,
+    posts: 3,
+    gets: 0,
+  },
+  {
+    name: 'post-lost',
+    simulate: { trigger: [{ drop: 'after' }, { drop: 'after' }, { drop: 'after' }] },
+    error: 'BuildTriggerUnknown',
+    cause: /^TriggerBuild: /,
+    posts: 3,
+    gets: 0,
+  },
+  {
+    name: 'post-lost-then-503',
+    simulate: { trigger: [{ drop: 'mid-body' }, { status: 503 }, { status: 503 }] },
+    error: 'BuildTriggerUnknown',
+    cause: /may have been taken/,
+    posts: 3,
+    gets: 0,
+  },
+  { name: 'post-lost-once', simulate: { polls: 0, trigger: [{ drop: 'after' }] }, posts: 2, gets: 1 },
+  {
+    name: 'post-timeout',
+    simulate: { trigger: [{ hang: true }, { hang: true }, { hang: true }] },
+    error: 'BuildTriggerUnknown',
+    cause: /not answered within 2 s/,
+    posts: 3,
+    gets: 0,
+  },
+  {
+    name: 'post-400',
+    simulate: { trigger: [{ status: 400, body: { message: 'no such type' } }] },
+    error: 'CustomNonRetryableError',
+    cause: /400.*no such type/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-401',
+    simulate: { trigger: [{ status: 401 }] },
+    error: 'CustomNonRetryableError',
+    cause: /401/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-409',
+    simulate: { trigger: [{ status: 409 }] },
+    error: 'CustomNonRetryableError',
+    cause: /409/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-redirect',
+    simulate: { trigger: [{ status: 307, headers: { location: 'http://127.0.0.1:9/' } }] },
+    error: 'CustomNonRetryableError',
+    cause: /307.*redirect/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-html',
+    simulate: { trigger: [html] },
+    error: 'CustomNonRetryableError',
+    cause: /not JSON/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-truncated',
+    simulate: { trigger: [{ text: '{"build_id": "1' }] },
+    error: 'CustomNonRetryableError',
+    cause: /not JSON/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-no-id',
+    simulate: { trigger: [{ body: { id: 1 } }] },
+    error: 'CustomNonRetryableError',
+    cause: /build_id/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-array',
+    simulate: { trigger: [{ body: [{ build_id: 1 }] }] },
+    error: 'CustomNonRetryableError',
+    cause: /JSON object/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-id-dots',
+    simulate: { trigger: [{ body: { build_id: '..' } }] },
+    error: 'CustomNonRetryableError',
+    cause: /path segment/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-id-fraction',
+    simulate: { trigger: [{ body: { build_id: 1.5 } }] },
+    error: 'CustomNonRetryableError',
+    cause: /safe integer/,
+    posts: 1,
+    gets: 0,
+  },
+  {
+    name: 'post-big',
+    simulate: { trigger: [{ bytes: 50 * 1024 * 1024 }] },
+    error: 'CustomNonRetryableError',
+    cause: /1048576 bytes/,
+    posts: 1,
+    gets: 0,
+  },
+  { name: 'get-503-twice', simulate: { polls: 0, status: [{ status: 503 }, { status: 504 }] }, posts: 1, gets: 3 },
+  {
+    name: 'get-503-thrice',
+    simulate: { status: [{ status: 503 }, { status: 503 }, { status: 503 }] },
+    error: 'BuildApiUnavailable',
+    cause: /^GetBuildStatus: .*503/,
+    posts: 1,
+    gets: 3,
+    build_id: true,
+  },
+  {
+    name: 'get-drops',
+    simulate: { status: [{ drop: 'before' }, { drop: 'mid-body' }, { hang: true }] },
+    error: 'BuildApiUnavailable',
+    cause: /^GetBuildStatus: /,
+    posts: 1,
+    gets: 3,
+    build_id: true,
+  },
+  {
+    name: 'get-404',
+    simulate: { polls: 3, status: [null, { status: 404 }] },
+    error: 'CustomNonRetryableError',
+    cause: /^GetBuildStatus: .*404/,
+    posts: 1,
+    gets: 2,
+    build_id: true,
+  },
+  {
+    name: 'get-html',
+    simulate: { status: [html] },
+    error: 'CustomNonRetryableError',
+    cause: /not JSON/,
+    posts: 1,
+    gets: 1,
+    build_id: true,
+  },
+  {
+    name: 'get-text',
+    simulate: { status: [{ body: 'SUCCEEDED' }] },
+    error: 'CustomNonRetryableError',
+    cause: /JSON object/,
+    posts: 1,
+    gets: 1,
+    build_id: true,
+  },
+  {
+    name: 'get-empty',
+    simulate: { status: [{ body: {} }] },
+    error: 'BuildFailed',
+    cause: /no build_status/,
+    posts: 1,
+    gets: 1,
+    build_id: true,
+  },
+  {
+    name: 'get-retry-outranks',
+    simulate: { polls: 0, status: [{ body: { can_retry: true, build_status: 'SUCCEEDED' } }] },
+    posts: 1,
+    gets: 2,
+  },
+  {
+    name: 'get-retry-text',
+    simulate: { status: [{ body: { can_retry: 'true', build_status: 'RUNNING' } }] },
+    error: 'BuildFailed',
+    cause: /RUNNING/,
+    posts: 1,
+    gets: 1,
+    build_id: true,
+  },
+  { name: 'get-no-retry-key', simulate: { status: [{ body: { build_status: 'SUCCEEDED' } }] }, posts: 1, gets: 1 },
+  {
+    name: 'get-failed',
+    simulate: { polls: 1, outcome: 'FAILED', message: 'policy missing' },
+    error: 'BuildFailed',
+    cause: /FAILED.*policy missing/,
+    posts: 1,
+    gets: 2,
+    build_id: true,
+  },
+  {
+    name: 'get-echo',
+    simulate: { outcome: 'FAILED', polls: 0, message: `bad credential ${CREDENTIAL}` },
+    error: 'BuildFailed',
+    cause: /bad credential \[redacted\]/,
+    posts: 1,
+    gets: 1,
+    build_id: true,
+  },
+];
+
+describe('whatever the build API answers, both records tell how it ended', { concurrency: 16 }, () => {
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await startTestStack({ settings: { BUILD_API_TIMEOUT_SECONDS: '2' } });
+    await stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  for (const { name, simulate, error, cause, posts, gets, build_id: hasBuildId } of CASES) {
+    it(`${name}: ${error ?? 'COMPLETE'}`, async () => {
+      const input = inputFor(stack, name, simulate);
+      const { code, json, stderr } = await stack.build(input);
+      const expected = error === undefined ? 'COMPLETE' : 'FAILED';
+      assert.equal(json['status'], expected, stderr);
+      assert.equal(code, error === undefined ? 0 : 1);
+
+      const requests = stack.buildApi.requests(input.correlation_id);
+      assert.equal(requests.filter(({ method }) => method === 'POST').length, posts);
+      assert.equal(requests.filter(({ method }) => method === 'GET').length, gets);
+
+      const { status, history } = await stack.records(input);
+      for (const record of [status, history]) {
+        assert.equal(record?.['status']?.S, expected);
+        if (error === undefined) assert.equal(record?.['error_info'], undefined);
+        else {
+          assert.deepEqual(Object.keys(record?.['error_info']?.M ?? {}).sort(), ['Cause', 'Error']);
+          assert.equal(record?.['error_info']?.M?.['Error']?.S, error);
+          assert.match(record?.['error_info']?.M?.['Cause']?.S ?? '', cause ?? /./);
+          assert.equal(record?.['build_id'] !== undefined, hasBuildId === true);
+        }
+        assert.ok(!JSON.stringify(record).includes(CREDENTIAL));
+      }
+      assert.deepEqual(
+        json['error_info'],
+        error === undefined ? undefined : { Error: error, Cause: status?.['error_info']?.M?.['Cause']?.S },
+      );
+    });
+  }
+
+  it('honours Retry-After where it is longer than the backoff', async () => {
+    const input = inputFor(stack, 'retry-after', {
+      polls: 0,
+      trigger: [{ status: 429, headers: { 'retry-after': '6' } }],
+      status: [{ status: 503, headers: { 'retry-after': '1' } }],
+    });
+    await stack.build(input);
+    const [first, second, third, fourth] = stack.buildApi.requests(input.correlation_id);
+    assert.ok((second?.at ?? 0) - (first?.answered_at ?? Infinity) >= 5_900);
+    assert.ok((fourth?.at ?? 0) - (third?.answered_at ?? Infinity) >= 2_900);
+  });
+
+  it('waits 3 s and then 6 s between attempts', async () => {
+    for (const part of ['trigger', 'status'] as const) {
+      const input = inputFor(stack, `backoff-${part}`, { polls: 0, [part]: [{ status: 500 }, { status: 500 }] });
+      await stack.build(input);
+      const method = part === 'trigger' ? 'POST' : 'GET';
+      const at = stack.buildApi
+        .requests(input.correlation_id)
+        .filter((request) => request.method === method)
+        .map((request) => request.at);
+      const [first, second, third] = at as [number, number, number];
+      assert.ok(second - first >= 2_900 && second - first < 5_500, `${second - first} ms`);
+      assert.ok(third - second >= 5_900 && third - second < 8_500, `${third - second} ms`);
+    }
+  });
+});

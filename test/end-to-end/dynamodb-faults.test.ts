@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
+import type { DynamoDbCall, DynamoDbFault } from './dynamodb-proxy.ts';
+import { inputFor, startTestStack, until, type TestStack } from './harness.ts';
+
+/** Faults for one build's calls of an operation on a table, in order; then none. */
+interface Plan {
+  operation: 'PutItem' | 'UpdateItem';
+  table: string;
+  faults: DynamoDbFault[];
+}
+
+describe('whatever DynamoDB does, both records tell how the build ended', { concurrency: 12 }, () => {
+  let stack: TestStack;
+  const plans = new Map<string, Plan>();
+
+  before(async () => {
+    stack = await startTestStack();
+    stack.proxy.decide = ({ operation, request }: DynamoDbCall) => {
+      const text = JSON.stringify(request);
+      for (const [name, plan] of plans) {
+        if (plan.operation === operation && plan.table === request.TableName && text.includes(`#${name}"`)) {
+          return plan.faults.shift();
+        }
+      }
+      return undefined;
+    };
+    await stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  const callsOf = (name: string, plan: Plan) =>
+    stack.proxy
+      .callsFor(`#${name}"`)
+      .filter(({ operation, request }) => operation === plan.operation && request.TableName === plan.table);
+
+  for (const fault of ['throttle', 'refuse', 'lose-answer'] as const) {
+    for (const [step, operation, table] of [
+      ['upsert', 'PutItem', STATUS_TABLE_NAME],
+      ['insert', 'PutItem', HISTORY_TABLE_NAME],
+      ['last-record', 'UpdateItem', STATUS_TABLE_NAME],
+      ['last-history', 'UpdateItem', HISTORY_TABLE_NAME],
+    ] as const) {
+      it(`${step}: ${fault} twice, then right at the third attempt, 3 s and 6 s later`, async () => {
+        const name = `${step}-${fault}`;
+        const plan: Plan = { operation, table, faults: [fault, fault] };
+        plans.set(name, plan);
+        const input = inputFor(stack, name, { polls: 0 });
+        const { code, json } = await stack.build(input);
+        assert.equal(code, 0);
+        assert.equal(json['status'], 'COMPLETE');
+        const at = callsOf(name, plan).map((call) => call.at);
+        assert.equal(at.length, 3);
+        const [first, second, third] = at as [number, number, number];
+        assert.ok(second - first >= 2_900 && third - second >= 5_900, `${second - first}, ${third - second}`);
+        const { status, history } = await stack.records(input);
+        assert.equal(status?.['status']?.S, 'COMPLETE');
+        assert.equal(history?.['status']?.S, 'COMPLETE');
+        assert.equal(stack.buildApi.requests(input.correlation_id).length, 2);
+      });
+    }
+  }
+
+  it('a status put that fails three times ends the build with nothing written and nothing asked of the API', async () => {
+    plans.set('upsert-out', {
+      operation: 'PutItem',
+      table: STATUS_TABLE_NAME,
+      faults: ['throttle', 'throttle', 'throttle'],
+    });
+    const input = inputFor(stack, 'upsert-out');
+    const { code, json } = await stack.build(input);
+    assert.equal(code, 1);
+    assert.equal(json['status'], 'FAILED');
+    assert.equal((json['error_info'] as { Error: string }).Error, 'RecordWriteFailed');
+    assert.deepEqual(await stack.records(input), { status: undefined, history: undefined });
+    assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
+  });
+
+  it('a status put whose answers were all lost ends FAILED in the record that it left', async () => {
+    plans.set('upsert-lost', {
+      operation: 'PutItem',
+      table: STATUS_TABLE_NAME,
+      faults: ['lose-answer', 'lose-answer', 'lose-answer'],
+    });
+    const input = inputFor(stack, 'upsert-lost');
+    const { json } = await stack.build(input);
+    const { status, history } = await stack.records(input);
+    assert.equal(status?.['status']?.S, 'FAILED');
+    assert.equal(status?.['error_info']?.M?.['Error']?.S, 'RecordWriteFailed');
+    assert.equal(status?.['job_id']?.S, json['job_id']);
+    assert.equal(history, undefined);
+    assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
+  });
+
+  it('a history put that fails three times fails the build in both records, with nothing asked of the API', async () => {
+    plans.set('insert-out', {
+      operation: 'PutItem',
+      table: HISTORY_TABLE_NAME,
+      faults: ['throttle', 'throttle', 'throttle'],
+    });
+    const input = inputFor(stack, 'insert-out', {}, { requested_by: 'someone' });
+    const { code, json } = await stack.build(input);
+    assert.equal(code, 1);
+    const { status, history } = await stack.records(input);
+    for (const record of [status, history]) {
+      assert.equal(record?.['status']?.S, 'FAILED');
+      assert.equal(record?.['error_info']?.M?.['Error']?.S, 'RecordWriteFailed');
+      assert.match(record?.['error_info']?.M?.['Cause']?.S ?? '', /^InsertRequestHistory: .*3 attempts/);
+      assert.equal(record?.['job_id']?.S, json['job_id']);
+    }
+    // The last write fills in what the put could not.
+    assert.equal(history?.['action']?.S, 'create');
+    assert.equal(history?.['trace_header']?.S, input.trace_header);
+    assert.equal(history?.['requested_by']?.S, 'someone');
+    assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
+  });
+
+  it('a last write that fails three times is made again after 30 s; status says what it waits for', async () => {
+    const plan: Plan = { operation: 'UpdateItem', table: STATUS_TABLE_NAME, faults: ['refuse', 'throttle', 'refuse'] };
+    plans.set('never-given-up', plan);
+    const input = inputFor(stack, 'never-given-up', { polls: 0 });
+    const ended = stack.build(input);
+    await until('three attempts were made', () => callsOf('never-given-up', plan).length === 3);
+    await until('status shows the wait', async () => {
+      const { stdout } = await stack.cli(['status', '123456789012', 'iam_role#never-given-up', '--json']);
+      const view = JSON.parse(stdout) as Record<string, unknown>;
+      return (
+        view['status'] === 'IN_PROGRESS' &&
+        typeof view['next_attempt_at'] === 'string' &&
+        view['step'] === 'UpdateSuccessfulRecord'
+      );
+    });
+    const { json } = await ended;
+    assert.equal(json['status'], 'COMPLETE');
+    const at = callsOf('never-given-up', plan).map((call) => call.at);
+    assert.equal(at.length, 4);
+    assert.ok((at[3] ?? 0) - (at[2] ?? 0) >= 29_900);
+  });
+
+  it('leaves the history of another account or resource alone, and says whose request ID it is', async () => {
+    const first = inputFor(stack, 'first-owner', { polls: 0 });
+    await stack.build(first);
+    const input = inputFor(stack, 'second-owner', {}, { correlation_id: first.correlation_id });
+    const { code, json } = await stack.build(input);
+    assert.equal(code, 1);
+    assert.match((json['error_info'] as { Cause: string }).Cause, /iam_role#first-owner/);
+    const { status, history } = await stack.records(input);
+    assert.equal(status?.['status']?.S, 'FAILED');
+    assert.equal(history?.['resource']?.S, 'iam_role#first-owner');
+    assert.equal(history?.['status']?.S, 'COMPLETE');
+  });
+});
