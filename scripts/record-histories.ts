@@ -1,0 +1,151 @@
+/**
+ * Records the workflow's history in every shape of build, for `test/replay`. Run it after a change of the workflow code
+ * that old histories can't replay on purpose, and name why in the commit: `node scripts/record-histories.ts`.
+ */
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { startDynamoDbProxy, type DynamoDbFault } from '../test/end-to-end/dynamodb-proxy.ts';
+import { findTemporalCli } from '../dev/servers/temporal-binaries.ts';
+import { startStack } from '../dev/stack.ts';
+import type { Simulate } from '../dev/simulated-build-api/server.ts';
+import { workflowIdOf } from '../src/contract.ts';
+import type { RoleBuildInput } from '../src/domain/role-build-input.ts';
+import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../src/records/names.ts';
+
+const FOLDER = fileURLToPath(new URL('../test/replay/histories/', import.meta.url));
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const ACCOUNT = '123456789012';
+
+interface Shape {
+  simulate?: Simulate;
+  input?: Partial<RoleBuildInput>;
+  /** Faults of DynamoDB for this build, in order. */
+  dynamoDb?: { operation: string; table: string; faults: DynamoDbFault[] };
+  /** Asks to cancel once the build API has been asked so often. */
+  cancelAfterRequests?: number;
+  /** A newer job holds the status record. */
+  contested?: true;
+}
+
+const three = <T>(value: T): [T, T, T] => [value, value, value];
+
+const SHAPES: Readonly<Record<string, Shape>> = {
+  success: { simulate: { polls: 1 } },
+  'success-spread': { simulate: { polls: 0 }, input: { poll_spread_seconds: 2 } },
+  'success-deadline-not-reached': { simulate: { polls: 0 }, input: { deadline_seconds: 600 } },
+  failed: { simulate: { polls: 0, outcome: 'FAILED', message: 'policy missing' } },
+  'trigger-retried': { simulate: { polls: 0, trigger: [{ status: 503 }, { drop: 'after' }] } },
+  'trigger-unavailable': { simulate: { trigger: three({ status: 503 }) } },
+  'trigger-unknown': { simulate: { trigger: three({ drop: 'after' }) } },
+  'trigger-refused': { simulate: { trigger: [{ status: 400 }] } },
+  'poll-retried': { simulate: { polls: 0, status: [{ status: 503 }, { status: 503 }] } },
+  'poll-unavailable': { simulate: { status: three({ status: 503 }) } },
+  'poll-gone': { simulate: { status: [{ status: 404 }] } },
+  'upsert-failed': { dynamoDb: { operation: 'PutItem', table: STATUS_TABLE_NAME, faults: three('throttle') } },
+  'insert-failed': { dynamoDb: { operation: 'PutItem', table: HISTORY_TABLE_NAME, faults: three('throttle') } },
+  'last-write-waited': {
+    simulate: { polls: 0 },
+    dynamoDb: { operation: 'UpdateItem', table: STATUS_TABLE_NAME, faults: three('throttle') },
+  },
+  'deadline-in-wait': { simulate: { outcome: 'NEVER' }, input: { deadline_seconds: 3 } },
+  'deadline-in-poll': { simulate: { status: [{ hang: true }] }, input: { deadline_seconds: 3 } },
+  'deadline-in-trigger': { simulate: { trigger: [{ delay_ms: 4_000 }] }, input: { deadline_seconds: 2 } },
+  'cancelled-in-wait': { simulate: { outcome: 'NEVER' }, cancelAfterRequests: 2 },
+  'cancelled-in-poll': { simulate: { status: [{ hang: true }] }, cancelAfterRequests: 2 },
+  'cancelled-in-trigger': { simulate: { trigger: [{ delay_ms: 4_000 }] }, cancelAfterRequests: 1 },
+  'cancelled-in-trigger-backoff': { simulate: { trigger: three({ status: 503 }) }, cancelAfterRequests: 1 },
+  'invalid-input': { input: { url: 'http://127.0.0.1:9' } },
+  contested: { contested: true },
+  'continued-as-new': { simulate: { polls: 12 } },
+  'continued-as-new-cancelled': { simulate: { outcome: 'NEVER' }, cancelAfterRequests: 14 },
+};
+
+const cli = await findTemporalCli();
+const stack = await startStack({ temporal: { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 60 } } });
+const proxy = await startDynamoDbProxy(stack.dynamoDb.endpoint);
+stack.settings['AWS_ENDPOINT_URL_DYNAMODB'] = proxy.endpoint;
+proxy.decide = ({ operation, request }) => {
+  const text = JSON.stringify(request);
+  const shape = Object.entries(SHAPES).find(([name]) => text.includes(`#${name}"`))?.[1].dynamoDb;
+  return shape?.operation === operation && shape.table === request.TableName ? shape.faults.shift() : undefined;
+};
+await stack.startWorker();
+const connection = await Connection.connect({ address: stack.temporal.address });
+const client = new Client({ connection });
+await mkdir(FOLDER, { recursive: true });
+for (const old of await readdir(FOLDER)) await rm(`${FOLDER}${old}`);
+await Promise.all(Object.entries(SHAPES).map(([name, shape]) => record(name, shape)));
+await connection.close();
+await stack.stop();
+await proxy.stop();
+process.stdout.write(`recorded ${(await readdir(FOLDER)).length} histories\n`);
+process.exit();
+
+async function record(name: string, shape: Shape): Promise<void> {
+  const resource = `iam_role#${name}`;
+  if (shape.contested) await putNewerRecord(resource);
+  const input: RoleBuildInput = {
+    build_body: {
+      account_id: ACCOUNT,
+      build_type: 'iam_role',
+      action: 'create',
+      custom_role_name: name,
+      dry_run: false,
+      simulate: shape.simulate ?? {},
+    },
+    ddb_composite_sort_key: resource,
+    correlation_id: `request-${name}`,
+    trace_header: 'Root=1-67891233-abcdef012345678912345678',
+    url: stack.buildApiUrl,
+    encrypted_jwt: 'example-ciphertext-not-a-credential',
+    poll_interval_seconds: 1,
+    requested_by: 'recorder',
+    ...shape.input,
+  };
+  const ended = stack.cli(['start', '--input', '-', '--wait', '--json'], { stdin: JSON.stringify(input) });
+  if (shape.cancelAfterRequests !== undefined) {
+    while (stack.buildApi.requests(input.correlation_id).length < shape.cancelAfterRequests) await delay(20);
+    await stack.cli(['cancel', ACCOUNT, resource]);
+  }
+  const { code, stderr } = await ended;
+  if (code === null || code > 1) throw new Error(`${name}: exit code ${code}: ${stderr}`);
+  const workflowId = workflowIdOf(ACCOUNT, resource);
+  let run = 1;
+  for await (const { runId } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+    const show = ['workflow', 'show', '--workflow-id', workflowId, '--run-id', runId, '--output', 'json'];
+    const shown = execFileSync(cli, [...show, '--address', stack.temporal.address], { encoding: 'utf8' });
+    const history = withoutThisMachine(shown);
+    await writeFile(`${FOLDER}${name}.${run}.json`, `${JSON.stringify(JSON.parse(history), undefined, 1)}\n`);
+    run += 1;
+  }
+  process.stdout.write(`${name}: ${run - 1} run(s)\n`);
+}
+
+/** Stack traces and identities say where they were recorded, which is nobody's business. */
+function withoutThisMachine(history: string): string {
+  return history.replaceAll(ROOT, '/app/').replaceAll(hostname(), 'recorder');
+}
+
+async function putNewerRecord(resource: string): Promise<void> {
+  const documents = DynamoDBDocumentClient.from(
+    new DynamoDBClient({
+      region: 'us-east-1',
+      endpoint: stack.dynamoDb.endpoint,
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    }),
+  );
+  const Item = {
+    account_id: ACCOUNT,
+    resource,
+    job_id: 'newer',
+    start_at: '2999-01-01T00:00:00.000Z',
+    status: 'IN_PROGRESS',
+  };
+  await documents.send(new PutCommand({ TableName: STATUS_TABLE_NAME, Item }));
+}

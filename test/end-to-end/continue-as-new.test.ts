@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ACCOUNT, inputFor, parseJson, startTestStack, type TestStack } from './harness.ts';
+
+describe('a build whose history grows long', { concurrency: 4 }, () => {
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await startTestStack({
+      temporal: { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 40 } },
+    });
+    await stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  it('continues as new with the same job, start, build and poll count, is triggered once, and is followed to its end', async () => {
+    const input = inputFor(stack, 'long', { polls: 12 });
+    const { code, json } = await stack.build(input);
+    assert.equal(code, 0);
+    assert.equal(json['status'], 'COMPLETE');
+    assert.equal(json['polls'], 13);
+    const requests = stack.buildApi.requests(input.correlation_id);
+    assert.equal(requests.filter(({ method }) => method === 'POST').length, 1);
+    assert.equal(requests.filter(({ method }) => method === 'GET').length, 13);
+    const { status, history } = await stack.records(input);
+    for (const record of [status, history]) {
+      assert.equal(record?.['status']?.S, 'COMPLETE');
+      assert.equal(record?.['job_id']?.S, json['job_id']);
+      assert.equal(record?.['start_at']?.S, json['start_at']);
+      assert.equal(record?.['build_id']?.S, json['build_id']);
+    }
+    const last = parseJson(await stack.cli(['status', ACCOUNT, 'iam_role#long', '--json']));
+    assert.equal(last['polls'], 13);
+    const byJob = parseJson(await stack.cli(['status', '--job-id', json['job_id'] as string, '--json']));
+    assert.equal(byJob['status'], 'COMPLETE');
+  });
+
+  it('keeps its deadline', async () => {
+    const input = inputFor(stack, 'long-deadline', { outcome: 'NEVER' }, { deadline_seconds: 10 });
+    const { json } = await stack.build(input);
+    assert.equal((json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
+    const tookMs = Date.parse(json['updated_at'] as string) - Date.parse(json['start_at'] as string);
+    assert.ok(tookMs >= 10_000 && tookMs < 13_000, `${tookMs} ms`);
+    assert.ok((json['polls'] as number) >= 5);
+  });
+
+  it('is cancelled in whichever run it is', async () => {
+    const input = inputFor(stack, 'long-cancel', { outcome: 'NEVER' });
+    const ended = stack.build(input);
+    while (stack.buildApi.requests(input.correlation_id).length < 9)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    const { code } = await stack.cli(['cancel', ACCOUNT, 'iam_role#long-cancel', '--wait', '--json']);
+    assert.equal(code, 0);
+    assert.equal((await ended).json['status'], 'CANCELLED');
+    assert.equal((await stack.records(input)).status?.['status']?.S, 'CANCELLED');
+  });
+});
