@@ -47,13 +47,20 @@ export interface Stack {
   /** What a worker or the command line needs to know of this stack. */
   settings: Record<string, string>;
   /** Starts a worker; resolves once it polls. @throws with its output where it ends instead */
-  startWorker(options?: { settings?: Record<string, string>; onOutput?: (chunk: string) => void }): Promise<Child>;
+  startWorker(options?: WorkerOptions): Promise<Child>;
   /** Runs the command line to its end. */
   cli(args: readonly string[], options?: CliOptions): Promise<CliResult>;
   /** Starts the command line. */
   startCli(args: readonly string[], options?: CliOptions): RunningCli;
   /** Stops workers first, then what they need. */
   stop(): Promise<void>;
+}
+
+export interface WorkerOptions {
+  settings?: Record<string, string>;
+  onOutput?: (chunk: string) => void;
+  /** Another worker program than ours, which says `"state":"RUNNING"` once it polls. */
+  program?: string;
 }
 
 export interface CliOptions {
@@ -92,7 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       buildApiUrl,
       settings,
       startWorker: async (workerOptions = {}) => {
-        const worker = await startWorker({ ...settings, ...workerOptions.settings }, workerOptions.onOutput);
+        const worker = await startWorker({ ...settings, ...workerOptions.settings }, workerOptions);
         workers.push(worker);
         return worker;
       },
@@ -141,8 +148,9 @@ function environment(settings: Record<string, string>): Record<string, string> {
   return { ...Object.fromEntries(present), ...settings };
 }
 
-async function startWorker(settings: Record<string, string>, onOutput?: (chunk: string) => void): Promise<Child> {
-  const worker = await startChild(process.execPath, [WORKER], {
+async function startWorker(settings: Record<string, string>, options: WorkerOptions): Promise<Child> {
+  const { program = WORKER, onOutput } = options;
+  const worker = await startChild(process.execPath, [program], {
     env: environment(settings),
     stopTimeoutMs: WORKER_STOP_MS,
     ...(onOutput === undefined ? {} : { onOutput }),

@@ -6,6 +6,7 @@ export function showStep(progress: Progress, step: string, more?: string): void 
   progress.step = step;
   const lines = [
     `**${step}**${more === undefined ? '' : `: ${more}`}`,
+    '',
     `- polls: ${progress.polls}`,
     ...(progress.build_id === undefined ? [] : [`- build_id: ${code(progress.build_id)}`]),
     ...(progress.last_status === undefined ? [] : [`- last answer: ${code(progress.last_status)}`]),
