@@ -2,7 +2,7 @@
  * What client and worker agree on. Everything that another Temporal client needs to start or read a build is here;
  * safe to import in workflow code.
  */
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from '@temporalio/common';
 import type { ErrorInfo } from './domain/failures.ts';
 import type { EndStatus } from './domain/record-status.ts';
 import type { RoleBuildInput } from './domain/role-build-input.ts';
@@ -31,6 +31,21 @@ const KEYWORD_MAX_CHARACTERS = 255;
 /** A value as it stands in a Keyword search attribute; use it for writing and for looking up. */
 export function keyword(value: string): string {
   return value.slice(0, KEYWORD_MAX_CHARACTERS);
+}
+
+/** What a build is listed and found by from its start; `JobId` is added by the workflow, which knows it first. */
+export function searchAttributesOf(input: RoleBuildInput): SearchAttributePair[] {
+  const body = input.build_body;
+  return [
+    { key: searchAttributes.AccountId, value: keyword(body.account_id) },
+    { key: searchAttributes.Resource, value: keyword(input.ddb_composite_sort_key) },
+    { key: searchAttributes.BuildType, value: keyword(body.build_type) },
+    { key: searchAttributes.BuildAction, value: keyword(body.action) },
+    { key: searchAttributes.CustomRoleName, value: keyword(body.custom_role_name) },
+    { key: searchAttributes.CorrelationId, value: keyword(input.correlation_id) },
+    { key: searchAttributes.BuildStatus, value: 'IN_PROGRESS' },
+    { key: searchAttributes.DryRun, value: body.dry_run },
+  ];
 }
 
 /** What stands in the Web UI's list beside a build. */

@@ -2,9 +2,8 @@ import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundErro
 import { TypedSearchAttributes } from '@temporalio/common';
 import {
   DEFAULT_TASK_QUEUE,
-  keyword,
   ROLE_BUILD_WORKFLOW_TYPE,
-  searchAttributes,
+  searchAttributesOf,
   summaryOf,
   workflowIdOf,
 } from './contract.ts';
@@ -68,7 +67,7 @@ export async function startRoleBuild(
         args: [input],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         workflowIdConflictPolicy: 'FAIL',
-        typedSearchAttributes: searchAttributesOf(input),
+        typedSearchAttributes: new TypedSearchAttributes(searchAttributesOf(input)),
         staticSummary: summaryOf(input),
       });
       return {
@@ -94,18 +93,4 @@ async function runningJobOf(client: Client, workflowId: string): Promise<string 
     if (err instanceof WorkflowNotFoundError) return undefined;
     throw err;
   }
-}
-
-function searchAttributesOf(input: RoleBuildInput): TypedSearchAttributes {
-  const body = input.build_body;
-  return new TypedSearchAttributes([
-    { key: searchAttributes.AccountId, value: body.account_id },
-    { key: searchAttributes.Resource, value: keyword(input.ddb_composite_sort_key) },
-    { key: searchAttributes.BuildType, value: keyword(body.build_type) },
-    { key: searchAttributes.BuildAction, value: keyword(body.action) },
-    { key: searchAttributes.CustomRoleName, value: body.custom_role_name },
-    { key: searchAttributes.CorrelationId, value: keyword(input.correlation_id) },
-    { key: searchAttributes.BuildStatus, value: 'IN_PROGRESS' },
-    { key: searchAttributes.DryRun, value: body.dry_run },
-  ]);
 }

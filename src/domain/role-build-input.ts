@@ -63,3 +63,20 @@ export function historyRequestOf(input: RoleBuildInput): HistoryRequest {
     ...(input.requested_by === undefined ? {} : { requested_by: input.requested_by }),
   };
 }
+
+/**
+ * Whether what the records are made of is there. For workflow code, which sees an input before it was checked: one that is
+ * wrong must reach the check, not fail the workflow task for ever.
+ */
+export function hasInputShape(input: unknown): input is RoleBuildInput {
+  const { build_body: body, ...rest } = (input ?? {}) as Partial<RoleBuildInput>;
+  const texts = [
+    body?.account_id,
+    body?.build_type,
+    body?.action,
+    body?.custom_role_name,
+    rest.ddb_composite_sort_key,
+    rest.correlation_id,
+  ];
+  return typeof body?.dry_run === 'boolean' && texts.every((text) => typeof text === 'string');
+}

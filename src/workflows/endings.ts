@@ -97,9 +97,10 @@ function isFinal(cause: Error): boolean {
 export function outcomeOf(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): RoleBuildOutcome {
   return {
     status: ending.status,
-    account_id: input.build_body.account_id,
-    resource: input.ddb_composite_sort_key,
-    correlation_id: input.correlation_id,
+    // Optional, since a build may end before its input was checked.
+    account_id: input?.build_body?.account_id,
+    resource: input?.ddb_composite_sort_key,
+    correlation_id: input?.correlation_id,
     ...job,
     ...(progress.build_id === undefined ? {} : { build_id: progress.build_id }),
     polls: progress.polls,

@@ -1,7 +1,7 @@
 import { ActivityFailure, CancellationScope, proxyActivities, sleep } from '@temporalio/workflow';
 import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from '../activities/types.ts';
 import type { Job } from '../domain/identity.ts';
-import { historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { LAST_WRITE_WAIT, recordWrite } from './activity-options.ts';
 import { showStep } from './details.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
@@ -13,10 +13,11 @@ const cancelled = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary
 
 /**
  * Writes a build's end to both records and does not return before they are right, however long that takes. A
- * cancellation that arrives meanwhile changes nothing any more. Writes nothing where the first put was never tried.
+ * cancellation that arrives meanwhile changes nothing any more. Writes nothing where the first put was never tried,
+ * or can't have been taken, since what would be written is not there.
  */
 export async function writeEnding(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): Promise<void> {
-  if (progress.record === 'absent') return;
+  if (progress.record === 'absent' || !hasInputShape(input)) return;
   await CancellationScope.nonCancellable(async () => {
     const writes = lastWritesOf(input, job, progress, ending);
     if (!progress.ended_record && progress.record !== 'contested') {

@@ -5,14 +5,12 @@ import {
   proxyActivities,
   proxyLocalActivities,
   upsertMemo,
-  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
-import { CONTESTED_MEMO, searchAttributes, type RoleBuildOutcome } from '../contract.ts';
+import { CONTESTED_MEMO, type RoleBuildOutcome } from '../contract.ts';
 import { checkBuildStatus } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
-import type { EndStatus } from '../domain/record-status.ts';
 import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled } from './cancelled.ts';
@@ -21,6 +19,7 @@ import { endingOf, failed, generateBuildStatusErrorMessage, heldByNewerJob, isRe
 import { continueAsNewIfSuggested } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
 import { newProgress, type Ending, type Progress } from './progress.ts';
+import { showEndStatus, showJob } from './search-attributes.ts';
 import { showStep } from './details.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
@@ -48,7 +47,7 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
 export async function roleBuild(input: RoleBuildInput, carried?: Progress): Promise<RoleBuildOutcome> {
   const progress = carried ?? newProgress(workflowInfo().startTime.toISOString());
   const job: Job = { job_id: workflowInfo().firstExecutionRunId, start_at: progress.start_at };
-  if (carried === undefined) upsertSearchAttributes([{ key: searchAttributes.JobId, value: job.job_id }]);
+  if (carried === undefined) showJob(input, job.job_id);
 
   try {
     progress.ending ??= await build(input, job, progress);
@@ -62,7 +61,7 @@ export async function roleBuild(input: RoleBuildInput, carried?: Progress): Prom
   showEndStatus(progress.ending.status);
   if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
   showStep(progress, `ended ${progress.ending.status}`);
-  return conclude(outcomeOf(input, job, progress, progress.ending), progress.ending);
+  return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
 }
 
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
@@ -112,7 +111,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
   });
 }
 
-async function conclude(outcome: RoleBuildOutcome, ending: Ending): Promise<RoleBuildOutcome> {
+async function conclude(ending: Ending, outcome: RoleBuildOutcome): Promise<RoleBuildOutcome> {
   switch (ending.status) {
     case 'COMPLETE':
       return outcome;
@@ -126,8 +125,4 @@ async function conclude(outcome: RoleBuildOutcome, ending: Ending): Promise<Role
     case 'CANCELLED':
       return endAsCancelled();
   }
-}
-
-function showEndStatus(status: EndStatus): void {
-  upsertSearchAttributes([{ key: searchAttributes.BuildStatus, value: status }]);
 }
