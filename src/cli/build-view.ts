@@ -63,7 +63,8 @@ export function viewOfTemporal(workflowId: string, build: BuildHistory): BuildVi
   };
 }
 
-async function readBuildHistory(services: Services, workflowId: string, runId: string): Promise<BuildHistory> {
+/** One run's history so far. */
+export async function readBuildHistory(services: Services, workflowId: string, runId: string): Promise<BuildHistory> {
   const build = newBuildHistory();
   for await (const event of historyEvents(services, { workflowId, runId }, { follow: false })) {
     await takeEvent(build, event, services.client.options.loadedDataConverter);

@@ -111,6 +111,7 @@ function buildProgram(run: Run, streams: CliStreams): Command {
     .option('--poll-interval-seconds <n>', 'from the end of one poll to the next (default: 60)', seconds)
     .option('--poll-spread-seconds <n>', 'up to so much longer before the first poll (default: 0)', seconds)
     .option('--requested-by <who>', 'kept in the history (default: user@host)')
+    .option('--attach', 'join the build that is in progress for the resource, if its build_body is equal')
     .option('--wait', 'follow the build to its end')
     .addHelpText(
       'after',

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { BuildInProgressError, startRoleBuild } from '../../src/index.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
 
 describe('role-build', { concurrency: 4 }, () => {
@@ -162,6 +164,44 @@ describe('role-build', { concurrency: 4 }, () => {
     assert.equal(parseJson(again)['job_id'], started.job_id);
     assert.ok(again.stderr.includes(started.job_id));
     await stack.cli(['cancel', '--job-id', started.job_id]);
+  });
+
+  it('start --attach joins a running build of the same build_body, and is refused for another', async () => {
+    const input = inputFor(stack, 'joined', { polls: 4 });
+    const first = parseJson(await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) }));
+    const same = { ...input, correlation_id: 'another-request' };
+    const joined = await stack.cli(['start', '--input', '-', '--attach', '--json'], { stdin: JSON.stringify(same) });
+    assert.equal(joined.code, 0, joined.stderr);
+    assert.deepEqual(parseJson(joined), { ...first, attached: true });
+    const other = { ...input, build_body: { ...input.build_body, dry_run: true } };
+    const refused = await stack.cli(['start', '--input', '-', '--attach', '--json'], { stdin: JSON.stringify(other) });
+    assert.equal(refused.code, 3);
+    assert.match(refused.stderr, /build_body is not the same/);
+    const followed = await stack.cli(['start', '--input', '-', '--attach', '--wait', '--json'], {
+      stdin: JSON.stringify(same),
+    });
+    assert.equal(followed.code, 0, followed.stderr);
+    assert.equal(parseJson(followed)['job_id'], first['job_id']);
+    assert.equal(stack.buildApi.requests('another-request').length, 0);
+  });
+
+  it('hundreds of racing starts give exactly one build', async () => {
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    const client = new Client({ connection });
+    const results = await Promise.allSettled(
+      Array.from({ length: 300 }, (_, i) =>
+        startRoleBuild(client, inputFor(stack, 'raced', { polls: 2 }, { correlation_id: `raced-${i}` })),
+      ),
+    );
+    const started = results.filter((result) => result.status === 'fulfilled');
+    assert.equal(started.length, 1);
+    for (const result of results) {
+      if (result.status === 'rejected') assert.ok(result.reason instanceof BuildInProgressError, String(result.reason));
+    }
+    assert.equal((await stack.cli(['watch', ACCOUNT, 'iam_role#raced'])).code, 0);
+    const posts = stack.buildApi.requests().filter((request) => request.body.includes('"raced"'));
+    assert.equal(posts.length, 1);
+    await connection.close();
   });
 
   it('status finds a running build by every name, and a running build outranks the record', async () => {
