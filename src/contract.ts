@@ -3,6 +3,7 @@
  * safe to import in workflow code.
  */
 import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from '@temporalio/common';
+import type { SearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
 import type { ErrorInfo } from './domain/failures.ts';
 import type { EndStatus } from './domain/record-status.ts';
 import type { RoleBuildInput } from './domain/role-build-input.ts';
@@ -12,17 +13,22 @@ export { parseWorkflowId as parseRoleBuildId, workflowIdOf } from './domain/iden
 export const ROLE_BUILD_WORKFLOW_TYPE = 'roleBuild';
 export const DEFAULT_TASK_QUEUE = 'role-builds';
 
+// Named, since the declaration that is emitted for an unnamed type leads nowhere.
+const keywordKey = (name: string): SearchAttributeKey<'KEYWORD'> =>
+  defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
+const boolKey = (name: string): SearchAttributeKey<'BOOL'> => defineSearchAttributeKey(name, SearchAttributeType.BOOL);
+
 /** Typed search attributes: never encrypted, so never anything secret. `setup` registers them. */
 export const searchAttributes = {
-  JobId: defineSearchAttributeKey('JobId', SearchAttributeType.KEYWORD),
-  AccountId: defineSearchAttributeKey('AccountId', SearchAttributeType.KEYWORD),
-  Resource: defineSearchAttributeKey('Resource', SearchAttributeType.KEYWORD),
-  BuildType: defineSearchAttributeKey('BuildType', SearchAttributeType.KEYWORD),
-  BuildAction: defineSearchAttributeKey('BuildAction', SearchAttributeType.KEYWORD),
-  CustomRoleName: defineSearchAttributeKey('CustomRoleName', SearchAttributeType.KEYWORD),
-  CorrelationId: defineSearchAttributeKey('CorrelationId', SearchAttributeType.KEYWORD),
-  BuildStatus: defineSearchAttributeKey('BuildStatus', SearchAttributeType.KEYWORD),
-  DryRun: defineSearchAttributeKey('DryRun', SearchAttributeType.BOOL),
+  JobId: keywordKey('JobId'),
+  AccountId: keywordKey('AccountId'),
+  Resource: keywordKey('Resource'),
+  BuildType: keywordKey('BuildType'),
+  BuildAction: keywordKey('BuildAction'),
+  CustomRoleName: keywordKey('CustomRoleName'),
+  CorrelationId: keywordKey('CorrelationId'),
+  BuildStatus: keywordKey('BuildStatus'),
+  DryRun: boolKey('DryRun'),
 } as const;
 
 /** SQL visibility stores keep a Keyword in a VARCHAR(255). */
@@ -79,3 +85,7 @@ export interface RoleBuildOutcome {
 
 /** Memo key that says `true` where a newer job held a record. */
 export const CONTESTED_MEMO = 'contested';
+
+/** Summaries of the two timers that are no waits of a last write; the command line tells them apart by these. */
+export const WAIT_SUMMARY = 'WaitForBuildStatus';
+export const DEADLINE_SUMMARY = 'deadline';

@@ -3,13 +3,12 @@ import type { LogLevel as TemporalLogLevel, Logger as TemporalLogger, LogMetadat
 import type { LogLevel } from './config.ts';
 
 /** Whatever a field of such a name holds is not for a log. */
-const REDACTED = [
-  'encrypted_jwt',
-  '*.encrypted_jwt',
-  '*.*.encrypted_jwt',
-  '["encrypted-authorization"]',
-  '*["encrypted-authorization"]',
-];
+const REDACTED = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authorization'].flatMap((name) => [
+  `["${name}"]`,
+  `*["${name}"]`,
+  `*.*["${name}"]`,
+  `*.*.*["${name}"]`,
+]);
 
 /** JSON lines on stdout, or to another stream. */
 export function createLogger(level: LogLevel, destination?: NodeJS.WritableStream): Logger {

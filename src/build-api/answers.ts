@@ -9,6 +9,8 @@ export class ContractBreach extends Error {
 /** Longer, an answer would crowd out the rest of a record's `error_info.Cause`. */
 const ANSWER_MAX_CHARACTERS = 32_000;
 const STATUS_MAX_CHARACTERS = 256;
+/** Longer, it would not fit a request's path any more. */
+const BUILD_ID_MAX_CHARACTERS = 2_048;
 
 /** @throws ContractBreach where a 2xx answer to `POST /build` is not JSON with a usable `build_id` */
 export function parseTriggerAnswer(body: string): { build_id: string } {
@@ -20,6 +22,9 @@ export function parseTriggerAnswer(body: string): { build_id: string } {
   }
   if (typeof id !== 'string') throw new ContractBreach(`the answer has no build_id that is a string or a number`);
   if (id === '') throw new ContractBreach('build_id is empty');
+  if (id.length > BUILD_ID_MAX_CHARACTERS) {
+    throw new ContractBreach(`build_id has ${id.length} characters, more than ${BUILD_ID_MAX_CHARACTERS}`);
+  }
   if (id === '.' || id === '..') throw new ContractBreach(`build_id is "${id}", which is no path segment`);
   if (!id.isWellFormed()) throw new ContractBreach('build_id is not well-formed Unicode');
   return { build_id: id };

@@ -59,6 +59,7 @@ export class BuildApi {
       timeout: { request: settings.timeoutMs },
       followRedirect: false,
       throwHttpErrors: false,
+      // Not asked for, so an answer that is compressed all the same is no JSON.
       decompress: false,
       agent: { http: new http.Agent(agent), https: new https.Agent(agent) },
       headers: { 'user-agent': undefined },
@@ -93,7 +94,11 @@ class Call {
   }
 
   /** Takes the credential out of text that is going to be kept, should the API have echoed it. */
-  readonly redact = (text: string): string => text.replaceAll(this.#request.encrypted_jwt, '[redacted]');
+  readonly redact = (text: string): string => {
+    const credential = this.#request.encrypted_jwt;
+    const inJson = JSON.stringify(credential).slice(1, -1);
+    return text.replaceAll(credential, '[redacted]').replaceAll(inJson, '[redacted]');
+  };
 
   /** @returns the body of a 2xx answer */
   async send(client: Got, options: { body?: string; signal?: AbortSignal }): Promise<string> {
@@ -106,6 +111,7 @@ class Call {
     try {
       const answer = client(this.#url, {
         method: this.#method,
+        responseType: 'buffer',
         headers: {
           authorization: 'jwt',
           'encrypted-authorization': this.#request.encrypted_jwt,
@@ -140,8 +146,9 @@ class Call {
     }
   }
 
-  #checkStatus(answer: Response<string>): string {
-    const { statusCode: status, statusMessage, body, headers } = answer;
+  #checkStatus(answer: Response<Uint8Array>): string {
+    const { statusCode: status, statusMessage, headers } = answer;
+    const body = new TextDecoder().decode(answer.body);
     if (status >= 200 && status < 300) return body;
     const what = `answered ${status} ${statusMessage ?? ''}`.trimEnd();
     if (status >= 300 && status < 400) throw this.#final(`${what}, a redirect, which is not followed`);
@@ -180,7 +187,20 @@ class Call {
   }
 
   #excerpt(body: string): string {
-    return body === '' ? '' : `: ${clip(body, EXCERPT_MAX_CHARACTERS)}`;
+    if (body === '') return '';
+    // JSON can spell a character in several ways: written anew, there is one.
+    const text = isJson(body) ? JSON.stringify(JSON.parse(body)) : body;
+    // Before it is cut, lest a part of the credential stay.
+    return `: ${clip(this.redact(text), EXCERPT_MAX_CHARACTERS)}`;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

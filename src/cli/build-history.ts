@@ -9,7 +9,7 @@ import {
 import { ApplicationFailure, type LoadedDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../activities/types.ts';
-import { workflowIdOf, type RoleBuildOutcome } from '../contract.ts';
+import { DEADLINE_SUMMARY, WAIT_SUMMARY, workflowIdOf, type RoleBuildOutcome } from '../contract.ts';
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import { isFailureName, type ErrorInfo } from '../domain/failures.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
@@ -28,8 +28,6 @@ export interface StepProgress {
 
 /** How a run closed, in Temporal's words. */
 export type ClosedAs = 'COMPLETED' | 'FAILED' | 'CANCELED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
-
-const WAIT_STATE = 'WaitForBuildStatus';
 
 export interface BuildHistory {
   workflow_id?: string;
@@ -109,12 +107,12 @@ export async function takeEvent(
     const { startToFireTimeout } = event.timerStartedEventAttributes;
     const waitMs = Number(startToFireTimeout?.seconds ?? 0) * 1000 + (startToFireTimeout?.nanos ?? 0) / 1e6;
     const until = new Date(Date.parse(at) + waitMs).toISOString();
-    // A deadline's timer has no summary, and is no wait.
     const summary = event.userMetadata?.summary;
     const [what] = await decode<string>(summary ? [summary] : []);
-    if (what === WAIT_STATE) {
+    if (what === DEADLINE_SUMMARY) return false;
+    if (what === WAIT_SUMMARY) {
       build.next_poll_at = until;
-      build.current = { step: WAIT_STATE, state: 'scheduled', at, attempts: 1 };
+      build.current = { step: WAIT_SUMMARY, state: 'scheduled', at, attempts: 1 };
     } else if (what !== undefined) {
       build.next_attempt_at = until;
       build.current = { step: what.split(':')[0] ?? what, state: 'failed', at, attempts: 3 };

@@ -1,4 +1,5 @@
 import { STATE_NAMES } from '../activities/types.ts';
+import { WAIT_SUMMARY } from '../contract.ts';
 import { newBuildHistory, takeEvent, type BuildHistory } from './build-history.ts';
 import { historyEvents } from './history-events.ts';
 import type { Services } from './services.ts';
@@ -33,7 +34,7 @@ export function describeChange(build: BuildHistory): string {
   if (closed !== undefined) return `ended: ${build.outcome?.status ?? closed}`;
   if (current === undefined) return `started: job ${build.job_id}`;
   const attempts = current.attempts > 1 ? ` (attempt ${current.attempts})` : '';
-  if (current.step === 'WaitForBuildStatus') return `${current.step}: next poll at ${build.next_poll_at}`;
+  if (current.step === WAIT_SUMMARY) return `${current.step}: next poll at ${build.next_poll_at}`;
   if (build.next_attempt_at !== undefined) return `${current.step} failed; tried again at ${build.next_attempt_at}`;
   if (current.state === 'scheduled') return `${current.step} …`;
   if (current.state === 'failed') return `${current.step} failed${attempts}`;

@@ -90,9 +90,11 @@ function temporalError(err: unknown, address: string, namespace: string): CliErr
         ? new CliError('unreachable', `Temporal at ${address} is not set up (${grpc.details}). Try: role-build setup`, {
             cause: err,
           })
-        : undefined;
+        : new CliError('usage', `Temporal refuses it: ${grpc.details}`, { cause: err });
     default:
-      return undefined;
+      return err instanceof ServiceError
+        ? new CliError('unreachable', `Temporal at ${address} did not do it: ${grpc.details}`, { cause: err })
+        : undefined;
   }
 }
 

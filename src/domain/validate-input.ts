@@ -12,9 +12,15 @@ export interface Fault {
 /** Below Temporal's 2 MiB for one payload, with room for what encryption and the failure details add. */
 export const INPUT_MAX_BYTES = 1_500_000;
 const MAX_DEPTH = 100;
+const ROOT = '(input)';
 
 const printableAscii = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
-const text = z.string('must be a string').min(1, 'must not be empty');
+const text = z
+  .string('must be a string')
+  .min(1, 'must not be empty')
+  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+/** Both records, with an error's cause beside it, stay well below DynamoDB's 400 KB for an item. */
+const recorded = (maxCharacters: number) => text.max(maxCharacters, `must be at most ${maxCharacters} characters`);
 const headerText = text.regex(
   printableAscii,
   'must be printable ASCII without spaces around it, since it becomes a header',
@@ -35,8 +41,8 @@ const schema = z.looseObject(
     build_body: z.looseObject(
       {
         account_id: z.string('must be a string').regex(/^\d{12}$/, 'must be 12 digits'),
-        build_type: text,
-        action: text,
+        build_type: recorded(1_024),
+        action: recorded(1_024),
         // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
         custom_role_name: z
           .string('must be a string')
@@ -47,7 +53,7 @@ const schema = z.looseObject(
     ),
     ddb_composite_sort_key: text,
     correlation_id: headerText.max(256, 'must be at most 256 characters'),
-    trace_header: text,
+    trace_header: recorded(65_536),
     url,
     encrypted_jwt: headerText,
     poll_interval_seconds: wholeSeconds(1, 3600).optional(),
@@ -98,7 +104,7 @@ export function describeFaults(faults: readonly Fault[]): string {
 }
 
 function toFault(issue: z.core.$ZodIssue): Fault {
-  const path = issue.path.map(String).join('.') || '(input)';
+  const path = issue.path.map(String).join('.') || ROOT;
   const missing = issue.code === 'invalid_type' && issue.input === undefined;
   return { path, message: missing ? 'is missing' : issue.message };
 }
@@ -122,8 +128,10 @@ function jsonFaults(input: unknown): Fault[] {
   const open: { value: unknown; path: string; depth: number }[] = [{ value: input, path: '', depth: 0 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { value, path, depth } = next;
-    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      faults.push({ path, message: 'is too large for a number to be carried exactly; send it as a string' });
+    const inexact = typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
+    if (inexact || value === Infinity || value === -Infinity) {
+      const where = path === '' ? ROOT : path;
+      faults.push({ path: where, message: 'is too large for a number to be carried exactly; send it as a string' });
     }
     if (typeof value !== 'object' || value === null) continue;
     if (depth === MAX_DEPTH) return [{ path, message: `is nested more than ${MAX_DEPTH} levels deep` }];
@@ -134,7 +142,7 @@ function jsonFaults(input: unknown): Fault[] {
   }
   const bytes = Buffer.byteLength(JSON.stringify(input) ?? '');
   if (bytes > INPUT_MAX_BYTES) {
-    faults.push({ path: '(input)', message: `is ${bytes} bytes of JSON; at most ${INPUT_MAX_BYTES} are allowed` });
+    faults.push({ path: ROOT, message: `is ${bytes} bytes of JSON; at most ${INPUT_MAX_BYTES} are allowed` });
   }
   return faults;
 }

@@ -6,7 +6,7 @@ import {
   waitUntilTableExists,
   type CreateTableCommandInput,
   type DynamoDBClient,
-  type KeySchemaElement,
+  type TableDescription,
 } from '@aws-sdk/client-dynamodb';
 import type { RecordTables } from './write.ts';
 
@@ -42,8 +42,8 @@ export async function createTables(client: DynamoDBClient, tables: RecordTables)
     const name = definition.TableName ?? '';
     const found = await keysOf(client, name);
     if (found === undefined) await create(client, definition);
-    else if (found !== describeKeys(definition.KeySchema)) {
-      throw new Error(`table ${name} has the key ${found}, not ${describeKeys(definition.KeySchema)}`);
+    else if (found !== describeKeys(definition)) {
+      throw new Error(`table ${name} has the key ${found}, not ${describeKeys(definition)}`);
     }
     await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName: name });
     done.push({ name, created: found === undefined });
@@ -54,7 +54,7 @@ export async function createTables(client: DynamoDBClient, tables: RecordTables)
 async function keysOf(client: DynamoDBClient, TableName: string): Promise<string | undefined> {
   try {
     const { Table } = await client.send(new DescribeTableCommand({ TableName }));
-    return describeKeys(Table?.KeySchema);
+    return describeKeys(Table ?? {});
   } catch (err) {
     if (err instanceof ResourceNotFoundException) return undefined;
     throw err;
@@ -70,6 +70,13 @@ async function create(client: DynamoDBClient, definition: CreateTableCommandInpu
   }
 }
 
-function describeKeys(schema: KeySchemaElement[] | undefined): string {
-  return (schema ?? []).map(({ AttributeName, KeyType }) => `${AttributeName} (${KeyType})`).join(' + ');
+function describeKeys({
+  KeySchema,
+  AttributeDefinitions,
+}: Pick<TableDescription, 'KeySchema' | 'AttributeDefinitions'>) {
+  const typeOf = (key?: string) =>
+    AttributeDefinitions?.find(({ AttributeName }) => AttributeName === key)?.AttributeType;
+  return (KeySchema ?? [])
+    .map(({ AttributeName, KeyType }) => `${AttributeName} (${KeyType}, ${typeOf(AttributeName)})`)
+    .join(' + ');
 }

@@ -1,4 +1,5 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
+import { DEADLINE_SUMMARY } from '../contract.ts';
 import { errorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
@@ -20,14 +21,24 @@ export async function beforeDeadline(input: RoleBuildInput, job: Job, decide: ()
         `the build was not decided in the ${input.deadline_seconds} s from ${job.start_at}; the build API may still finish it`,
       ),
     );
-  if (leftMs <= 0) return exceeded();
+  // Past the deadline there is nothing to run; a cancellation that came first is what ends the build all the same.
+  if (leftMs <= 0 && !outer.consideredCancelled) return exceeded();
 
-  const scope =
-    leftMs === Infinity ? new CancellationScope() : new CancellationScope({ cancellable: true, timeout: leftMs });
+  const deciding = new CancellationScope();
+  const timing = new CancellationScope();
+  if (leftMs !== Infinity) {
+    const passed = timing.run(() => sleep(Math.max(leftMs, 1), { summary: DEADLINE_SUMMARY }));
+    void passed.then(
+      () => deciding.cancel(),
+      () => undefined,
+    );
+  }
   try {
-    return await scope.run(decide);
+    return await deciding.run(decide);
   } catch (err) {
-    if (outer.consideredCancelled || !scope.consideredCancelled || !isCutShort(err)) throw err;
+    if (outer.consideredCancelled || !deciding.consideredCancelled || !isCutShort(err)) throw err;
     return exceeded();
+  } finally {
+    timing.cancel();
   }
 }

@@ -22,6 +22,6 @@ export function showStep(progress: Progress, step: string, more?: string): void 
 }
 
 /** Text from outside, so that it can't be taken for Markdown. */
-function code(text: string): string {
+export function code(text: string): string {
   return `\`${text.replaceAll('`', "'").replace(/[\r\n]+/g, ' ')}\``;
 }

@@ -3,7 +3,7 @@ import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from '../
 import type { Job } from '../domain/identity.ts';
 import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { LAST_WRITE_WAIT, recordWrite } from './activity-options.ts';
-import { showStep } from './details.ts';
+import { code, showStep } from './details.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
 import type { Ending, Progress } from './progress.ts';
 
@@ -77,7 +77,7 @@ async function untilRight(input: RoleBuildInput, progress: Progress, { state, wr
       const why = err.cause?.message ?? err.message;
       waitMs = nextWaitMs(progress.last_write_wait_ms);
       const next = new Date(Date.now() + waitMs).toISOString();
-      showStep(progress, state, `failed (${why}); it is never given up and tried again at ${next}`);
+      showStep(progress, state, `failed (${code(why)}); it is never given up and tried again at ${next}`);
     }
     await sleep(waitMs, { summary: `${state}: wait to try again` });
     progress.last_write_wait_ms = waitMs;

@@ -1,12 +1,13 @@
 import { sleep, workflowInfo } from '@temporalio/workflow';
+import { WAIT_SUMMARY } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { showStep } from './details.ts';
 import type { Progress } from './progress.ts';
 
 /** The original's Wait state: a durable timer, before the first poll too. */
 export async function waitForBuildStatus(progress: Progress, waitMs: number): Promise<void> {
-  showStep(progress, 'WaitForBuildStatus', `next poll at ${new Date(Date.now() + waitMs).toISOString()}`);
-  await sleep(waitMs, { summary: 'WaitForBuildStatus' });
+  showStep(progress, WAIT_SUMMARY, `next poll at ${new Date(Date.now() + waitMs).toISOString()}`);
+  await sleep(waitMs, { summary: WAIT_SUMMARY });
 }
 
 /** How much longer this build waits before its first poll, so that builds started together don't poll together. */

@@ -115,7 +115,7 @@ describe('role-build', { concurrency: 4 }, () => {
       unknown
     >;
     input['build_body'] = { account_id: '12345', build_type: 'iam_role', custom_role_name: 'no spaces', dry_run: 'no' };
-    const before = stack.proxy.calls.length;
+    const callsBefore = stack.proxy.calls.length;
     const { code, stdout, stderr } = await stack.cli(['start', '--input', '-', '--json'], {
       stdin: JSON.stringify(input),
     });
@@ -132,7 +132,7 @@ describe('role-build', { concurrency: 4 }, () => {
     ]);
     for (const { path } of faults) assert.ok(stderr.includes(path));
     assert.equal(
-      stack.proxy.calls.slice(before).filter((call) => JSON.stringify(call.request).includes('#bad"')).length,
+      stack.proxy.calls.slice(callsBefore).filter((call) => JSON.stringify(call.request).includes('#bad"')).length,
       0,
     );
   });

@@ -1,0 +1,42 @@
+# Two images:
+#   docker build --tag iam-orchestrator .
+#   docker build --tag simulated-build-api --target simulated-build-api .
+# The first holds the worker and the command line: docker run --rm iam-orchestrator node dist/client.js --help
+
+# Debian, not Alpine: the native half of Temporal's SDK (@temporalio/core-bridge) is built for glibc alone.
+FROM node:24.21.0-bookworm-slim AS base
+WORKDIR /app
+
+FROM base AS build
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.ts scripts/
+COPY src src
+RUN npm run build
+
+FROM base AS dependencies
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev
+# The SDK brings its native half for five platforms, 25 MB and more each. This image needs its own.
+RUN find node_modules/@temporalio/core-bridge/releases -mindepth 1 -maxdepth 1 \
+      ! -name "$(uname -m)-unknown-linux-gnu" -exec rm -r {} +
+
+# Runs as TypeScript: it needs Node.js's own modules and nothing else.
+FROM base AS simulated-build-api
+COPY package.json ./
+COPY src/signals.ts src/
+COPY dev/simulated-build-api dev/simulated-build-api
+# By number, so that Kubernetes' runAsNonRoot can tell that it is not root. It is the image's user "node".
+USER 1000:1000
+EXPOSE 8090
+CMD ["node", "dev/simulated-build-api/main.ts", "--host", "0.0.0.0"]
+
+FROM base AS app
+ENV NODE_ENV=production
+COPY package.json ./
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist dist
+USER 1000:1000
+# Not npm, which would stand between a SIGTERM and the worker that has to finish its steps.
+CMD ["node", "dist/worker.js"]

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import * as fc from 'fast-check';
+import { ContractBreach, parseStatusAnswer, parseTriggerAnswer } from '../../src/build-api/answers.ts';
+
+const asIs = (text: string) => text;
+
+describe('an answer to POST /build: its build_id', () => {
+  for (const [body, build_id] of [
+    ['{"build_id":"b-1"}', 'b-1'],
+    ['{"build_id":"a/b ?#%2e","more":[1]}', 'a/b ?#%2e'],
+    ['{"build_id":"..."}', '...'],
+    ['{"build_id":"ü😀"}', 'ü😀'],
+    ['{"build_id":7}', '7'],
+    ['{"build_id":0}', '0'],
+    ['{"build_id":-1}', '-1'],
+    ['{"build_id":9007199254740991}', '9007199254740991'],
+    ['{"build_id":1e3}', '1000'],
+    [' {"build_id" : "b"}\n', 'b'],
+  ] as const) {
+    test(`is "${build_id}" where it is ${body}`, () => assert.deepEqual(parseTriggerAnswer(body), { build_id }));
+  }
+
+  for (const [body, message] of [
+    ['', /not JSON/],
+    ['<html>', /not JSON/],
+    ['{"build_id":"b"', /not JSON/],
+    ['null', /not a JSON object/],
+    ['"b"', /not a JSON object/],
+    ['7', /not a JSON object/],
+    ['[{"build_id":"b"}]', /not a JSON object/],
+    ['{}', /no build_id/],
+    ['{"id":"b"}', /no build_id/],
+    ['{"__proto__":{"build_id":"b"}}', /no build_id/],
+    ['{"build_id":null}', /no build_id/],
+    ['{"build_id":true}', /no build_id/],
+    ['{"build_id":{"a":1}}', /no build_id/],
+    ['{"build_id":["b"]}', /no build_id/],
+    ['{"build_id":""}', /empty/],
+    ['{"build_id":"."}', /no path segment/],
+    ['{"build_id":".."}', /no path segment/],
+    ['{"build_id":1.5}', /not a safe integer/],
+    ['{"build_id":9007199254740993}', /not a safe integer/],
+    ['{"build_id":1e400}', /not a safe integer/],
+    ['{"build_id":"a\\ud800"}', /not well-formed/],
+  ] as const) {
+    test(`breaks the contract where it is ${body || 'empty'}`, () => {
+      assert.throws(
+        () => parseTriggerAnswer(body),
+        (err) => err instanceof ContractBreach && message.test(err.message),
+      );
+    });
+  }
+
+  test('breaks the contract where it is longer than a record can hold', () => {
+    // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
+    assert.throws(() => parseTriggerAnswer(JSON.stringify({ build_id: 'x'.repeat(400 * 1024) })), ContractBreach);
+  });
+});
+
+describe('an answer to GET /build/{build_id}', () => {
+  for (const [body, can_retry, build_status] of [
+    ['{"can_retry":true,"build_status":"IN_PROGRESS"}', true, 'IN_PROGRESS'],
+    ['{"can_retry":true,"build_status":"SUCCEEDED"}', true, 'SUCCEEDED'],
+    ['{"can_retry":true}', true, null],
+    ['{"can_retry":false,"build_status":"SUCCEEDED"}', false, 'SUCCEEDED'],
+    ['{"build_status":"SUCCEEDED"}', false, 'SUCCEEDED'],
+  ] as const) {
+    test(`says no more than whether to go on where it is ${body}`, () => {
+      assert.deepEqual(parseStatusAnswer(body, asIs), { can_retry, build_status });
+    });
+  }
+
+  for (const [body, build_status] of [
+    ['{"can_retry":"true","build_status":"IN_PROGRESS"}', 'IN_PROGRESS'],
+    ['{"can_retry":1}', null],
+    ['{"can_retry":null,"build_status":"FAILED"}', 'FAILED'],
+    ['{"build_status":"succeeded"}', 'succeeded'],
+    ['{"build_status":"SUCCEEDED "}', 'SUCCEEDED '],
+    ['{"build_status":["SUCCEEDED"]}', null],
+    ['{"build_status":7}', null],
+    ['{"build_status":""}', ''],
+    ['{"__proto__":{"can_retry":true}}', null],
+    ['{}', null],
+  ] as const) {
+    test(`says that the build failed, and is kept whole, where it is ${body}`, () => {
+      assert.deepEqual(parseStatusAnswer(body, asIs), { can_retry: false, build_status, answer: body });
+    });
+  }
+
+  for (const body of ['', 'OK', 'null', '[]', '"SUCCEEDED"', 'true']) {
+    test(`breaks the contract where it is ${body || 'empty'}`, () => {
+      assert.throws(() => parseStatusAnswer(body, asIs), ContractBreach);
+    });
+  }
+
+  test('is kept without the credential, wherever the API has echoed it', () => {
+    const redact = (text: string) => text.replaceAll('ciphertext', '[redacted]');
+    const body = JSON.stringify({
+      build_status: 'no ciphertext',
+      message: 'ciphertext',
+      more: { ciphertext: ['ciphertext'] },
+    });
+    const { build_status, answer } = parseStatusAnswer(body, redact);
+    assert.equal(build_status, 'no [redacted]');
+    assert.equal(answer, body.replaceAll('ciphertext', '[redacted]'));
+    assert.equal(
+      parseStatusAnswer('{"can_retry":true,"build_status":"ciphertext"}', redact).build_status,
+      '[redacted]',
+    );
+  });
+
+  test('is kept without any of the credential where it is cut to fit', () => {
+    const credential = 'c'.repeat(2_000);
+    const redact = (text: string) => text.replaceAll(credential, '[redacted]');
+    for (const length of [30_000, 31_000, 31_900, 31_990]) {
+      const { answer } = parseStatusAnswer(JSON.stringify({ m: 'x'.repeat(length) + credential }), redact);
+      assert.doesNotMatch(answer ?? '', /cc/);
+    }
+  });
+
+  test('is cut to what fits beside the rest of a cause, and a status to 256 characters', () => {
+    const { build_status, answer } = parseStatusAnswer(JSON.stringify({ build_status: 's'.repeat(1e5) }), asIs);
+    assert.equal(build_status, `${'s'.repeat(255)}…`);
+    assert.equal(answer?.length, 32_000);
+  });
+});
+
+test('whatever an answer is, it is understood or breaks the contract', () => {
+  const body = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    fc
+      .record(
+        { build_id: fc.jsonValue(), can_retry: fc.jsonValue(), build_status: fc.jsonValue() },
+        { requiredKeys: [] },
+      )
+      .map((answer) => JSON.stringify(answer)),
+  );
+  fc.assert(
+    fc.property(body, (text) => {
+      for (const parse of [parseTriggerAnswer, (one: string) => parseStatusAnswer(one, asIs)]) {
+        try {
+          parse(text);
+        } catch (err) {
+          assert.ok(err instanceof ContractBreach, String(err));
+        }
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  CLIENT_SETTINGS,
+  LOG_LEVELS,
+  readSettings,
+  SETTINGS,
+  SettingsError,
+  WORKER_SETTINGS,
+  type Environment,
+} from '../src/config.ts';
+
+const REQUIRED: Environment = {
+  API_ALB_FQDN: 'alb.example.com',
+  BUILD_API_ALLOWED_ORIGINS: 'https://builds.example.com',
+};
+
+const worker = (env: Environment) => readSettings({ ...REQUIRED, ...env }, WORKER_SETTINGS);
+
+function errorOf(env: Environment): SettingsError {
+  try {
+    worker(env);
+  } catch (err) {
+    assert.ok(err instanceof SettingsError);
+    return err;
+  }
+  assert.fail('the settings were taken');
+}
+
+describe('settings', () => {
+  test('have the defaults that the design gives', () => {
+    const { API_ALB_FQDN, BUILD_API_ALLOWED_ORIGINS, ...defaults } = worker({});
+    assert.equal(API_ALB_FQDN, 'alb.example.com');
+    assert.deepEqual(BUILD_API_ALLOWED_ORIGINS, ['https://builds.example.com']);
+    const expected = {
+      ROLE_BUILD_TASK_QUEUE: 'role-builds',
+      STATUS_TABLE: 'iam_orchestrator_execution_status',
+      HISTORY_TABLE: 'iam_orchestrator_request_history',
+      BUILD_API_TIMEOUT_SECONDS: 30,
+      LOG_LEVEL: 'info',
+    };
+    assert.deepEqual({ ...defaults, ...expected }, defaults);
+  });
+
+  test('that are empty count as not set', () => {
+    assert.equal(worker({ LOG_LEVEL: '', STATUS_TABLE: '' }).LOG_LEVEL, 'info');
+    assert.match(errorOf({ API_ALB_FQDN: '' }).message, /API_ALB_FQDN is required/);
+  });
+
+  test('are read as they stand where they are good', () => {
+    const settings = worker({
+      ROLE_BUILD_TASK_QUEUE: 'q',
+      STATUS_TABLE: 's',
+      HISTORY_TABLE: 'h',
+      API_ALB_FQDN: 'https://ALB.example.com/x',
+      BUILD_API_TIMEOUT_SECONDS: '1.5',
+      LOG_LEVEL: 'debug',
+    });
+    assert.equal(settings.ROLE_BUILD_TASK_QUEUE, 'q');
+    assert.equal(settings.STATUS_TABLE, 's');
+    assert.equal(settings.HISTORY_TABLE, 'h');
+    assert.equal(settings.API_ALB_FQDN, 'https://ALB.example.com/x');
+    assert.equal(settings.BUILD_API_TIMEOUT_SECONDS, 1.5);
+    assert.equal(settings.LOG_LEVEL, 'debug');
+  });
+
+  test('are reported all at once where they are missing or wrong, each by its name', () => {
+    const wrong = { STATUS_TABLE: ' s', BUILD_API_TIMEOUT_SECONDS: '0', LOG_LEVEL: 'loud', API_ALB_FQDN: 'a b' };
+    const error = errorOf({ ...wrong, BUILD_API_ALLOWED_ORIGINS: undefined });
+    const names = [
+      'STATUS_TABLE',
+      'API_ALB_FQDN',
+      'BUILD_API_ALLOWED_ORIGINS',
+      'BUILD_API_TIMEOUT_SECONDS',
+      'LOG_LEVEL',
+    ];
+    assert.deepEqual(
+      error.faults.map((fault) => fault.split(' ')[0]),
+      names,
+    );
+    assert.match(error.message, /^5 settings are missing or wrong:\n/);
+    for (const name of names) assert.match(error.message, new RegExp(`^  ${name} `, 'm'));
+  });
+
+  test('say what they are for where they are missing', () => {
+    const error = errorOf({ API_ALB_FQDN: undefined });
+    assert.deepEqual(error.faults, [`API_ALB_FQDN is required: ${SETTINGS.API_ALB_FQDN.meaning}`]);
+    assert.match(error.message, /^a setting is missing or wrong:\n/);
+  });
+
+  test('of the worker are not asked of the command line', () => {
+    assert.deepEqual(Object.keys(readSettings({}, CLIENT_SETTINGS)), [...CLIENT_SETTINGS]);
+  });
+
+  test('of others are no business of ours', () => {
+    assert.ok(!('AWS_REGION' in worker({ AWS_REGION: 'nowhere', TEMPORAL_ADDRESS: '?' })));
+  });
+});
+
+describe('API_ALB_FQDN', () => {
+  for (const value of ['a b', ' a', 'a\r\nHost: b', 'ü', 'a\tb', '\u0000']) {
+    test(`can't be ${JSON.stringify(value)}, which no header can carry`, () => {
+      assert.match(errorOf({ API_ALB_FQDN: value }).message, /API_ALB_FQDN must be printable ASCII/);
+    });
+  }
+});
+
+describe('BUILD_API_TIMEOUT_SECONDS', () => {
+  for (const value of ['1', '60', '30.5']) {
+    test(`may be ${value}`, () => {
+      assert.equal(worker({ BUILD_API_TIMEOUT_SECONDS: value }).BUILD_API_TIMEOUT_SECONDS, Number(value));
+    });
+  }
+  for (const value of ['0', '0.9', '60.1', '61', '-1', '1e1', '0x10', '30s', ' 30', 'NaN', 'Infinity', '١٠']) {
+    test(`can't be ${value}`, () => {
+      assert.match(errorOf({ BUILD_API_TIMEOUT_SECONDS: value }).message, /must be a number from 1 to 60/);
+    });
+  }
+});
+
+describe('LOG_LEVEL', () => {
+  for (const value of LOG_LEVELS)
+    test(`may be ${value}`, () => assert.equal(worker({ LOG_LEVEL: value }).LOG_LEVEL, value));
+  for (const value of ['INFO', 'verbose', 'toString']) {
+    test(`can't be ${value}`, () =>
+      assert.match(errorOf({ LOG_LEVEL: value }).message, /must be one of fatal, error, /));
+  }
+});
+
+describe('BUILD_API_ALLOWED_ORIGINS', () => {
+  const origins = (value: string) => worker({ BUILD_API_ALLOWED_ORIGINS: value }).BUILD_API_ALLOWED_ORIGINS;
+
+  for (const [value, ...expected] of [
+    ['https://builds.example.com', 'https://builds.example.com'],
+    ['https://builds.example.com/', 'https://builds.example.com'],
+    ['HTTPS://Builds.Example.COM:443', 'https://builds.example.com'],
+    ['http://builds.example.com:80', 'http://builds.example.com'],
+    ['http://builds.example.com:8080', 'http://builds.example.com:8080'],
+    ['http://127.1:8090', 'http://127.0.0.1:8090'],
+    ['http://[0:0:0:0:0:0:0:1]:8090', 'http://[::1]:8090'],
+    ['https://bücher.example', 'https://xn--bcher-kva.example'],
+    [' https://a.example , ,http://b.example:1,', 'https://a.example', 'http://b.example:1'],
+  ] as [string, ...string[]][]) {
+    test(`are ${expected.join(' and ')} where it is "${value}"`, () => assert.deepEqual(origins(value), expected));
+  }
+
+  for (const value of [
+    'builds.example.com',
+    'builds.example.com:443',
+    '//builds.example.com',
+    'ftp://builds.example.com',
+    'ws://builds.example.com',
+    'file:///',
+    'javascript:alert(1)',
+    'null',
+    '*',
+    'https:builds.example.com',
+    'https:/builds.example.com',
+    'https:\\\\builds.example.com',
+    'https://builds.example.com\\@evil.example',
+    'https://builds.example.com/path',
+    'https://builds.example.com//',
+    'https://builds.example.com/..',
+    'https://builds.example.com?',
+    'https://builds.example.com#',
+    'https://builds.example.com:99999',
+    'https://builds.example.com@evil.example',
+    'https://@builds.example.com',
+    'https://builds .example.com',
+    'https://a.example;https://b.example',
+    'https://a.example https://b.example',
+    'https://',
+  ]) {
+    test(`can't be "${value}", nor have it among good ones`, () => {
+      assert.throws(() => origins(value), /BUILD_API_ALLOWED_ORIGINS must list origins such as/);
+      assert.throws(() => origins(`https://good.example,${value}`), SettingsError);
+    });
+  }
+
+  for (const value of ['https://*.example.com', 'https://*']) {
+    test(`can't be "${value}", which looks like a wildcard and would match nothing`, () => {
+      assert.throws(() => origins(value), SettingsError);
+    });
+  }
+
+  for (const value of [',', ' ']) {
+    test(`can't be ${JSON.stringify(value)}, which lists none`, () => {
+      assert.throws(() => origins(value), /must list at least one origin/);
+    });
+  }
+
+  for (const value of [
+    'https://user:s3cret@builds.example.com',
+    'https://user:s3cret@builds.example.com:99999',
+    'https://user:p@s3cret@builds.example.com',
+    'https://user:a/s3cret@builds.example.com',
+    'https:/user:s3cret@builds.example.com',
+    'user:s3cret@builds.example.com',
+    'https://user:a,s3cret@builds.example.com',
+    'https://builds.example.com/?token=s3cret',
+  ]) {
+    test(`never has a secret printed that was put into it by mistake, as in "${value}"`, () => {
+      const error = errorOf({ BUILD_API_ALLOWED_ORIGINS: value });
+      assert.ok(!`${error.message}${error.stack}${error.faults.join()}`.includes('s3cret'), error.message);
+    });
+  }
+});

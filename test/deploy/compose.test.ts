@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { CLIENT_SETTINGS, readSettings, SETTINGS, WORKER_SETTINGS } from '../../src/config.ts';
+import { searchAttributes } from '../../src/contract.ts';
+import { readComposeFile, secondsOf, type ComposeService } from './compose-file.ts';
+import { readDockerfile, stageOf } from './dockerfile.ts';
+
+const compose = readComposeFile();
+const services = Object.entries(compose.services);
+const ours = services.filter(([, { build }]) => build !== undefined);
+const roleBuilds = ours.filter(([, { build }]) => build?.target === 'app');
+
+function service(name: string): ComposeService {
+  const found = compose.services[name];
+  assert.ok(found, `there is no service ${name}`);
+  return found;
+}
+
+function sourceText(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+}
+
+function onlyMatch(text: string, pattern: RegExp): string {
+  const match = pattern.exec(text)?.[1];
+  assert.ok(match !== undefined, `nothing matches ${pattern}`);
+  return match;
+}
+
+describe('images', () => {
+  for (const [name, { image, build }] of services) {
+    test(`${name} is pinned to an exact version, or built here`, () => {
+      assert.notEqual(image === undefined, build === undefined);
+      // Two numbers are exact for PostgreSQL alone: https://www.postgresql.org/support/versioning/
+      if (image !== undefined) assert.match(image, /^(postgres:\d+\.\d+|[a-z]+\/[a-z-]+:\d+\.\d+\.\d+)$/);
+      if (build !== undefined) assert.ok(stageOf(readDockerfile(), build.target));
+    });
+  }
+
+  test("are of one version for Temporal's server and its tools, which bring its schemas", () => {
+    const version = (name: string) => service(name).image?.split(':')[1];
+    assert.equal(version('temporal-schema'), version('temporal'));
+    assert.equal(version('temporal-namespace'), version('temporal'));
+  });
+
+  test('are of the DynamoDB Local that the tests run against', () => {
+    const version = onlyMatch(sourceText('dev/servers/dynamodb-local.ts'), /^const VERSION = '(.+)';$/m);
+    assert.equal(service('dynamodb').image, `amazon/dynamodb-local:${version}`);
+  });
+});
+
+describe('dependencies', () => {
+  for (const [name, { depends_on }] of services) {
+    for (const [dependency, { condition }] of Object.entries(depends_on)) {
+      test(`${name} can wait for ${dependency}`, () => {
+        const healthcheck = service(dependency).healthcheck;
+        if (condition === 'service_healthy') assert.ok(healthcheck, `${dependency} has no health check`);
+        // What runs on would be waited for in vain.
+        else assert.equal(healthcheck, undefined, `${dependency} is no one-shot service`);
+      });
+    }
+  }
+
+  test('every service that listens has a health check', () => {
+    for (const [name, { ports, healthcheck }] of services) {
+      if (ports.length > 0) assert.ok(healthcheck, name);
+    }
+  });
+
+  test('a worker starts once tables, search attributes and namespace are there', () => {
+    assert.equal(service('worker').depends_on['setup']?.condition, 'service_completed_successfully');
+    assert.deepEqual(service('setup').command, ['node', 'dist/client.js', 'setup']);
+    assert.equal(service('setup').depends_on['temporal-namespace']?.condition, 'service_completed_successfully');
+    assert.equal(service('setup').depends_on['dynamodb']?.condition, 'service_healthy');
+  });
+
+  test('the namespace that is created is the one that is used', () => {
+    const created = onlyMatch(service('temporal-namespace').command?.join(' ') ?? '', /create --namespace (\S+)/);
+    for (const [name, { environment }] of roleBuilds) assert.equal(environment['TEMPORAL_NAMESPACE'], created, name);
+  });
+
+  test('the command line starts on demand alone', () => {
+    assert.deepEqual(service('role-build').profiles, ['cli']);
+    assert.deepEqual(service('role-build').entrypoint, ['node', 'dist/client.js']);
+    const always = services.filter(([, { profiles }]) => profiles === undefined).map(([name]) => name);
+    assert.equal(always.length, services.length - 1);
+  });
+
+  test('volumes and configs that are used are declared, and the other way round', () => {
+    const used = (pick: (one: ComposeService) => string[]) => [...new Set(services.flatMap(([, one]) => pick(one)))];
+    const volumes = used((one) => one.volumes.map((volume) => volume.split(':')[0] as string));
+    assert.deepEqual(volumes.sort(), Object.keys(compose.volumes).sort());
+    const configs = used((one) => one.configs.map(({ source }) => source));
+    assert.deepEqual(configs.sort(), Object.keys(compose.configs).sort());
+  });
+});
+
+describe('settings', () => {
+  // https://docs.temporal.io/develop/environment-configuration and the AWS SDK's own.
+  const known = [
+    ...Object.keys(SETTINGS),
+    'TEMPORAL_ADDRESS',
+    'TEMPORAL_NAMESPACE',
+    'AWS_REGION',
+    'AWS_ACCESS_KEY_ID',
+    'AWS_SECRET_ACCESS_KEY',
+    'AWS_ENDPOINT_URL_DYNAMODB',
+  ];
+
+  for (const [name, { environment }] of ours) {
+    test(`${name} is given none that nothing reads`, () => {
+      const allowed = name === 'role-build' ? [...known, 'ENCRYPTED_JWT'] : known;
+      assert.deepEqual(
+        Object.keys(environment).filter((variable) => !allowed.includes(variable)),
+        [],
+      );
+    });
+  }
+
+  test('the worker is given all that it needs', () => {
+    const environment = service('worker').environment as Record<string, string>;
+    const settings = readSettings(environment, WORKER_SETTINGS);
+    assert.deepEqual(settings.BUILD_API_ALLOWED_ORIGINS, ['http://simulated-build-api:8090']);
+  });
+
+  test('every program of ours finds the same Temporal, tables and task queue', () => {
+    const shared = [...CLIENT_SETTINGS, ...known.filter((variable) => /^(TEMPORAL|AWS)_/.test(variable))];
+    for (const [name, { environment }] of roleBuilds) {
+      for (const variable of shared) {
+        assert.equal(environment[variable], service('worker').environment[variable], `${variable} of ${name}`);
+      }
+    }
+  });
+
+  test('addresses name services of the stack, and ports that they listen on', () => {
+    const ports = (name: string) => service(name).ports.map((port) => port.split(':').at(-1));
+    for (const [name, { environment }] of ours) {
+      for (const [variable, value] of Object.entries(environment)) {
+        const [, host, port] = /^(?:http:\/\/)?([a-z-]+):(\d+)$/.exec(value ?? '') ?? [];
+        if (host !== undefined) assert.ok(ports(host).includes(port), `${variable} of ${name}`);
+      }
+    }
+  });
+
+  test("the search attributes fit a SQL visibility store's columns", () => {
+    // https://docs.temporal.io/search-attribute#custom-search-attribute-limits
+    const types = Object.values(searchAttributes).map(({ type }) => type);
+    assert.ok(types.filter((type) => type === 'KEYWORD').length <= 10);
+    assert.ok(types.filter((type) => type === 'BOOL').length <= 3);
+  });
+});
+
+describe('safety', () => {
+  test('every port is reached from this machine alone', () => {
+    for (const [name, { ports }] of services) {
+      for (const port of ports) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/, name);
+    }
+    const published = services.flatMap(([, { ports }]) => ports.map((port) => port.split(':')[1]));
+    assert.equal(new Set(published).size, published.length);
+  });
+
+  for (const [name, one] of ours) {
+    test(`${name} can change nothing in its image and gain no rights`, () => {
+      assert.equal(one.read_only, true);
+      assert.equal(one.init, true);
+      assert.deepEqual(one.cap_drop, ['ALL']);
+      assert.deepEqual(one.security_opt, ['no-new-privileges:true']);
+      assert.equal(one.user, undefined, "the image's own user, which is not root");
+    });
+  }
+
+  test('a worker has the time that it may take to stop', () => {
+    const forceSeconds = Number(onlyMatch(sourceText('src/worker.ts'), /force: '(\d+) seconds'/));
+    const { stop_grace_period } = service('worker');
+    assert.ok(stop_grace_period !== undefined && secondsOf(stop_grace_period) > forceSeconds);
+  });
+});

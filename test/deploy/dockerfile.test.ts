@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { copiesOf, execFormOf, isInBuildContext, readDockerfile, stageOf } from './dockerfile.ts';
+import { buildStage, environmentOf } from './image-steps.ts';
+import { startProgram } from './program.ts';
+
+const root = new URL('../../', import.meta.url);
+const stages = readDockerfile();
+const app = stageOf(stages, 'app');
+const simulator = stageOf(stages, 'simulated-build-api');
+const runsOf = (name: string) =>
+  stageOf(stages, name)
+    .instructions.filter((instruction) => instruction.name === 'RUN')
+    .map(({ args }) => args);
+
+describe('the images', () => {
+  test('all begin from one exact version of Node.js, the one that the tests run on', () => {
+    const { devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+      devDependencies: Record<string, string>;
+    };
+    assert.equal(stages[0]?.from, `node:${devDependencies['node']}-bookworm-slim`);
+    for (const stage of stages.slice(1)) assert.equal(stage.from, 'base');
+  });
+
+  test('without a target, the one that is built is the worker', () => {
+    assert.equal(stages.at(-1), app);
+    assert.deepEqual(execFormOf(app, 'CMD'), ['node', 'dist/worker.js']);
+    assert.equal(execFormOf(app, 'ENTRYPOINT'), undefined);
+  });
+
+  for (const stage of [app, simulator]) {
+    test(`${stage.name} runs node itself, as a numbered user that is not root`, () => {
+      assert.equal(execFormOf(stage, 'CMD')?.[0], 'node');
+      const user = stage.instructions.findLast(({ name }) => name === 'USER');
+      assert.match(user?.args ?? '', /^[1-9]\d*(:[1-9]\d*)?$/);
+      const after = stage.instructions.slice(stage.instructions.indexOf(user as never) + 1);
+      assert.deepEqual(
+        after.filter(({ name }) => name === 'RUN' || name === 'COPY'),
+        [],
+      );
+    });
+  }
+
+  test('dependencies are those of the lock file, without those of development', () => {
+    assert.equal(runsOf('dependencies')[0], 'npm ci --omit=dev');
+    assert.deepEqual(runsOf('build'), ['npm ci', 'npm run build']);
+    assert.deepEqual(runsOf('app'), []);
+  });
+
+  test('the worker holds what it runs and no more', () => {
+    assert.deepEqual(copiesOf(app), [
+      { fromStage: undefined, sources: ['package.json'], target: './' },
+      { fromStage: 'dependencies', sources: ['/app/node_modules'], target: 'node_modules' },
+      { fromStage: 'build', sources: ['/app/dist'], target: 'dist' },
+    ]);
+    assert.ok(app.instructions.some(({ name, args }) => name === 'ENV' && args === 'NODE_ENV=production'));
+  });
+
+  test('nothing secret is passed in: no build argument, no secret, no environment but NODE_ENV', () => {
+    for (const { instructions } of stages) {
+      for (const { name, args } of instructions) {
+        assert.notEqual(name, 'ARG');
+        if (name === 'ENV') assert.equal(args, 'NODE_ENV=production');
+        assert.doesNotMatch(args, /--mount|ADD/);
+      }
+    }
+  });
+});
+
+test('the simulated build API runs on what its image holds', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'image-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const cwd = await buildStage(folder, 'simulated-build-api');
+  const [, ...args] = execFormOf(simulator, 'CMD') ?? [];
+  const program = startProgram([...args, '--port', '0', '--host', '127.0.0.1'], { cwd, env: environmentOf(simulator) });
+  t.after(() => program.kill());
+  const { url } = JSON.parse(await program.lineWith('listening')) as { url: string };
+  assert.equal((await fetch(url)).status, 200);
+  assert.equal(await program.stop(), 0);
+});
+
+describe('the build context', () => {
+  test('holds every file that is copied', () => {
+    for (const stage of stages) {
+      for (const { fromStage, sources } of copiesOf(stage)) {
+        if (fromStage !== undefined) continue;
+        for (const source of sources) {
+          assert.ok(isInBuildContext(source), source);
+          assert.ok(existsSync(new URL(source, root)), source);
+        }
+      }
+    }
+  });
+
+  for (const path of [
+    '.env',
+    '.git',
+    '.npmrc',
+    'node_modules',
+    'dist',
+    'test',
+    'dev/servers',
+    'temporal.toml',
+    'src2',
+  ]) {
+    test(`leaves ${path} out`, () => assert.equal(isInBuildContext(path), false));
+  }
+});

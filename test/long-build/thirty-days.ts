@@ -1,0 +1,80 @@
+/**
+ * `npm run test:long-build`: a build that is polled every minute for thirty days, on the time-skipping server; takes some
+ * minutes. `LONG_BUILD_POLLS` makes it shorter. Not part of `npm test`.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { RoleBuildActivities } from '../../src/activities/types.ts';
+import { WorkflowEnvironment } from '../support/workflow-environment.ts';
+
+const POLLS = Number(process.env['LONG_BUILD_POLLS'] ?? 30 * 24 * 60);
+const GIVE_UP_MS = 60 * 60_000;
+/** Temporal ends a workflow at 51,200 events, and suggests to continue as new at about 4,000. */
+const EVENTS_AT_MOST = 5_000;
+const BUILD_ID = 'long';
+
+let environment: WorkflowEnvironment;
+before(async () => {
+  environment = await WorkflowEnvironment.timeSkipping();
+});
+after(() => environment.stop());
+
+describe(`a build of ${POLLS} polls`, () => {
+  it('ends COMPLETE with every poll counted, through however many runs', async (t) => {
+    const taskQueue = 'long-build';
+    const posts: string[] = [];
+    const jobs = new Set<string>();
+    let polls = 0;
+    // Not the scripted ones, which keep every attempt.
+    const activities: Partial<RoleBuildActivities> = {
+      upsertRequestRecord: async (_input, job) => {
+        jobs.add(JSON.stringify(job));
+        return null;
+      },
+      insertRequestHistory: async () => null,
+      triggerBuild: async () => {
+        posts.push(BUILD_ID);
+        return { build_id: BUILD_ID };
+      },
+      getBuildStatus: async (_target, buildId) => {
+        assert.equal(buildId, BUILD_ID);
+        polls += 1;
+        return { can_retry: polls < POLLS, build_status: polls < POLLS ? 'IN_PROGRESS' : 'SUCCEEDED' };
+      },
+      updateSuccessfulRecord: async ({ job }) => {
+        jobs.add(JSON.stringify(job));
+        return null;
+      },
+      updateSuccessfulHistory: async ({ job }) => {
+        jobs.add(JSON.stringify(job));
+        return null;
+      },
+    };
+    await environment.startWorker({ taskQueue, activities });
+
+    const startedAt = performance.now();
+    const build = await environment.start(t, {}, { taskQueue });
+    const startedMs = await environment.nowMs();
+    const end = await build.end(GIVE_UP_MS);
+    const tookSeconds = (performance.now() - startedAt) / 1000;
+
+    assert.ok(end.status === 'COMPLETED' && end.outcome.status === 'COMPLETE', JSON.stringify(end));
+    assert.equal(end.outcome.polls, POLLS);
+    assert.equal(polls, POLLS);
+    assert.equal(end.outcome.job_id, build.jobId);
+    assert.deepEqual(posts, [BUILD_ID]);
+    const { job_id, start_at } = end.outcome;
+    assert.deepEqual([...jobs], [JSON.stringify({ job_id, start_at })]);
+
+    const runs = await build.runs();
+    const closedMs = (await build.handle.describe()).closeTime?.getTime() ?? NaN;
+    const days = (closedMs - startedMs) / 86_400_000;
+    assert.ok(closedMs - Date.parse(start_at) >= POLLS * 60_000, `${days} days`);
+    const largest = Math.max(...runs.map((events) => events.length));
+    assert.ok(largest < EVENTS_AT_MOST, `${largest} events`);
+    t.diagnostic(
+      `${polls} polls in ${days.toFixed(2)} days of the server's time: ${runs.length} runs, ` +
+        `the largest of ${largest} events, in ${tookSeconds.toFixed(0)} s`,
+    );
+  });
+});

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
+import type { Job } from '../../src/domain/identity.ts';
+import type { HistoryRequest } from '../../src/domain/role-build-input.ts';
+import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../../src/records/history-table.ts';
+import { itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
+
+useDynamoDb();
+
+/** Of each test its own. */
+let request: HistoryRequest;
+let count = 0;
+beforeEach(() => {
+  count += 1;
+  request = {
+    correlation_id: `request-${count}`,
+    account_id: '123456789012',
+    resource: 'iam_role#data-reader',
+    action: 'create',
+    trace_header: 'Root=1',
+  };
+});
+
+const keyItem = (): Item => ({ request_id: { S: request.correlation_id } });
+const item = () => itemOf('history-records', keyItem());
+const put = (job: Job, more: Partial<HistoryRequest> = {}) => putHistoryRecord(tables, { ...request, ...more }, job);
+const end = (job: Job, mayCreate: boolean, how: Parameters<typeof endHistoryRecord>[3] = { status: 'COMPLETE' }) =>
+  endHistoryRecord(tables, request, job, how, mayCreate);
+
+/** Runs a write that must not hold. */
+async function assertRefused(write: () => Promise<boolean>): Promise<void> {
+  const before = await item();
+  assert.equal(await write(), false);
+  assert.deepEqual(await item(), before);
+}
+
+/** What an older job of the same request may have left. */
+const FAILED = { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFailed', Cause: 'quota' } } as const;
+
+const inProgress = (job: Job, more: Partial<HistoryRequest> = {}) => put(job, more);
+const ended = async (job: Job, more: Partial<HistoryRequest> = {}) => {
+  assert.ok(await put(job, more));
+  assert.ok(await endHistoryRecord(tables, { ...request, ...more }, job, FAILED, false));
+};
+const STATES = [
+  ['in progress', inProgress],
+  ['ended', ended],
+] as const;
+
+/** The record of another request that has the same ID. */
+const FOREIGN: [string, Partial<HistoryRequest>][] = [
+  ['account', { account_id: '210987654321' }],
+  ['resource', { resource: 'iam_role#another' }],
+];
+
+const ours = {
+  account_id: { S: '123456789012' },
+  resource: { S: 'iam_role#data-reader' },
+  action: { S: 'create' },
+  job_id: { S: 'job-2' },
+  start_at: { S: '2026-01-02T00:00:00.000Z' },
+  trace_header: { S: 'Root=1' },
+};
+
+async function itemWithoutTime(): Promise<Item> {
+  const { updated_at, ...rest } = (await item()) ?? {};
+  assert.match(updated_at?.S ?? '', TIME);
+  return rest;
+}
+
+describe('the put', () => {
+  test("writes the original's attributes, in the original's types, and when", async () => {
+    assert.equal(await put(JOB), true);
+    assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'IN_PROGRESS' } });
+  });
+
+  test('writes who asked, where that is known', async () => {
+    await put(JOB, { requested_by: 'user@host' });
+    assert.deepEqual((await item())?.['requested_by'], { S: 'user@host' });
+  });
+
+  for (const [name, arrange] of STATES) {
+    test(`replaces an older job's record as a whole, ${name}`, async () => {
+      await arrange(OLDER, { requested_by: 'someone else' });
+      assert.equal(await put(JOB), true);
+      assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'IN_PROGRESS' } });
+    });
+
+    test(`leaves a newer job's record alone, ${name}`, async () => {
+      await arrange(NEWER);
+      await assertRefused(() => put(JOB));
+    });
+
+    for (const [what, other] of FOREIGN) {
+      for (const job of [OLDER, JOB]) {
+        test(`never replaces the record of another ${what}, ${name}, ${job === JOB ? 'even of this job' : 'though older'}`, async () => {
+          await arrange(job, other);
+          await assertRefused(() => put(JOB));
+        });
+      }
+    }
+  }
+
+  test("holds for this job's own record in progress, as after a lost answer", async () => {
+    await put(JOB);
+    assert.equal(await put(JOB), true);
+  });
+
+  test("leaves this job's own end alone", async () => {
+    await ended(JOB);
+    await assertRefused(() => put(JOB));
+  });
+
+  test('leaves the record of another job alone that began at the same time', async () => {
+    await put({ ...JOB, job_id: 'another' });
+    await assertRefused(() => put(JOB));
+  });
+
+  test('writes where the record was deleted', async () => {
+    await ended(NEWER);
+    await raw.send(new DeleteItemCommand({ TableName: 'history-records', Key: keyItem() }));
+    assert.equal(await put(JOB), true);
+  });
+
+  test('fails where the table is missing', async () => {
+    const elsewhere = { ...tables, historyTable: 'no-such-table' };
+    await assert.rejects(putHistoryRecord(elsewhere, request, JOB), { name: 'ResourceNotFoundException' });
+  });
+});
+
+for (const mayCreate of [true, false]) {
+  describe(`the last write ${mayCreate ? 'that may create the record' : "of this job's record alone"}`, () => {
+    test("ends this job's own record, with build_id and error_info in their types", async () => {
+      request.requested_by = 'user@host';
+      await put(JOB);
+      assert.equal(await end(JOB, mayCreate, FAILED), true);
+      assert.deepEqual(await itemWithoutTime(), {
+        ...keyItem(),
+        ...ours,
+        requested_by: { S: 'user@host' },
+        status: { S: 'FAILED' },
+        build_id: { S: 'b' },
+        error_info: { M: { Error: { S: 'BuildFailed' }, Cause: { S: 'quota' } } },
+      });
+    });
+
+    for (const status of ['COMPLETE', 'CANCELLED'] as const) {
+      test(`adds nothing that there is not, as where it is ${status}`, async () => {
+        await put(JOB);
+        assert.equal(await end(JOB, mayCreate, { status }), true);
+        assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
+      });
+    }
+
+    test("leaves this job's own end alone", async () => {
+      await ended(JOB);
+      await assertRefused(() => end(JOB, mayCreate));
+    });
+
+    for (const [name, arrange] of STATES) {
+      test(`leaves a newer job's record alone, ${name}`, async () => {
+        await arrange(NEWER);
+        await assertRefused(() => end(JOB, mayCreate));
+      });
+
+      for (const [what, other] of FOREIGN) {
+        test(`never replaces the record of another ${what}, ${name}, though older`, async () => {
+          await arrange(OLDER, other);
+          await assertRefused(() => end(JOB, mayCreate));
+        });
+      }
+
+      if (mayCreate) {
+        test(`replaces an older job's record as a whole, ${name}`, async () => {
+          await arrange(OLDER, { requested_by: 'someone else' });
+          assert.equal(await end(JOB, mayCreate), true);
+          assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'COMPLETE' } });
+        });
+      } else {
+        test(`leaves an older job's record alone, ${name}`, async () => {
+          await arrange(OLDER);
+          await assertRefused(() => end(JOB, mayCreate));
+        });
+      }
+    }
+
+    test(`makes ${mayCreate ? 'the whole record' : 'no record'} where there is none`, async () => {
+      assert.equal(await end(JOB, mayCreate, FAILED), mayCreate);
+      if (!mayCreate) return assert.equal(await item(), undefined);
+      assert.deepEqual(await itemWithoutTime(), {
+        ...keyItem(),
+        ...ours,
+        status: { S: 'FAILED' },
+        build_id: { S: 'b' },
+        error_info: { M: { Error: { S: 'BuildFailed' }, Cause: { S: 'quota' } } },
+      });
+    });
+  });
+}
+
+describe('reading', () => {
+  test('gives the record as it stands', async () => {
+    request.requested_by = 'user@host';
+    await ended(JOB);
+    const { updated_at, ...rest } = (await readHistoryRecord(tables, request.correlation_id)) ?? {};
+    assert.match(updated_at ?? '', TIME);
+    assert.deepEqual(rest, {
+      request_id: request.correlation_id,
+      account_id: '123456789012',
+      resource: 'iam_role#data-reader',
+      action: 'create',
+      ...JOB,
+      trace_header: 'Root=1',
+      requested_by: 'user@host',
+      ...FAILED,
+    });
+  });
+
+  test('gives nothing where there is none', async () => {
+    assert.equal(await readHistoryRecord(tables, 'none'), undefined);
+  });
+});

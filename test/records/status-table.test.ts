@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
+import type { Job } from '../../src/domain/identity.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { endStatusRecord, putStatusRecord, readStatusRecord } from '../../src/records/status-table.ts';
+import { sampleInput } from '../domain/sample-input.ts';
+import { itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
+
+useDynamoDb();
+
+/** A resource of each test's own. */
+let input: RoleBuildInput;
+let count = 0;
+beforeEach(() => {
+  count += 1;
+  input = { ...sampleInput(), ddb_composite_sort_key: `iam_role#${count}` };
+});
+
+const keyItem = (): Item => ({ account_id: { S: '123456789012' }, resource: { S: input.ddb_composite_sort_key } });
+const item = () => itemOf('status-records', keyItem());
+const put = (job: Job, more: Partial<RoleBuildInput> = {}) => putStatusRecord(tables, { ...input, ...more }, job);
+const end = (job: Job, how: Parameters<typeof endStatusRecord>[3] = { status: 'COMPLETE' }) =>
+  endStatusRecord(tables, { account_id: '123456789012', resource: input.ddb_composite_sort_key }, job, how);
+
+/** Runs a write that must not hold. */
+async function assertRefused(write: () => Promise<boolean>): Promise<void> {
+  const before = await item();
+  assert.equal(await write(), false);
+  assert.deepEqual(await item(), before);
+}
+
+const inProgress = (job: Job) => put(job);
+const ended = async (job: Job) => assert.ok((await put(job)) && (await end(job)));
+
+describe('the put', () => {
+  test("writes the original's attributes, in the original's types, and when", async () => {
+    input.build_body.dry_run = true;
+    input.build_body['more'] = 'is for the build API alone';
+    assert.equal(await put(JOB, { requested_by: 'is for the history alone', poll_interval_seconds: 5 }), true);
+    const { updated_at, ...rest } = (await item()) ?? {};
+    assert.match(updated_at?.S ?? '', TIME);
+    assert.deepEqual(rest, {
+      ...keyItem(),
+      build_type: { S: 'iam_role' },
+      action: { S: 'create' },
+      custom_role_name: { S: 'data-reader' },
+      dry_run: { BOOL: true },
+      job_id: { S: 'job-2' },
+      start_at: { S: '2026-01-02T00:00:00.000Z' },
+      status: { S: 'IN_PROGRESS' },
+      correlation_id: { S: 'request-1' },
+      trace_header: { S: 'Root=1-67891233-abcdef012345678912345678' },
+    });
+  });
+
+  test('never writes the credential', async () => {
+    await put(JOB, { encrypted_jwt: 'ciphertext' });
+    assert.ok(!JSON.stringify(await item()).includes('ciphertext'));
+  });
+
+  for (const [name, arrange] of [
+    ['in progress', inProgress],
+    ['ended', ended],
+  ] as const) {
+    test(`replaces an older job's record as a whole, ${name}`, async () => {
+      await arrange(OLDER);
+      await end(OLDER, { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFailed', Cause: 'quota' } });
+      assert.equal(await put(JOB, { correlation_id: 'request-2' }), true);
+      const found = await item();
+      assert.deepEqual(found?.['job_id'], { S: 'job-2' });
+      assert.deepEqual(found['correlation_id'], { S: 'request-2' });
+      assert.deepEqual(found['status'], { S: 'IN_PROGRESS' });
+      assert.ok(!('build_id' in found) && !('error_info' in found));
+    });
+
+    test(`leaves a newer job's record alone, ${name}`, async () => {
+      await arrange(NEWER);
+      await assertRefused(() => put(JOB));
+    });
+  }
+
+  test("holds for this job's own record in progress, as after a lost answer", async () => {
+    await put(JOB);
+    assert.equal(await put(JOB), true);
+    assert.deepEqual((await item())?.['status'], { S: 'IN_PROGRESS' });
+  });
+
+  test("leaves this job's own end alone", async () => {
+    for (const status of ['COMPLETE', 'FAILED', 'CANCELLED'] as const) {
+      input.ddb_composite_sort_key += `-${status}`;
+      await put(JOB);
+      await end(JOB, { status });
+      await assertRefused(() => put(JOB));
+    }
+  });
+
+  test('leaves the record of another job alone that began at the same time', async () => {
+    await put({ ...JOB, job_id: 'another' });
+    await assertRefused(() => put(JOB));
+  });
+
+  test('writes where the record was deleted', async () => {
+    await ended(NEWER);
+    await raw.send(new DeleteItemCommand({ TableName: 'status-records', Key: keyItem() }));
+    assert.equal(await put(JOB), true);
+  });
+
+  test('is of this account and resource alone', async () => {
+    await put(NEWER);
+    assert.equal(await put(JOB, { ddb_composite_sort_key: `${input.ddb_composite_sort_key}#2` }), true);
+    const build_body = { ...input.build_body, account_id: '210987654321' };
+    assert.equal(await put(JOB, { build_body }), true);
+    assert.deepEqual((await item())?.['job_id'], { S: 'job-3' });
+  });
+
+  test('fails where the table is missing', async () => {
+    const elsewhere = { ...tables, statusTable: 'no-such-table' };
+    await assert.rejects(putStatusRecord(elsewhere, input, JOB), { name: 'ResourceNotFoundException' });
+  });
+});
+
+describe('the last write', () => {
+  test('changes status and time, and adds build_id and error_info in their types', async () => {
+    await put(JOB);
+    const before = await item();
+    const error_info = { Error: 'BuildFailed', Cause: 'GetBuildStatus: quota' } as const;
+    assert.equal(await end(JOB, { status: 'FAILED', build_id: '7', error_info }), true);
+    const { updated_at, ...rest } = (await item()) ?? {};
+    assert.match(updated_at?.S ?? '', TIME);
+    assert.deepEqual(rest, {
+      ...Object.fromEntries(Object.entries(before ?? {}).filter(([name]) => name !== 'updated_at')),
+      status: { S: 'FAILED' },
+      build_id: { S: '7' },
+      error_info: { M: { Error: { S: 'BuildFailed' }, Cause: { S: 'GetBuildStatus: quota' } } },
+    });
+  });
+
+  test('adds nothing that there is not', async () => {
+    await put(JOB);
+    const before = Object.keys((await item()) ?? {});
+    await end(JOB, { status: 'CANCELLED' });
+    assert.deepEqual(new Set(Object.keys((await item()) ?? {})), new Set(before));
+  });
+
+  test("holds for this job's own end as well, as after a lost answer", async () => {
+    await ended(JOB);
+    assert.equal(await end(JOB, { status: 'COMPLETE' }), true);
+  });
+
+  for (const [name, other] of [
+    ['an older', OLDER],
+    ['a newer', NEWER],
+  ] as const) {
+    for (const [state, arrange] of [
+      ['in progress', inProgress],
+      ['ended', ended],
+    ] as const) {
+      test(`leaves ${name} job's record alone, ${state}`, async () => {
+        await arrange(other);
+        await assertRefused(() => end(JOB));
+      });
+    }
+  }
+
+  test('makes no record where there is none', async () => {
+    await assertRefused(() => end(JOB));
+    assert.equal(await item(), undefined);
+  });
+});
+
+describe('reading', () => {
+  test('gives the record as it stands', async () => {
+    await put(JOB);
+    await end(JOB, { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFailed', Cause: 'quota' } });
+    const key = { account_id: '123456789012', resource: input.ddb_composite_sort_key };
+    const { updated_at, ...rest } = (await readStatusRecord(tables, key)) ?? {};
+    assert.match(updated_at ?? '', TIME);
+    assert.deepEqual(rest, {
+      ...key,
+      build_type: 'iam_role',
+      action: 'create',
+      custom_role_name: 'data-reader',
+      dry_run: false,
+      ...JOB,
+      status: 'FAILED',
+      correlation_id: 'request-1',
+      trace_header: 'Root=1-67891233-abcdef012345678912345678',
+      build_id: 'b',
+      error_info: { Error: 'BuildFailed', Cause: 'quota' },
+    });
+  });
+
+  test('gives nothing where there is none', async () => {
+    assert.equal(await readStatusRecord(tables, { account_id: '1', resource: 'none' }), undefined);
+  });
+});

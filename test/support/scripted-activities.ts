@@ -1,0 +1,128 @@
+import { activityInfo, cancellationSignal } from '@temporalio/activity';
+import { createOwnWorkflowActivities } from '../../src/activities/own-workflow.ts';
+import type { OwnWorkflowActivities, RoleBuildActivities } from '../../src/activities/types.ts';
+
+type Activities = RoleBuildActivities & OwnWorkflowActivities;
+export type ActivityName = keyof Activities;
+type Result<N extends ActivityName> = Awaited<ReturnType<Activities[N]>>;
+
+/** One attempt at an activity. Times are the server's unless they say otherwise. */
+export interface Attempt<N extends ActivityName = ActivityName> {
+  activity: N;
+  args: Parameters<Activities[N]>;
+  /** 1 for the first. */
+  attempt: number;
+  startedMs: number;
+  /** Not there while it is under way. */
+  endedMs?: number;
+  /** When it started by the machine's own clock. */
+  realMs: number;
+  /** Aborted once the attempt has heard of a cancellation. */
+  signal: AbortSignal;
+}
+
+/** What an attempt comes to: a result, an error that it throws, or what a function makes of it. */
+export type Answer<N extends ActivityName> = Result<N> | Error | ((attempt: Attempt<N>) => Promise<Result<N>>);
+
+/** The answers of each activity, one for each attempt in turn; all later attempts are answered as in {@link GOOD}. */
+export type Script = { readonly [N in ActivityName]?: Iterable<Answer<N>> };
+
+export const BUILD_ID = 'build-1';
+
+/** Every step does well at once; a cancellation of its own is asked of the server in earnest. */
+const GOOD: { readonly [N in ActivityName]: Answer<N> } = {
+  upsertRequestRecord: null,
+  insertRequestHistory: null,
+  triggerBuild: { build_id: BUILD_ID },
+  getBuildStatus: { can_retry: false, build_status: 'SUCCEEDED' },
+  updateSuccessfulRecord: null,
+  updateSuccessfulHistory: null,
+  updateFailedRecord: null,
+  updateFailedHistory: null,
+  updateCancelledRecord: null,
+  updateCancelledHistory: null,
+  requestOwnCancellation: () => createOwnWorkflowActivities().requestOwnCancellation(),
+};
+
+/** Fake activities for one worker: each workflow follows a script of its own, and every attempt is recorded. */
+export class ScriptedActivities {
+  readonly #nowMs: () => Promise<number>;
+  readonly #workflows = new Map<string, { answers: Map<string, Iterator<unknown>>; attempts: Attempt[] }>();
+
+  constructor(nowMs: () => Promise<number>) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Sets what a workflow's activities will answer. @returns its attempts, growing as they come */
+  follow(workflowId: string, script: Script): Attempt[] {
+    const answers = Object.entries(script).map(([name, of]) => [name, of[Symbol.iterator]()] as const);
+    const attempts: Attempt[] = [];
+    this.#workflows.set(workflowId, { answers: new Map<string, Iterator<unknown>>(answers), attempts });
+    return attempts;
+  }
+
+  /** As a worker takes them. */
+  get activities(): Activities {
+    const names = Object.keys(GOOD) as ActivityName[];
+    const entries = names.map((name) => [name, (...args: never) => this.#attempt(name, args)]);
+    return Object.fromEntries(entries) as Activities;
+  }
+
+  async #attempt<N extends ActivityName>(activity: N, args: Parameters<Activities[N]>): Promise<Result<N>> {
+    const { workflowExecution, attempt } = activityInfo();
+    const signal = cancellationSignal();
+    const workflow = this.#workflows.get(workflowExecution?.workflowId ?? '');
+    if (workflow === undefined) throw new Error('this workflow has no script');
+
+    const record: Attempt<N> = { activity, args, attempt, startedMs: await this.#nowMs(), realMs: Date.now(), signal };
+    workflow.attempts.push(record);
+    const next = workflow.answers.get(activity)?.next();
+    const answer = (next === undefined || next.done === true ? GOOD[activity] : next.value) as Answer<N>;
+    try {
+      if (answer instanceof Error) throw answer;
+      return typeof answer === 'function' ? await answer(record) : answer;
+    } finally {
+      record.endedMs = await this.#nowMs();
+    }
+  }
+}
+
+/** The same answer for every attempt there will ever be. */
+export function* always<T>(answer: T): Generator<T> {
+  for (;;) yield answer;
+}
+
+export function times<T>(count: number, answer: T): T[] {
+  return Array.from({ length: count }, () => answer);
+}
+
+/** An attempt that has no end but its cancellation. */
+export function untilCancelled({ signal }: { signal: AbortSignal }): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
+  });
+}
+
+/** An attempt that waits for the test, heedless of cancellation. */
+export class Held<N extends ActivityName> {
+  readonly #began = Promise.withResolvers<Attempt<N>>();
+  readonly #outcome = Promise.withResolvers<Result<N>>();
+  /** Stands in the script. */
+  readonly answer = (attempt: Attempt<N>): Promise<Result<N>> => {
+    this.#began.resolve(attempt);
+    return this.#outcome.promise;
+  };
+
+  /** Resolves once the attempt is under way. */
+  began(): Promise<Attempt<N>> {
+    return this.#began.promise;
+  }
+
+  succeed(result: Result<N>): void {
+    this.#outcome.resolve(result);
+  }
+
+  fail(error: Error): void {
+    this.#outcome.reject(error);
+  }
+}

@@ -1,0 +1,219 @@
+/** The real workflow on a real server, with a real worker whose activities follow a script. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { TestContext } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import type { temporal } from '@temporalio/proto';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  NativeConnection,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { findTimeSkippingServer } from '../../dev/servers/temporal-binaries.ts';
+import { startTemporalServer } from '../../dev/servers/temporal-server.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, workflowIdOf } from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { quietRuntime } from './quiet-runtime.ts';
+import { RunningBuild } from './running-build.ts';
+import { ScriptedActivities, type Script } from './scripted-activities.ts';
+
+export const TASK_QUEUE = 'workflow-tests';
+const OUR_WORKFLOWS = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+const EXAMPLE = new URL('../fixtures/input.json', import.meta.url);
+
+let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
+let cases = 0;
+
+/** Bundled once a process. */
+export function ourBundle(): Promise<WorkflowBundleWithSourceMap> {
+  bundle ??= bundleWorkflowCode({ workflowsPath: OUR_WORKFLOWS, logger: quietRuntime() });
+  return bundle;
+}
+
+/** The example input for a resource and a request that no other build of this process has. */
+export function inputWith(more: Partial<RoleBuildInput> = {}): RoleBuildInput {
+  cases += 1;
+  const example = JSON.parse(readFileSync(EXAMPLE, 'utf8')) as RoleBuildInput;
+  return { ...example, ddb_composite_sort_key: `iam_role#case-${cases}`, correlation_id: `request-${cases}`, ...more };
+}
+
+export interface BuildOptions {
+  /** Over the example's own keys. */
+  input?: Partial<RoleBuildInput>;
+  /** Sent in place of an input, as a careless client might. */
+  rawInput?: unknown;
+  /** Another than of the input's account and resource. */
+  workflowId?: string;
+  taskQueue?: string;
+  /** A poll hears of a cancellation when its workflow task is renewed, at four fifths of this. */
+  workflowTaskTimeoutMs?: number;
+  /** Lets the dev server skip the waits of this build, which it does within 200 ms; {@link SKIPPING} turns that on. */
+  skipWaits?: boolean;
+}
+
+/** Dynamic configuration of the dev server. */
+export const SKIPPING = { 'frontend.WorkflowTimeSkippingEnabled': true };
+/** Fires a timer when it is due, not up to a second later. */
+const PUNCTUAL = { 'history.timerProcessorMaxTimeShift': '1ms' };
+const MANY = 1_000_000;
+
+interface Server {
+  client: Client;
+  nativeConnection: NativeConnection;
+  nowMs(): Promise<number>;
+  /** Server time. */
+  sleep(ms: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export class WorkflowEnvironment {
+  readonly #server: Server;
+  readonly #scripted: ScriptedActivities;
+  readonly #stopWorkers: (() => Promise<void>)[] = [];
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.#scripted = new ScriptedActivities(server.nowMs);
+  }
+
+  /** Waits take no time here. A worker polls {@link TASK_QUEUE}. */
+  static async timeSkipping(): Promise<WorkflowEnvironment> {
+    return WorkflowEnvironment.#on(startTimeSkippingServer());
+  }
+
+  /** Temporal's own server, which the time-skipping one only imitates. A worker polls {@link TASK_QUEUE}. */
+  static async devServer(dynamicConfig: Record<string, number | boolean | string> = {}): Promise<WorkflowEnvironment> {
+    return WorkflowEnvironment.#on(startDevServer(dynamicConfig));
+  }
+
+  static async #on(starting: Promise<Server>): Promise<WorkflowEnvironment> {
+    const [server] = await Promise.all([starting, ourBundle()]);
+    const environment = new WorkflowEnvironment(server);
+    await environment.startWorker();
+    return environment;
+  }
+
+  get client(): Client {
+    return this.#server.client;
+  }
+
+  nowMs(): Promise<number> {
+    return this.#server.nowMs();
+  }
+
+  /** Lets so much of the server's time go by. */
+  sleep(ms: number): Promise<void> {
+    return this.#server.sleep(ms);
+  }
+
+  /**
+   * @param options.only for a worker that takes but one kind of task
+   * @returns what stops it before the environment does
+   */
+  async startWorker({ only, ...options }: Partial<WorkerOptions> & { only?: 'workflows' | 'activities' } = {}): Promise<
+    () => Promise<void>
+  > {
+    const worker = await Worker.create({
+      connection: this.#server.nativeConnection,
+      taskQueue: TASK_QUEUE,
+      activities: { ...this.#scripted.activities },
+      shutdownForceTime: '1 second',
+      ...(only === 'activities' ? {} : { workflowBundle: await ourBundle() }),
+      ...(only === 'workflows' ? { enableNonLocalActivities: false } : {}),
+      ...options,
+    });
+    const ran = worker.run();
+    let stopped: Promise<void> | undefined;
+    const stop = () => {
+      if (stopped === undefined) worker.shutdown();
+      return (stopped ??= ran);
+    };
+    this.#stopWorkers.push(stop);
+    return stop;
+  }
+
+  /** Starts a build; it does not outlive the test. */
+  async start(t: TestContext, script: Script = {}, options: BuildOptions = {}): Promise<RunningBuild> {
+    const input = inputWith(options.input);
+    const workflowId = options.workflowId ?? workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
+    const attempts = this.#scripted.follow(workflowId, script);
+    const argument = 'rawInput' in options ? options.rawInput : input;
+    const { runId } = await this.client.workflowService.startWorkflowExecution({
+      namespace: 'default',
+      requestId: randomUUID(),
+      workflowId,
+      workflowType: { name: ROLE_BUILD_WORKFLOW_TYPE },
+      taskQueue: { name: options.taskQueue ?? TASK_QUEUE },
+      input: { payloads: [defaultPayloadConverter.toPayload(argument)] },
+      ...(options.workflowTaskTimeoutMs === undefined
+        ? {}
+        : { workflowTaskTimeout: msToTs(options.workflowTaskTimeoutMs) }),
+      ...(options.skipWaits ? { timeSkippingConfig: { enabled: true, maxSessionSkipCount: MANY } } : {}),
+    });
+    const handle = this.client.workflow.getHandle(workflowId);
+    t.after(() => handle.terminate().catch(() => undefined));
+    return new RunningBuild(handle, runId, input, attempts);
+  }
+
+  /** As {@link start} for a workflow that something else starts. */
+  follow(workflowId: string, script: Script): ReturnType<ScriptedActivities['follow']> {
+    return this.#scripted.follow(workflowId, script);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#stopWorkers.map((stop) => stop()));
+    await this.#server.stop();
+  }
+}
+
+async function startTimeSkippingServer(): Promise<Server> {
+  quietRuntime();
+  const executable = { type: 'existing-path', path: await findTimeSkippingServer() } as const;
+  const environment = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  // Without them this server, as any other, fails every workflow task that sets one.
+  const types = Object.values(searchAttributes).map(({ name, type }) => [
+    name,
+    encodeSearchAttributeIndexedValueType(type) as temporal.api.enums.v1.IndexedValueType,
+  ]);
+  await environment.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: Object.fromEntries(types),
+  });
+  return {
+    client: environment.client,
+    nativeConnection: environment.nativeConnection,
+    nowMs: () => environment.currentTimeMs(),
+    sleep: (ms) => environment.sleep(ms),
+    stop: () => environment.teardown(),
+  };
+}
+
+async function startDevServer(dynamicConfig: Record<string, number | boolean | string>): Promise<Server> {
+  quietRuntime();
+  const types = Object.values(searchAttributes).map(({ name, type }) => [name, type === 'BOOL' ? 'Bool' : 'Keyword']);
+  const server = await startTemporalServer({
+    uiPort: false,
+    dynamicConfig: { ...PUNCTUAL, ...dynamicConfig },
+    searchAttributes: Object.fromEntries(types) as Record<string, string>,
+  });
+  const connection = await Connection.connect({ address: server.address });
+  const nativeConnection = await NativeConnection.connect({ address: server.address });
+  return {
+    client: new Client({ connection }),
+    nativeConnection,
+    nowMs: () => Promise.resolve(Date.now()),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    stop: async () => {
+      await nativeConnection.close();
+      await connection.close();
+      await server.stop();
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/** What the worker's image would hold, made by the Dockerfile's own steps, and whether it runs. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import { startDynamoDb } from '../../dev/servers/dynamodb.ts';
+import { startTemporalServer } from '../../dev/servers/temporal-server.ts';
+import { createSimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
+import { SETTINGS } from '../../src/config.ts';
+import { execFormOf, readDockerfile, stageOf } from '../deploy/dockerfile.ts';
+import { buildStage, environmentOf } from '../deploy/image-steps.ts';
+import { startProgram, type Program } from '../deploy/program.ts';
+
+const app = stageOf(readDockerfile(), 'app');
+let root: string;
+let image: string;
+
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'image-'));
+  image = await buildStage(root, 'app');
+});
+after(() => rm(root, { recursive: true, force: true }));
+
+function start(t: TestContext, args: readonly string[], env: Record<string, string> = {}): Program {
+  const program = startProgram(args, { cwd: image, env: { ...environmentOf(app), ...env } });
+  t.after(() => program.kill());
+  return program;
+}
+
+const worker = execFormOf(app, 'CMD')?.slice(1) ?? [];
+const roleBuild = ['dist/client.js'];
+
+describe('the image', () => {
+  test('holds no package of development alone', () => {
+    const lock = JSON.parse(readFileSync(join(root, 'dependencies', 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { dev?: boolean }>;
+    };
+    const ofDevelopment = Object.entries(lock.packages).filter(([, { dev }]) => dev === true);
+    assert.ok(ofDevelopment.length > 0);
+    assert.deepEqual(
+      ofDevelopment.map(([path]) => path).filter((path) => existsSync(join(image, path))),
+      [],
+    );
+  });
+
+  test('holds the native half of the SDK for its own platform alone', () => {
+    const releases = readdirSync(join(image, 'node_modules/@temporalio/core-bridge/releases'));
+    assert.equal(releases.length, 1);
+    assert.match(releases[0] as string, /-unknown-linux-gnu$/);
+  });
+
+  test('holds neither sources nor tests', () => {
+    assert.deepEqual(readdirSync(image).sort(), ['dist', 'node_modules', 'package.json']);
+  });
+
+  test('starts no worker without settings, and names every one that is missing', async (t) => {
+    const program = start(t, worker);
+    assert.equal(await program.exited, 2);
+    const required = Object.entries(SETTINGS).filter(([, setting]) => 'requiredBy' in setting);
+    assert.ok(required.length > 0);
+    for (const [name] of required) assert.match(program.stderr(), new RegExp(`^  ${name} is required`, 'm'));
+  });
+
+  test('holds the command line', async (t) => {
+    const program = start(t, [...roleBuild, '--help']);
+    assert.equal(await program.exited, 0);
+    assert.match(program.stdout(), /Usage: role-build/);
+  });
+
+  test('sets up, runs a build to its end, and stops cleanly', async (t) => {
+    const temporal = await startTemporalServer({ uiPort: false });
+    t.after(() => temporal.stop());
+    const dynamoDb = await startDynamoDb();
+    t.after(() => dynamoDb.stop());
+    const buildApi = createSimulatedBuildApi();
+    const url = await buildApi.listen();
+    t.after(() => buildApi.close());
+    const env = {
+      TEMPORAL_ADDRESS: temporal.address,
+      AWS_REGION: 'eu-west-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+      AWS_ENDPOINT_URL_DYNAMODB: dynamoDb.endpoint,
+    };
+
+    const setup = start(t, [...roleBuild, 'setup'], env);
+    assert.equal(await setup.exited, 0, setup.stderr());
+
+    const running = start(t, worker, { ...env, API_ALB_FQDN: url, BUILD_API_ALLOWED_ORIGINS: url });
+    await running.lineWith('worker polling');
+    // Bundling at its start would show that the bundle made ahead of time was not found.
+    assert.doesNotMatch(running.stdout(), /webpack|bundle/i);
+
+    const what = ['start', '--account', '123456789012', '--role', 'data-reader', '--url', url];
+    const build = start(t, [...roleBuild, ...what, '--poll-interval-seconds', '1', '--wait', '--json'], {
+      ...env,
+      ENCRYPTED_JWT: 'ciphertext',
+    });
+    assert.equal(await build.exited, 0, build.stderr());
+    assert.match(build.stdout(), /"status":"COMPLETE"/);
+
+    assert.equal(await running.stop(), 0);
+    await running.lineWith('worker stopped');
+  });
+});

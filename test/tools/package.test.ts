@@ -1,0 +1,82 @@
+/** What TypeScript callers get of the package that `npm run build` makes. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+const node = (args: string[], cwd: string) => promisify(execFile)(process.execPath, args, { cwd });
+
+let caller: string;
+let installed: string;
+
+/** A caller's project, with the package and its dependencies installed. */
+before(async () => {
+  await node(['scripts/build.ts'], checkout);
+  caller = await mkdtemp(join(tmpdir(), 'caller-'));
+  installed = join(caller, 'node_modules', 'iam-orchestrator');
+  await mkdir(installed, { recursive: true });
+  for (const name of readdirSync(join(checkout, 'node_modules'))) {
+    symlinkSync(join(checkout, 'node_modules', name), join(caller, 'node_modules', name));
+  }
+  for (const path of ['package.json', 'dist']) cpSync(join(checkout, path), join(installed, path), { recursive: true });
+  await writeFile(join(caller, 'package.json'), '{"type": "module"}');
+});
+after(() => rm(caller, { recursive: true, force: true }));
+
+/** @returns what the compiler says of the caller's program, or of our declarations */
+async function compile(program: string): Promise<string[]> {
+  await writeFile(join(caller, 'caller.ts'), program);
+  const tsc = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
+  const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
+  const { stdout } = await node([tsc, ...options, 'caller.ts'], caller).catch((err: { stdout: string }) => err);
+  return stdout.split('\n').filter((line) => /^(caller\.ts|node_modules\/iam-orchestrator\/)/.test(line));
+}
+
+test('its declarations stand by themselves', async () => {
+  assert.deepEqual(
+    await compile("import 'iam-orchestrator';\nimport * as all from 'iam-orchestrator';\nvoid all;\n"),
+    [],
+  );
+});
+
+test('what it declares has types', async () => {
+  const program = `
+    import { inputFaults, searchAttributes, startRoleBuild, type RoleBuildInput } from 'iam-orchestrator';
+    declare const input: RoleBuildInput;
+    void startRoleBuild;
+    const account: number = input.build_body.account_id;
+    const faults: string = inputFaults(input);
+    const jobId: number = searchAttributes.JobId.name;
+    void [account, faults, jobId];
+  `;
+  const lines = (await compile(program)).filter((line) => line.startsWith('caller.ts'));
+  assert.equal(lines.length, 3, lines.join('\n'));
+});
+
+test('its JavaScript loads', async () => {
+  const program = "import { inputFaults } from 'iam-orchestrator'; console.log(inputFaults({}).length);";
+  const { stdout } = await node(['--input-type=module', '--eval', program], caller);
+  assert.ok(Number(stdout) > 0);
+});
+
+test('its command line can be run as a file', () => {
+  const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+  const file = join(installed, bin['role-build'] as string);
+  assert.ok(existsSync(file));
+  assert.equal(statSync(file).mode & 0o111, 0o111);
+  assert.match(readFileSync(file, 'utf8'), /^#!\/usr\/bin\/env node\n/);
+});
+
+test('its imports have the endings of what it ships', () => {
+  for (const file of readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' })) {
+    if (!/\.(js|d\.ts)$/.test(file) || file === 'workflow-bundle.js') continue;
+    const text = readFileSync(join(installed, 'dist', file), 'utf8');
+    assert.doesNotMatch(text, /(from |import\()(['"])\.[^'"]*\.ts\2/, file);
+  }
+});

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { startStack, type Stack } from '../../../dev/stack.ts';
+import { buildPath, openWebUi, startBuild, textWith } from './browser.ts';
+
+describe('a build in the Temporal Web UI', () => {
+  let stack: Stack;
+  let ui: Awaited<ReturnType<typeof openWebUi>>;
+
+  before(async () => {
+    stack = await startStack();
+    await stack.startWorker();
+    ui = await openWebUi(stack);
+  });
+  after(async () => {
+    await ui.close();
+    await stack.stop();
+  });
+
+  it('says what it is, which state it is in, the poll count, the last answer and the time of the next poll', async () => {
+    const jobId = await startBuild(stack, 'data-reader', { outcome: 'NEVER' }, { pollIntervalSeconds: 3 });
+    await ui.open(buildPath('data-reader', jobId, 'user-metadata'));
+    await textWith(ui.page, /create iam_role data-reader in 123456789012/);
+    const details = await textWith(ui.page, /WaitForBuildStatus/);
+    assert.match(details, /next poll at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/);
+    assert.match(details, /polls: \d+/);
+    assert.match(details, /build_id: \S+/);
+  });
+
+  it('shows every state under its own name in the timeline, polls included', async () => {
+    const jobId = await startBuild(stack, 'auditor', { polls: 1 }, { wait: true, dryRun: true });
+    await ui.open(buildPath('auditor', jobId, 'history'));
+    for (const name of [
+      'upsertRequestRecord',
+      'insertRequestHistory',
+      'triggerBuild',
+      'getBuildStatus',
+      'updateSuccessfulRecord',
+      'updateSuccessfulHistory',
+    ]) {
+      await ui.page.getByText(name).first().waitFor();
+    }
+    await ui.page.getByText('poll 2').first().waitFor();
+  });
+
+  it('shows the cause of a failed build', async () => {
+    const jobId = await startBuild(
+      stack,
+      'data-writer',
+      { polls: 0, outcome: 'FAILED', message: 'policy missing' },
+      { wait: true },
+    );
+    await ui.open(buildPath('data-writer', jobId, 'timeline'));
+    await textWith(ui.page, /build \S+ ended with FAILED[^]*policy missing/);
+  });
+
+  it('is listed by its search attributes', async () => {
+    await startBuild(stack, 'listed', { polls: 0 }, { wait: true });
+    const query = "BuildStatus='COMPLETE' AND CustomRoleName='listed' AND DryRun=false";
+    await ui.open(`?query=${encodeURIComponent(query)}`);
+    const links = ui.page.getByRole('link', { name: /role-build:123456789012/ });
+    await links.first().waitFor();
+    assert.deepEqual(await links.allInnerTexts(), ['role-build:123456789012:iam_role#listed']);
+  });
+});

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import { always, times, type ActivityName, type Attempt, type Script } from '../support/scripted-activities.ts';
+import { WorkflowEnvironment } from '../support/workflow-environment.ts';
+
+/** What a backoff may be late by, in the server's time. */
+const LATE_MS = 1_000;
+
+const failure = new Error('out of order');
+const refusal = ApplicationFailure.nonRetryable('refused', 'CustomNonRetryableError');
+const verdict = { can_retry: false, build_status: 'FAILED', answer: '{}' };
+
+let environment: WorkflowEnvironment;
+before(async () => {
+  environment = await WorkflowEnvironment.timeSkipping();
+});
+after(() => environment.stop());
+
+/** The steps that are ordinary activities, with what makes a build come to them. */
+const STEPS: { step: ActivityName; last: boolean; after?: Script; cancel?: boolean }[] = [
+  { step: 'upsertRequestRecord', last: false },
+  { step: 'insertRequestHistory', last: false },
+  { step: 'triggerBuild', last: false },
+  { step: 'updateSuccessfulRecord', last: true },
+  { step: 'updateSuccessfulHistory', last: true },
+  { step: 'updateFailedRecord', last: true, after: { getBuildStatus: [verdict] } },
+  { step: 'updateFailedHistory', last: true, after: { getBuildStatus: [verdict] } },
+  { step: 'updateCancelledRecord', last: true, cancel: true },
+  { step: 'updateCancelledHistory', last: true, cancel: true },
+];
+
+function gapsMs(attempts: Attempt[]): number[] {
+  return attempts.slice(1).map(({ startedMs }, index) => startedMs - (attempts[index]?.endedMs ?? Infinity));
+}
+
+function assertGaps(attempts: Attempt[], expectedMs: number[]): void {
+  const gaps = gapsMs(attempts);
+  assert.equal(gaps.length, expectedMs.length);
+  for (const [index, gapMs] of gaps.entries()) {
+    const ms = expectedMs[index] ?? Infinity;
+    assert.ok(gapMs >= ms && gapMs < ms + LATE_MS, `${gaps.join(', ')} ms apart`);
+  }
+}
+
+describe('an attempt that fails', () => {
+  for (const { step, last, after: earlier, cancel } of STEPS) {
+    const run = async (t: Parameters<WorkflowEnvironment['start']>[0], script: Script) => {
+      const build = await environment.start(t, { ...earlier, ...script });
+      if (cancel) {
+        await build.untilEvent('timerStartedEventAttributes');
+        await build.handle.cancel();
+      }
+      return { build, end: await build.end() };
+    };
+
+    it(`at ${step} is made again after 3 s, then after 6 s, and the build goes on`, async (t) => {
+      const { build, end } = await run(t, { [step]: times(2, failure) });
+      const attempts = build.attemptsAt(step);
+      assert.deepEqual(
+        attempts.map(({ attempt }) => attempt),
+        [1, 2, 3],
+      );
+      assertGaps(attempts, [3_000, 6_000]);
+      assert.equal(end.status, cancel ? 'CANCELLED' : earlier ? 'FAILED' : 'COMPLETED');
+    });
+
+    if (last) {
+      it(`at ${step} for good is made again only after the durable wait`, async (t) => {
+        const { build } = await run(t, { [step]: times(2, refusal) });
+        const attempts = build.attemptsAt(step);
+        assertGaps(attempts, [30_000, 60_000]);
+        assert.deepEqual(
+          attempts.map(({ attempt }) => attempt),
+          [1, 1, 1],
+        );
+      });
+    } else {
+      it(`at ${step} for good is not made again, and fails the build`, async (t) => {
+        const { build, end } = await run(t, { [step]: always(refusal) });
+        assert.equal(build.attemptsAt(step).length, 1);
+        assert.ok(end.status === 'FAILED' && end.type === 'CustomNonRetryableError');
+        assert.match(end.message, /^[A-Z]\w+: refused$/);
+        assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
+      });
+
+      it(`at ${step} is given up after the third`, async (t) => {
+        const { build, end } = await run(t, { [step]: always(failure) });
+        assertGaps(build.attemptsAt(step), [3_000, 6_000]);
+        assert.ok(end.status === 'FAILED');
+        assert.match(end.message, /^[A-Z]\w+: out of order \(3 attempts\)$/);
+        assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
+      });
+    }
+  }
+
+  it('is not made again where only its type says so', async (t) => {
+    const byType = ApplicationFailure.create({ type: 'CustomNonRetryableError', message: 'refused' });
+    const build = await environment.start(t, { triggerBuild: always(byType) });
+    const end = await build.end();
+    assert.equal(build.attemptsAt('triggerBuild').length, 1);
+    assert.ok(end.status === 'FAILED' && end.type === 'CustomNonRetryableError');
+  });
+});

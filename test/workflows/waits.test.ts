@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import type { RunningBuild } from '../support/running-build.ts';
+import { times } from '../support/scripted-activities.ts';
+import { WorkflowEnvironment } from '../support/workflow-environment.ts';
+
+const UNDECIDED = { can_retry: true, build_status: 'IN_PROGRESS' };
+/** What a wait may be late by, in the server's time. */
+const LATE_MS = 1_000;
+
+let environment: WorkflowEnvironment;
+before(async () => {
+  environment = await WorkflowEnvironment.timeSkipping();
+});
+after(() => environment.stop());
+
+/** From the end of the POST to the first poll, then from the end of each poll to the next. */
+function waitsMs(build: RunningBuild): number[] {
+  const steps = [...build.attemptsAt('triggerBuild'), ...build.attemptsAt('getBuildStatus')];
+  return steps.slice(1).map(({ startedMs }, index) => startedMs - (steps[index]?.endedMs ?? Infinity));
+}
+
+function assertWaits(build: RunningBuild, expectedMs: number[]): void {
+  const waits = waitsMs(build);
+  assert.equal(waits.length, expectedMs.length);
+  for (const [index, waitMs] of waits.entries()) {
+    const ms = expectedMs[index] ?? Infinity;
+    assert.ok(waitMs >= ms && waitMs < ms + LATE_MS, `waits ${waits.join(', ')} ms`);
+  }
+}
+
+describe('the wait before a poll', () => {
+  it('is 60 s, before the first poll too, and from the end of a poll that took long', async (t) => {
+    const slow = async () => {
+      await environment.sleep(5_000);
+      return UNDECIDED;
+    };
+    const build = await environment.start(t, { getBuildStatus: [UNDECIDED, slow, UNDECIDED] });
+    await build.end();
+    const [, second] = build.attemptsAt('getBuildStatus');
+    assert.ok(second?.endedMs !== undefined && second.endedMs - second.startedMs >= 5_000);
+    assertWaits(build, times(4, 60_000));
+  });
+
+  for (const seconds of [1, 7, 3600]) {
+    it(`is poll_interval_seconds where that is ${seconds}`, async (t) => {
+      const options = { input: { poll_interval_seconds: seconds } };
+      const build = await environment.start(t, { getBuildStatus: [UNDECIDED] }, options);
+      await build.end();
+      assertWaits(build, times(2, seconds * 1000));
+    });
+  }
+});
+
+describe('poll_spread_seconds', () => {
+  const spread = async (t: Parameters<WorkflowEnvironment['start']>[0], workflowId: string, seconds: number) => {
+    const options = { workflowId, input: { poll_spread_seconds: seconds } };
+    const build = await environment.start(t, { getBuildStatus: times(2, UNDECIDED) }, options);
+    await build.end();
+    const [first = NaN, ...later] = waitsMs(build);
+    for (const waitMs of later) assert.ok(waitMs >= 60_000 && waitMs < 60_000 + LATE_MS, `${waitMs} ms`);
+    return first - 60_000;
+  };
+
+  it('puts the first poll off by no more than itself, and no later one', async (t) => {
+    for (const workflowId of ['a', 'b', 'c', 'd', 'e']) {
+      const offMs = await spread(t, `role-build:123456789012:spread-${workflowId}`, 30);
+      assert.ok(offMs >= 0 && offMs < 30_000 + LATE_MS, `${offMs} ms`);
+    }
+  });
+
+  it('spreads builds apart', async (t) => {
+    const offsMs: number[] = [];
+    for (const workflowId of ['a', 'b', 'c', 'd', 'e']) {
+      offsMs.push(await spread(t, `role-build:123456789012:apart-${workflowId}`, 3600));
+    }
+    const minutes = new Set(offsMs.map((offMs) => Math.floor(offMs / 60_000)));
+    assert.ok(minutes.size >= 4, `${offsMs.join(', ')} ms`);
+  });
+
+  it('puts off by the same time whenever the workflow ID is the same', async (t) => {
+    const first = await spread(t, 'role-build:123456789012:the-same', 3600);
+    const second = await spread(t, 'role-build:123456789012:the-same', 3600);
+    assert.ok(Math.abs(first - second) < LATE_MS, `${first} and ${second} ms`);
+    assert.ok(first > LATE_MS);
+  });
+});
+
+describe('a poll that is told to come back later', () => {
+  const after5Minutes = ApplicationFailure.create({
+    message: 'the build API answered 429',
+    type: 'BuildApiUnavailable',
+    nextRetryDelay: '5 minutes',
+  });
+
+  it('is retried no sooner, and counts once', async (t) => {
+    const build = await environment.start(t, { getBuildStatus: times(2, after5Minutes) });
+    const end = await build.end();
+    assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 1);
+    assertWaits(build, [60_000, 300_000, 300_000]);
+    assert.deepEqual(
+      build.attemptsAt('getBuildStatus').map(({ attempt }) => attempt),
+      [1, 2, 3],
+    );
+  });
+
+  it('is given up after three attempts all the same', async (t) => {
+    const build = await environment.start(t, { getBuildStatus: times(9, after5Minutes) });
+    const end = await build.end();
+    assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');
+    assert.equal(build.attemptsAt('getBuildStatus').length, 3);
+  });
+});
