@@ -1,5 +1,6 @@
-import { CancellationScope, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { isCancelled } from './cancelled.ts';
 import type { Progress } from './progress.ts';
 import type { roleBuild } from './role-build.ts';
 
@@ -10,6 +11,6 @@ import type { roleBuild } from './role-build.ts';
  * @throws ContinueAsNew
  */
 export async function continueAsNewIfSuggested(input: RoleBuildInput, progress: Progress): Promise<void> {
-  if (!workflowInfo().continueAsNewSuggested || CancellationScope.current().consideredCancelled) return;
+  if (!workflowInfo().continueAsNewSuggested || isCancelled()) return;
   await continueAsNew<typeof roleBuild>(input, progress);
 }

@@ -1,6 +1,5 @@
 import {
   ApplicationFailure,
-  CancellationScope,
   CancelledFailure,
   proxyActivities,
   proxyLocalActivities,
@@ -13,7 +12,7 @@ import { checkBuildStatus } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
 import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
-import { endAsCancelled } from './cancelled.ts';
+import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { endingOf, failed, generateBuildStatusErrorMessage, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
@@ -66,7 +65,7 @@ export async function roleBuild(input: RoleBuildInput, carried?: Progress): Prom
 
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
   if (progress.build_id === undefined) {
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled before the first step');
+    if (isCancelled()) throw new CancelledFailure('cancelled before the first step');
 
     progress.record = 'unknown';
     showStep(progress, 'UpsertRequestRecord');
@@ -79,7 +78,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
   }
 
-  return beforeDeadline(input, job, async () => {
+  return beforeDeadline(input, job, async (throwIfOver) => {
     const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
     if (progress.build_id === undefined) {
       showStep(progress, 'TriggerBuild');
@@ -91,6 +90,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
       await continueAsNewIfSuggested(input, progress);
       await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 ? pollSpreadMs(input) : 0));
 
+      throwIfOver();
       showStep(progress, 'GetBuildStatus');
       const answer = await getBuildStatus.executeWithOptions({ ...poll, summary: `poll ${progress.polls + 1}` }, [
         target,

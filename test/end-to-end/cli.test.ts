@@ -167,7 +167,7 @@ describe('role-build', { concurrency: 4 }, () => {
   });
 
   it('start --attach joins a running build of the same build_body, and is refused for another', async () => {
-    const input = inputFor(stack, 'joined', { polls: 4 });
+    const input = inputFor(stack, 'joined', { polls: 14 });
     const first = parseJson(await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) }));
     const same = { ...input, correlation_id: 'another-request' };
     const joined = await stack.cli(['start', '--input', '-', '--attach', '--json'], { stdin: JSON.stringify(same) });
@@ -278,7 +278,7 @@ describe('role-build', { concurrency: 4 }, () => {
   });
 
   it('watch follows a running build to its end, a JSON document a line', async () => {
-    const input = inputFor(stack, 'watched', { polls: 2 });
+    const input = inputFor(stack, 'watched', { polls: 8 });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
     const { code, stdout } = await stack.cli(['watch', ACCOUNT, 'iam_role#watched', '--json']);
     assert.equal(code, 0);

@@ -91,7 +91,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     const requests = stack.buildApi.requests(input.correlation_id);
     assert.equal(requests.length, 4);
     for (const [i, request] of requests.slice(1).entries()) {
-      assert.ok(request.at - (requests[i]?.answered_at ?? Infinity) >= 2_000);
+      assert.ok(request.at - (requests[i]?.at ?? Infinity) >= 2_000);
     }
   });
 

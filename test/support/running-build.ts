@@ -47,8 +47,9 @@ export class RunningBuild {
 
   /** The arguments of the one attempt at an activity. */
   argsOf<N extends ActivityName>(activity: N): Attempt<N>['args'] {
-    const [attempt, ...more] = this.attemptsAt(activity);
-    if (attempt === undefined || more.length > 0) throw new Error(`${activity}: ${more.length + 1} attempts or none`);
+    const attempts = this.attemptsAt(activity);
+    const [attempt] = attempts;
+    if (attempt === undefined || attempts.length > 1) throw new Error(`${activity}: ${attempts.length} attempts`);
     return attempt.args;
   }
 
@@ -114,7 +115,7 @@ export class RunningBuild {
 
   /** The events of its latest run. */
   async history(): Promise<HistoryEvent[]> {
-    return (await this.handle.client.getHandle(this.handle.workflowId).fetchHistory()).events ?? [];
+    return (await this.handle.fetchHistory()).events ?? [];
   }
 
   /** Waits for a history event that has such attributes, the `count`th of them. */

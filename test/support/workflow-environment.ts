@@ -32,7 +32,7 @@ let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 let cases = 0;
 
 /** Bundled once a process. */
-export function ourBundle(): Promise<WorkflowBundleWithSourceMap> {
+function ourBundle(): Promise<WorkflowBundleWithSourceMap> {
   bundle ??= bundleWorkflowCode({ workflowsPath: OUR_WORKFLOWS, logger: quietRuntime() });
   return bundle;
 }

@@ -80,10 +80,11 @@ describe('a poll that fails', { concurrency: true }, () => {
   });
 
   it('is not made again after the deadline', async (t) => {
-    const options = { workflowTaskTimeoutMs: 1_000, input: { deadline_seconds: 61 } };
+    const options = { workflowTaskTimeoutMs: 1_000, input: { deadline_seconds: 62 } };
     const build = await startBuild(t, { getBuildStatus: always(unavailable) }, options);
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
-    assert.equal(build.attemptsAt('getBuildStatus').length, 1);
+    // None at all, where the server was slow to hand out the task in which it was due.
+    assert.ok(build.attemptsAt('getBuildStatus').length <= 1);
   });
 });
