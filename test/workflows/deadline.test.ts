@@ -73,6 +73,20 @@ describe('a deadline', () => {
     assertAt(build, build.attemptsAt('updateFailedRecord')[0]?.startedMs, 150);
   });
 
+  it('that passes with the wait while no worker is there keeps a late worker from polling', async (t) => {
+    const taskQueue = 'away';
+    const stopWorker = await environment.startWorker({ taskQueue });
+    const build = await environment.start(t, {}, { taskQueue, input: { deadline_seconds: 61 } });
+    await build.untilEvent('timerStartedEventAttributes', 2);
+    await stopWorker();
+    await environment.sleep(90_000);
+    await build.untilEvent('timerFiredEventAttributes', 2);
+    await environment.startWorker({ taskQueue });
+    const outcome = assertExceeded(build, await build.end(), 61);
+    assert.equal(outcome.polls, 0);
+    assert.equal(build.attemptsAt('getBuildStatus').length, 0);
+  });
+
   it('lets a POST finish, keeps its build ID, and polls no more', async (t) => {
     const late = async () => {
       await environment.sleep(10_000);

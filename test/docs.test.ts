@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { EXIT_CODES } from '../src/cli/exit-codes.ts';
+import { SETTINGS } from '../src/config.ts';
+import { FAILURES } from '../src/domain/failures.ts';
+
+/** The rows of the Markdown table with this header, a list of cells each, without their code marks. */
+function table(file: string, header: string): string[][] {
+  const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
+  const lines = text.slice(text.indexOf(header)).split('\n');
+  assert.ok(text.includes(header), `${file} has no table ${header}`);
+  const end = lines.findIndex((line) => !line.startsWith('|'));
+  return lines.slice(2, end).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')),
+  );
+}
+
+describe('the docs say what the code does', () => {
+  it('README names every setting, its default and its meaning', () => {
+    const expected = Object.entries(SETTINGS).map(
+      ([name, { default: fallback, meaning }]: [string, { default?: string; meaning: string }]) => [
+        name,
+        fallback ?? 'required by the worker',
+        meaning,
+      ],
+    );
+    assert.deepEqual(table('README.md', '| variable '), expected);
+  });
+
+  it('README names every exit code and its meaning', () => {
+    const expected = Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning]);
+    assert.deepEqual(
+      table('README.md', '| exit code ').map(([code, meaning]) => [code, meaning?.replaceAll('`', '')]),
+      expected,
+    );
+  });
+
+  it('docs/failures.md names every failure and whose move it is', () => {
+    const expected = Object.entries(FAILURES).map(([name, { move }]) => [name, move]);
+    assert.deepEqual(
+      table('docs/failures.md', '| `Error`').map(([name, , move]) => [name, move]),
+      expected,
+    );
+  });
+
+  it('README names every command', () => {
+    const program = readFileSync(new URL('../src/cli/program.ts', import.meta.url), 'utf8');
+    const commands = [...program.matchAll(/(?:command|targetCommand)\(program, '(\w+)'/g)].map(([, name]) => name);
+    assert.deepEqual(
+      table('README.md', '| command ').map(([cell]) => /^`?(\w+)/.exec(cell ?? '')?.[1]),
+      commands,
+    );
+  });
+});
