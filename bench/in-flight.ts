@@ -12,7 +12,7 @@ import { startStack, type Stack } from '../dev/stack.ts';
 
 const POLL_INTERVAL_SECONDS = 2;
 /** Builds in flight; a step is 10 polls a second. */
-const LEVELS = Array.from({ length: 20 }, (_, i) => 20 * (i + 2));
+const LEVELS = Array.from({ length: 20 }, (_, i) => 20 * (i + 5));
 const LATENESS_LIMIT_MS = 2_000;
 const SETTLE_MS = 5_000;
 const WINDOW_MS = 10_000;
@@ -33,7 +33,7 @@ process.exit();
 
 async function measure(variant: keyof typeof VARIANTS): Promise<number> {
   const { workflowType, worker } = VARIANTS[variant];
-  const stack = await startStack({ settings: { LOG_LEVEL: 'warn' } });
+  const stack = await startStack();
   await stack.startWorker(worker === undefined ? {} : { program: worker });
   const connection = await Connection.connect({ address: stack.temporal.address });
   const client = new Client({ connection });
