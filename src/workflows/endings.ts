@@ -12,7 +12,10 @@ import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import { errorInfo, isFailureName, REFUSALS, type ErrorInfo, type FailureName } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { recordWrite } from './activity-options.ts';
 import type { Ending, Progress } from './progress.ts';
+
+const NON_RETRYABLE: readonly string[] = recordWrite.retry.nonRetryableErrorTypes;
 
 /** What a state's failure means where the activity could not say so itself, as when its worker died. */
 const FAILURE_OF_STATE: Readonly<Record<string, FailureName>> = {
@@ -50,6 +53,7 @@ export function heldByNewerJob(state: string, holder: NonNullable<Holder>, progr
 export function isRefusal(err: unknown): err is ActivityFailure {
   return (
     err instanceof ActivityFailure &&
+    err.activityType === 'upsertRequestRecord' &&
     err.cause instanceof ApplicationFailure &&
     typeof err.cause.type === 'string' &&
     Object.hasOwn(REFUSALS, err.cause.type)
@@ -91,7 +95,9 @@ function causeOf(err: TemporalFailure): Error {
 }
 
 function isFinal(cause: Error): boolean {
-  return cause instanceof ApplicationFailure && cause.nonRetryable === true;
+  return (
+    cause instanceof ApplicationFailure && (cause.nonRetryable === true || NON_RETRYABLE.includes(cause.type ?? ''))
+  );
 }
 
 export function outcomeOf(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): RoleBuildOutcome {
