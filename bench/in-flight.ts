@@ -12,7 +12,7 @@ import { startStack, type Stack } from '../dev/stack.ts';
 
 const POLL_INTERVAL_SECONDS = 2;
 /** Builds in flight; a step is 10 polls a second. */
-const LEVELS = Array.from({ length: 20 }, (_, i) => 20 * (i + 5));
+const LEVELS = Array.from({ length: 20 }, (_, i) => 20 * (i + 6));
 const LATENESS_LIMIT_MS = 2_000;
 const SETTLE_MS = 5_000;
 const WINDOW_MS = 10_000;
