@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ACCOUNT, inputFor } from '../test/end-to-end/harness.ts';
 import { startDynamoDbProxy, type DynamoDbFault } from '../test/end-to-end/dynamodb-proxy.ts';
 import { findTemporalCli } from '../dev/servers/temporal-binaries.ts';
 import { startStack } from '../dev/stack.ts';
@@ -20,7 +21,6 @@ import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../src/records/names.ts';
 
 const FOLDER = fileURLToPath(new URL('../test/replay/histories/', import.meta.url));
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-const ACCOUNT = '123456789012';
 
 interface Shape {
   simulate?: Simulate;
@@ -90,24 +90,11 @@ process.exit();
 async function record(name: string, shape: Shape): Promise<void> {
   const resource = `iam_role#${name}`;
   if (shape.contested) await putNewerRecord(resource);
-  const input: RoleBuildInput = {
-    build_body: {
-      account_id: ACCOUNT,
-      build_type: 'iam_role',
-      action: 'create',
-      custom_role_name: name,
-      dry_run: false,
-      simulate: shape.simulate ?? {},
-    },
-    ddb_composite_sort_key: resource,
-    correlation_id: `request-${name}`,
-    trace_header: 'Root=1-67891233-abcdef012345678912345678',
-    url: stack.buildApiUrl,
+  const input = inputFor(stack, name, shape.simulate, {
     encrypted_jwt: 'example-ciphertext-not-a-credential',
-    poll_interval_seconds: 1,
     requested_by: 'recorder',
     ...shape.input,
-  };
+  });
   const ended = stack.cli(['start', '--input', '-', '--wait', '--json'], { stdin: JSON.stringify(input) });
   if (shape.cancelAfterRequests !== undefined) {
     while (stack.buildApi.requests(input.correlation_id).length < shape.cancelAfterRequests) await delay(20);

@@ -3,15 +3,13 @@ import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { viewBuild } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
+import { GRPC_STATUS } from './grpc.ts';
 import { describeChange, followBuild } from './follow.ts';
 import { fields } from './output.ts';
 import type { Services } from './services.ts';
 import { showBuild } from './show-build.ts';
 import { checkTarget, findTarget, type Target, type TargetOptions } from './target.ts';
 import { whoAmI } from './who.ts';
-
-const GRPC_NOT_FOUND = 5;
-const GRPC_ALREADY_EXISTS = 6;
 
 export async function cancel(
   context: CommandContext,
@@ -68,8 +66,8 @@ async function requestCancel(services: Services, target: Target, jobId: string):
       }),
     );
   } catch (err) {
-    if (isGrpcServiceError(err) && (err.code as number) === GRPC_ALREADY_EXISTS) return;
-    if (isGrpcServiceError(err) && (err.code as number) === GRPC_NOT_FOUND) {
+    if (isGrpcServiceError(err) && (err.code as number) === GRPC_STATUS.ALREADY_EXISTS) return;
+    if (isGrpcServiceError(err) && (err.code as number) === GRPC_STATUS.NOT_FOUND) {
       throw new CliError('notFound', `nothing is running any more for ${target.name}`, { cause: err });
     }
     throw err;

@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { CliError } from './errors.ts';
+import { GRPC_STATUS } from './grpc.ts';
 import type { Services } from './services.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -57,6 +58,5 @@ export async function* historyEvents(
 }
 
 function isNotFound(err: unknown): boolean {
-  const GRPC_NOT_FOUND = 5;
-  return isGrpcServiceError(err) && (err.code as number) === GRPC_NOT_FOUND;
+  return isGrpcServiceError(err) && (err.code as number) === GRPC_STATUS.NOT_FOUND;
 }

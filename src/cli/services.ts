@@ -5,19 +5,12 @@ import { CLIENT_SETTINGS, readSettings, type Environment } from '../config.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import type { RecordTables } from '../records/write.ts';
 import { CliError } from './errors.ts';
+import { GRPC_STATUS } from './grpc.ts';
 import { whoAmI } from './who.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Temporal's client waits for ever by default. */
 const CALL_TIMEOUT_MS = 10_000;
-
-// https://grpc.github.io/grpc/core/md_doc_statuscodes.html
-const GRPC_INVALID_ARGUMENT = 3;
-const GRPC_DEADLINE_EXCEEDED = 4;
-const GRPC_NOT_FOUND = 5;
-const GRPC_PERMISSION_DENIED = 7;
-const GRPC_UNAVAILABLE = 14;
-const GRPC_UNAUTHENTICATED = 16;
 
 export interface Services {
   taskQueue: string;
@@ -75,17 +68,17 @@ function temporalError(err: unknown, address: string, namespace: string): CliErr
   const grpc = err instanceof ServiceError ? err.cause : err;
   if (!isGrpcServiceError(grpc)) return undefined;
   switch (grpc.code as number) {
-    case GRPC_DEADLINE_EXCEEDED:
-    case GRPC_UNAVAILABLE:
+    case GRPC_STATUS.DEADLINE_EXCEEDED:
+    case GRPC_STATUS.UNAVAILABLE:
       return new CliError('unreachable', `Temporal at ${address} does not answer: ${grpc.details}`, { cause: err });
-    case GRPC_PERMISSION_DENIED:
-    case GRPC_UNAUTHENTICATED:
+    case GRPC_STATUS.PERMISSION_DENIED:
+    case GRPC_STATUS.UNAUTHENTICATED:
       return new CliError('unreachable', `Temporal at ${address} refuses us: ${grpc.details}`, { cause: err });
-    case GRPC_NOT_FOUND:
+    case GRPC_STATUS.NOT_FOUND:
       return /namespace/i.test(grpc.details)
         ? new CliError('unreachable', `Temporal at ${address} has no namespace "${namespace}"`, { cause: err })
         : undefined;
-    case GRPC_INVALID_ARGUMENT:
+    case GRPC_STATUS.INVALID_ARGUMENT:
       return /search attribute/i.test(grpc.details)
         ? new CliError('unreachable', `Temporal at ${address} is not set up (${grpc.details}). Try: role-build setup`, {
             cause: err,

@@ -5,11 +5,11 @@ import { searchAttributes } from '../contract.ts';
 import { createTables } from '../records/create-tables.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
+import { GRPC_STATUS } from './grpc.ts';
 import type { Services } from './services.ts';
 
 type IndexedValueType = temporal.api.enums.v1.IndexedValueType;
 
-const GRPC_ALREADY_EXISTS = 6;
 /** Servers pick a new search attribute up with a delay. */
 const USABLE_WITHIN_MS = 90_000;
 const LOOK_EVERY_MS = 250;
@@ -60,7 +60,7 @@ async function registerSearchAttributes(services: Services): Promise<string[]> {
     );
   } catch (err) {
     // Someone else's setup was faster.
-    if (!isGrpcServiceError(err) || (err.code as number) !== GRPC_ALREADY_EXISTS) throw err;
+    if (!isGrpcServiceError(err) || (err.code as number) !== GRPC_STATUS.ALREADY_EXISTS) throw err;
   }
   return names;
 }
