@@ -17,6 +17,7 @@ export interface HostPort {
 }
 
 interface Setting<T> {
+  /** Empty where nothing is meant: then `parse` takes the empty text. */
   default?: string;
   requiredBy?: 'worker';
   meaning: string;
@@ -48,6 +49,11 @@ export const SETTINGS = {
     default: '30',
     meaning: 'whole request, connect to last byte; 1 to 60',
     parse: (value) => number(value, 1, 60),
+  }),
+  BUILD_API_IDEMPOTENCY_HEADER: setting({
+    default: '',
+    meaning: 'one more header that carries the request ID in `POST /build`, such as `Idempotency-Key`',
+    parse: requestHeaderName,
   }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
 } as const;
@@ -111,6 +117,23 @@ function text(value: string): string {
 function headerText(value: string): string {
   if (!/^[\x21-\x7e]+$/.test(value))
     throw new Error('must be printable ASCII without spaces, since it becomes a header');
+  return value;
+}
+
+/** The original's five headers, and those that an HTTP client sets for itself. */
+const TAKEN_HEADERS: readonly string[] = [
+  ...['authorization', 'encrypted-authorization', 'content-type', 'referer', 'x-amzn-requestid'],
+  ...['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'upgrade', 'keep-alive', 'te', 'trailer'],
+  ...['accept', 'accept-encoding', 'user-agent', 'cookie', 'proxy-authorization', 'proxy-connection'],
+];
+
+/** A field name. https://www.rfc-editor.org/rfc/rfc9110#name-field-names */
+function requestHeaderName(value: string): string | undefined {
+  if (value === '') return undefined;
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value)) throw new Error(`must be the name of a header, not "${value}"`);
+  if (TAKEN_HEADERS.includes(value.toLowerCase())) {
+    throw new Error(`must be a header that is not sent already, not "${value}"`);
+  }
   return value;
 }
 

@@ -49,6 +49,7 @@ async function run(): Promise<void> {
       albFqdn: settings.API_ALB_FQDN,
       allowedOrigins,
       timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
+      idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
     }),
     allowedOrigins,
   });

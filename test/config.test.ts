@@ -105,6 +105,25 @@ describe('API_ALB_FQDN', () => {
   }
 });
 
+describe('BUILD_API_IDEMPOTENCY_HEADER', () => {
+  test('is the name of a header, by default none', () => {
+    assert.equal(worker({}).BUILD_API_IDEMPOTENCY_HEADER, undefined);
+    assert.equal(
+      worker({ BUILD_API_IDEMPOTENCY_HEADER: 'Idempotency-Key' }).BUILD_API_IDEMPOTENCY_HEADER,
+      'Idempotency-Key',
+    );
+  });
+
+  for (const value of ['a b', 'a:', 'ä', 'Content-Type', 'X-Amzn-RequestId', 'HOST', 'authorization']) {
+    test(`refuses ${value}`, () => {
+      assert.match(
+        errorOf({ BUILD_API_IDEMPOTENCY_HEADER: value }).message,
+        /BUILD_API_IDEMPOTENCY_HEADER must be (the name of a header|a header that is not sent already)/,
+      );
+    });
+  }
+});
+
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
     test(`may be ${value}`, () => {

@@ -24,7 +24,7 @@ describe('the docs say what the code does', () => {
     const expected = Object.entries(SETTINGS).map(
       ([name, { default: fallback, meaning }]: [string, { default?: string; meaning: string }]) => [
         name,
-        fallback ?? 'required by the worker',
+        fallback === '' ? 'none' : (fallback ?? 'required by the worker'),
         meaning,
       ],
     );

@@ -17,6 +17,8 @@ export interface BuildApiSettings {
   allowedOrigins: AllowedOrigins;
   /** The whole request, from connect to the last byte of the answer. */
   timeoutMs: number;
+  /** `BUILD_API_IDEMPOTENCY_HEADER`: carries the request ID in a POST, beside `x-amzn-RequestId`. */
+  idempotencyHeader?: string | undefined;
 }
 
 export interface BuildApiRequest {
@@ -105,6 +107,7 @@ class Call {
     const fault = this.#settings.allowedOrigins.faultOf(this.#url);
     if (fault !== undefined) throw this.#final(`was not sent, since it ${fault}`);
 
+    const { idempotencyHeader } = this.#settings;
     const tooLong = new AbortController();
     const signals = [tooLong.signal, ...(options.signal === undefined ? [] : [options.signal])];
     let status: number | undefined;
@@ -118,6 +121,9 @@ class Call {
           'content-type': 'application/json',
           referer: `${this.#settings.albFqdn}/proxy`,
           'x-amzn-requestid': this.#request.correlation_id,
+          ...(this.#method === 'POST' && idempotencyHeader !== undefined
+            ? { [idempotencyHeader]: this.#request.correlation_id }
+            : {}),
         },
         ...(options.body === undefined ? {} : { body: options.body }),
         signal: AbortSignal.any(signals),

@@ -29,8 +29,10 @@ export function useSimulatedBuildApi(): void {
 export function clientOf({
   origins = [url],
   timeoutMs = 5_000,
-}: { origins?: string[]; timeoutMs?: number } = {}): BuildApi {
-  return new BuildApi({ albFqdn: 'https://alb.example.com', allowedOrigins: new AllowedOrigins(origins), timeoutMs });
+  idempotencyHeader,
+}: { origins?: string[]; timeoutMs?: number; idempotencyHeader?: string } = {}): BuildApi {
+  const allowedOrigins = new AllowedOrigins(origins);
+  return new BuildApi({ albFqdn: 'https://alb.example.com', allowedOrigins, timeoutMs, idempotencyHeader });
 }
 
 export function request(at = url): BuildApiRequest {

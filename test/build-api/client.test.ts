@@ -39,6 +39,16 @@ describe('a request', () => {
     });
   }
 
+  test('carries its ID in the header that BUILD_API_IDEMPOTENCY_HEADER names too, where it is a POST', async () => {
+    const client = clientOf({ idempotencyHeader: 'Idempotency-Key' });
+    const { build_id: buildId } = await post(client);
+    await get(client, url, buildId);
+    const [posted, polled] = api.requests().map(({ headers }) => new Map(headers));
+    assert.equal(posted?.get('idempotency-key'), 'request-1');
+    assert.equal(posted?.get('x-amzn-requestid'), 'request-1');
+    assert.equal(polled?.get('idempotency-key'), undefined);
+  });
+
   test('has the build_body as its body, untouched', async () => {
     const text = `{"z":1,"account_id":"1","a":{"__proto__":[1.50,null,"\\u2028 ü😀 \\ud800"]},"simulate":{"build_id":"b"},"":""}`;
     const body = JSON.parse(text) as Record<string, unknown>;
