@@ -1,6 +1,7 @@
 /**
- * Records the workflow's history in every shape of build, for `test/replay`. Run it after a change of the workflow code
- * that old histories can't replay on purpose, and name why in the commit: `node scripts/record-histories.ts`.
+ * Records the workflow's history in every shape of build, for `test/replay`. `node scripts/record-histories.ts NAME...` adds
+ * or renews those named here and leaves the others as they were. Without a name it replaces all: only after a change of the
+ * workflow code that old histories can't replay on purpose; name why in the commit.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
@@ -29,6 +30,8 @@ interface Shape {
   dynamoDb?: { operation: string; table: string; faults: DynamoDbFault[] };
   /** Asks to cancel once the build API has been asked so often. */
   cancelAfterRequests?: number;
+  /** Resumes it once it has ended; the histories of both jobs are kept. */
+  resume?: true;
   /** A newer job holds the status record. */
   contested?: true;
 }
@@ -63,8 +66,20 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'invalid-input': { input: { url: 'http://127.0.0.1:9' } },
   contested: { contested: true },
   'continued-as-new': { simulate: { polls: 12 } },
+  resumed: { simulate: { polls: 0, status: three({ status: 503 }) }, resume: true },
+  'resumed-trigger-unknown': { simulate: { polls: 0, trigger: three({ drop: 'after' }) }, resume: true },
+  'resumed-continued-as-new': { simulate: { polls: 12, status: three({ status: 503 }) }, resume: true },
+  'resumed-cancelled': {
+    simulate: { outcome: 'NEVER', status: three({ status: 503 }) },
+    resume: true,
+    cancelAfterRequests: 5,
+  },
   'continued-as-new-cancelled': { simulate: { outcome: 'NEVER' }, cancelAfterRequests: 14 },
 };
+
+const asked = process.argv.slice(2);
+for (const name of asked) if (!Object.hasOwn(SHAPES, name)) throw new Error(`no shape is named ${name}`);
+const shapes = Object.entries(SHAPES).filter(([name]) => asked.length === 0 || asked.includes(name));
 
 const cli = await findTemporalCli();
 const stack = await startStack({ temporal: { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 60 } } });
@@ -79,12 +94,14 @@ await stack.startWorker();
 const connection = await Connection.connect({ address: stack.temporal.address });
 const client = new Client({ connection });
 await mkdir(FOLDER, { recursive: true });
-for (const old of await readdir(FOLDER)) await rm(`${FOLDER}${old}`);
-await Promise.all(Object.entries(SHAPES).map(([name, shape]) => record(name, shape)));
+for (const old of await readdir(FOLDER)) {
+  if (shapes.some(([name]) => /^(.+)\.\d+\.json$/.exec(old)?.[1] === name)) await rm(`${FOLDER}${old}`);
+}
+await Promise.all(shapes.map(([name, shape]) => record(name, shape)));
 await connection.close();
 await stack.stop();
 await proxy.stop();
-process.stdout.write(`recorded ${(await readdir(FOLDER)).length} histories\n`);
+process.stdout.write(`there are ${(await readdir(FOLDER)).length} histories\n`);
 process.exit();
 
 async function record(name: string, shape: Shape): Promise<void> {
@@ -95,7 +112,12 @@ async function record(name: string, shape: Shape): Promise<void> {
     requested_by: 'recorder',
     ...shape.input,
   });
-  const ended = stack.cli(['start', '--input', '-', '--wait', '--json'], { stdin: JSON.stringify(input) });
+  const start = ['start', '--input', '-', '--wait', '--json'];
+  let ended = stack.cli(start, { stdin: JSON.stringify(input) });
+  if (shape.resume === true) {
+    await ended;
+    ended = stack.cli(['resume', ACCOUNT, resource, '--wait', '--json']);
+  }
   if (shape.cancelAfterRequests !== undefined) {
     while (stack.buildApi.requests(input.correlation_id).length < shape.cancelAfterRequests) await delay(20);
     await stack.cli(['cancel', ACCOUNT, resource]);

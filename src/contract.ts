@@ -86,6 +86,9 @@ export interface RoleBuildOutcome {
 /** Memo key that says `true` where a newer job held a record. */
 export const CONTESTED_MEMO = 'contested';
 
+/** The reason of a cancellation that a build which continued as new asks of itself, once its end is written. */
+export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';
+
 /** Summaries of the two timers that are no waits of a last write; the command line tells them apart by these. */
 export const WAIT_SUMMARY = 'WaitForBuildStatus';
 export const DEADLINE_SUMMARY = 'deadline';

@@ -7,6 +7,7 @@ import {
   summaryOf,
   workflowIdOf,
 } from './contract.ts';
+import type { Resumption } from './domain/resumption.ts';
 import type { RoleBuildInput } from './domain/role-build-input.ts';
 import { describeFaults, inputFaults, type Fault } from './domain/validate-input.ts';
 
@@ -46,6 +47,7 @@ export interface StartedBuild {
  * Starts a build: checks the input, then starts the workflow under the ID of its account and resource.
  *
  * @param input the original state machine's execution input
+ * @param options `resumption` where the build takes over from an earlier job of the same request
  * @throws InvalidInputError with every fault; nothing was started
  * @throws BuildInProgressError where one is running for the same account and resource
  * @throws ServiceError of `@temporalio/client` where Temporal refuses or can't be reached
@@ -53,7 +55,7 @@ export interface StartedBuild {
 export async function startRoleBuild(
   client: Client,
   input: RoleBuildInput,
-  options: { taskQueue?: string } = {},
+  options: { taskQueue?: string; resumption?: Resumption } = {},
 ): Promise<StartedBuild> {
   const faults = inputFaults(input);
   if (faults.length > 0) throw new InvalidInputError(faults);
@@ -64,7 +66,7 @@ export async function startRoleBuild(
       const handle = await client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, {
         workflowId,
         taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
-        args: [input],
+        args: options.resumption === undefined ? [input] : [input, options.resumption],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         workflowIdConflictPolicy: 'FAIL',
         typedSearchAttributes: new TypedSearchAttributes(searchAttributesOf(input)),

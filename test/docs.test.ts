@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { SETTINGS } from '../src/config.ts';
-import { FAILURES } from '../src/domain/failures.ts';
+import { FAILURES, REFUSALS } from '../src/domain/failures.ts';
+import { resumedBy } from '../src/domain/resumption.ts';
 
 /** The rows of the Markdown table with this header, a list of cells each, without their code marks. */
 function table(file: string, header: string): string[][] {
@@ -39,11 +40,22 @@ describe('the docs say what the code does', () => {
     );
   });
 
-  it('docs/failures.md names every failure and whose move it is', () => {
-    const expected = Object.entries(FAILURES).map(([name, { move }]) => [name, move]);
+  it('docs/failures.md names every failure, whose move it is and how it is resumed', () => {
+    const how = { poll: 'polls on', trigger: 'POSTs again' };
+    const expected = Object.entries(FAILURES).map(([name, { move }]) => {
+      const resumed = resumedBy(name);
+      return [name, move, resumed === undefined ? 'no' : how[resumed]];
+    });
     assert.deepEqual(
-      table('docs/failures.md', '| `Error`').map(([name, , move]) => [name, move]),
+      table('docs/failures.md', '| `Error`').map(([name, , move, resume]) => [name, move, resume?.split(',')[0]]),
       expected,
+    );
+  });
+
+  it('docs/failures.md names every refusal', () => {
+    assert.deepEqual(
+      table('docs/failures.md', '| failure ').map(([name]) => name),
+      Object.keys(REFUSALS),
     );
   });
 

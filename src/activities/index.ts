@@ -3,7 +3,7 @@ import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { RecordTables } from '../records/write.ts';
 import { createBuildApiActivities } from './build-api.ts';
 import { createRecordActivities } from './records.ts';
-import { createOwnWorkflowActivities } from './own-workflow.ts';
+import { createOwnWorkflowActivities, whoCancelled } from './own-workflow.ts';
 import type { OwnWorkflowActivities, RoleBuildActivities } from './types.ts';
 
 export interface ActivityDependencies {
@@ -14,7 +14,7 @@ export interface ActivityDependencies {
 
 export function createActivities(deps: ActivityDependencies): RoleBuildActivities & OwnWorkflowActivities {
   return {
-    ...createRecordActivities(deps.tables, deps.allowedOrigins),
+    ...createRecordActivities(deps.tables, deps.allowedOrigins, whoCancelled),
     ...createBuildApiActivities(deps.buildApi),
     ...createOwnWorkflowActivities(),
   };

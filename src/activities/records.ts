@@ -3,6 +3,7 @@ import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
 import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
+import type { Resumption } from '../domain/resumption.ts';
 import { describeFaults, inputFaults, type Fault } from '../domain/validate-input.ts';
 import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
@@ -12,7 +13,11 @@ import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from './t
 type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
 
 /** The activities that write the two records. */
-export function createRecordActivities(tables: RecordTables, allowedOrigins: AllowedOrigins): RecordActivities {
+export function createRecordActivities(
+  tables: RecordTables,
+  allowedOrigins: AllowedOrigins,
+  whoCancelled: () => Promise<string | undefined>,
+): RecordActivities {
   const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<Holder> =>
     recordWrite(async () => {
       const ending = { status, ...pickBuildId(end), ...(error_info === undefined ? {} : { error_info }) };
@@ -20,21 +25,28 @@ export function createRecordActivities(tables: RecordTables, allowedOrigins: All
       return newerHolder(await readStatusRecord(tables, end), end.job);
     });
 
-  const endHistory = (end: EndOfHistory, status: EndStatus, error_info?: ErrorInfo): Promise<Holder> =>
+  const endHistory = (
+    end: EndOfHistory,
+    status: EndStatus,
+    more: { error_info?: ErrorInfo; cancelled_by?: string } = {},
+  ): Promise<Holder> =>
     recordWrite(async () => {
-      const ending = { status, ...pickBuildId(end), ...(error_info === undefined ? {} : { error_info }) };
+      const ending = { status, ...pickBuildId(end), ...more };
       if (await endHistoryRecord(tables, end.request, end.job, ending, end.may_create)) return null;
       const found = await readHistoryRecord(tables, end.request.correlation_id);
       return isOfAnother(found, end.request) ? null : newerHolder(found, end.job);
     });
 
   return {
-    async upsertRequestRecord(input, job) {
+    async upsertRequestRecord(input, job, resumption) {
       refuseInvalid(input, allowedOrigins);
       return recordWrite(async () => {
-        if (await putStatusRecord(tables, input, job)) return null;
+        if (await putStatusRecord(tables, input, job, resumption)) return null;
         const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
-        return refusedBy(await readStatusRecord(tables, key), job, 'status');
+        const found = await readStatusRecord(tables, key);
+        const holder = refusedBy(found, job, 'status');
+        if (found !== undefined && found.start_at < job.start_at) throw heldByOlder(found, 'status', resumption);
+        return holder;
       });
     },
 
@@ -48,15 +60,23 @@ export function createRecordActivities(tables: RecordTables, allowedOrigins: All
             'RecordWriteFailed',
           );
         }
-        return refusedBy(found, job, 'history');
+        const holder = refusedBy(found, job, 'history');
+        if (found !== undefined && found.start_at < job.start_at) {
+          const { message } = heldByOlder(found, 'history', request.resumption);
+          throw ApplicationFailure.nonRetryable(message, 'RecordWriteFailed');
+        }
+        return holder;
       }),
 
     updateSuccessfulRecord: (end) => endRecord(end, 'COMPLETE'),
     updateSuccessfulHistory: (end) => endHistory(end, 'COMPLETE'),
     updateFailedRecord: (end, errorInfo) => endRecord(end, 'FAILED', errorInfo),
-    updateFailedHistory: (end, errorInfo) => endHistory(end, 'FAILED', errorInfo),
+    updateFailedHistory: (end, errorInfo) => endHistory(end, 'FAILED', { error_info: errorInfo }),
     updateCancelledRecord: (end) => endRecord(end, 'CANCELLED'),
-    updateCancelledHistory: (end) => endHistory(end, 'CANCELLED'),
+    updateCancelledHistory: async (end) => {
+      const who = await whoCancelled();
+      return endHistory(end, 'CANCELLED', who === undefined ? {} : { cancelled_by: who });
+    },
   };
 }
 
@@ -89,6 +109,19 @@ function refusedBy(found: FoundRecord | undefined, job: { job_id: string }, whic
     );
   }
   return { job_id: found.job_id, start_at: found.start_at };
+}
+
+/** An older job's record stands in the way only where it is not to be replaced. */
+function heldByOlder(found: FoundRecord, which: string, resumption: Resumption | undefined): ApplicationFailure {
+  return resumption === undefined
+    ? ApplicationFailure.nonRetryable(
+        `the ${which} record is ${found.status} under ${found.job_id}, an execution of Step Functions; start with --take-over to replace it`,
+        'HeldByStepFunctions',
+      )
+    : ApplicationFailure.nonRetryable(
+        `job ${resumption.resumes} was to be resumed, but the ${which} record is job ${found.job_id}'s by now`,
+        'NothingToResume',
+      );
 }
 
 /** The job that holds a record which refused this job's last write, where it is a newer one. */

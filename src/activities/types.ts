@@ -2,6 +2,7 @@
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
+import type { Resumption } from '../domain/resumption.ts';
 import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
 
 /** Who holds a record that was therefore not written; `null` where the write was done. */
@@ -32,7 +33,7 @@ export interface BuildApiTarget {
 /** One activity for each Task state of the original, under the state's own name. */
 export interface RoleBuildActivities {
   /** Checks the input, then puts the status record. */
-  upsertRequestRecord(input: RoleBuildInput, job: Job): Promise<Holder>;
+  upsertRequestRecord(input: RoleBuildInput, job: Job, resumption?: Resumption): Promise<Holder>;
   insertRequestHistory(request: HistoryRequest, job: Job): Promise<Holder>;
   triggerBuild(target: BuildApiTarget, buildBody: RoleBuildInput['build_body']): Promise<{ build_id: string }>;
   /** Runs as a local activity. */

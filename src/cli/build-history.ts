@@ -9,9 +9,16 @@ import {
 import { ApplicationFailure, type LoadedDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../activities/types.ts';
-import { DEADLINE_SUMMARY, WAIT_SUMMARY, workflowIdOf, type RoleBuildOutcome } from '../contract.ts';
+import {
+  DEADLINE_SUMMARY,
+  OWN_CANCELLATION_REASON,
+  WAIT_SUMMARY,
+  workflowIdOf,
+  type RoleBuildOutcome,
+} from '../contract.ts';
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import { isFailureName, type ErrorInfo } from '../domain/failures.ts';
+import type { Resumption } from '../domain/resumption.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -35,6 +42,10 @@ export interface BuildHistory {
   start_at?: string;
   input?: RoleBuildInput;
   build_id?: string;
+  /** The job that this one resumes. */
+  resumes?: string;
+  /** Who asked to cancel it. */
+  cancelled_by?: string;
   polls: number;
   last_status?: string;
   next_poll_at?: string;
@@ -47,6 +58,14 @@ export interface BuildHistory {
   outcome?: RoleBuildOutcome;
   /** Why it failed, where no outcome says so: a refused input, or a failure of Temporal's. */
   failure?: { Error: string; Cause: string };
+}
+
+/** What is looked at of what a run took over through continue-as-new. */
+interface Carried {
+  start_at: string;
+  polls: number;
+  last_status?: string;
+  resumption?: Resumption;
 }
 
 export function newBuildHistory(): BuildHistory {
@@ -65,13 +84,15 @@ export async function takeEvent(
 
   if (event.workflowExecutionStartedEventAttributes) {
     const started = event.workflowExecutionStartedEventAttributes;
-    const [input, carried] = await decode<unknown>(started.input?.payloads);
-    const progress = carried as
-      { start_at: string; build_id?: string; polls: number; last_status?: string } | undefined;
+    const [input, given] = await decode<unknown>(started.input?.payloads);
+    const { resumes, build_id } = (given ?? {}) as Partial<Resumption>;
+    const progress = resumes === undefined ? (given as Carried | undefined) : undefined;
     build.job_id = started.firstExecutionRunId ?? '';
     build.start_at = progress?.start_at ?? at;
     build.polls = progress?.polls ?? 0;
-    if (progress?.build_id !== undefined) build.build_id = progress.build_id;
+    const resumedJob = resumes ?? progress?.resumption?.resumes;
+    if (resumedJob !== undefined) build.resumes = resumedJob;
+    if (build_id !== undefined) build.build_id = build_id;
     if (progress?.last_status !== undefined) build.last_status = progress.last_status;
     if (looksLikeInput(input)) {
       build.input = input;
@@ -131,6 +152,11 @@ export async function takeEvent(
       build.last_status = answer.build_status ?? '(none)';
     }
     return true;
+  }
+  if (event.workflowExecutionCancelRequestedEventAttributes) {
+    const { identity, cause } = event.workflowExecutionCancelRequestedEventAttributes;
+    if (identity && cause !== OWN_CANCELLATION_REASON) build.cancelled_by ??= identity;
+    return false;
   }
   return takeClosingEvent(build, event, converter, decode);
 }

@@ -25,7 +25,7 @@ export interface BuildView extends Record<string, unknown> {
 
 /** @returns the build, or `undefined` where neither Temporal nor the table knows it */
 export async function viewBuild(services: Services, target: Target): Promise<BuildView | undefined> {
-  const execution = await describe(services, target);
+  const execution = await describeExecution(services, target);
   if (execution === undefined) return viewOfRecord(services, target);
 
   const build = await readBuildHistory(services, target.workflowId, execution.runId);
@@ -56,6 +56,8 @@ export function viewOfTemporal(workflowId: string, build: BuildHistory): BuildVi
     ...recordOf(build),
     contested: build.outcome?.contested ?? false,
     polls: build.outcome?.polls ?? build.polls,
+    ...(build.resumes === undefined ? {} : { resumes: build.resumes }),
+    ...(build.cancelled_by === undefined ? {} : { cancelled_by: build.cancelled_by }),
     ...(build.current === undefined ? {} : { step: build.current.step, attempts: build.current.attempts }),
     ...(build.last_status === undefined ? {} : { last_status: build.last_status }),
     ...(build.next_poll_at === undefined ? {} : { next_poll_at: build.next_poll_at }),
@@ -72,7 +74,11 @@ export async function readBuildHistory(services: Services, workflowId: string, r
   return build;
 }
 
-async function describe(services: Services, target: Target): Promise<WorkflowExecutionDescription | undefined> {
+/** The execution that a command is about, the latest run of it; `undefined` where Temporal does not know it. */
+export async function describeExecution(
+  services: Services,
+  target: Target,
+): Promise<WorkflowExecutionDescription | undefined> {
   const { client } = services;
   try {
     const latest = await services.temporal(() => client.workflow.getHandle(target.workflowId).describe());

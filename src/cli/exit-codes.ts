@@ -7,7 +7,7 @@ export const EXIT_CODES = {
   },
   usage: { code: 2, meaning: 'bad usage or input' },
   inProgress: { code: 3, meaning: 'already in progress' },
-  notFound: { code: 4, meaning: 'not found (cancel: nothing running)' },
+  notFound: { code: 4, meaning: 'not found (cancel: nothing running; resume: nothing to resume)' },
   unreachable: { code: 5, meaning: "a service can't be reached" },
   interrupted: { code: 130, meaning: 'interrupted; the build goes on' },
 } as const satisfies Record<string, { code: number; meaning: string }>;

@@ -4,6 +4,7 @@ import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import { EXIT_CODES, type ExitReason } from './exit-codes.ts';
 import { createOutput, type Output } from './output.ts';
+import type { ResumeOptions } from './resume.ts';
 import type { StartOptions } from './start.ts';
 import type { Services } from './services.ts';
 import type { TargetOptions } from './target.ts';
@@ -111,6 +112,7 @@ function buildProgram(run: Run, streams: CliStreams): Command {
     .option('--poll-interval-seconds <n>', 'from the end of one poll to the next (default: 60)', seconds)
     .option('--poll-spread-seconds <n>', 'up to so much longer before the first poll (default: 0)', seconds)
     .option('--requested-by <who>', 'kept in the history (default: user@host)')
+    .option('--take-over', 'replace records that are IN_PROGRESS under an execution of Step Functions')
     .option('--attach', 'join the build that is in progress for the resource, if its build_body is equal')
     .option('--wait', 'follow the build to its end')
     .addHelpText(
@@ -138,6 +140,20 @@ function buildProgram(run: Run, streams: CliStreams): Command {
     .addHelpText('after', example("role-build cancel 123456789012 'iam_role#data-reader' --wait"))
     .action((account: string | undefined, resource: string | undefined, options: TargetOptions & { wait?: boolean }) =>
       run(async (context) => (await import('./cancel.ts')).cancel(context, account, resource, options)),
+    );
+
+  targetCommand(program, 'resume', 'go on with a build that was given up before the build API had decided it')
+    .option('--url <url>', 'where the build API is (default: as before)')
+    .option(
+      '--encrypted-jwt-file <file>',
+      "file with a fresh credential ('-' = stdin; default: the variable ENCRYPTED_JWT, else as before)",
+    )
+    .option('--deadline-seconds <n>', 'give it up so long after this start (default: as long as before)', seconds)
+    .option('--input <file>', "the request's input as JSON, where Temporal no longer has it ('-' = stdin)")
+    .option('--wait', 'follow the build to its end')
+    .addHelpText('after', example("role-build resume 123456789012 'iam_role#data-reader' --wait"))
+    .action((account: string | undefined, resource: string | undefined, options: ResumeOptions) =>
+      run(async (context) => (await import('./resume.ts')).resume(context, account, resource, options)),
     );
 
   return program;

@@ -25,6 +25,7 @@ export interface InputOptions {
   pollIntervalSeconds?: number;
   pollSpreadSeconds?: number;
   requestedBy?: string;
+  takeOver?: boolean;
 }
 
 export const ENCRYPTED_JWT_VARIABLE = 'ENCRYPTED_JWT';
@@ -35,6 +36,7 @@ const FLAGS_OF_THE_BODY = ['account', 'role', 'action', 'buildType', 'dryRun'] a
  * Makes the workflow's input of a file or of flags, and fills in what may be left out: correlation ID, trace header,
  * credential, who asks.
  *
+ * @param defaults for keys that an input given as a file leaves out
  * @throws CliError `usage` naming every fault
  */
 export async function readInput(
@@ -42,12 +44,18 @@ export async function readInput(
   env: Environment,
   stdin: NodeJS.ReadableStream,
   output: Output,
+  defaults: Partial<RoleBuildInput> = {},
 ): Promise<RoleBuildInput> {
   if (options.input === '-' && options.encryptedJwtFile === '-') {
     throw new CliError('usage', 'stdin can be the input or the credential, not both');
   }
   const given = options.input === undefined ? fromFlags(options) : await fromFile(options, options.input, stdin);
-  const input: unknown = isObject(given) ? await filledIn(given, options, env, stdin) : given;
+  const input: unknown = isObject(given) ? await filledIn({ ...defaults, ...given }, options, env, stdin) : given;
+  return checked(input, output);
+}
+
+/** @throws CliError `usage` naming every fault */
+export function checked(input: unknown, output: Output): RoleBuildInput {
   if (!isRoleBuildInput(input)) {
     const faults = inputFaults(input);
     throw new CliError(
@@ -125,15 +133,23 @@ async function filledIn(
   set('poll_interval_seconds', options.pollIntervalSeconds);
   set('poll_spread_seconds', options.pollSpreadSeconds);
   set('requested_by', options.requestedBy);
-  if (options.encryptedJwtFile !== undefined) {
-    input['encrypted_jwt'] = (await contentOf(options.encryptedJwtFile, stdin, 'the credential')).trim();
-  } else if (input['encrypted_jwt'] === undefined && env[ENCRYPTED_JWT_VARIABLE] !== undefined) {
-    input['encrypted_jwt'] = env[ENCRYPTED_JWT_VARIABLE];
-  }
+  set('take_over', options.takeOver);
+  const fromFlag = await credentialFile(options, stdin);
+  if (fromFlag !== undefined) input['encrypted_jwt'] = fromFlag;
+  else if (input['encrypted_jwt'] === undefined) set('encrypted_jwt', env[ENCRYPTED_JWT_VARIABLE]);
   if (input['correlation_id'] === undefined) input['correlation_id'] = randomUUID();
   if (input['trace_header'] === undefined) input['trace_header'] = newTraceHeader();
   if (input['requested_by'] === undefined) input['requested_by'] = whoAmI();
   return input;
+}
+
+/** The credential in the file of `--encrypted-jwt-file`, where it is given. */
+export async function credentialFile(
+  options: { encryptedJwtFile?: string },
+  stdin: NodeJS.ReadableStream,
+): Promise<string | undefined> {
+  if (options.encryptedJwtFile === undefined) return undefined;
+  return (await contentOf(options.encryptedJwtFile, stdin, 'the credential')).trim();
 }
 
 async function contentOf(file: string, stdin: NodeJS.ReadableStream, what: string): Promise<string> {

@@ -1,72 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { workflowIdOf } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
-import { BuildInProgressError, InvalidInputError, startRoleBuild, type StartedBuild } from '../start-role-build.ts';
-import { readBuildHistory, viewBuild, viewOfTemporal } from './build-view.ts';
+import { readHistoryRecord } from '../records/history-table.ts';
+import { readStatusRecord } from '../records/status-table.ts';
+import { isOfStepFunctions } from '../records/write.ts';
+import { BuildInProgressError, startRoleBuild } from '../start-role-build.ts';
+import { readBuildHistory } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
-import { describeChange, followBuild } from './follow.ts';
-import { fields } from './output.ts';
+import type { Output } from './output.ts';
 import { readInput, type InputOptions } from './read-input.ts';
 import type { Services } from './services.ts';
-import { showBuild } from './show-build.ts';
+import { refused, showStarted, type Started } from './started.ts';
+
+/** A start waits no longer than this for what only the tables know. */
+const LOOK_WITHIN_MS = 3_000;
 
 export interface StartOptions extends InputOptions {
   wait?: boolean;
   attach?: boolean;
 }
 
-/** What `start` prints where it does not wait. */
-interface Joined extends Omit<StartedBuild, 'status'> {
-  status: string;
-  /** The build was running already, and asks for the same. */
-  attached?: true;
-}
-
 export async function start(context: CommandContext, options: StartOptions): CommandResult {
-  const { output, json } = context;
+  const { output } = context;
   const input = await readInput(options, context.env, context.stdin, output);
   const services = await context.services();
-  const started: Joined = await services
+  if (input.take_over !== true) await refuseStepFunctions(services, input, output);
+  const started: Started = await services
     .temporal(() => startRoleBuild(services.client, input, services))
     .catch((err: unknown) => (options.attach === true ? attach(services, input, err) : refused(err)));
-  if (options.wait !== true) {
-    if (json) output.json(started);
-    else output.line(fields({ ...started }));
-    return 'done';
-  }
-
-  output.note(`${started.attached ? 'joined' : 'started'} job ${started.job_id} of ${started.workflow_id}`);
-  const { workflow_id: workflowId, job_id: jobId } = started;
-  const build = await followBuild(
-    services,
-    workflowId,
-    jobId,
-    (now) => output.note(describeChange(now)),
-    context.signal,
-  );
-  // The table adds what Temporal does not know; where it can't be asked, the truth is known all the same.
-  const view = await viewBuild(services, { name: workflowId, workflowId, jobId }).catch((err: unknown) => {
-    output.note(`role-build: the record can't be read: ${(err as Error).message}`);
-    return viewOfTemporal(workflowId, build);
-  });
-  const shown = view ?? viewOfTemporal(workflowId, build);
-  showBuild(context, shown);
-  return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
+  return showStarted(context, services, started, options.wait === true);
 }
 
-function refused(err: unknown): never {
-  if (err instanceof BuildInProgressError) {
-    throw new CliError('inProgress', err.message, {
-      fields: { workflow_id: err.workflowId, job_id: err.jobId },
-      cause: err,
-    });
+/**
+ * Leaves a build of Step Functions alone before anything is started. The puts' conditions see to it too, should one begin
+ * only now, or the tables not be within reach from here.
+ *
+ * @throws CliError `inProgress` naming the execution
+ */
+async function refuseStepFunctions({ tables }: Services, input: RoleBuildInput, output: Output): Promise<void> {
+  const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
+  let found;
+  try {
+    const read = Promise.all([readStatusRecord(tables, key), readHistoryRecord(tables, input.correlation_id)]);
+    found = await Promise.race([read, delay(LOOK_WITHIN_MS, undefined, { ref: false })]);
+  } catch (err) {
+    output.note(
+      `role-build: the records can't be read, so the worker looks whether they may be replaced: ${(err as Error).message}`,
+    );
+    return;
   }
-  if (err instanceof InvalidInputError) throw new CliError('usage', err.message, { fields: { faults: err.faults } });
-  throw err;
+  const holder = found?.find((record) => isOfStepFunctions(record));
+  if (holder === undefined) return;
+  throw new CliError(
+    'inProgress',
+    `${holder.job_id}, an execution of Step Functions, is IN_PROGRESS there; --take-over replaces its record`,
+    { fields: { workflow_id: workflowIdOf(key.account_id, key.resource), job_id: holder.job_id } },
+  );
 }
 
 /** Joins the build that holds the resource, where it asks for the same. @throws CliError `inProgress` where it doesn't */
-async function attach(services: Services, input: RoleBuildInput, err: unknown): Promise<Joined> {
+async function attach(services: Services, input: RoleBuildInput, err: unknown): Promise<Started> {
   if (!(err instanceof BuildInProgressError)) return refused(err);
   const { workflowId, jobId } = err;
   const running = (await readBuildHistory(services, workflowId, jobId)).input;

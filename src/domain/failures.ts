@@ -20,6 +20,12 @@ export const REFUSALS = {
   JobAlreadyEnded: {
     summary: "this job's own record has already ended, as after a workflow reset; nothing was written",
   },
+  HeldByStepFunctions: {
+    summary: 'an execution of Step Functions is IN_PROGRESS in the status record; nothing was written',
+  },
+  NothingToResume: {
+    summary: 'the status record is no longer that of the job to resume; nothing was written',
+  },
 } as const satisfies Record<string, { summary: string }>;
 
 /** The map in a failed record, named as Step Functions names it. */

@@ -11,6 +11,9 @@ export interface Job {
   start_at: string;
 }
 
+/** How the `job_id` of an execution of the original begins: an ARN of AWS Step Functions. */
+export const STEP_FUNCTIONS_JOB_PREFIX = 'arn:aws:states:';
+
 /** The workflow ID of every build for an account and resource: one at a time follows from it. */
 export function workflowIdOf(accountId: string, resource: string): string {
   return `${PREFIX}:${accountId}:${resource}`;

@@ -3,6 +3,7 @@
  *
  * Apart from its validator, so that workflow code can import it without loading that.
  */
+import type { Resumption } from './resumption.ts';
 
 /** What to build. Keys that are not named here reach the build API untouched. */
 export interface BuildBody {
@@ -39,6 +40,8 @@ export interface RoleBuildInput {
   deadline_seconds?: number;
   /** Who asked; kept in the history record. */
   requested_by?: string;
+  /** Replaces records that are IN_PROGRESS under an execution of Step Functions. Default false: it is left alone. */
+  take_over?: boolean;
 }
 
 export const DEFAULT_POLL_INTERVAL_SECONDS = 60;
@@ -51,9 +54,11 @@ export interface HistoryRequest {
   action: string;
   trace_header: string;
   requested_by?: string;
+  take_over?: boolean;
+  resumption?: Resumption;
 }
 
-export function historyRequestOf(input: RoleBuildInput): HistoryRequest {
+export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption): HistoryRequest {
   return {
     correlation_id: input.correlation_id,
     account_id: input.build_body.account_id,
@@ -61,6 +66,8 @@ export function historyRequestOf(input: RoleBuildInput): HistoryRequest {
     action: input.build_body.action,
     trace_header: input.trace_header,
     ...(input.requested_by === undefined ? {} : { requested_by: input.requested_by }),
+    ...(input.take_over === undefined ? {} : { take_over: input.take_over }),
+    ...(resumption === undefined ? {} : { resumption }),
   };
 }
 

@@ -60,6 +60,7 @@ const schema = z.looseObject(
     poll_spread_seconds: wholeSeconds(0, 3600).optional(),
     deadline_seconds: wholeSeconds(1, 10 * 365 * 24 * 3600).optional(),
     requested_by: text.max(256, 'must be at most 256 characters').optional(),
+    take_over: z.boolean('must be true or false').optional(),
   },
   'must be a JSON object',
 );

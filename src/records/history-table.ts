@@ -6,8 +6,9 @@ import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
+import type { PreviousJob } from '../domain/resumption.ts';
 import type { HistoryRequest } from '../domain/role-build-input.ts';
-import { holds, type FoundRecord, type RecordTables } from './write.ts';
+import { holds, mayReplace, type Condition, type FoundRecord, type RecordTables } from './write.ts';
 
 /** Attributes as in the original's InsertRequestHistory, and ours below the blank line. */
 export interface HistoryRecord extends Job {
@@ -23,17 +24,29 @@ export interface HistoryRecord extends Job {
   requested_by?: string;
   build_id?: string;
   error_info?: ErrorInfo;
+  /** Who asked Temporal to cancel, in Temporal's words for it: `user@host` where it was our command line. */
+  cancelled_by?: string;
+  /** After a resume: how the jobs before it ended, oldest first. */
+  previous_jobs?: PreviousJob[];
 }
-
-/** Holds where this job may write the whole record: none of another account or resource, of a newer job, or ended. */
-const MAY_CREATE =
-  'attribute_not_exists(request_id) OR (account_id = :account_id AND #resource = :resource AND ' +
-  '(start_at < :start_at OR (job_id = :job_id AND #status = :in_progress)))';
 
 const NAMES = { '#resource': 'resource', '#status': 'status' };
 
+/** Holds where this job may write the whole record: none there, or one of the same account and resource to replace. */
+function mayReplaceHistory(request: HistoryRequest, job: Job): Condition {
+  const { expression, values } = mayReplace(job, {
+    take_over: request.take_over === true,
+    resumes: request.resumption?.resumes,
+  });
+  return {
+    expression: `attribute_not_exists(request_id) OR (account_id = :account_id AND #resource = :resource AND (${expression}))`,
+    values: { ...values, ':account_id': request.account_id, ':resource': request.resource },
+  };
+}
+
 /** @returns whether it was written; see {@link readHistoryRecord} for who holds it where not */
 export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, job: Job): Promise<boolean> {
+  const condition = mayReplaceHistory(request, job);
   const Item: HistoryRecord = {
     request_id: request.correlation_id,
     account_id: request.account_id,
@@ -45,21 +58,17 @@ export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, 
     trace_header: request.trace_header,
     updated_at: new Date().toISOString(),
     ...(request.requested_by === undefined ? {} : { requested_by: request.requested_by }),
+    ...(request.resumption?.build_id === undefined ? {} : { build_id: request.resumption.build_id }),
+    ...(request.resumption === undefined ? {} : { previous_jobs: request.resumption.previous_jobs }),
   };
   return holds(
     tables.client.send(
       new PutCommand({
         TableName: tables.historyTable,
         Item,
-        ConditionExpression: MAY_CREATE,
+        ConditionExpression: condition.expression,
         ExpressionAttributeNames: NAMES,
-        ExpressionAttributeValues: {
-          ':account_id': request.account_id,
-          ':resource': request.resource,
-          ':start_at': job.start_at,
-          ':job_id': job.job_id,
-          ':in_progress': 'IN_PROGRESS',
-        },
+        ExpressionAttributeValues: condition.values,
       }),
     ),
   );
@@ -76,9 +85,15 @@ export function endHistoryRecord(
   tables: RecordTables,
   request: HistoryRequest,
   job: Job,
-  end: { status: EndStatus; build_id?: string; error_info?: ErrorInfo },
+  end: { status: EndStatus; build_id?: string; error_info?: ErrorInfo; cancelled_by?: string },
   mayCreate: boolean,
 ): Promise<boolean> {
+  const condition = mayCreate
+    ? mayReplaceHistory(request, job)
+    : {
+        expression: 'job_id = :job_id AND #status = :in_progress',
+        values: { ':job_id': job.job_id, ':in_progress': 'IN_PROGRESS' },
+      };
   const attributes = {
     account_id: request.account_id,
     resource: request.resource,
@@ -90,6 +105,8 @@ export function endHistoryRecord(
     requested_by: request.requested_by,
     build_id: end.build_id,
     error_info: end.error_info,
+    cancelled_by: end.cancelled_by,
+    previous_jobs: request.resumption?.previous_jobs,
   };
   const entries = Object.entries(attributes);
   const present = entries.filter(([, value]) => value !== undefined);
@@ -101,14 +118,14 @@ export function endHistoryRecord(
         TableName: tables.historyTable,
         Key: { request_id: request.correlation_id },
         UpdateExpression: `SET ${set}${absent.length > 0 ? ` REMOVE ${absent.join(', ')}` : ''}`,
-        ConditionExpression: mayCreate ? MAY_CREATE : 'job_id = :job_id AND #status = :in_progress',
+        ConditionExpression: condition.expression,
         ExpressionAttributeNames: {
           '#status': 'status',
           ...Object.fromEntries(entries.map(([name]) => [`#${name}`, name])),
         },
         ExpressionAttributeValues: {
+          ...condition.values,
           ':new_status': end.status,
-          ':in_progress': 'IN_PROGRESS',
           ...Object.fromEntries(present.map(([name, value]) => [`:${name}`, value])),
         },
       }),

@@ -6,8 +6,9 @@ import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
+import type { Resumption } from '../domain/resumption.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
-import { holds, type FoundRecord, type RecordTables } from './write.ts';
+import { holds, mayReplace, type FoundRecord, type RecordTables } from './write.ts';
 
 /** Attributes as in the original's UpsertRequestRecord, and ours below the blank line. */
 export interface StatusRecord extends Job {
@@ -32,9 +33,15 @@ export interface StatusKey {
   resource: string;
 }
 
-/** @returns whether it was written; not where a newer job, or this job's own end, holds the record */
-export function putStatusRecord(tables: RecordTables, input: RoleBuildInput, job: Job): Promise<boolean> {
+/** @returns whether it was written; not where {@link mayReplace} says no */
+export function putStatusRecord(
+  tables: RecordTables,
+  input: RoleBuildInput,
+  job: Job,
+  resumption?: Resumption,
+): Promise<boolean> {
   const body = input.build_body;
+  const replaced = mayReplace(job, { take_over: input.take_over === true, resumes: resumption?.resumes });
   const Item: StatusRecord = {
     account_id: body.account_id,
     resource: input.ddb_composite_sort_key,
@@ -48,16 +55,16 @@ export function putStatusRecord(tables: RecordTables, input: RoleBuildInput, job
     correlation_id: input.correlation_id,
     trace_header: input.trace_header,
     updated_at: new Date().toISOString(),
+    ...(resumption?.build_id === undefined ? {} : { build_id: resumption.build_id }),
   };
   return holds(
     tables.client.send(
       new PutCommand({
         TableName: tables.statusTable,
         Item,
-        ConditionExpression:
-          'attribute_not_exists(account_id) OR start_at < :start_at OR (job_id = :job_id AND #status = :in_progress)',
+        ConditionExpression: `attribute_not_exists(account_id) OR ${replaced.expression}`,
         ExpressionAttributeNames: { '#status': 'status' },
-        ExpressionAttributeValues: { ':start_at': job.start_at, ':job_id': job.job_id, ':in_progress': 'IN_PROGRESS' },
+        ExpressionAttributeValues: replaced.values,
       }),
     ),
   );

@@ -1,5 +1,6 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { STEP_FUNCTIONS_JOB_PREFIX, type Job } from '../domain/identity.ts';
 
 /** The two tables and the way to them. */
 export interface RecordTables {
@@ -17,6 +18,11 @@ export interface FoundRecord {
   status: string;
 }
 
+/** Whether a record is IN_PROGRESS under an execution of the original. */
+export function isOfStepFunctions(record: Pick<FoundRecord, 'job_id' | 'status'> | undefined): boolean {
+  return record?.status === 'IN_PROGRESS' && record.job_id.startsWith(STEP_FUNCTIONS_JOB_PREFIX);
+}
+
 /** Runs a conditional write. @returns whether its condition held */
 export async function holds(write: Promise<unknown>): Promise<boolean> {
   try {
@@ -26,4 +32,30 @@ export async function holds(write: Promise<unknown>): Promise<boolean> {
     if (err instanceof ConditionalCheckFailedException) return false;
     throw err;
   }
+}
+
+/** Part of a condition, with `#status` for the attribute `status`. */
+export interface Condition {
+  expression: string;
+  values: Record<string, string>;
+}
+
+/**
+ * Holds where a record that is there may become this job's: an older job's, or its own that has not ended. An older one that
+ * is IN_PROGRESS under Step Functions only with `take_over`; with `resumes` no other than that job's.
+ */
+export function mayReplace(job: Job, options: { take_over?: boolean; resumes?: string | undefined }): Condition {
+  const values = { ':start_at': job.start_at, ':job_id': job.job_id, ':in_progress': 'IN_PROGRESS' };
+  const own = '(job_id = :job_id AND #status = :in_progress)';
+  if (options.resumes !== undefined) {
+    return {
+      expression: `${own} OR (start_at < :start_at AND job_id = :resumes)`,
+      values: { ...values, ':resumes': options.resumes },
+    };
+  }
+  if (options.take_over === true) return { expression: `${own} OR start_at < :start_at`, values };
+  return {
+    expression: `${own} OR (start_at < :start_at AND NOT (#status = :in_progress AND begins_with(job_id, :step_functions)))`,
+    values: { ...values, ':step_functions': STEP_FUNCTIONS_JOB_PREFIX },
+  };
 }

@@ -40,7 +40,7 @@ function lastWritesOf(
   progress: Progress,
   ending: Ending,
 ): { record: LastWrite; history: LastWrite } {
-  const request = historyRequestOf(input);
+  const request = historyRequestOf(input, progress.resumption);
   const built = progress.build_id === undefined ? {} : { build_id: progress.build_id };
   const record: EndOfRecord = { account_id: request.account_id, resource: request.resource, job, ...built };
   const history: EndOfHistory = { request, job, ...built, may_create: progress.record !== 'unknown' };

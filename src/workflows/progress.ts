@@ -1,4 +1,5 @@
 import type { ErrorInfo } from '../domain/failures.ts';
+import type { Resumption } from '../domain/resumption.ts';
 
 /** How a build is going to end; fixed before its last writes begin. */
 export type Ending = { status: 'COMPLETE' } | { status: 'FAILED'; error_info: ErrorInfo } | { status: 'CANCELLED' };
@@ -26,8 +27,24 @@ export interface Progress {
   /** The wait after the last round of attempts at the last write under way. */
   last_write_wait_ms?: number;
   contested: boolean;
+  /** Where this job resumes another. */
+  resumption?: Resumption;
 }
 
-export function newProgress(start_at: string): Progress {
-  return { start_at, record: 'absent', polls: 0, ended_record: false, ended_history: false, contested: false };
+export function newProgress(start_at: string, resumption?: Resumption): Progress {
+  return {
+    start_at,
+    record: 'absent',
+    polls: 0,
+    ended_record: false,
+    ended_history: false,
+    contested: false,
+    ...(resumption === undefined ? {} : { resumption }),
+    ...(resumption?.build_id === undefined ? {} : { build_id: resumption.build_id }),
+  };
+}
+
+/** The workflow's second argument is one of two: what this build's earlier runs know, or the job that it resumes. */
+export function isResumption(given: unknown): given is Resumption {
+  return typeof given === 'object' && given !== null && 'resumes' in given;
 }

@@ -10,6 +10,7 @@ import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, type RoleBuildOutcome } from '../contract.ts';
 import { checkBuildStatus } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
+import type { Resumption } from '../domain/resumption.ts';
 import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
@@ -17,7 +18,7 @@ import { beforeDeadline } from './deadline.ts';
 import { endingOf, failed, generateBuildStatusErrorMessage, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
-import { newProgress, type Ending, type Progress } from './progress.ts';
+import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { showStep } from './details.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
@@ -37,14 +38,17 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
  * One role build, from request to recorded end: the original's state machine, step by step.
  *
  * @param input the original's execution input
- * @param carried only for continue-as-new: what the runs before have come to know
+ * @param given none for a new request; the {@link Resumption} of a resumed one; {@link Progress} after continue-as-new: what
+ *   the runs before have come to know
  * @returns how a COMPLETE build ended
  * @throws ApplicationFailure of a type in `FAILURES` with a {@link RoleBuildOutcome} as its first detail, after both
  *   records say FAILED; of a type in `REFUSALS` where nothing was written
  * @throws CancelledFailure after both records say CANCELLED
  */
-export async function roleBuild(input: RoleBuildInput, carried?: Progress): Promise<RoleBuildOutcome> {
-  const progress = carried ?? newProgress(workflowInfo().startTime.toISOString());
+export async function roleBuild(input: RoleBuildInput, given?: Progress | Resumption): Promise<RoleBuildOutcome> {
+  const resumption = isResumption(given) ? given : undefined;
+  const carried = isResumption(given) ? undefined : given;
+  const progress = carried ?? newProgress(workflowInfo().startTime.toISOString(), resumption);
   const job: Job = { job_id: workflowInfo().firstExecutionRunId, start_at: progress.start_at };
   if (carried === undefined) showJob(input, job.job_id);
 
@@ -64,17 +68,18 @@ export async function roleBuild(input: RoleBuildInput, carried?: Progress): Prom
 }
 
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
-  if (progress.build_id === undefined) {
+  const { resumption } = progress;
+  if (progress.record !== 'written') {
     if (isCancelled()) throw new CancelledFailure('cancelled before the first step');
 
     progress.record = 'unknown';
     showStep(progress, 'UpsertRequestRecord');
-    const recordHolder = await upsertRequestRecord(input, job);
+    const recordHolder = await upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption]));
     if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
     progress.record = 'written';
 
     showStep(progress, 'InsertRequestHistory');
-    const historyHolder = await insertRequestHistory(historyRequestOf(input), job);
+    const historyHolder = await insertRequestHistory(historyRequestOf(input, resumption), job);
     if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
   }
 

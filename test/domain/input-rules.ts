@@ -181,4 +181,11 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
       ['must be at most 256 characters', 'x'.repeat(257)],
     ],
   },
+  take_over: {
+    passes: [undefined, true, false],
+    refused: [
+      ['must be true or false', 'true'],
+      ['must be true or false', 1],
+    ],
+  },
 };

@@ -260,6 +260,7 @@ describe('role-build', { concurrency: 4 }, () => {
       assert.ok(record?.['build_id']?.S);
     }
     assert.equal(stack.buildApi.requests(input.correlation_id).length, polls);
+    assert.match(history?.['cancelled_by']?.S ?? '', /^\S+@\S+$/);
     const again = await stack.cli(['cancel', ACCOUNT, 'iam_role#cancelled']);
     assert.equal(again.code, 4);
     const shown = await statusOf(ACCOUNT, 'iam_role#cancelled');

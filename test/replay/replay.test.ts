@@ -25,6 +25,10 @@ const SHAPES = [
   'invalid-input',
   'contested',
   'continued-as-new',
+  'resumed',
+  'resumed-trigger-unknown',
+  'resumed-continued-as-new',
+  'resumed-cancelled',
 ];
 
 describe('committed histories', () => {

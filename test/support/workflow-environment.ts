@@ -49,6 +49,8 @@ export interface BuildOptions {
   input?: Partial<RoleBuildInput>;
   /** Sent in place of an input, as a careless client might. */
   rawInput?: unknown;
+  /** The workflow's second argument. */
+  resumption?: unknown;
   /** Another than of the input's account and resource. */
   workflowId?: string;
   taskQueue?: string;
@@ -151,7 +153,11 @@ export class WorkflowEnvironment {
       workflowId,
       workflowType: { name: ROLE_BUILD_WORKFLOW_TYPE },
       taskQueue: { name: options.taskQueue ?? TASK_QUEUE },
-      input: { payloads: [defaultPayloadConverter.toPayload(argument)] },
+      input: {
+        payloads: ('resumption' in options ? [argument, options.resumption] : [argument]).map((value) =>
+          defaultPayloadConverter.toPayload(value),
+        ),
+      },
       ...(options.workflowTaskTimeoutMs === undefined
         ? {}
         : { workflowTaskTimeout: msToTs(options.workflowTaskTimeoutMs) }),

@@ -1,0 +1,84 @@
+import { parseRoleBuildId } from '../contract.ts';
+import { resumedBy, withPreviousJob, type PreviousJob } from '../domain/resumption.ts';
+import { readHistoryRecord, type HistoryRecord } from '../records/history-table.ts';
+import { readStatusRecord, type StatusRecord } from '../records/status-table.ts';
+import { describeExecution } from './build-view.ts';
+import { CliError } from './errors.ts';
+import type { Services } from './services.ts';
+import type { Target } from './target.ts';
+
+/** A build that ended before the build API had decided it. */
+export interface Resumable {
+  record: StatusRecord;
+  /** To poll on with; without it the POST is made again. */
+  build_id?: string;
+  previous_jobs: PreviousJob[];
+  requested_by?: string;
+}
+
+/**
+ * Finds the job to resume: the last one of its account and resource, as the status record tells.
+ *
+ * @throws CliError `inProgress` where it runs; `notFound` with the reason where there is nothing to resume
+ */
+export async function findResumable(services: Services, target: Target): Promise<Resumable> {
+  const record = await findEnded(services, target);
+  const build_id = pickBuildId(record, target);
+  const history = await services.dynamoDb(() => readHistoryRecord(services.tables, record.correlation_id));
+  const isOwn = history?.account_id === record.account_id && history.resource === record.resource;
+  if (history !== undefined && (!isOwn || history.job_id !== record.job_id)) {
+    throw nothing(target, `the history of request ${record.correlation_id} tells of job ${history.job_id}`);
+  }
+  return {
+    record,
+    ...(build_id === undefined ? {} : { build_id }),
+    previous_jobs: withPreviousJob(history?.previous_jobs ?? [], history ?? record),
+    ...pickRequestedBy(history),
+  };
+}
+
+async function findEnded(services: Services, target: Target): Promise<StatusRecord> {
+  const key = parseRoleBuildId(target.workflowId);
+  const latest = await describeExecution(services, { name: target.name, workflowId: target.workflowId });
+  if (latest?.status.name === 'RUNNING') {
+    const jobId = latest.raw.workflowExecutionInfo?.firstRunId ?? latest.runId;
+    throw new CliError('inProgress', `job ${jobId} is running (workflow ${target.workflowId}): nothing to resume`, {
+      fields: { workflow_id: target.workflowId, job_id: jobId },
+    });
+  }
+  const record =
+    key === undefined
+      ? undefined
+      : await services.dynamoDb(() =>
+          readStatusRecord(services.tables, { account_id: key.accountId, resource: key.resource }),
+        );
+  if (record === undefined) throw new CliError('notFound', `no build found for ${target.name}`);
+  if (target.jobId !== undefined && record.job_id !== target.jobId) {
+    throw nothing(target, `job ${record.job_id} has taken its record since`);
+  }
+  return record;
+}
+
+/** @throws CliError `notFound` unless the record tells of an end that can be resumed */
+function pickBuildId(record: StatusRecord, target: Target): string | undefined {
+  const { status, error_info: errorInfo, build_id } = record;
+  if (status === 'IN_PROGRESS') {
+    throw nothing(target, `its record is IN_PROGRESS and no workflow runs; role-build doctor finds out what is so`);
+  }
+  if (status !== 'FAILED') throw nothing(target, `it ended ${status}`);
+  const how = resumedBy(errorInfo?.Error);
+  if (how === undefined) throw nothing(target, `it ended FAILED with ${errorInfo?.Error ?? 'no error_info'}`);
+  if (how === 'trigger') return undefined;
+  if (build_id === undefined) {
+    throw nothing(target, `it ended with ${errorInfo?.Error} before the build API gave a build_id; start it again`);
+  }
+  return build_id;
+}
+
+function pickRequestedBy(history: HistoryRecord | undefined): { requested_by?: string } {
+  return history?.requested_by === undefined ? {} : { requested_by: history.requested_by };
+}
+
+function nothing(target: Target, why: string): CliError {
+  return new CliError('notFound', `nothing to resume for ${target.name}: ${why}`);
+}

@@ -1,0 +1,68 @@
+/** What `start` and `resume` do once a build was started, or was not. */
+import { BuildInProgressError, InvalidInputError, type StartedBuild } from '../start-role-build.ts';
+import { viewBuild, viewOfTemporal, type BuildView } from './build-view.ts';
+import type { CommandContext, CommandResult } from './commands.ts';
+import { CliError } from './errors.ts';
+import { describeChange, followBuild } from './follow.ts';
+import { fields } from './output.ts';
+import type { Services } from './services.ts';
+import { showBuild } from './show-build.ts';
+
+/** What is printed where the end is not waited for. */
+export interface Started extends StartedBuild {
+  /** The build was running already, and asks for the same. */
+  attached?: true;
+  /** The job that it resumes. */
+  resumes?: string;
+  /** The build that it polls on with. */
+  build_id?: string;
+}
+
+/** Prints a build that was started, or follows it to its end. */
+export async function showStarted(
+  context: CommandContext,
+  services: Services,
+  started: Started,
+  wait: boolean,
+): CommandResult {
+  const { output, json } = context;
+  if (!wait) {
+    if (json) output.json(started);
+    else output.line(fields({ ...started }));
+    return 'done';
+  }
+  const { workflow_id: workflowId, job_id: jobId } = started;
+  output.note(`${started.attached ? 'joined' : 'started'} job ${jobId} of ${workflowId}`);
+  const build = await followBuild(
+    services,
+    workflowId,
+    jobId,
+    (now) => output.note(describeChange(now)),
+    context.signal,
+  );
+  if (build.failure?.Error === 'HeldByStepFunctions') {
+    throw new CliError('inProgress', build.failure.Cause, { fields: { workflow_id: workflowId, job_id: jobId } });
+  }
+  // The table adds what Temporal does not know; where it can't be asked, the truth is known all the same.
+  const view: BuildView | undefined = await viewBuild(services, { name: workflowId, workflowId, jobId }).catch(
+    (err: unknown) => {
+      output.note(`role-build: the record can't be read: ${(err as Error).message}`);
+      return undefined;
+    },
+  );
+  const shown = view ?? viewOfTemporal(workflowId, build);
+  showBuild(context, shown);
+  return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
+}
+
+/** @throws CliError that says why a build was not started */
+export function refused(err: unknown): never {
+  if (err instanceof BuildInProgressError) {
+    throw new CliError('inProgress', err.message, {
+      fields: { workflow_id: err.workflowId, job_id: err.jobId },
+      cause: err,
+    });
+  }
+  if (err instanceof InvalidInputError) throw new CliError('usage', err.message, { fields: { faults: err.faults } });
+  throw err;
+}

@@ -1,0 +1,63 @@
+/** A build that goes on where an earlier job of the same request stopped. */
+import { clip, type ErrorInfo, type FailureName } from './failures.ts';
+import type { Job } from './identity.ts';
+import type { RecordStatus } from './record-status.ts';
+
+/** How an earlier job of a request ended, as the history record's `previous_jobs` keeps it. */
+export interface PreviousJob extends Job {
+  status: RecordStatus;
+  updated_at?: string;
+  build_id?: string;
+  error_info?: ErrorInfo;
+}
+
+/** What a resumed build takes over: the workflow's second argument. Plain JSON. */
+export interface Resumption {
+  /** The job whose record it takes over; both puts hold only where that job holds the record. */
+  resumes: string;
+  /** The build to poll on with. Without it, the POST is made again. */
+  build_id?: string;
+  /** Oldest first; the last is the job that it resumes. */
+  previous_jobs: PreviousJob[];
+}
+
+/**
+ * How each failure is resumed: `poll` goes on with the recorded `build_id`, since the build itself may have gone on;
+ * `trigger` makes the POST again with the same request ID, since nobody knows whether it was taken.
+ */
+export const RESUMABLE = {
+  BuildApiUnavailable: 'poll',
+  BuildDeadlineExceeded: 'poll',
+  ExecutionLost: 'poll',
+  BuildTriggerUnknown: 'trigger',
+} as const satisfies Partial<Record<FailureName, 'poll' | 'trigger'>>;
+
+export function resumedBy(error: string | undefined): 'poll' | 'trigger' | undefined {
+  return error !== undefined && Object.hasOwn(RESUMABLE, error)
+    ? RESUMABLE[error as keyof typeof RESUMABLE]
+    : undefined;
+}
+
+/** An item holds at most 400 KB, and its own end needs most of that. */
+const PREVIOUS_JOBS_MAX_BYTES = 48 * 1024;
+const PREVIOUS_CAUSE_MAX_CHARACTERS = 1_024;
+
+/** The earlier jobs and one more, with shortened causes; where they would crowd out the record itself, the oldest go. */
+export function withPreviousJob(earlier: readonly PreviousJob[], ended: PreviousJob): PreviousJob[] {
+  const jobs = [...earlier, shortened(ended)];
+  while (jobs.length > 1 && Buffer.byteLength(JSON.stringify(jobs)) > PREVIOUS_JOBS_MAX_BYTES) jobs.shift();
+  return jobs;
+}
+
+function shortened({ job_id, start_at, status, updated_at, build_id, error_info }: PreviousJob): PreviousJob {
+  return {
+    job_id,
+    start_at,
+    status,
+    ...(updated_at === undefined ? {} : { updated_at }),
+    ...(build_id === undefined ? {} : { build_id }),
+    ...(error_info === undefined
+      ? {}
+      : { error_info: { Error: error_info.Error, Cause: clip(error_info.Cause, PREVIOUS_CAUSE_MAX_CHARACTERS) } }),
+  };
+}

@@ -1,0 +1,134 @@
+/** Which records may become another job's, beyond newer and older: Step Functions' and those of a job to resume. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import type { Job } from '../../src/domain/identity.ts';
+import type { Resumption } from '../../src/domain/resumption.ts';
+import { historyRequestOf, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { endHistoryRecord, putHistoryRecord } from '../../src/records/history-table.ts';
+import { endStatusRecord, putStatusRecord } from '../../src/records/status-table.ts';
+import { sampleInput } from '../domain/sample-input.ts';
+import { itemOf, JOB, NEWER, OLDER, tables, useDynamoDb, type Item } from './tables-fixture.ts';
+
+useDynamoDb();
+
+const EXECUTION: Job = { ...OLDER, job_id: 'arn:aws:states:eu-west-1:123456789012:execution:orchestrator:e-1' };
+
+/** Of each test its own. */
+let input: RoleBuildInput;
+let count = 0;
+beforeEach(() => {
+  count += 1;
+  input = { ...sampleInput(), ddb_composite_sort_key: `iam_role#${count}`, correlation_id: `request-${count}` };
+});
+
+type More = Partial<RoleBuildInput>;
+const TABLES = {
+  status: {
+    put: (job: Job, resumption?: Resumption, more: More = {}) =>
+      putStatusRecord(tables, { ...input, ...more }, job, resumption),
+    end: (job: Job) =>
+      endStatusRecord(tables, { account_id: '123456789012', resource: input.ddb_composite_sort_key }, job, FAILED),
+    item: () =>
+      itemOf('status-records', {
+        account_id: { S: '123456789012' },
+        resource: { S: input.ddb_composite_sort_key },
+      }),
+  },
+  history: {
+    put: (job: Job, resumption?: Resumption, more: More = {}) =>
+      putHistoryRecord(tables, historyRequestOf({ ...input, ...more }, resumption), job),
+    end: (job: Job) => endHistoryRecord(tables, historyRequestOf(input), job, FAILED, false),
+    item: () => itemOf('history-records', { request_id: { S: input.correlation_id } }),
+  },
+} as const;
+const FAILED = { status: 'FAILED', error_info: { Error: 'BuildDeadlineExceeded', Cause: 'too long' } } as const;
+
+async function assertRefused(item: () => Promise<Item | undefined>, write: () => Promise<boolean>): Promise<void> {
+  const before = await item();
+  assert.equal(await write(), false);
+  assert.deepEqual(await item(), before);
+}
+
+for (const [table, { put, end, item }] of Object.entries(TABLES)) {
+  describe(`a ${table} record of Step Functions`, () => {
+    test('that is IN_PROGRESS is left alone', async () => {
+      await put(EXECUTION);
+      await assertRefused(item, () => put(JOB));
+    });
+
+    test('that is IN_PROGRESS is replaced by a build that takes over', async () => {
+      await put(EXECUTION);
+      assert.equal(await put(JOB, undefined, { take_over: true }), true);
+      assert.equal((await item())?.['job_id']?.S, JOB.job_id);
+    });
+
+    test('that has ended is replaced as any other', async () => {
+      await put(EXECUTION);
+      await end(EXECUTION);
+      assert.equal(await put(JOB), true);
+    });
+
+    test('that is newer is not replaced, not by a build that takes over either', async () => {
+      await put({ ...NEWER, job_id: EXECUTION.job_id });
+      await assertRefused(item, () => put(JOB, undefined, { take_over: true }));
+    });
+  });
+
+  describe(`a ${table} record to resume`, () => {
+    const resumption: Resumption = { resumes: OLDER.job_id, build_id: 'b', previous_jobs: [{ ...OLDER, ...FAILED }] };
+
+    test("becomes the new job's, with the build to poll on with", async () => {
+      await put(OLDER);
+      await end(OLDER);
+      assert.equal(await put(JOB, resumption), true);
+      const found = await item();
+      assert.equal(found?.['job_id']?.S, JOB.job_id);
+      assert.equal(found['status']?.S, 'IN_PROGRESS');
+      assert.equal(found['build_id']?.S, 'b');
+      assert.equal(found['error_info'], undefined);
+      assert.equal(found['previous_jobs']?.L?.length, table === 'history' ? 1 : undefined);
+    });
+
+    test('is put where it is missing, and again by the same job', async () => {
+      assert.equal(await put(JOB, resumption), true);
+      assert.equal(await put(JOB, resumption), true);
+    });
+
+    test('of yet another job is left alone, though it is older', async () => {
+      await put({ ...OLDER, job_id: 'in-between' });
+      await assertRefused(item, () => put(JOB, resumption));
+    });
+
+    test('of the job itself, ended, is left alone', async () => {
+      await put(JOB, resumption);
+      await end(JOB);
+      await assertRefused(item, () => put(JOB, resumption));
+    });
+  });
+}
+
+describe('the last write of a history record', () => {
+  test('leaves an IN_PROGRESS one of Step Functions alone, unless the build takes over', async () => {
+    const { put, item } = TABLES.history;
+    await put(EXECUTION);
+    const request = historyRequestOf(input);
+    await assertRefused(item, () => endHistoryRecord(tables, request, JOB, FAILED, true));
+    const takingOver = historyRequestOf({ ...input, take_over: true });
+    assert.equal(await endHistoryRecord(tables, takingOver, JOB, FAILED, true), true);
+  });
+
+  test('fills in how the jobs before ended, and takes that out where there are none', async () => {
+    const { item } = TABLES.history;
+    const resumption: Resumption = { resumes: OLDER.job_id, previous_jobs: [{ ...OLDER, ...FAILED }] };
+    assert.equal(await endHistoryRecord(tables, historyRequestOf(input, resumption), JOB, FAILED, true), true);
+    assert.deepEqual((await item())?.['previous_jobs']?.L?.[0]?.M?.['job_id'], { S: OLDER.job_id });
+    assert.equal(await endHistoryRecord(tables, historyRequestOf(input), NEWER, FAILED, true), true);
+    assert.equal((await item())?.['previous_jobs'], undefined);
+  });
+
+  test('says who cancelled', async () => {
+    const end = { status: 'CANCELLED', cancelled_by: 'somebody@host' } as const;
+    assert.equal(await endHistoryRecord(tables, historyRequestOf(input), JOB, end, true), true);
+    assert.deepEqual((await TABLES.history.item())?.['cancelled_by'], { S: 'somebody@host' });
+  });
+});
