@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { workflowIdOf } from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../end-to-end/harness.ts';
+import { changedWorker, type ChangedWorker } from './changed-worker.ts';
+
+/** The change: a pause before the POST. Once as CONTRIBUTING.md says, and once without its guard. */
+const BEFORE_THE_POST = "showStep(progress, 'TriggerBuild');";
+const IMPORTS = '  upsertMemo,\n';
+const PAUSE = "await sleep(1000, { summary: 'pause before the POST' });";
+const GUARDED = `if (patched('pause-before-the-post')) ${PAUSE}`;
+
+let stack: TestStack;
+let connection: Connection;
+const versions: ChangedWorker[] = [];
+const versionWith = async (statement: string): Promise<ChangedWorker> => {
+  const version = await changedWorker([
+    [IMPORTS, `${IMPORTS}  patched,\n  sleep,\n`],
+    [BEFORE_THE_POST, `${statement}\n      ${BEFORE_THE_POST}`],
+  ]);
+  versions.push(version);
+  return version;
+};
+
+before(async () => {
+  stack = await startTestStack();
+  connection = await Connection.connect({ address: stack.temporal.address });
+});
+after(async () => {
+  await connection.close();
+  await stack.stop();
+  await Promise.all(versions.map((version) => version.remove()));
+});
+
+const historyOf = (input: RoleBuildInput) =>
+  new Client({ connection }).workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)).fetchHistory();
+const pauses = async (input: RoleBuildInput) =>
+  (await historyOf(input)).events?.filter(({ userMetadata }) =>
+    Buffer.from(userMetadata?.summary?.data ?? '')
+      .toString()
+      .includes('pause before the POST'),
+  ).length;
+
+it('a build that an old worker started is ended by a new one, whose workflow was changed under `patched`', async () => {
+  const [unguarded, guarded] = await Promise.all([versionWith(PAUSE), versionWith(GUARDED)]);
+  const old = await stack.startWorker();
+  const input = inputFor(stack, 'in-flight', { polls: 2 }, { poll_interval_seconds: 3 });
+  const ended = stack.build(input);
+  await until('the old worker has polled once', () => stack.buildApi.requests(input.correlation_id).length === 2);
+  await old.stop();
+  assert.equal(await old.exited, 0);
+
+  // Without the guard the new code contradicts the history: the build waits, and nothing of it is lost.
+  const wrong = await stack.startWorker({ program: unguarded.program });
+  await until('the unguarded change is noticed', () => /non-?determinis/i.test(wrong.output()));
+  await wrong.stop();
+  assert.equal((await stack.records(input)).status?.['status']?.S, 'IN_PROGRESS');
+
+  await stack.startWorker({ program: guarded.program });
+  const { code, json } = await ended;
+  assert.equal(code, 0);
+  assert.equal(json['status'], 'COMPLETE');
+  const requests = stack.buildApi.requests(input.correlation_id);
+  assert.deepEqual(
+    requests.map(({ method }) => method),
+    ['POST', 'GET', 'GET', 'GET'],
+  );
+  const { status, history } = await stack.records(input);
+  for (const record of [status, history]) assert.equal(record?.['status']?.S, 'COMPLETE');
+  assert.equal(await pauses(input), 0);
+
+  const next = inputFor(stack, 'after', { polls: 0 });
+  assert.equal((await stack.build(next)).code, 0);
+  assert.equal(await pauses(next), 1);
+});
