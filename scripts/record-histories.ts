@@ -51,6 +51,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'poll-unavailable': { simulate: { status: three({ status: 503 }) } },
   'poll-gone': { simulate: { status: [{ status: 404 }] } },
   'upsert-failed': { dynamoDb: { operation: 'PutItem', table: STATUS_TABLE_NAME, faults: three('throttle') } },
+  'upsert-failed-late-put': { dynamoDb: { operation: 'PutItem', table: STATUS_TABLE_NAME, faults: three('throttle') } },
   'insert-failed': { dynamoDb: { operation: 'PutItem', table: HISTORY_TABLE_NAME, faults: three('throttle') } },
   'last-write-waited': {
     simulate: { polls: 0 },

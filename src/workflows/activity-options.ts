@@ -34,5 +34,11 @@ export const poll = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 } satisfies LocalActivityOptions;
 
+/**
+ * How long a put that was given up may still be on its way. An attempt waits 10 s for its answer; one that is carried out only
+ * after the end was written would leave a record IN_PROGRESS for ever.
+ */
+export const LATE_PUT_MS = 15_000;
+
 /** The durable wait between rounds of attempts at a last write. */
 export const LAST_WRITE_WAIT = { firstMs: 30_000, backoffCoefficient: 2, maxMs: 600_000 } as const;

@@ -1,8 +1,8 @@
-import { ActivityFailure, CancellationScope, proxyActivities, sleep } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, patched, proxyActivities, sleep } from '@temporalio/workflow';
 import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from '../activities/types.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
-import { LAST_WRITE_WAIT, recordWrite } from './activity-options.ts';
+import { LAST_WRITE_WAIT, LATE_PUT_MS, recordWrite } from './activity-options.ts';
 import { code, showStep } from './details.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
 import type { Ending, Progress } from './progress.ts';
@@ -20,6 +20,9 @@ export async function writeEnding(input: RoleBuildInput, job: Job, progress: Pro
   if (progress.record === 'absent' || !hasInputShape(input)) return;
   await CancellationScope.nonCancellable(async () => {
     const writes = lastWritesOf(input, job, progress, ending);
+    if (progress.record === 'unknown' && patched('wait-for-a-late-put')) {
+      await sleep(LATE_PUT_MS, { summary: 'UpsertRequestRecord: wait for an attempt that may still take effect' });
+    }
     if (!progress.ended_record && progress.record !== 'contested') {
       await untilRight(input, progress, writes.record);
     }

@@ -16,6 +16,7 @@ const SHAPES = [
   'poll-retried',
   'poll-unavailable',
   'upsert-failed',
+  'upsert-failed-late-put',
   'insert-failed',
   'last-write-waited',
   'deadline-in-wait',

@@ -104,6 +104,19 @@ describe('a step that failed', () => {
   });
 });
 
+describe('a first put that was given up', () => {
+  it('may still take effect: the end is written only once it can no longer', async (t) => {
+    const build = await environment.start(t, {
+      upsertRequestRecord: always(failure('RecordWriteFailed', 'no answer')),
+    });
+    await build.end();
+    const lastPut = build.attemptsAt('upsertRequestRecord').at(-1);
+    const [lastWrite] = build.attemptsAt('updateFailedRecord');
+    assert.ok(lastPut?.endedMs !== undefined && lastWrite !== undefined);
+    assert.ok(lastWrite.startedMs - lastPut.endedMs >= 15_000);
+  });
+});
+
 describe('a worker that died in the last attempt', () => {
   const steps = [
     { step: 'upsertRequestRecord', Error: 'RecordWriteFailed', timeout: 'START_TO_CLOSE' },
