@@ -16,7 +16,7 @@ export interface HostPort {
   port: number;
 }
 
-interface Setting<T> {
+export interface Setting<T> {
   /** Empty where nothing is meant: then `parse` takes the empty text. */
   default?: string;
   requiredBy?: 'worker';
@@ -56,6 +56,11 @@ export const SETTINGS = {
     parse: requestHeaderName,
   }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
+  TEMPORAL_UI_URL: setting({
+    default: '',
+    meaning: "where Temporal's Web UI is, such as `http://localhost:8233`; the command line links to it",
+    parse: webAddress,
+  }),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -107,6 +112,7 @@ export const CLIENT_SETTINGS = [
   'ROLE_BUILD_TASK_QUEUE',
   'STATUS_TABLE',
   'HISTORY_TABLE',
+  'TEMPORAL_UI_URL',
 ] as const satisfies SettingName[];
 
 function text(value: string): string {
@@ -132,6 +138,17 @@ function requestHeaderName(value: string): string | undefined {
     throw new Error(`must be a header that is not sent already, not "${value}"`);
   }
   return value;
+}
+
+/** @returns the address without a slash at its end */
+function webAddress(value: string): string | undefined {
+  if (value === '') return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // The value itself is not repeated: it may hold a password by mistake.
+  if (url === undefined || !/^https?:\/\/[^/?#\\@\s]+(\/[^?#\\\s]*)?$/i.test(value)) {
+    throw new Error('must be an address such as http://localhost:8233, without credentials, query or fragment');
+  }
+  return url.href.replace(/\/+$/, '');
 }
 
 function number(value: string, min: number, max: number): number {

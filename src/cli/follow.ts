@@ -1,6 +1,6 @@
 import { STATE_NAMES } from '../activities/types.ts';
 import { WAIT_SUMMARY } from '../contract.ts';
-import { newBuildHistory, takeEvent, type BuildHistory } from './build-history.ts';
+import { newBuildHistory, recordOf, takeEvent, type BuildHistory } from './build-history.ts';
 import { historyEvents } from './history-events.ts';
 import type { Services } from './services.ts';
 
@@ -31,7 +31,7 @@ export async function followBuild(
 /** A change as one line for a person. */
 export function describeChange(build: BuildHistory): string {
   const { current, closed } = build;
-  if (closed !== undefined) return `ended: ${build.outcome?.status ?? closed}`;
+  if (closed !== undefined) return `ended: ${recordOf(build).status}`;
   if (current === undefined) return `started: job ${build.job_id}`;
   const attempts = current.attempts > 1 ? ` (attempt ${current.attempts})` : '';
   if (current.step === WAIT_SUMMARY) return `${current.step}: next poll at ${build.next_poll_at}`;

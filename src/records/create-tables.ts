@@ -8,13 +8,22 @@ import {
   type DynamoDBClient,
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
+import { addHistoryIndex, HISTORY_INDEX, type IndexSetUp } from './history-index.ts';
 import type { RecordTables } from './write.ts';
 
 const READY_WITHIN_SECONDS = 120;
 
-/** Both tables with the original's keys; all key attributes are strings. */
+/** Both tables with the original's keys, and an index of ours; all key attributes are strings. */
 function definitions({ statusTable, historyTable }: RecordTables): CreateTableCommandInput[] {
-  return [table(statusTable, ['account_id', 'resource']), table(historyTable, ['request_id'])];
+  const history = table(historyTable, ['request_id']);
+  return [
+    table(statusTable, ['account_id', 'resource']),
+    {
+      ...history,
+      AttributeDefinitions: [...(history.AttributeDefinitions ?? []), ...HISTORY_INDEX.attributes],
+      GlobalSecondaryIndexes: [HISTORY_INDEX.definition],
+    },
+  ];
 }
 
 function table(TableName: string, keys: readonly string[]): CreateTableCommandInput {
@@ -29,12 +38,14 @@ function table(TableName: string, keys: readonly string[]): CreateTableCommandIn
 export interface TableSetUp {
   name: string;
   created: boolean;
+  /** Of the history table. */
+  index?: IndexSetUp;
 }
 
 /**
- * Creates the tables that are missing and waits until both can be used; safe to repeat.
+ * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat.
  *
- * @throws Error where a table of that name has other keys
+ * @throws Error where a table or index of that name has other keys
  */
 export async function createTables(client: DynamoDBClient, tables: RecordTables): Promise<TableSetUp[]> {
   const done: TableSetUp[] = [];
@@ -46,7 +57,9 @@ export async function createTables(client: DynamoDBClient, tables: RecordTables)
       throw new Error(`table ${name} has the key ${found}, not ${describeKeys(definition)}`);
     }
     await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName: name });
-    done.push({ name, created: found === undefined });
+    const created = found === undefined;
+    if (definition.GlobalSecondaryIndexes === undefined) done.push({ name, created });
+    else done.push({ name, created, index: await addHistoryIndex(client, name, created) });
   }
   return done;
 }
