@@ -136,7 +136,8 @@ async function filledIn(
   return input;
 }
 
-async function contentOf(file: string, stdin: NodeJS.ReadableStream, what: string): Promise<string> {
+/** @param file `-` is stdin @throws CliError `usage` where it can't be read */
+export async function contentOf(file: string, stdin: NodeJS.ReadableStream, what: string): Promise<string> {
   if (file === '-') return text(stdin);
   try {
     return await readFile(file, 'utf8');
