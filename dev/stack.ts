@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -65,7 +66,8 @@ export interface WorkerOptions {
 
 export interface CliOptions {
   settings?: Record<string, string>;
-  stdin?: string;
+  /** All of it, or a stream to write it to while the command runs. */
+  stdin?: string | Readable;
   onStderr?: (chunk: string) => void;
 }
 
@@ -171,7 +173,8 @@ function startCli(args: readonly string[], settings: Record<string, string>, opt
   child.stdin.on('error', () => {
     // A command that does not read its input may end before it was written.
   });
-  child.stdin.end(options.stdin ?? '');
+  if (options.stdin instanceof Readable) options.stdin.pipe(child.stdin);
+  else child.stdin.end(options.stdin ?? '');
   if (options.onStderr !== undefined) child.stderr.setEncoding('utf8').on('data', options.onStderr);
   const ended = once(child, 'close') as Promise<[number | null]>;
   const result = Promise.all([text(child.stdout), text(child.stderr), ended]).then(([stdout, stderr, [code]]) => ({

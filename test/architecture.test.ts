@@ -19,6 +19,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'contract.ts',
     'domain/',
     'records/',
+    // doctor asks the build API itself, as --ask-api says.
+    'build-api/',
     'activities/types.ts',
     'start-role-build.ts',
     'config.ts',

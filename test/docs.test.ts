@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { FINDINGS } from '../src/cli/doctor/kinds.ts';
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { SETTINGS } from '../src/config.ts';
 import { FAILURES, REFUSALS } from '../src/domain/failures.ts';
@@ -57,6 +58,10 @@ describe('the docs say what the code does', () => {
       table('docs/failures.md', '| failure ').map(([name]) => name),
       Object.keys(REFUSALS),
     );
+  });
+
+  it('docs/doctor.md names every finding and its meaning', () => {
+    assert.deepEqual(table('docs/doctor.md', '| finding '), Object.entries(FINDINGS));
   });
 
   it('README names every command', () => {

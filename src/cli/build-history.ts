@@ -235,5 +235,9 @@ function stepName(activityType: string): string {
 
 function looksLikeInput(value: unknown): value is RoleBuildInput {
   const input = value as Partial<RoleBuildInput> | null | undefined;
-  return typeof input?.build_body === 'object' && typeof input.ddb_composite_sort_key === 'string';
+  return (
+    typeof input?.build_body === 'object' &&
+    input.build_body !== null &&
+    typeof input.ddb_composite_sort_key === 'string'
+  );
 }

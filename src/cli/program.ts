@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Environment } from '../config.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
+import type { DoctorOptions } from './doctor.ts';
 import { CliError } from './errors.ts';
 import { EXIT_CODES, type ExitReason } from './exit-codes.ts';
 import { createOutput, type Output } from './output.ts';
@@ -155,6 +156,18 @@ function buildProgram(run: Run, streams: CliStreams): Command {
     .action((account: string | undefined, resource: string | undefined, options: ResumeOptions) =>
       run(async (context) => (await import('./resume.ts')).resume(context, account, resource, options)),
     );
+
+  command(program, 'doctor', 'compare both tables with Temporal, list what is not right, and mend it')
+    .option('--fix', 'mend what is safe to mend; asks before each')
+    .option('--yes', 'with --fix: mend without asking')
+    .option('--ask-api', 'ask the build API what became of builds that Temporal lost')
+    .option('--url <url>', 'with --ask-api: where the build API is')
+    .option(
+      '--encrypted-jwt-file <file>',
+      "with --ask-api: file with your encrypted credential ('-' = stdin; default: the variable ENCRYPTED_JWT)",
+    )
+    .addHelpText('after', example('role-build doctor --fix'))
+    .action((options: DoctorOptions) => run(async (context) => (await import('./doctor.ts')).doctor(context, options)));
 
   return program;
 }

@@ -152,6 +152,7 @@ export async function credentialFile(
   return (await contentOf(options.encryptedJwtFile, stdin, 'the credential')).trim();
 }
 
+/** @param file `-` is stdin @throws CliError `usage` where it can't be read */
 async function contentOf(file: string, stdin: NodeJS.ReadableStream, what: string): Promise<string> {
   if (file === '-') return text(stdin);
   try {

@@ -34,42 +34,65 @@ export async function setup(context: CommandContext): CommandResult {
   return 'done';
 }
 
-/** @returns the names that were missing */
-async function registerSearchAttributes(services: Services): Promise<string[]> {
+/** A search attribute as the namespace has it and as it must be. */
+export interface SearchAttributeCheck {
+  name: string;
+  type: string;
+  wanted: IndexedValueType;
+  /** `undefined` where it is not registered. */
+  found: IndexedValueType | undefined;
+}
+
+/** Looks at the search attributes and changes nothing. */
+export async function checkSearchAttributes(services: Services): Promise<SearchAttributeCheck[]> {
   const { connection, namespace } = services;
   const { customAttributes } = await services.temporal(() =>
     connection.operatorService.listSearchAttributes({ namespace }),
   );
-  const missing: Record<string, IndexedValueType> = {};
-  for (const { name, type } of Object.values(searchAttributes)) {
-    const wanted = encodeSearchAttributeIndexedValueType(type) as IndexedValueType;
-    const found = customAttributes?.[name];
-    if (found === undefined) missing[name] = wanted;
-    else if (found !== wanted) {
-      throw new CliError(
-        'unreachable',
-        `search attribute ${name} has another type in namespace ${namespace} than ${type}`,
-      );
-    }
-  }
-  const names = Object.keys(missing);
-  if (names.length === 0) return names;
+  return Object.values(searchAttributes).map(({ name, type }) => ({
+    name,
+    type,
+    wanted: encodeSearchAttributeIndexedValueType(type) as IndexedValueType,
+    found: customAttributes?.[name],
+  }));
+}
+
+/** Registers search attributes that are missing; {@link untilUsable} says when they can be used. */
+export async function addSearchAttributes(services: Services, missing: readonly SearchAttributeCheck[]): Promise<void> {
+  const { connection, namespace } = services;
+  const types = Object.fromEntries(missing.map(({ name, wanted }) => [name, wanted]));
   try {
     await services.temporal(() =>
-      connection.operatorService.addSearchAttributes({ namespace, searchAttributes: missing }),
+      connection.operatorService.addSearchAttributes({ namespace, searchAttributes: types }),
     );
   } catch (err) {
     // Someone else's setup was faster.
     if (!isGrpcServiceError(err) || (err.code as number) !== GRPC_STATUS.ALREADY_EXISTS) throw err;
   }
-  return names;
+}
+
+/** @returns the names that were missing */
+async function registerSearchAttributes(services: Services): Promise<string[]> {
+  const checks = await checkSearchAttributes(services);
+  const other = checks.find(({ found, wanted }) => found !== undefined && found !== wanted);
+  if (other !== undefined) {
+    throw new CliError(
+      'unreachable',
+      `search attribute ${other.name} has another type in namespace ${services.namespace} than ${other.type}`,
+    );
+  }
+  const missing = checks.filter(({ found }) => found === undefined);
+  if (missing.length > 0) await addSearchAttributes(services, missing);
+  return missing.map(({ name }) => name);
 }
 
 /** A start that comes right after must not be refused, so wait until a query can name every attribute. */
-async function untilUsable({ client, temporal: call }: Services, areNew: boolean): Promise<void> {
-  const query = Object.values(searchAttributes)
-    .map(({ name }) => `${name} IS NOT NULL`)
-    .join(' AND ');
+export async function untilUsable(
+  { client, temporal: call }: Services,
+  areNew: boolean,
+  names: readonly string[] = Object.keys(searchAttributes),
+): Promise<void> {
+  const query = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
   const giveUpAt = performance.now() + USABLE_WITHIN_MS;
   for (;;) {
     try {

@@ -31,6 +31,35 @@ export interface TableSetUp {
   created: boolean;
 }
 
+/** A table as it is and as it must be. */
+export interface TableCheck {
+  name: string;
+  /** Its key in words, such as `request_id (HASH, S)`. */
+  wanted: string;
+  /** `undefined` where there is no such table. */
+  found: string | undefined;
+  /** Creates it, unless someone else was faster, and waits until it can be used. */
+  create(): Promise<void>;
+}
+
+/** Looks at both tables and changes nothing. */
+export async function checkTables(client: DynamoDBClient, tables: RecordTables): Promise<TableCheck[]> {
+  const checks: TableCheck[] = [];
+  for (const definition of definitions(tables)) {
+    const name = definition.TableName ?? '';
+    checks.push({
+      name,
+      wanted: describeKeys(definition),
+      found: await keysOf(client, name),
+      create: async () => {
+        await create(client, definition);
+        await untilUsable(client, name);
+      },
+    });
+  }
+  return checks;
+}
+
 /**
  * Creates the tables that are missing and waits until both can be used; safe to repeat.
  *
@@ -38,17 +67,17 @@ export interface TableSetUp {
  */
 export async function createTables(client: DynamoDBClient, tables: RecordTables): Promise<TableSetUp[]> {
   const done: TableSetUp[] = [];
-  for (const definition of definitions(tables)) {
-    const name = definition.TableName ?? '';
-    const found = await keysOf(client, name);
-    if (found === undefined) await create(client, definition);
-    else if (found !== describeKeys(definition)) {
-      throw new Error(`table ${name} has the key ${found}, not ${describeKeys(definition)}`);
-    }
-    await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName: name });
+  for (const { name, wanted, found, create: createIt } of await checkTables(client, tables)) {
+    if (found === undefined) await createIt();
+    else if (found !== wanted) throw new Error(`table ${name} has the key ${found}, not ${wanted}`);
+    else await untilUsable(client, name);
     done.push({ name, created: found === undefined });
   }
   return done;
+}
+
+async function untilUsable(client: DynamoDBClient, TableName: string): Promise<void> {
+  await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName });
 }
 
 async function keysOf(client: DynamoDBClient, TableName: string): Promise<string | undefined> {

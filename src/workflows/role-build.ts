@@ -8,14 +8,14 @@ import {
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, type RoleBuildOutcome } from '../contract.ts';
-import { checkBuildStatus } from '../domain/build-status.ts';
+import { checkBuildStatus, generateBuildStatusErrorMessage } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
-import { endingOf, failed, generateBuildStatusErrorMessage, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
+import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
