@@ -126,7 +126,7 @@ describe('doctor', () => {
       workflowId: 'an ID of another client',
       taskQueue: 'role-builds',
       args: [input],
-      workflowExecutionTimeout: '4 s',
+      workflowExecutionTimeout: '12 s',
     });
     await until('its records are there', async () => (await stack.records(input)).history !== undefined);
     assert.deepEqual((await stack.doctor()).findings, []);
