@@ -32,7 +32,9 @@ export function createRecordActivities(
   ): Promise<Holder> =>
     recordWrite(async () => {
       const ending = { status, ...pickBuildId(end), ...more };
-      if (await endHistoryRecord(tables, end.request, end.job, ending, end.may_create)) return null;
+      // A first put that took effect unanswered shows in the status record by now: then there are to be both records.
+      const mayCreate = end.may_create || (await readStatusRecord(tables, end.request))?.job_id === end.job.job_id;
+      if (await endHistoryRecord(tables, end.request, end.job, ending, mayCreate)) return null;
       const found = await readHistoryRecord(tables, end.request.correlation_id);
       return isOfAnother(found, end.request) ? null : newerHolder(found, end.job);
     });

@@ -40,6 +40,8 @@ const CASES: readonly Case[] = [
   { name: 'post-hang', simulate: post({ hang: true }), posts: 2, gets: 1 },
   { name: 'post-hang-not-taken', simulate: post({ hang: true, takes_effect: false }), posts: 2, gets: 1 },
   { name: 'get-mid-body', simulate: get({ drop: 'mid-body' }), posts: 1, gets: 2 },
+  { name: 'get-reset-mid-body', simulate: get({ drop: 'reset-mid-body' }), posts: 1, gets: 2 },
+  { name: 'post-reset-mid-body', simulate: post({ drop: 'reset-mid-body' }), posts: 2, gets: 1 },
   { name: 'post-mid-body', simulate: post({ drop: 'mid-body' }), posts: 2, gets: 1 },
   { name: 'get-reset', simulate: get({ drop: 'after' }), posts: 1, gets: 2 },
   {

@@ -37,7 +37,7 @@ function brokenByRecords(truth: Truth, job: Job): Violation[] {
   const found: Violation[] = [];
   for (const [which, item, missingIsRight] of [
     ['status', status, mayLackRecord(job)],
-    ['history', history, mayLackHistory(job, history)],
+    ['history', history, mayLackHistory(job, status, history)],
   ] as const) {
     const complain = (what: string) =>
       found.push(wrong(`${nameOf(job)} ended ${end}, but its ${which} record ${what}`));
@@ -63,9 +63,11 @@ function mayLackRecord(job: Job): boolean {
   return isRefusal(job) || job.upserted !== null;
 }
 
-function mayLackHistory(job: Job, history: RawItem | undefined): boolean {
+/** Where the status record may be missing too, and is; and where the request ID is another resource's. */
+function mayLackHistory(job: Job, status: RawItem | undefined, history: RawItem | undefined): boolean {
   const ofAnother = history !== undefined && text(history, 'resource') !== job.input.ddb_composite_sort_key;
-  return isRefusal(job) || job.upserted === undefined || ofAnother;
+  const unwritten = job.upserted === undefined && text(status, 'job_id') !== job.job_id;
+  return isRefusal(job) || unwritten || ofAnother;
 }
 
 function isRefusal({ failure }: Job): boolean {

@@ -55,6 +55,7 @@ function kindOf(fault: Fault): string {
   if (hang === true) return `build API: no answer in time${taken}`;
   if (drop === 'before') return 'build API: connection broken, not taken';
   if (drop === 'after') return 'build API: reset, taken';
+  if (drop === 'reset-mid-body') return 'build API: reset in the middle of the body';
   if (drop === 'mid-body') return 'build API: broken in the middle of the body';
   if (status !== undefined && status >= 500) return 'build API: 5xx';
   if (status !== undefined && status >= 400) {

@@ -9,7 +9,7 @@ import { KeptWorker } from './kept-worker.ts';
 import type { Report } from './report.ts';
 import { TIMEOUT_SECONDS, type Event, type PlannedStart, type Schedule } from './schedule.ts';
 import { withClient } from './truth.ts';
-import { lost, type Violation } from './violation.ts';
+import { lost, wrong, type Violation } from './violation.ts';
 
 /** How long builds may take to end after the last fault: two rounds of a last write, and waits for dead workers. */
 const REST_MS = 150_000;
@@ -35,7 +35,7 @@ export async function runSchedule(schedule: Schedule, report: Report): Promise<V
     dynamoDb.length = 0;
     await worker.settle();
     const violations = await stack.conclude(report, REST_MS);
-    const more = [...(await unknownJobs(stack, started)), ...worker.faults];
+    const more = [...(await unknownJobs(stack, started)), ...(await doctorsFindings(stack)), ...worker.faults];
     for (const { kind } of more) report.violations[kind] += 1;
     report.schedules += 1;
     return [...violations, ...more];
@@ -132,4 +132,10 @@ async function unknownJobs(stack: FaultStack, started: readonly string[]): Promi
     for await (const { runId } of client.workflow.list()) known.add(runId);
     return started.filter((id) => !known.has(id)).map((id) => lost(`job ${id} was started, and is not there`));
   });
+}
+
+/** What the command that people would run says of the same tables and the same server. */
+async function doctorsFindings(stack: FaultStack): Promise<Violation[]> {
+  const { code, stdout, stderr } = await stack.cli(['doctor', '--json']);
+  return code === 0 ? [] : [wrong(`doctor ended with ${code}: ${stdout}${stderr}`)];
 }

@@ -59,7 +59,7 @@ const anyFault: fc.Arbitrary<Fault> = fc.oneof(
     { status: 429, headers: { 'retry-after': '1' } },
     { status: 503, headers: { 'retry-after': '5' } },
   ),
-  fc.constantFrom<Fault>({ drop: 'before' }, { drop: 'after' }, { drop: 'mid-body' }),
+  fc.constantFrom<Fault>({ drop: 'before' }, { drop: 'after' }, { drop: 'mid-body' }, { drop: 'reset-mid-body' }),
   fc.constantFrom<Fault>({ hang: true }, { hang: true, takes_effect: false }, { delay_ms: 1_500 }),
   fc.constantFrom<Fault>(
     { status: 302, headers: { location: 'http://127.0.0.1:9/' } },
