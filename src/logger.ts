@@ -30,6 +30,9 @@ const PINO_LEVELS = {
   ERROR: 'error',
 } as const satisfies Record<TemporalLogLevel, string>;
 
+/** What the SDK adds to a line of a task, above all at `trace`: inputs and results, in Base64 where not encrypted. */
+const NOT_FOR_A_LOG = ['task', 'taskEncoded', 'start', 'jobs'] as const;
+
 /** Lets the Temporal SDK, its native half included, log through pino. */
 export class TemporalPinoLogger implements TemporalLogger {
   readonly #logger: Logger;
@@ -44,6 +47,7 @@ export class TemporalPinoLogger implements TemporalLogger {
       timestampNanos: _,
       ...fields
     } = (meta ?? {}) as LogMetadata & { error?: unknown; timestampNanos?: bigint };
+    for (const name of NOT_FOR_A_LOG) delete fields[name];
     this.#logger[PINO_LEVELS[level]](error === undefined ? fields : { ...fields, err: error }, message);
   }
 

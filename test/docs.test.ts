@@ -24,11 +24,10 @@ function table(file: string, header: string): string[][] {
 describe('the docs say what the code does', () => {
   it('README names every setting, its default and its meaning', () => {
     const expected = Object.entries(SETTINGS).map(
-      ([name, { default: fallback, meaning }]: [string, { default?: string; meaning: string }]) => [
-        name,
-        fallback === '' ? 'none' : (fallback ?? 'required by the worker'),
-        meaning,
-      ],
+      ([name, { default: fallback, requiredBy, meaning }]: [
+        string,
+        { default?: string; requiredBy?: string; meaning: string },
+      ]) => [name, fallback === '' ? 'none' : (fallback ?? `required by the ${requiredBy}`), meaning],
     );
     assert.deepEqual(table('README.md', '| variable '), expected);
   });

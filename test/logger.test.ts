@@ -167,6 +167,19 @@ describe("Temporal's logger", () => {
     });
   });
 
+  test('leaves out the tasks that the SDK adds, inputs and all', () => {
+    const { logger, lines } = logged();
+    const input = [{ data: Buffer.from('canary') }];
+    const task = {
+      task: JSON.stringify({ start: { input } }),
+      taskEncoded: 'Y2FuYXJ5',
+      start: { input },
+      jobs: [input],
+    };
+    new TemporalPinoLogger(logger).error('Error while processing ActivityTask.start', { ...task, attempt: 1 });
+    assert.deepEqual(Object.keys(onlyLine(lines())).sort(), ['attempt', 'level', 'msg', 'time']);
+  });
+
   test('redacts as any other', () => {
     const { logger, text } = logged();
     new TemporalPinoLogger(logger).info('message', { input: { encrypted_jwt: 'ciphertext' } });

@@ -6,7 +6,12 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { ApplicationFailure, type LoadedDataConverter } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  defaultDataConverter,
+  type LoadedDataConverter,
+  type SerializationContext,
+} from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../activities/types.ts';
 import {
@@ -72,15 +77,17 @@ export function newBuildHistory(): BuildHistory {
   return { polls: 0 };
 }
 
+/** How a history's payloads are read: the client's converter, and the workflow that they are bound to where encrypted. */
+export interface PayloadReader {
+  converter: LoadedDataConverter;
+  context: SerializationContext;
+}
+
 /** Takes one history event in, in place. @returns whether it is one that people would want to see */
-export async function takeEvent(
-  build: BuildHistory,
-  event: HistoryEvent,
-  converter: LoadedDataConverter,
-): Promise<boolean> {
+export async function takeEvent(build: BuildHistory, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
   const at = timeOf(event);
   const decode = <T>(payloads: Payload[] | null | undefined): Promise<T[]> =>
-    decodeArrayFromPayloads(converter, payloads) as Promise<T[]>;
+    decodeArrayFromPayloads(reader.converter, payloads, reader.context) as Promise<T[]>;
 
   if (event.workflowExecutionStartedEventAttributes) {
     const started = event.workflowExecutionStartedEventAttributes;
@@ -142,8 +149,9 @@ export async function takeEvent(
   }
   if (event.markerRecordedEventAttributes) {
     const { details, failure } = event.markerRecordedEventAttributes;
-    const [data] = await decode<{ activity_type?: string; attempt?: number }>(details?.['data']?.payloads);
-    const attempts = data?.attempt ?? 1;
+    // The SDK's own note of the local activity, which no codec sees.
+    const [data] = await decodeArrayFromPayloads(defaultDataConverter, details?.['data']?.payloads);
+    const attempts = (data as { attempt?: number } | undefined)?.attempt ?? 1;
     delete build.next_poll_at;
     build.current = { step: STATE_NAMES.getBuildStatus, state: failure ? 'failed' : 'done', at, attempts };
     const [answer] = await decode<BuildStatusAnswer>(details?.['result']?.payloads);
@@ -158,13 +166,13 @@ export async function takeEvent(
     if (identity && cause !== OWN_CANCELLATION_REASON) build.cancelled_by ??= identity;
     return false;
   }
-  return takeClosingEvent(build, event, converter, decode);
+  return takeClosingEvent(build, event, reader, decode);
 }
 
 async function takeClosingEvent(
   build: BuildHistory,
   event: HistoryEvent,
-  converter: LoadedDataConverter,
+  reader: PayloadReader,
   decode: <T>(payloads: Payload[] | null | undefined) => Promise<T[]>,
 ): Promise<boolean> {
   if (event.workflowExecutionCompletedEventAttributes) {
@@ -174,8 +182,9 @@ async function takeClosingEvent(
   } else if (event.workflowExecutionFailedEventAttributes) {
     build.closed = 'FAILED';
     const failure = await decodeOptionalFailureToOptionalError(
-      converter,
+      reader.converter,
       event.workflowExecutionFailedEventAttributes.failure,
+      reader.context,
     );
     const type = failure instanceof ApplicationFailure ? (failure.type ?? 'Error') : (failure?.name ?? 'Error');
     build.failure = { Error: type, Cause: failure?.message ?? '' };

@@ -68,8 +68,9 @@ export function viewOfTemporal(workflowId: string, build: BuildHistory): BuildVi
 /** One run's history so far. */
 export async function readBuildHistory(services: Services, workflowId: string, runId: string): Promise<BuildHistory> {
   const build = newBuildHistory();
+  const reader = services.payloadsOf(workflowId);
   for await (const event of historyEvents(services, { workflowId, runId }, { follow: false })) {
-    await takeEvent(build, event, services.client.options.loadedDataConverter);
+    await takeEvent(build, event, reader);
   }
   return build;
 }

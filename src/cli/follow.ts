@@ -20,8 +20,9 @@ export async function followBuild(
   let nextRunId = runId;
   for (;;) {
     const build = newBuildHistory();
+    const reader = services.payloadsOf(workflowId);
     for await (const event of historyEvents(services, { workflowId, runId: nextRunId }, { follow: true, signal })) {
-      if (await takeEvent(build, event, services.client.options.loadedDataConverter)) onChange(build);
+      if (await takeEvent(build, event, reader)) onChange(build);
     }
     if (build.closed !== 'CONTINUED_AS_NEW' || build.next_run_id === undefined) return build;
     nextRunId = build.next_run_id;

@@ -75,6 +75,13 @@ async function toCliError(err: unknown): Promise<CliError> {
   if (err instanceof CliError) return err;
   const { SettingsError } = await import('../config.ts');
   if (err instanceof SettingsError) return new CliError('usage', err.message);
+  const { PayloadUnreadableError } = await import('../encryption/unreadable.ts');
+  if (err instanceof PayloadUnreadableError) {
+    const hint = 'Give the command the keys that the workers have (ENCRYPTION_…)';
+    return new CliError('usage', `what Temporal keeps of the build can't be read: ${err.message}. ${hint}`, {
+      cause: err,
+    });
+  }
   return new CliError('unreachable', (err as Error).message, { cause: err });
 }
 

@@ -21,6 +21,7 @@ import { writeEnding } from './last-writes.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { showStep } from './details.ts';
+import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
 const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
@@ -74,12 +75,16 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
 
     progress.record = 'unknown';
     showStep(progress, 'UpsertRequestRecord');
-    const recordHolder = await upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption]));
+    const recordHolder = await onceReadable(progress, 'UpsertRequestRecord', () =>
+      upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption])),
+    );
     if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
     progress.record = 'written';
 
     showStep(progress, 'InsertRequestHistory');
-    const historyHolder = await insertRequestHistory(historyRequestOf(input, resumption), job);
+    const historyHolder = await onceReadable(progress, 'InsertRequestHistory', () =>
+      insertRequestHistory(historyRequestOf(input, resumption), job),
+    );
     if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
   }
 
@@ -87,7 +92,8 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
     if (progress.build_id === undefined) {
       showStep(progress, 'TriggerBuild');
-      progress.build_id = (await triggerBuild(target, input.build_body)).build_id;
+      const answer = await onceReadable(progress, 'TriggerBuild', () => triggerBuild(target, input.build_body));
+      progress.build_id = answer.build_id;
     }
 
     const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;

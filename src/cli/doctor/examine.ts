@@ -174,5 +174,5 @@ function subjectOf(services: Services, candidate: Candidate, c: Case, { table }:
     status: c.places.status === 'own' ? c.found.status?.['status'] : undefined,
     history_status: c.places.history === 'own' ? c.found.history?.['status'] : undefined,
   };
-  return Object.fromEntries(Object.entries(subject).filter(([, value]) => value !== undefined)) as Subject;
+  return Object.fromEntries(Object.entries(subject).filter(([, value]) => value !== undefined));
 }

@@ -1,6 +1,6 @@
 /** What one run's history proves about its job: which puts were made, whether the build was triggered, how it was decided. */
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import type { LoadedDataConverter } from '@temporalio/common';
+import { defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../../activities/types.ts';
 import {
@@ -11,7 +11,7 @@ import {
 import type { ErrorInfo } from '../../domain/failures.ts';
 import type { EndStatus } from '../../domain/record-status.ts';
 import type { Table } from '../../records/items.ts';
-import { newBuildHistory, takeEvent, type BuildHistory } from '../build-history.ts';
+import { newBuildHistory, takeEvent, type BuildHistory, type PayloadReader } from '../build-history.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type Payload = temporal.api.common.v1.IPayload;
@@ -57,12 +57,14 @@ const LAST_WRITES: Record<string, EndStatus> = {
 };
 
 /** Reads a run's events into what they prove. */
-export async function traceOf(events: AsyncIterable<HistoryEvent>, converter: LoadedDataConverter): Promise<Trace> {
+export async function traceOf(events: AsyncIterable<HistoryEvent>, reader: PayloadReader): Promise<Trace> {
   const trace: Trace = { build: newBuildHistory(), puts: { status: 'absent', history: 'absent' }, triggered: false };
   const activities = new Map<string, string>();
   for await (const event of events) {
-    await takeEvent(trace.build, event, converter);
-    await takeProof(trace, event, activities, (payloads) => decodeArrayFromPayloads(converter, payloads));
+    await takeEvent(trace.build, event, reader);
+    await takeProof(trace, event, activities, (payloads) =>
+      decodeArrayFromPayloads(reader.converter, payloads, reader.context),
+    );
     const how = closedHow(event);
     if (how !== undefined) trace.closedHow = how;
     const step = trace.build.current?.step;
@@ -103,8 +105,9 @@ async function takeProof(
       trace.puts[put] = ((await decode(result?.payloads))[0] ?? null) === null ? 'written' : 'refused';
   } else if (event.markerRecordedEventAttributes) {
     const { details, failure } = event.markerRecordedEventAttributes;
-    const [data] = (await decode(details?.['data']?.payloads)) as { activity_type?: string }[];
-    if (failure || data?.activity_type !== 'getBuildStatus') return;
+    // The SDK's own note of the local activity, which no codec sees.
+    const [data] = await decodeArrayFromPayloads(defaultDataConverter, details?.['data']?.payloads);
+    if (failure || (data as { activity_type?: string } | undefined)?.activity_type !== 'getBuildStatus') return;
     const [answer] = (await decode(details?.['result']?.payloads)) as BuildStatusAnswer[];
     const { build_id } = trace.build;
     if (answer !== undefined && build_id !== undefined) {

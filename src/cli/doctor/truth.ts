@@ -35,7 +35,7 @@ export async function truthOf(
   const { workflow_id: workflowId, run_id: runId } = execution;
   try {
     const events = historyEvents(services, { workflowId, runId }, { follow: false });
-    return interpret(execution, await traceOf(events, services.client.options.loadedDataConverter));
+    return interpret(execution, await traceOf(events, services.payloadsOf(workflowId)));
   } catch (err) {
     // Retention may take it between two looks.
     if (err instanceof WorkflowNotFoundError) return gone(services, startAt);
