@@ -28,6 +28,8 @@ export interface DynamoDbProxy {
   callsFor(needle: string): DynamoDbCall[];
   /** Decides what becomes of each call; `undefined` passes it on. */
   decide: (call: DynamoDbCall) => DynamoDbFault | undefined;
+  /** Answers in DynamoDB's place what the one behind does not know; `undefined` passes it on. */
+  answer: (call: DynamoDbCall) => { status: number; body: unknown } | undefined;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
     calls: [],
     callsFor: (needle) => proxy.calls.filter((call) => JSON.stringify(call.request).includes(needle)),
     decide: () => undefined,
+    answer: () => undefined,
     stop: async () => {
       agent.destroy();
       server.closeAllConnections();
@@ -67,6 +70,11 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
           message: 'The level of configured provisioned throughput for the table was exceeded.',
         }),
       );
+    }
+    const own = proxy.answer(call);
+    if (own !== undefined) {
+      response.writeHead(own.status, { 'content-type': 'application/x-amz-json-1.0' });
+      return response.end(JSON.stringify(own.body));
     }
     const { method, url, headers } = request;
     const passedOn = http.request({ agent, host: upstream.hostname, port: upstream.port, method, path: url, headers });
