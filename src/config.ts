@@ -57,6 +57,11 @@ export const SETTINGS = {
     meaning: 'one more header that carries the request ID in `POST /build`, such as `Idempotency-Key`',
     parse: requestHeaderName,
   }),
+  BUILD_API_PROXY: setting({
+    default: '',
+    meaning: 'HTTP proxy on the way to the build API; none is taken from `HTTPS_PROXY` and the like',
+    parse: proxy,
+  }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
   ENCRYPTION_KEYS: setting({
     default: '',
@@ -232,9 +237,19 @@ const TAKEN_HEADERS =
 /** A field name. https://www.rfc-editor.org/rfc/rfc9110#name-field-names */
 function requestHeaderName(value: string): string | undefined {
   if (value === '') return undefined;
-  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value)) throw new Error(`must be the name of a header, not "${value}"`);
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value))
+    throw new Error(`must be the name of a header, not ${JSON.stringify(value)}`);
   if (TAKEN_HEADERS.test(value)) {
     throw new Error(`must be a header that is not sent already, not "${value}"`);
+  }
+  return value;
+}
+
+function proxy(value: string): string | undefined {
+  if (value === '') return undefined;
+  // The value itself is not repeated: it may hold a password.
+  if (!URL.canParse(value) || !/^https?:\/\/[^/?#\\\s]+\/?$/i.test(value)) {
+    throw new Error('must be a URL such as http://proxy.example.com:3128');
   }
   return value;
 }
@@ -242,14 +257,14 @@ function requestHeaderName(value: string): string | undefined {
 function number(value: string, min: number, max: number): number {
   const parsed = Number(value);
   if (!/^\d+(\.\d+)?$/.test(value) || parsed < min || parsed > max) {
-    throw new Error(`must be a number from ${min} to ${max}, not "${value}"`);
+    throw new Error(`must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`);
   }
   return parsed;
 }
 
 function logLevel(value: string): LogLevel {
   if (!(LOG_LEVELS as readonly string[]).includes(value)) {
-    throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not "${value}"`);
+    throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(value)}`);
   }
   return value as LogLevel;
 }

@@ -52,6 +52,7 @@ async function run(): Promise<void> {
       allowedOrigins,
       timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
       idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
+      proxy: settings.BUILD_API_PROXY,
     }),
     allowedOrigins,
   });

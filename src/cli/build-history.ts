@@ -93,7 +93,8 @@ export async function takeEvent(build: BuildHistory, event: HistoryEvent, reader
     const started = event.workflowExecutionStartedEventAttributes;
     const [input, given] = await decode<unknown>(started.input?.payloads);
     const { resumes, build_id } = (given ?? {}) as Partial<Resumption>;
-    const progress = resumes === undefined ? (given as Carried | undefined) : undefined;
+    const progress =
+      started.continuedExecutionRunId && resumes === undefined ? (given as Carried | undefined) : undefined;
     build.job_id = started.firstExecutionRunId ?? '';
     build.start_at = progress?.start_at ?? at;
     build.polls = progress?.polls ?? 0;

@@ -2,6 +2,7 @@ import { STATE_NAMES } from '../activities/types.ts';
 import { WAIT_SUMMARY } from '../contract.ts';
 import { newBuildHistory, takeEvent, type BuildHistory } from './build-history.ts';
 import { historyEvents } from './history-events.ts';
+import { oneLine } from './output.ts';
 import type { Services } from './services.ts';
 
 /**
@@ -31,6 +32,10 @@ export async function followBuild(
 
 /** A change as one line for a person. */
 export function describeChange(build: BuildHistory): string {
+  return oneLine(changeOf(build));
+}
+
+function changeOf(build: BuildHistory): string {
   const { current, closed } = build;
   if (closed !== undefined) return `ended: ${build.outcome?.status ?? closed}`;
   if (current === undefined) return `started: job ${build.job_id}`;

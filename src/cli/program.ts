@@ -4,7 +4,7 @@ import type { CommandContext, CommandResult } from './commands.ts';
 import type { DoctorOptions } from './doctor.ts';
 import { CliError } from './errors.ts';
 import { EXIT_CODES, type ExitReason } from './exit-codes.ts';
-import { createOutput, type Output } from './output.ts';
+import { createOutput, printable, type Output } from './output.ts';
 import type { ResumeOptions } from './resume.ts';
 import type { StartOptions } from './start.ts';
 import type { Services } from './services.ts';
@@ -91,7 +91,7 @@ function buildProgram(run: Run, streams: CliStreams): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void streams.stdout.write(text),
-      writeErr: (text) => void streams.stderr.write(text),
+      writeErr: (text) => void streams.stderr.write(printable(withoutValues(text))),
     })
     .showSuggestionAfterError()
     .showHelpAfterError('(add --help for more)')
@@ -193,6 +193,13 @@ function targetCommand(program: Command, name: string, description: string): Com
     .option('--correlation-id <id>', 'name the build by its request')
     .option('--job-id <id>', 'name it by its job')
     .option('--workflow-id <id>', 'name it by its workflow');
+}
+
+/** A complaint about an option or an argument repeats what was given, which may be a credential. */
+function withoutValues(text: string): string {
+  return text
+    .replace(/(unknown option '--?[^'=\s]*)=[\s\S]*?'(?=\n|$)/, "$1=…'")
+    .replace(/(too many arguments .* but got \d+): [\s\S]*/, '$1.\n');
 }
 
 function seconds(value: string): number {

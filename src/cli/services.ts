@@ -36,7 +36,12 @@ export async function openServices(env: Environment): Promise<Services> {
   const address = connectionOptions.address ?? '127.0.0.1:7233';
   let connection: Connection;
   try {
-    connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+    connection = await Connection.connect({
+      ...connectionOptions,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      // Else gRPC would take `https_proxy` and `http_proxy` too, which the worker does not.
+      channelArgs: { 'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0 },
+    });
   } catch (err) {
     throw new CliError('unreachable', `Temporal can't be reached at ${address}: ${grpcMessage(err)}`, { cause: err });
   }

@@ -2,7 +2,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
 import type { temporal } from '@temporalio/proto';
 import { searchAttributes } from '../contract.ts';
-import { createTables } from '../records/create-tables.ts';
+import { createTables, type TableProtection } from '../records/create-tables.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
@@ -27,11 +27,23 @@ export async function setup(context: CommandContext): CommandResult {
     });
     return 'done';
   }
-  for (const { name, created } of tables) context.output.line(`table ${name}: ${created ? 'created' : 'was there'}`);
+  for (const { name, created, protection } of tables) {
+    context.output.line(`table ${name}: ${created ? 'created' : 'was there'}; ${describeProtection(protection)}`);
+  }
   for (const name of Object.keys(searchAttributes)) {
     context.output.line(`search attribute ${name}: ${registered.includes(name) ? 'registered' : 'was there'}`);
   }
   return 'done';
+}
+
+function describeProtection(protection: TableProtection): string {
+  const { deletion_protection, point_in_time_recovery, encryption } = protection;
+  const state = (isOn: boolean | null) => (isOn === null ? 'not known here' : isOn ? 'on' : 'off');
+  return [
+    `deletion protection ${state(deletion_protection)}`,
+    `point-in-time recovery ${state(point_in_time_recovery)}`,
+    `encryption at rest ${encryption === null ? 'not known here' : `by ${encryption}`}`,
+  ].join(', ');
 }
 
 /** A search attribute as the namespace has it and as it must be. */

@@ -1,8 +1,10 @@
 import {
   CreateTableCommand,
+  DescribeContinuousBackupsCommand,
   DescribeTableCommand,
   ResourceInUseException,
   ResourceNotFoundException,
+  UpdateContinuousBackupsCommand,
   waitUntilTableExists,
   type CreateTableCommandInput,
   type DynamoDBClient,
@@ -11,6 +13,9 @@ import {
 import type { RecordTables } from './write.ts';
 
 const READY_WITHIN_SECONDS = 120;
+/** A new table's backups are being made ready for a while, and can't be asked for yet. */
+const BACKUPS_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 1_000;
 
 /** Both tables with the original's keys; all key attributes are strings. */
 function definitions({ statusTable, historyTable }: RecordTables): CreateTableCommandInput[] {
@@ -21,6 +26,8 @@ function table(TableName: string, keys: readonly string[]): CreateTableCommandIn
   return {
     TableName,
     BillingMode: 'PAY_PER_REQUEST',
+    // Encryption at rest needs no asking for: the service does it with a key of its own unless another is named.
+    DeletionProtectionEnabled: true,
     AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
     KeySchema: keys.map((AttributeName, i) => ({ AttributeName, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
   };
@@ -29,6 +36,15 @@ function table(TableName: string, keys: readonly string[]): CreateTableCommandIn
 export interface TableSetUp {
   name: string;
   created: boolean;
+  protection: TableProtection;
+}
+
+/** What guards a table's data; `null` where the endpoint doesn't have it, as stand-ins, or doesn't let us look. */
+export interface TableProtection {
+  deletion_protection: boolean | null;
+  point_in_time_recovery: boolean | null;
+  /** Whose key its data is encrypted with at rest. */
+  encryption: 'AWS owned key' | 'KMS key' | null;
 }
 
 /** A table as it is and as it must be. */
@@ -61,7 +77,8 @@ export async function checkTables(client: DynamoDBClient, tables: RecordTables):
 }
 
 /**
- * Creates the tables that are missing and waits until both can be used; safe to repeat.
+ * Creates the tables that are missing and waits until both can be used; safe to repeat. New ones get deletion protection and
+ * point-in-time recovery; what those that are there have is told, and left as it is.
  *
  * @throws Error where a table of that name has other keys
  */
@@ -71,7 +88,7 @@ export async function createTables(client: DynamoDBClient, tables: RecordTables)
     if (found === undefined) await createIt();
     else if (found !== wanted) throw new Error(`table ${name} has the key ${found}, not ${wanted}`);
     else await untilUsable(client, name);
-    done.push({ name, created: found === undefined });
+    done.push({ name, created: found === undefined, protection: await protectionOf(client, name) });
   }
   return done;
 }
@@ -95,8 +112,49 @@ async function create(client: DynamoDBClient, definition: CreateTableCommandInpu
     await client.send(new CreateTableCommand(definition));
   } catch (err) {
     // Someone else's setup was faster.
-    if (!(err instanceof ResourceInUseException)) throw err;
+    if (err instanceof ResourceInUseException) return;
+    throw err;
   }
+  const TableName = definition.TableName ?? '';
+  await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName });
+  await recoverPointsInTime(client, TableName);
+}
+
+async function recoverPointsInTime(client: DynamoDBClient, TableName: string): Promise<void> {
+  const giveUpAt = performance.now() + BACKUPS_WITHIN_MS;
+  for (;;) {
+    try {
+      const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
+      await client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }));
+      return;
+    } catch (err) {
+      if (isUnknownOperation(err)) return;
+      const isNotReady = err instanceof Error && err.name === 'ContinuousBackupsUnavailableException';
+      if (!isNotReady || performance.now() > giveUpAt) throw err;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  }
+}
+
+async function protectionOf(client: DynamoDBClient, TableName: string): Promise<TableProtection> {
+  const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+  const deletion_protection = Table?.DeletionProtectionEnabled ?? null;
+  try {
+    const { ContinuousBackupsDescription: backups } = await client.send(
+      new DescribeContinuousBackupsCommand({ TableName }),
+    );
+    const status = backups?.PointInTimeRecoveryDescription?.PointInTimeRecoveryStatus;
+    const encryption = Table?.SSEDescription?.SSEType === 'KMS' ? 'KMS key' : 'AWS owned key';
+    return { deletion_protection, point_in_time_recovery: status === 'ENABLED', encryption };
+  } catch (err) {
+    // Stand-ins for DynamoDB have none of it, and not everybody who sets up may look.
+    if (!isUnknownOperation(err) && !(err instanceof Error && err.name === 'AccessDeniedException')) throw err;
+    return { deletion_protection, point_in_time_recovery: null, encryption: null };
+  }
+}
+
+function isUnknownOperation(err: unknown): boolean {
+  return err instanceof Error && err.name === 'UnknownOperationException';
 }
 
 function describeKeys({

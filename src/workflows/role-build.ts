@@ -10,8 +10,14 @@ import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, type RoleBuildOutcome } from '../contract.ts';
 import { checkBuildStatus, generateBuildStatusErrorMessage } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
-import type { Resumption } from '../domain/resumption.ts';
-import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { hasResumptionShape, type Resumption } from '../domain/resumption.ts';
+import {
+  DEFAULT_POLL_INTERVAL_SECONDS,
+  historyRequestOf,
+  INPUT_MAX_DEPTH,
+  isTooDeep,
+  type RoleBuildInput,
+} from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
@@ -47,8 +53,11 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
  * @throws CancelledFailure after both records say CANCELLED
  */
 export async function roleBuild(input: RoleBuildInput, given?: Progress | Resumption): Promise<RoleBuildOutcome> {
+  refuseUnusable(input, given);
   const resumption = isResumption(given) ? given : undefined;
-  const carried = isResumption(given) ? undefined : given;
+  // Only a run that goes on from another carries what the runs before know; from a client it would pass for checked.
+  const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
+  const carried = isContinued && !isResumption(given) ? given : undefined;
   const progress = carried ?? newProgress(workflowInfo().startTime.toISOString(), resumption);
   const job: Job = { job_id: workflowInfo().firstExecutionRunId, start_at: progress.start_at };
   if (carried === undefined) showJob(input, job.job_id);
@@ -66,6 +75,22 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
   showStep(progress, `ended ${progress.ending.status}`);
   return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
+}
+
+/** What could not even be given to the activity that checks it: the workflow task would fail, and be tried again for ever. */
+function refuseUnusable(input: unknown, given: unknown): void {
+  const faults: { path: string; message: string }[] = [];
+  if (isTooDeep(input)) faults.push({ path: '(input)', message: `is nested more than ${INPUT_MAX_DEPTH} levels deep` });
+  if (isTooDeep(given) || (isResumption(given) && !hasResumptionShape(given))) {
+    faults.push({ path: '(resumption)', message: 'is not made as a resumption is' });
+  }
+  if (faults.length === 0) return;
+  throw ApplicationFailure.create({
+    message: `the input was refused: ${faults.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+    type: 'InvalidInput',
+    nonRetryable: true,
+    details: [{ faults }],
+  });
 }
 
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {

@@ -43,6 +43,8 @@ export interface DynamoDbProxy {
   callsFor(needle: string): DynamoDbCall[];
   /** Decides what becomes of each call; `undefined` passes it on. */
   decide: (call: DynamoDbCall) => DynamoDbFault | undefined | Promise<DynamoDbFault | undefined>;
+  /** Answers in DynamoDB's place what the one behind does not know; `undefined` passes it on. */
+  answer: (call: DynamoDbCall) => { status: number; body: unknown } | undefined;
   /** Ends every connection and closes the port: new ones are refused until {@link open}. */
   close(): Promise<void>;
   /** Listens on the same port again. */
@@ -62,6 +64,7 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
     calls: [],
     callsFor: (needle) => proxy.calls.filter((call) => JSON.stringify(call.request).includes(needle)),
     decide: () => undefined,
+    answer: () => undefined,
     close: async () => {
       if (!server.listening) return;
       server.close();
@@ -102,6 +105,11 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
           message: 'The level of configured provisioned throughput for the table was exceeded.',
         }),
       );
+    }
+    const own = proxy.answer(call);
+    if (own !== undefined) {
+      response.writeHead(own.status, { 'content-type': 'application/x-amz-json-1.0' });
+      return response.end(JSON.stringify(own.body));
     }
     if (call.fault === 'late') {
       await gone;
