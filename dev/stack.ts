@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -66,7 +67,8 @@ export interface WorkerOptions {
 
 export interface CliOptions {
   settings?: Record<string, string>;
-  stdin?: string;
+  /** All of it, or a stream to write it to while the command runs. */
+  stdin?: string | Readable;
   onStderr?: (chunk: string) => void;
   /** Runs it in a pseudo-terminal of that size: all that it prints is in `stdout`, and `stdin` is not read. */
   terminal?: { columns: number; rows: number };
@@ -191,8 +193,9 @@ export function startCli(
   child.stdin.on('error', () => {
     // A command that does not read its input may end before it was written.
   });
+  if (options.stdin instanceof Readable) options.stdin.pipe(child.stdin);
   // In a pseudo-terminal it is what tells it to send signals.
-  if (terminal === undefined) child.stdin.end(options.stdin ?? '');
+  else if (terminal === undefined) child.stdin.end(options.stdin ?? '');
   if (options.onStdout !== undefined) child.stdout.setEncoding('utf8').on('data', options.onStdout);
   if (options.onStderr !== undefined) child.stderr.setEncoding('utf8').on('data', options.onStderr);
   const ended = once(child, 'close') as Promise<[number | null]>;

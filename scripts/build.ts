@@ -16,7 +16,9 @@ compile();
 pointDeclarationsAtJavaScript();
 // npm does so only for those who install the package; an image runs the file as it lies.
 chmodSync(join(dist, 'client.js'), 0o755);
-await bundleWorkflow();
+await bundleWorkflow('workflow-bundle.js');
+// Another, since the converter of failures that a worker with encryption needs goes into the bundle.
+await bundleWorkflow('workflow-bundle.encrypting.js', join(root, 'src', 'encryption', 'failure-converter.ts'));
 
 function compile(): void {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -38,10 +40,11 @@ function pointDeclarationsAtJavaScript(): void {
 }
 
 /** With its source map inline (two thirds of it), which is what turns a workflow's stack traces into TypeScript's lines. */
-async function bundleWorkflow(): Promise<void> {
+async function bundleWorkflow(name: string, failureConverterPath?: string): Promise<void> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'src', 'workflows', 'index.ts'),
     logger: new DefaultLogger('WARN'),
+    ...(failureConverterPath === undefined ? {} : { failureConverterPath }),
   });
-  writeFileSync(join(dist, 'workflow-bundle.js'), code);
+  writeFileSync(join(dist, name), code);
 }

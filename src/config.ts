@@ -2,7 +2,15 @@
  * Every setting of ours: its variable, its default, what it must be. Parsed once, every fault reported together.
  * Temporal's own variables go through `@temporalio/envconfig`, AWS's own through the AWS SDK.
  */
+import { codecServerFaults, hostPort, jwksUrl, requiredClaim } from './codec-server/settings.ts';
 import { DEFAULT_TASK_QUEUE } from './contract.ts';
+import {
+  encryptionFaults,
+  localKeysIn,
+  parseKmsKeyArns,
+  parseLocalKeys,
+  type EncryptionSettings,
+} from './encryption/settings.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from './records/names.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -10,16 +18,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export interface HostPort {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
-}
-
 export interface Setting<T> {
   /** Empty where nothing is meant: then `parse` takes the empty text. */
   default?: string;
-  requiredBy?: 'worker';
+  requiredBy?: 'worker' | 'codec server';
   meaning: string;
   /** @throws Error whose message completes "VARIABLE …" */
   parse: (value: string) => T;
@@ -55,7 +57,62 @@ export const SETTINGS = {
     meaning: 'one more header that carries the request ID in `POST /build`, such as `Idempotency-Key`',
     parse: requestHeaderName,
   }),
+  BUILD_API_PROXY: setting({
+    default: '',
+    meaning: 'HTTP proxy on the way to the build API; none is taken from `HTTPS_PROXY` and the like',
+    parse: proxy,
+  }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
+  ENCRYPTION_KEYS: setting({
+    default: '',
+    meaning: 'comma-separated `NAME:KEY` with keys of 32 bytes in Base64; the first encrypts payloads, all decrypt',
+    parse: (value) => optional(value, parseLocalKeys),
+  }),
+  ENCRYPTION_KEYS_FILE: setting({
+    default: '',
+    meaning: 'file with such keys, one a line, in place of `ENCRYPTION_KEYS`',
+    parse: (value) => optional(value, localKeysIn),
+  }),
+  ENCRYPTION_KMS_KEY_ARNS: setting({
+    default: '',
+    meaning: 'comma-separated ARNs of AWS KMS keys; the first encrypts payloads, all decrypt, local keys too',
+    parse: (value) => optional(value, parseKmsKeyArns),
+  }),
+  ENCRYPTION_REQUIRED: setting({
+    default: 'false',
+    meaning: '`true` refuses to read payloads that are not encrypted',
+    parse: trueOrFalse,
+  }),
+  CODEC_SERVER_ADDRESS: setting({
+    default: '127.0.0.1:8081',
+    meaning: 'where the codec server listens; port 0 takes a free one and logs it',
+    parse: hostPort,
+  }),
+  CODEC_SERVER_ALLOWED_ORIGINS: setting({
+    requiredBy: 'codec server',
+    meaning: 'comma-separated origins of the Web UIs whose pages may ask the codec server',
+    parse: origins,
+  }),
+  CODEC_SERVER_JWKS_URL: setting({
+    default: '',
+    meaning: 'keys that bearer tokens are checked against; without it the codec server listens on loopback only',
+    parse: (value) => optional(value, jwksUrl),
+  }),
+  CODEC_SERVER_JWT_ISSUER: setting({
+    default: '',
+    meaning: 'issuer (`iss`) that a token must have',
+    parse: (value) => optional(value, text),
+  }),
+  CODEC_SERVER_JWT_AUDIENCE: setting({
+    default: '',
+    meaning: 'audience (`aud`) that a token must have',
+    parse: (value) => optional(value, text),
+  }),
+  CODEC_SERVER_REQUIRED_CLAIM: setting({
+    default: '',
+    meaning: 'claim that a token must hold, such as `permissions={namespace}:read`',
+    parse: (value) => optional(value, requiredClaim),
+  }),
   TEMPORAL_UI_URL: setting({
     default: '',
     meaning: "where Temporal's Web UI is, such as `http://localhost:8233`; the command line links to it",
@@ -64,6 +121,9 @@ export const SETTINGS = {
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
+
+/** Their values are never shown: keys, and an address that may hold a password. */
+export const SETTINGS_WITH_SECRETS: ReadonlySet<string> = new Set<SettingName>(['ENCRYPTION_KEYS', 'BUILD_API_PROXY']);
 
 /** Values of settings that are required by the worker are `undefined` only for programs that don't need them. */
 type Parsed<N extends SettingName> = { [K in N]: ReturnType<(typeof SETTINGS)[K]['parse']> };
@@ -103,17 +163,70 @@ export function readSettings<const N extends SettingName>(env: Environment, name
       faults.push(`${name} ${(err as Error).message}`);
     }
   }
+  if (faults.length === 0) {
+    const given = parsed as Partial<Parsed<SettingName>>;
+    faults.push(...encryptionFaults(given), ...codecServerFaults(given));
+  }
   if (faults.length > 0) throw new SettingsError(faults);
   return parsed as Parsed<N>;
 }
 
-export const WORKER_SETTINGS = Object.keys(SETTINGS) as SettingName[];
+const ENCRYPTION = [
+  'ENCRYPTION_KEYS',
+  'ENCRYPTION_KEYS_FILE',
+  'ENCRYPTION_KMS_KEY_ARNS',
+  'ENCRYPTION_REQUIRED',
+] as const satisfies SettingName[];
+
+const isOfCodecServer = (name: SettingName) => name.startsWith('CODEC_SERVER_');
+
+export const WORKER_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !isOfCodecServer(name));
 export const CLIENT_SETTINGS = [
   'ROLE_BUILD_TASK_QUEUE',
   'STATUS_TABLE',
   'HISTORY_TABLE',
   'TEMPORAL_UI_URL',
+  ...ENCRYPTION,
 ] as const satisfies SettingName[];
+export const CODEC_SERVER_SETTINGS = [
+  ...ENCRYPTION,
+  'CODEC_SERVER_ADDRESS',
+  'CODEC_SERVER_ALLOWED_ORIGINS',
+  'CODEC_SERVER_JWKS_URL',
+  'CODEC_SERVER_JWT_ISSUER',
+  'CODEC_SERVER_JWT_AUDIENCE',
+  'CODEC_SERVER_REQUIRED_CLAIM',
+  'LOG_LEVEL',
+] as const satisfies SettingName[];
+
+/** Encryption as the settings have it. */
+export function encryptionOf(settings: Parsed<(typeof ENCRYPTION)[number]>): EncryptionSettings {
+  const localKeys = settings.ENCRYPTION_KEYS ?? settings.ENCRYPTION_KEYS_FILE;
+  const kmsKeyArns = settings.ENCRYPTION_KMS_KEY_ARNS;
+  return {
+    ...(kmsKeyArns === undefined ? {} : { kmsKeyArns }),
+    ...(localKeys === undefined ? {} : { localKeys }),
+    required: settings.ENCRYPTION_REQUIRED,
+  };
+}
+
+/**
+ * Encryption as the environment has it, for callers of `startRoleBuild` that share it with the workers.
+ *
+ * @throws SettingsError naming every fault
+ */
+export function readEncryptionSettings(env: Environment): EncryptionSettings {
+  return encryptionOf(readSettings(env, ENCRYPTION));
+}
+
+function optional<T>(value: string, parse: (value: string) => T): T | undefined {
+  return value === '' ? undefined : parse(value);
+}
+
+function trueOrFalse(value: string): boolean {
+  if (value !== 'true' && value !== 'false') throw new Error(`must be true or false, not "${value}"`);
+  return value === 'true';
+}
 
 function text(value: string): string {
   if (value.trim() !== value) throw new Error('must not begin or end with white space');
@@ -133,7 +246,8 @@ const TAKEN_HEADERS =
 /** A field name. https://www.rfc-editor.org/rfc/rfc9110#name-field-names */
 function requestHeaderName(value: string): string | undefined {
   if (value === '') return undefined;
-  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value)) throw new Error(`must be the name of a header, not "${value}"`);
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value))
+    throw new Error(`must be the name of a header, not ${JSON.stringify(value)}`);
   if (TAKEN_HEADERS.test(value)) {
     throw new Error(`must be a header that is not sent already, not "${value}"`);
   }
@@ -151,17 +265,26 @@ function webAddress(value: string): string | undefined {
   return url.href.replace(/\/+$/, '');
 }
 
+function proxy(value: string): string | undefined {
+  if (value === '') return undefined;
+  // The value itself is not repeated: it may hold a password.
+  if (!URL.canParse(value) || !/^https?:\/\/[^/?#\\\s]+\/?$/i.test(value)) {
+    throw new Error('must be a URL such as http://proxy.example.com:3128');
+  }
+  return value;
+}
+
 function number(value: string, min: number, max: number): number {
   const parsed = Number(value);
   if (!/^\d+(\.\d+)?$/.test(value) || parsed < min || parsed > max) {
-    throw new Error(`must be a number from ${min} to ${max}, not "${value}"`);
+    throw new Error(`must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`);
   }
   return parsed;
 }
 
 function logLevel(value: string): LogLevel {
   if (!(LOG_LEVELS as readonly string[]).includes(value)) {
-    throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not "${value}"`);
+    throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(value)}`);
   }
   return value as LogLevel;
 }

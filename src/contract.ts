@@ -86,6 +86,12 @@ export interface RoleBuildOutcome {
 /** Memo key that says `true` where a newer job held a record. */
 export const CONTESTED_MEMO = 'contested';
 
+/**
+ * Type of an activity's failure where its worker could not read what it was given, as for want of a key: no attempt at the
+ * step was made, and a worker that has the key makes it.
+ */
+export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
+
 /** The reason of a cancellation that a build which continued as new asks of itself, once its end is written. */
 export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';
 

@@ -9,4 +9,8 @@ export {
 } from './contract.ts';
 export type { BuildBody, RoleBuildInput } from './domain/role-build-input.ts';
 export type { ErrorInfo, FailureName } from './domain/failures.ts';
+export { createDataConverter } from './encryption/data-converter.ts';
+export type { EncryptionSettings, LocalKey } from './encryption/settings.ts';
+export { PayloadUnreadableError } from './encryption/unreadable.ts';
+export { readEncryptionSettings } from './config.ts';
 export { inputFaults, type Fault } from './domain/validate-input.ts';

@@ -30,6 +30,28 @@ const PINO_LEVELS = {
   ERROR: 'error',
 } as const satisfies Record<TemporalLogLevel, string>;
 
+/** What the SDK adds to a line of a task, above all at `trace`: inputs and results, in Base64 where not encrypted. */
+const NOT_FOR_A_LOG = ['task', 'taskEncoded', 'start', 'jobs'] as const;
+
+/** At `trace` the SDK logs what it is sent whole: inputs, results and failures, in base64, where no key tells what they are. */
+function withoutPayloads(fields: Record<string, unknown>): Record<string, unknown> {
+  if (!Object.values(fields).some((value) => typeof value === 'object' && value !== null)) return fields;
+  try {
+    return JSON.parse(JSON.stringify(fields, withoutPayload)) as Record<string, unknown>;
+  } catch {
+    return { unreadable: Object.keys(fields) };
+  }
+}
+
+function withoutPayload(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  // Not `value`: a Buffer has been made JSON of by then.
+  const bytes = this[key];
+  if (bytes instanceof Uint8Array) return `[${bytes.length} bytes]`;
+  const isPayload = typeof value === 'object' && value !== null && 'metadata' in value && 'data' in value;
+  return isPayload ? '[payload]' : value;
+}
+
 /** Lets the Temporal SDK, its native half included, log through pino. */
 export class TemporalPinoLogger implements TemporalLogger {
   readonly #logger: Logger;
@@ -44,7 +66,11 @@ export class TemporalPinoLogger implements TemporalLogger {
       timestampNanos: _,
       ...fields
     } = (meta ?? {}) as LogMetadata & { error?: unknown; timestampNanos?: bigint };
-    this.#logger[PINO_LEVELS[level]](error === undefined ? fields : { ...fields, err: error }, message);
+    for (const name of NOT_FOR_A_LOG) delete fields[name];
+    const pinoLevel = PINO_LEVELS[level];
+    if (!this.#logger.isLevelEnabled(pinoLevel)) return;
+    const shown = withoutPayloads(fields);
+    this.#logger[pinoLevel](error === undefined ? shown : { ...shown, err: error }, message);
   }
 
   trace(message: string, meta?: LogMetadata): void {

@@ -7,7 +7,8 @@ import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporal
 import { createActivities } from './activities/index.ts';
 import { BuildApi } from './build-api/client.ts';
 import { AllowedOrigins } from './build-api/origins.ts';
-import { readSettings, SettingsError, WORKER_SETTINGS } from './config.ts';
+import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS } from './config.ts';
+import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
 import { createLogger, TemporalPinoLogger } from './logger.ts';
 import { openRecordTables } from './records/dynamodb.ts';
 import { onStopSignal } from './signals.ts';
@@ -38,7 +39,8 @@ try {
   process.exitCode = 0;
 } catch (err) {
   logger.fatal({ err }, 'worker ended');
-  process.exitCode = 1;
+  // Where no connection was made yet, the SDK's native half would keep the process running.
+  process.exit(1);
 }
 
 async function run(): Promise<void> {
@@ -50,18 +52,23 @@ async function run(): Promise<void> {
       allowedOrigins,
       timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
       idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
+      proxy: settings.BUILD_API_PROXY,
     }),
     allowedOrigins,
   });
 
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const dataConverter = createDataConverter(encryptionOf(settings), namespace);
+  // A key that can't be used is known before a build waits for it.
+  const encryptionKey = await keyInUse(dataConverter);
   const connection = await NativeConnection.connect(connectionOptions);
   try {
     const worker = await Worker.create({
       connection,
       namespace,
       taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
-      ...workflowSource(),
+      ...workflowSource(encryptionKey !== undefined),
+      dataConverter,
       activities: { ...activities },
       maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
       maxConcurrentLocalActivityExecutions: MAX_CONCURRENT_POLLS,
@@ -78,7 +85,10 @@ async function run(): Promise<void> {
         process.exit(1);
       },
     );
-    logger.info({ namespace, taskQueue: settings.ROLE_BUILD_TASK_QUEUE }, 'worker polling');
+    logger.info(
+      { namespace, taskQueue: settings.ROLE_BUILD_TASK_QUEUE, encryptionKey: encryptionKey ?? 'none' },
+      'worker polling',
+    );
     await worker.run();
     logger.info('worker stopped');
   } finally {
@@ -86,9 +96,13 @@ async function run(): Promise<void> {
   }
 }
 
-/** The bundle that `npm run build` puts beside this file; from a checkout, the sources. */
-function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const codePath = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+/**
+ * The bundle that `npm run build` puts beside this file; from a checkout, the sources. A bundle holds the converter of
+ * the failures that a workflow ends with, so encryption has one of its own.
+ */
+function workflowSource(isEncrypting: boolean): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const bundle = isEncrypting ? './workflow-bundle.encrypting.js' : './workflow-bundle.js';
+  const codePath = fileURLToPath(new URL(bundle, import.meta.url));
   if (existsSync(codePath)) return { workflowBundle: { codePath } };
   return { workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) };
 }

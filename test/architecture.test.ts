@@ -19,19 +19,25 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'contract.ts',
     'domain/',
     'records/',
+    // doctor asks the build API itself, as --ask-api says.
+    'build-api/',
     'activities/types.ts',
     'start-role-build.ts',
     'config.ts',
     'logger.ts',
     'signals.ts',
+    'encryption/',
   ],
   'start-role-build.ts': ['contract.ts', 'domain/'],
-  'index.ts': ['start-role-build.ts', 'contract.ts', 'domain/'],
-  'config.ts': ['contract.ts', 'records/names.ts'],
+  'encryption/': ['contract.ts'],
+  'codec-server/': ['encryption/'],
+  'index.ts': ['start-role-build.ts', 'contract.ts', 'domain/', 'encryption/', 'config.ts'],
+  'config.ts': ['contract.ts', 'records/names.ts', 'encryption/settings.ts', 'codec-server/settings.ts'],
   'logger.ts': ['config.ts'],
   'signals.ts': [],
   // They wire everything together.
-  'worker.ts': ['activities/', 'build-api/', 'config.ts', 'logger.ts', 'records/', 'signals.ts'],
+  'worker.ts': ['activities/', 'build-api/', 'config.ts', 'encryption/', 'logger.ts', 'records/', 'signals.ts'],
+  'codec-server.ts': ['codec-server/', 'config.ts', 'encryption/', 'logger.ts', 'signals.ts'],
   'client.ts': ['cli/', 'signals.ts'],
 };
 
@@ -223,10 +229,10 @@ describe('imports in src', () => {
 });
 
 describe('the environment', () => {
-  test('is read by worker.ts and client.ts alone', () => {
+  test('is read by the programs alone: the worker, the command line and the codec server', () => {
     const readers = [...files].filter(
       ([file, { code, imports }]) =>
-        !['worker.ts', 'client.ts'].includes(file) &&
+        !['worker.ts', 'client.ts', 'codec-server.ts'].includes(file) &&
         (/\bprocess\s*(\.|\?\.|\[)\s*['"]?env\b/.test(code) ||
           imports.some(({ specifier }) => /^(node:)?process$/.test(specifier))),
     );

@@ -124,6 +124,29 @@ describe('BUILD_API_IDEMPOTENCY_HEADER', () => {
   }
 });
 
+describe('BUILD_API_PROXY', () => {
+  test('is the URL of a proxy, by default none', () => {
+    assert.equal(worker({}).BUILD_API_PROXY, undefined);
+    assert.equal(worker({ HTTPS_PROXY: 'http://proxy.example.com' }).BUILD_API_PROXY, undefined);
+    const value = 'http://user:password@proxy.example.com:3128';
+    assert.equal(worker({ BUILD_API_PROXY: value }).BUILD_API_PROXY, value);
+  });
+
+  for (const value of [
+    'proxy:3128',
+    'socks5://user:s3cret@proxy',
+    'http://user:s3cret@proxy/path',
+    'http://',
+    'http://a b',
+  ]) {
+    test(`can't be ${value}, and is not repeated`, () => {
+      const { message } = errorOf({ BUILD_API_PROXY: value });
+      assert.match(message, /BUILD_API_PROXY must be a URL such as/);
+      assert.ok(!message.includes('s3cret'));
+    });
+  }
+});
+
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
     test(`may be ${value}`, () => {

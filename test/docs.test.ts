@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { cliDocs } from '../scripts/cli-docs.ts';
 import { defineProgram } from '../src/cli/define/program.ts';
+import { FINDINGS } from '../src/cli/doctor/kinds.ts';
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { SETTINGS } from '../src/config.ts';
 import { FAILURES, REFUSALS } from '../src/domain/failures.ts';
@@ -28,11 +29,10 @@ function table(file: string, header: string): string[][] {
 describe('the docs say what the code does', () => {
   it('README names every setting, its default and its meaning', () => {
     const expected = Object.entries(SETTINGS).map(
-      ([name, { default: fallback, meaning }]: [string, { default?: string; meaning: string }]) => [
-        name,
-        fallback === '' ? 'none' : (fallback ?? 'required by the worker'),
-        meaning,
-      ],
+      ([name, { default: fallback, requiredBy, meaning }]: [
+        string,
+        { default?: string; requiredBy?: string; meaning: string },
+      ]) => [name, fallback === '' ? 'none' : (fallback ?? `required by the ${requiredBy}`), meaning],
     );
     assert.deepEqual(table('README.md', '| variable '), expected);
   });
@@ -62,6 +62,10 @@ describe('the docs say what the code does', () => {
       table('docs/failures.md', '| failure ').map(([name]) => name),
       Object.keys(REFUSALS),
     );
+  });
+
+  it('docs/doctor.md names every finding and its meaning', () => {
+    assert.deepEqual(table('docs/doctor.md', '| finding '), Object.entries(FINDINGS));
   });
 
   it('README names every command, as docs/cli does', () => {

@@ -167,6 +167,41 @@ describe("Temporal's logger", () => {
     });
   });
 
+  test('leaves out the tasks that the SDK adds, inputs and all', () => {
+    const { logger, lines } = logged();
+    const input = [{ data: Buffer.from('canary') }];
+    const task = {
+      task: JSON.stringify({ start: { input } }),
+      taskEncoded: 'Y2FuYXJ5',
+      start: { input },
+      jobs: [input],
+    };
+    new TemporalPinoLogger(logger).error('Error while processing ActivityTask.start', { ...task, attempt: 1 });
+    assert.deepEqual(Object.keys(onlyLine(lines())).sort(), ['attempt', 'level', 'msg', 'time']);
+  });
+
+  test('shows no payload, which the SDK logs whole at trace', () => {
+    const { logger, text, lines } = logged();
+    const data = Buffer.from('{"encrypted_jwt":"ciphertext"}');
+    const payload = { metadata: { encoding: Buffer.from('json/plain') }, data };
+    const activation = [{ initializeWorkflow: { workflowType: 'roleBuild', arguments: [payload] } }];
+    const asMessages = JSON.parse(
+      JSON.stringify({ payload: { metadata: {}, data: data.toString('base64') } }),
+    ) as object;
+    new TemporalPinoLogger(logger).trace('Got workflow activation', { activation, ...asMessages, raw: data, big: 1n });
+    assert.ok(
+      !text().includes(data.toString('base64')) && !text().includes('ciphertext') && !text().includes('99,105'),
+    );
+    assert.deepEqual(withoutTime(onlyLine(lines())), {
+      level: 'trace',
+      activation: [{ initializeWorkflow: { workflowType: 'roleBuild', arguments: ['[payload]'] } }],
+      payload: '[payload]',
+      raw: `[${data.length} bytes]`,
+      big: '1',
+      msg: 'Got workflow activation',
+    });
+  });
+
   test('redacts as any other', () => {
     const { logger, text } = logged();
     new TemporalPinoLogger(logger).info('message', { input: { encrypted_jwt: 'ciphertext' } });

@@ -22,6 +22,8 @@ export interface TemporalServerOptions {
   port?: number;
   /** Web UI; by default a free one; `false` for none. */
   uiPort?: number | false;
+  /** The codec server that the Web UI's pages ask. */
+  uiCodecEndpoint?: string;
   /** Keeps the server's state; by default it is in memory. */
   dbFile?: string;
   /** Added to our own pairs; wins over them. */
@@ -99,12 +101,13 @@ function serverArguments(
   port: number,
   uiPort: number | false,
   namespace: string,
-  { dbFile, dynamicConfig, searchAttributes = {} }: TemporalServerOptions,
+  { dbFile, dynamicConfig, searchAttributes = {}, uiCodecEndpoint }: TemporalServerOptions,
 ): string[] {
   return [
     ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--namespace', namespace],
     ['--log-level', 'error'],
     uiPort === false ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)],
+    uiCodecEndpoint === undefined ? [] : ['--ui-codec-endpoint', uiCodecEndpoint],
     dbFile === undefined ? [] : ['--db-filename', dbFile],
     Object.entries({ ...DYNAMIC_CONFIG, ...dynamicConfig }).flatMap(([key, value]) => [
       '--dynamic-config-value',

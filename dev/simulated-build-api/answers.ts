@@ -37,7 +37,7 @@ export async function answer(
 
   const status = fault?.status ?? ordinary.status;
   const body = bodyOf(ordinary, fault, status);
-  const cutShort = fault?.drop === 'mid-body';
+  const cutShort = fault?.drop === 'mid-body' || fault?.drop === 'reset-mid-body';
   res.writeHead(status, { ...ordinary.headers, ...headersOf(body, fault, status, cutShort) });
   record.status = status;
   res.once('finish', () => (record.answered_at = Date.now()));
@@ -45,6 +45,7 @@ export async function answer(
   if (!cutShort) return pipeline(Readable.from(body.chunks(body.length)), res, { signal: gone });
   res.flushHeaders();
   await pipeline(Readable.from(body.chunks(Math.floor(body.length / 2))), res, { end: false, signal: gone });
+  if (fault?.drop === 'reset-mid-body') return void res.socket?.resetAndDestroy();
   // Unlike destroy, it lets what was written leave first.
   res.socket?.destroySoon();
 }

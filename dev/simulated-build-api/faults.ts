@@ -12,8 +12,8 @@ export interface Fault {
   text?: string;
   /** The length of a body of filler. */
   bytes?: number;
-  /** Ends the connection: before the request is taken, after it was, or in the middle of the answer's body. */
-  drop?: 'before' | 'after' | 'mid-body';
+  /** Ends the connection: before the request is taken, after it was, or in the middle of the answer's body, also by a reset. */
+  drop?: 'before' | 'after' | 'mid-body' | 'reset-mid-body';
   /** The request is taken and never answered. */
   hang?: true;
   /** Whether the build is made, or the poll counted. Without it: unless `drop` is "before" or `status` is not 2xx. */
@@ -92,7 +92,7 @@ const FAULT: Record<keyof Fault, Check> = {
   body: anything,
   text: string,
   bytes: wholeNumber(0, Number.MAX_SAFE_INTEGER),
-  drop: oneOf('before', 'after', 'mid-body'),
+  drop: oneOf('before', 'after', 'mid-body', 'reset-mid-body'),
   hang: oneOf(true),
   takes_effect: oneOf(true, false),
 };

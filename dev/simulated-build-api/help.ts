@@ -36,6 +36,7 @@ A fault is an object; its fields combine
   drop          "before": the connection ends, the request is not taken
                 "after": it is taken, then the connection is reset
                 "mid-body": it is taken, and the connection ends half-way through the answer's body
+                "reset-mid-body": the same, by a TCP reset
   hang          true: it is taken and never answered
   takes_effect  whether the build is made or the poll counted; without it, unless drop is "before" or status not 2xx
 `;

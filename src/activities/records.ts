@@ -4,7 +4,7 @@ import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import type { Resumption } from '../domain/resumption.ts';
-import { describeFaults, inputFaults, type Fault } from '../domain/validate-input.ts';
+import { describeFaults, inputFaults, resumptionFaults, type Fault } from '../domain/validate-input.ts';
 import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
 import type { FoundRecord, RecordTables } from '../records/write.ts';
@@ -32,14 +32,16 @@ export function createRecordActivities(
   ): Promise<Holder> =>
     recordWrite(async () => {
       const ending = { status, ...pickBuildId(end), ...more };
-      if (await endHistoryRecord(tables, end.request, end.job, ending, end.may_create)) return null;
+      // A first put that took effect unanswered shows in the status record by now: then there are to be both records.
+      const mayCreate = end.may_create || (await readStatusRecord(tables, end.request))?.job_id === end.job.job_id;
+      if (await endHistoryRecord(tables, end.request, end.job, ending, mayCreate)) return null;
       const found = await readHistoryRecord(tables, end.request.correlation_id);
       return isOfAnother(found, end.request) ? null : newerHolder(found, end.job);
     });
 
   return {
     async upsertRequestRecord(input, job, resumption) {
-      refuseInvalid(input, allowedOrigins);
+      refuseInvalid(input, allowedOrigins, resumption);
       return recordWrite(async () => {
         if (await putStatusRecord(tables, input, job, resumption)) return null;
         const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
@@ -81,8 +83,9 @@ export function createRecordActivities(
 }
 
 /** The client checks too, but any Temporal client may start the workflow: what counts is checked here. */
-function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins): void {
+function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins, resumption: unknown): void {
   const faults: Fault[] = inputFaults(input);
+  if (resumption !== undefined && resumption !== null) faults.push(...resumptionFaults(resumption));
   const url = (input as { url?: unknown } | null | undefined)?.url;
   if (typeof url === 'string' && !faults.some(({ path }) => path === 'url')) {
     const message = allowedOrigins.faultOf(url);

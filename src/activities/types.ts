@@ -19,7 +19,10 @@ export interface EndOfHistory {
   request: HistoryRequest;
   job: Job;
   build_id?: string;
-  /** Whether to write the whole record where this job's is missing; not where its status record was never written. */
+  /**
+   * Whether to write the whole record where this job's is missing. `false` where it is not known whether the status record
+   * was written: then only if that is this job's.
+   */
   may_create: boolean;
 }
 

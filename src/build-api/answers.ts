@@ -21,13 +21,21 @@ export function parseTriggerAnswer(body: string): { build_id: string } {
     return { build_id: String(id) };
   }
   if (typeof id !== 'string') throw new ContractBreach(`the answer has no build_id that is a string or a number`);
-  if (id === '') throw new ContractBreach('build_id is empty');
-  if (id.length > BUILD_ID_MAX_CHARACTERS) {
-    throw new ContractBreach(`build_id has ${id.length} characters, more than ${BUILD_ID_MAX_CHARACTERS}`);
-  }
-  if (id === '.' || id === '..') throw new ContractBreach(`build_id is "${id}", which is no path segment`);
-  if (!id.isWellFormed()) throw new ContractBreach('build_id is not well-formed Unicode');
+  const fault = buildIdFault(id);
+  if (fault !== undefined) throw new ContractBreach(fault);
   return { build_id: id };
+}
+
+/** Why a text can't be one segment of a request's path, or `undefined`. */
+export function buildIdFault(id: string): string | undefined {
+  if (typeof id !== 'string') return 'build_id is no string';
+  if (id === '') return 'build_id is empty';
+  if (id.length > BUILD_ID_MAX_CHARACTERS) {
+    return `build_id has ${id.length} characters, more than ${BUILD_ID_MAX_CHARACTERS}`;
+  }
+  if (id === '.' || id === '..') return `build_id is "${id}", which is no path segment`;
+  if (!id.isWellFormed()) return 'build_id is not well-formed Unicode';
+  return undefined;
 }
 
 /**
@@ -40,7 +48,7 @@ export function parseStatusAnswer(body: string, redact: (text: string) => string
   const answer = parseObject(body);
   const status = answer['build_status'];
   const can_retry = answer['can_retry'] === true;
-  const build_status = typeof status === 'string' ? clip(redact(status), STATUS_MAX_CHARACTERS) : null;
+  const build_status = typeof status === 'string' ? clip(redact(status), STATUS_MAX_CHARACTERS).toWellFormed() : null;
   if (can_retry || status === 'SUCCEEDED') return { can_retry, build_status };
   return { can_retry, build_status, answer: clip(redact(JSON.stringify(answer)), ANSWER_MAX_CHARACTERS) };
 }

@@ -3,13 +3,18 @@ import https from 'node:https';
 import got, { RequestError, TimeoutError, type Got, type Response } from 'got';
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import { clip } from '../domain/failures.ts';
-import { ContractBreach, parseStatusAnswer, parseTriggerAnswer } from './answers.ts';
+import { buildIdFault, ContractBreach, parseStatusAnswer, parseTriggerAnswer } from './answers.ts';
 import type { AllowedOrigins } from './origins.ts';
+import { redactor } from './redact.ts';
 
 const ANSWER_MAX_BYTES = 1024 * 1024;
 /** An idle connection is closed before common servers close theirs (5 s in Node.js), so that none is reused too late. */
 const IDLE_CONNECTION_MS = 4_000;
 const EXCERPT_MAX_CHARACTERS = 1_000;
+/** So much of an answer is looked through for the credential; far more than is kept of it. */
+const LOOKED_AT_MAX_CHARACTERS = 65_536;
+/** A shorter credential may be part of a build ID by chance. */
+const CREDENTIAL_MIN_CHARACTERS = 16;
 
 export interface BuildApiSettings {
   /** `API_ALB_FQDN`: the request's `Referer` is `{albFqdn}/proxy`. */
@@ -19,6 +24,8 @@ export interface BuildApiSettings {
   timeoutMs: number;
   /** `BUILD_API_IDEMPOTENCY_HEADER`: carries the request ID in a POST, beside `x-amzn-RequestId`. */
   idempotencyHeader?: string | undefined;
+  /** `BUILD_API_PROXY`: the HTTP proxy that every request goes through. Without it none does, whatever the environment says. */
+  proxy?: string | undefined;
 }
 
 export interface BuildApiRequest {
@@ -55,7 +62,14 @@ export class BuildApi {
 
   constructor(settings: BuildApiSettings) {
     this.#settings = settings;
-    const agent = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
+    // Agents of our own: Node.js's global ones take proxies from the environment under NODE_USE_ENV_PROXY.
+    const agent = {
+      keepAlive: true,
+      timeout: IDLE_CONNECTION_MS,
+      ...(settings.proxy === undefined
+        ? {}
+        : { proxyEnv: { HTTP_PROXY: settings.proxy, HTTPS_PROXY: settings.proxy } }),
+    };
     this.#got = got.extend({
       retry: { limit: 0 },
       timeout: { request: settings.timeoutMs },
@@ -71,11 +85,19 @@ export class BuildApi {
   /** `POST {url}/build`. Once begun it is let finish. @throws BuildApiError */
   async triggerBuild(request: BuildApiRequest, buildBody: unknown): Promise<{ build_id: string }> {
     const call = new Call(this.#settings, request, 'POST', `${request.url}/build`);
-    return call.parse(await call.send(this.#got, { body: JSON.stringify(buildBody) }), parseTriggerAnswer);
+    return call.parse(await call.send(this.#got, { body: JSON.stringify(buildBody) }), (body) => {
+      const answer = parseTriggerAnswer(body);
+      if (call.isCredentialIn(answer.build_id)) throw new ContractBreach('build_id holds the credential');
+      return answer;
+    });
   }
 
   /** `GET {url}/build/{build_id}`. @param signal drops it @throws BuildApiError */
   async getBuildStatus(request: BuildApiRequest, buildId: string, signal: AbortSignal): Promise<BuildStatusAnswer> {
+    const fault = buildIdFault(buildId);
+    if (fault !== undefined) {
+      throw new BuildApiError(`GET ${request.url}/build was not sent: ${fault}`, { retryable: false });
+    }
     const call = new Call(this.#settings, request, 'GET', `${request.url}/build/${encodeURIComponent(buildId)}`);
     return call.parse(await call.send(this.#got, { signal }), (body) => parseStatusAnswer(body, call.redact));
   }
@@ -87,20 +109,22 @@ class Call {
   readonly #request: BuildApiRequest;
   readonly #method: 'GET' | 'POST';
   readonly #url: string;
+  readonly #redact: (text: string) => string;
 
   constructor(settings: BuildApiSettings, request: BuildApiRequest, method: 'GET' | 'POST', url: string) {
     this.#settings = settings;
     this.#request = request;
     this.#method = method;
     this.#url = url;
+    this.#redact = redactor(request.encrypted_jwt);
   }
 
   /** Takes the credential out of text that is going to be kept, should the API have echoed it. */
-  readonly redact = (text: string): string => {
-    const credential = this.#request.encrypted_jwt;
-    const inJson = JSON.stringify(credential).slice(1, -1);
-    return text.replaceAll(credential, '[redacted]').replaceAll(inJson, '[redacted]');
-  };
+  readonly redact = (text: string): string => this.#redact(text.slice(0, LOOKED_AT_MAX_CHARACTERS));
+
+  isCredentialIn(text: string): boolean {
+    return this.#request.encrypted_jwt.length >= CREDENTIAL_MIN_CHARACTERS && this.redact(text) !== text;
+  }
 
   /** @returns the body of a 2xx answer */
   async send(client: Got, options: { body?: string; signal?: AbortSignal }): Promise<string> {
@@ -189,7 +213,7 @@ class Call {
   }
 
   #message(what: string): string {
-    return this.redact(`${this.#method} ${this.#url} ${what}`);
+    return this.redact(`${this.#method} ${this.#url} ${what}`).toWellFormed();
   }
 
   #excerpt(body: string): string {

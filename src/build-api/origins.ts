@@ -1,3 +1,8 @@
+import { clip } from '../domain/failures.ts';
+
+/** Longer than any host name. */
+const ORIGIN_SHOWN_CHARACTERS = 300;
+
 /**
  * Where the build API may be. An origin is compared as the URL standard serialises it, so that no other spelling of a
  * host, port or user name gets past the list.
@@ -10,12 +15,17 @@ export class AllowedOrigins {
     this.#origins = new Set(origins);
   }
 
-  /** @returns what is wrong with a URL's origin, or `undefined` */
+  /** @returns why nothing may be sent to a URL, or `undefined` */
   faultOf(url: string): string | undefined {
     if (!URL.canParse(url)) return 'is not a URL';
-    const { origin } = new URL(url);
-    return this.#origins.has(origin)
-      ? undefined
-      : `has the origin ${origin}, which BUILD_API_ALLOWED_ORIGINS does not list`;
+    const { origin, protocol, username, password, search, hash } = new URL(url);
+    // The origin of `blob:https://…` is that of the URL in it.
+    if (protocol !== 'https:' && protocol !== 'http:') return 'is not an http or https URL';
+    if (!this.#origins.has(origin)) {
+      return `has the origin ${clip(origin, ORIGIN_SHOWN_CHARACTERS)}, which BUILD_API_ALLOWED_ORIGINS does not list`;
+    }
+    if (username !== '' || password !== '') return 'has credentials in it';
+    if (search !== '' || hash !== '') return 'has a query or a fragment';
+    return undefined;
   }
 }

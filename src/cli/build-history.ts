@@ -6,7 +6,12 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { ApplicationFailure, type LoadedDataConverter } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  defaultDataConverter,
+  type LoadedDataConverter,
+  type SerializationContext,
+} from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../activities/types.ts';
 import {
@@ -71,28 +76,31 @@ export function newBuildHistory(): BuildHistory {
   return { polls: 0, event_id: 0, steps: [] };
 }
 
+/** How a history's payloads are read: the client's converter, and the workflow that they are bound to where encrypted. */
+export interface PayloadReader {
+  converter: LoadedDataConverter;
+  context: SerializationContext;
+}
+
 /** Takes one history event in, in place. @returns whether it is one that people would want to see */
-export async function takeEvent(
-  build: BuildHistory,
-  event: HistoryEvent,
-  converter: LoadedDataConverter,
-): Promise<boolean> {
-  const isWorthSeeing = await takeIn(build, event, converter);
+export async function takeEvent(build: BuildHistory, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
+  const isWorthSeeing = await takeIn(build, event, reader);
   noteStep(build.steps, build);
   build.event_id = Number(event.eventId ?? 0);
   return isWorthSeeing;
 }
 
-async function takeIn(build: BuildHistory, event: HistoryEvent, converter: LoadedDataConverter): Promise<boolean> {
+async function takeIn(build: BuildHistory, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
   const at = timeOf(event);
   const decode = <T>(payloads: Payload[] | null | undefined): Promise<T[]> =>
-    decodeArrayFromPayloads(converter, payloads) as Promise<T[]>;
+    decodeArrayFromPayloads(reader.converter, payloads, reader.context) as Promise<T[]>;
 
   if (event.workflowExecutionStartedEventAttributes) {
     const started = event.workflowExecutionStartedEventAttributes;
     const [input, given] = await decode<unknown>(started.input?.payloads);
     const { resumes, build_id } = (given ?? {}) as Partial<Resumption>;
-    const progress = resumes === undefined ? (given as Carried | undefined) : undefined;
+    const progress =
+      started.continuedExecutionRunId && resumes === undefined ? (given as Carried | undefined) : undefined;
     build.job_id = started.firstExecutionRunId ?? '';
     build.start_at = progress?.start_at ?? at;
     build.polls = progress?.polls ?? 0;
@@ -129,7 +137,7 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, converter: Loade
   }
   const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
   if (failed) {
-    const failure = await failureMessage(converter, failed.failure);
+    const failure = await failureMessage(reader, failed.failure);
     if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at, ...failure };
     return true;
   }
@@ -151,8 +159,9 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, converter: Loade
   }
   if (event.markerRecordedEventAttributes) {
     const { details, failure } = event.markerRecordedEventAttributes;
-    const [data] = await decode<{ activity_type?: string; attempt?: number }>(details?.['data']?.payloads);
-    const attempts = data?.attempt ?? 1;
+    // The SDK's own note of the local activity, which no codec sees.
+    const [data] = await decodeArrayFromPayloads(defaultDataConverter, details?.['data']?.payloads);
+    const attempts = (data as { attempt?: number } | undefined)?.attempt ?? 1;
     const state = failure ? 'failed' : 'done';
     delete build.next_poll_at;
     build.current = {
@@ -160,7 +169,7 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, converter: Loade
       state,
       at,
       attempts,
-      ...(await failureMessage(converter, failure)),
+      ...(await failureMessage(reader, failure)),
     };
     const [answer] = await decode<BuildStatusAnswer>(details?.['result']?.payloads);
     if (answer !== undefined && answer !== null) {
@@ -174,13 +183,13 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, converter: Loade
     if (identity && cause !== OWN_CANCELLATION_REASON) build.cancelled_by ??= identity;
     return false;
   }
-  return takeClosingEvent(build, event, converter, decode);
+  return takeClosingEvent(build, event, reader, decode);
 }
 
 async function takeClosingEvent(
   build: BuildHistory,
   event: HistoryEvent,
-  converter: LoadedDataConverter,
+  reader: PayloadReader,
   decode: <T>(payloads: Payload[] | null | undefined) => Promise<T[]>,
 ): Promise<boolean> {
   if (event.workflowExecutionCompletedEventAttributes) {
@@ -190,8 +199,9 @@ async function takeClosingEvent(
   } else if (event.workflowExecutionFailedEventAttributes) {
     build.closed = 'FAILED';
     const failure = await decodeOptionalFailureToOptionalError(
-      converter,
+      reader.converter,
       event.workflowExecutionFailedEventAttributes.failure,
+      reader.context,
     );
     const type = failure instanceof ApplicationFailure ? (failure.type ?? 'Error') : (failure?.name ?? 'Error');
     build.failure = { Error: type, Cause: failure?.message ?? '' };
@@ -242,11 +252,11 @@ export function recordOf(build: BuildHistory): Record<string, unknown> & { statu
 }
 
 async function failureMessage(
-  converter: LoadedDataConverter,
+  reader: PayloadReader,
   failure: temporal.api.failure.v1.IFailure | null | undefined,
 ): Promise<{ failure?: string }> {
   if (!failure) return {};
-  const error = await decodeOptionalFailureToOptionalError(converter, failure);
+  const error = await decodeOptionalFailureToOptionalError(reader.converter, failure, reader.context);
   const { message } = (error?.cause as Error | undefined) ?? error ?? {};
   return message === undefined || message === '' ? {} : { failure: message };
 }
@@ -262,5 +272,9 @@ function stepName(activityType: string): string {
 
 function looksLikeInput(value: unknown): value is RoleBuildInput {
   const input = value as Partial<RoleBuildInput> | null | undefined;
-  return typeof input?.build_body === 'object' && typeof input.ddb_composite_sort_key === 'string';
+  return (
+    typeof input?.build_body === 'object' &&
+    input.build_body !== null &&
+    typeof input.ddb_composite_sort_key === 'string'
+  );
 }

@@ -90,8 +90,9 @@ export function viewOfTemporal(workflowId: string, build: BuildHistory): BuildVi
 /** One run's history so far. */
 export async function readBuildHistory(services: Services, workflowId: string, runId: string): Promise<BuildHistory> {
   const build = newBuildHistory();
+  const reader = services.payloadsOf(workflowId);
   for await (const event of historyEvents(services, { workflowId, runId }, { follow: false })) {
-    await takeEvent(build, event, services.client.options.loadedDataConverter);
+    await takeEvent(build, event, reader);
   }
   return build;
 }
@@ -103,7 +104,7 @@ export async function addEarlierSteps(services: Services, workflowId: string, bu
   try {
     const events = historyEvents(services, { workflowId, runId: build.job_id }, { follow: false });
     for await (const event of events) {
-      await takeEvent(first, event, services.client.options.loadedDataConverter);
+      await takeEvent(first, event, services.payloadsOf(workflowId));
       if (first.current?.step === WAIT_SUMMARY) break;
     }
   } catch (err) {

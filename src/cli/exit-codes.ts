@@ -3,7 +3,8 @@ export const EXIT_CODES = {
   done: { code: 0, meaning: 'done' },
   endedOtherwise: {
     code: 1,
-    meaning: 'the build ended otherwise than asked (start --wait, watch: not COMPLETE; cancel --wait: not CANCELLED)',
+    meaning:
+      'the build ended otherwise than asked (start --wait, watch: not COMPLETE; cancel --wait: not CANCELLED); doctor: findings are left',
   },
   usage: { code: 2, meaning: 'bad usage or input' },
   inProgress: { code: 3, meaning: 'already in progress' },

@@ -62,7 +62,7 @@ async function startOfJob(
 ): Promise<string> {
   const build: BuildHistory = newBuildHistory();
   for await (const event of historyEvents(services, { workflowId, runId }, { follow: false, pageSize: 1 })) {
-    await takeEvent(build, event, services.client.options.loadedDataConverter);
+    await takeEvent(build, event, services.payloadsOf(workflowId));
     break;
   }
   return build.start_at ?? startTime.toISOString();

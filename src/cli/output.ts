@@ -30,7 +30,7 @@ export function createOutput(
 ): Output {
   const error = (text: string) => void streams.stderr.write(`${printable(text)}\n`);
   return {
-    json: (value) => void streams.stdout.write(`${JSON.stringify(value)}\n`),
+    json: (value) => void streams.stdout.write(`${printable(JSON.stringify(value))}\n`),
     line: (text = '') => void streams.stdout.write(`${printable(text)}\n`),
     screen: (text) => void streams.stdout.write(`${coloured(text)}\n`),
     script: (text) => void streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
@@ -40,7 +40,10 @@ export function createOutput(
   };
 }
 
-/** Control characters shown rather than obeyed, so that no record or answer can drive the terminal; newlines stay. */
+/**
+ * Control characters shown rather than obeyed, so that no record or answer can drive the terminal; newlines stay. JSON stays
+ * the same JSON: it has such characters in its strings alone.
+ */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (character) =>
     character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -58,9 +61,9 @@ export function coloured(text: string): string {
     .join('');
 }
 
-/** As {@link printable}, on one line. */
+/** As {@link printable}, for text that must not begin a line of its own. */
 export function oneLine(text: string): string {
-  return printable(text.replaceAll(/\s*\n\s*/g, ' '));
+  return printable(text).replaceAll('\n', '\\u000a');
 }
 
 /** Names and values, one a line, aligned; without those that are `undefined`. */

@@ -38,7 +38,7 @@ export async function runCli(
   });
   program.configureOutput({
     writeOut: (text) => void streams.stdout.write(text),
-    writeErr: (text) => void streams.stderr.write(printable(text)),
+    writeErr: (text) => void streams.stderr.write(printable(withoutValues(text))),
     getOutHelpWidth: () => output.terminal.columns ?? 80,
   });
   // Commands copy the program's settings when they are made, and these came later.
@@ -97,5 +97,19 @@ async function toCliError(err: unknown): Promise<CliError> {
   if (err instanceof CliError) return err;
   const { SettingsError } = await import('../config.ts');
   if (err instanceof SettingsError) return new CliError('usage', err.message, { hint: 'role-build config' });
+  const { PayloadUnreadableError } = await import('../encryption/unreadable.ts');
+  if (err instanceof PayloadUnreadableError) {
+    const hint = 'Give the command the keys that the workers have (ENCRYPTION_…)';
+    return new CliError('usage', `what Temporal keeps of the build can't be read: ${err.message}. ${hint}`, {
+      cause: err,
+    });
+  }
   return new CliError('unreachable', (err as Error).message, { cause: err });
+}
+
+/** A complaint about an option or an argument repeats what was given, which may be a credential. */
+function withoutValues(text: string): string {
+  return text
+    .replace(/(unknown option '--?[^'=\s]*)=[\s\S]*?'(?=\n|$)/, "$1=…'")
+    .replace(/(too many arguments .* but got \d+): [\s\S]*/, '$1.\n');
 }

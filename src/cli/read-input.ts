@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
+import { getSystemErrorMessage } from 'node:util';
 import type { Environment } from '../config.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { INPUT_KEYS, inputFaults, isRoleBuildInput } from '../domain/validate-input.ts';
 import { CliError } from './errors.ts';
-import type { Output } from './output.ts';
+import { oneLine, type Output } from './output.ts';
 import { whoAmI } from './who.ts';
 
 /** The options of `start` that say what to build. */
@@ -60,7 +61,7 @@ export function checked(input: unknown, output: Output): RoleBuildInput {
     const faults = inputFaults(input);
     throw new CliError(
       'usage',
-      `the input is not valid:\n${faults.map((f) => `  ${f.path}: ${f.message}`).join('\n')}`,
+      `the input is not valid:\n${faults.map((f) => `  ${oneLine(f.path)}: ${f.message}`).join('\n')}`,
       {
         fields: { faults },
       },
@@ -152,13 +153,20 @@ export async function credentialFile(
   return (await contentOf(options.encryptedJwtFile, stdin, 'the credential')).trim();
 }
 
+/** @param file `-` is stdin @throws CliError `usage` where it can't be read */
 async function contentOf(file: string, stdin: NodeJS.ReadableStream, what: string): Promise<string> {
   if (file === '-') return text(stdin);
   try {
     return await readFile(file, 'utf8');
   } catch (err) {
-    throw new CliError('usage', `${what} can't be read: ${(err as Error).message}`);
+    throw new CliError('usage', `${what} can't be read from the file that is named: ${reasonOf(err)}`);
   }
+}
+
+/** Without the file's name, in place of which the input or the credential itself may have been given. */
+function reasonOf(err: unknown): string {
+  const { errno, code } = err as NodeJS.ErrnoException;
+  return errno === undefined ? (code ?? 'it can not be opened') : `${code}, ${getSystemErrorMessage(errno)}`;
 }
 
 /** https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader */

@@ -1,9 +1,11 @@
 /** The two services that the command line talks to, opened only when a command needs them. */
 import { Client, Connection, isGrpcServiceError, ServiceError } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { CLIENT_SETTINGS, readSettings, type Environment } from '../config.ts';
+import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config.ts';
+import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import type { RecordTables } from '../records/write.ts';
+import type { PayloadReader } from './build-history.ts';
 import { CliError } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
 import { whoAmI } from './who.ts';
@@ -22,6 +24,8 @@ export interface Services {
   connection: Connection;
   /** A run's page in the Web UI; `undefined` where `TEMPORAL_UI_URL` does not say where that is. */
   uiUrl(workflowId: string, runId?: string): string | undefined;
+  /** Reads the payloads in a workflow's history. */
+  payloadsOf(workflowId: string): PayloadReader;
   /** Runs a call of Temporal within a time limit. @throws CliError `unreachable` where no answer comes */
   temporal<T>(call: () => Promise<T>): Promise<T>;
   /** Runs a call of DynamoDB. @throws CliError `unreachable` where it fails */
@@ -36,21 +40,32 @@ export async function openServices(env: Environment): Promise<Services> {
   const address = connectionOptions.address ?? '127.0.0.1:7233';
   let connection: Connection;
   try {
-    connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+    connection = await Connection.connect({
+      ...connectionOptions,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      // Else gRPC would take `https_proxy` and `http_proxy` too, which the worker does not.
+      channelArgs: { 'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0 },
+    });
   } catch (err) {
     throw new CliError('unreachable', `Temporal can't be reached at ${address}: ${grpcMessage(err)}`, {
       cause: err,
       hint: LOOK_AT_SETTINGS,
     });
   }
+  const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
+  const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter });
   return {
     taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
     namespace,
     tables,
-    client: new Client({ connection, namespace, identity: whoAmI() }),
+    client,
     connection,
     uiUrl: (workflowId, runId) => webUiPage(settings.TEMPORAL_UI_URL, namespace, workflowId, runId),
+    payloadsOf: (workflowId) => ({
+      converter: client.options.loadedDataConverter,
+      context: { type: 'workflow', namespace, workflowId },
+    }),
     async temporal(call) {
       try {
         return await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, call);

@@ -1,6 +1,14 @@
 /** Each setting in force and where it comes from, without asking any service. */
 import { loadClientConfigProfile } from '@temporalio/envconfig';
-import { readSettings, SETTINGS, SettingsError, type Environment, type Setting, type SettingName } from '../config.ts';
+import {
+  readSettings,
+  SETTINGS,
+  SETTINGS_WITH_SECRETS,
+  SettingsError,
+  type Environment,
+  type Setting,
+  type SettingName,
+} from '../config.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { ENCRYPTED_JWT_VARIABLE } from './read-input.ts';
 import { styleFor } from './style.ts';
@@ -53,8 +61,10 @@ function ownSettings(env: Environment): SettingInForce[] {
     }
     const source = 'environment';
     try {
-      const { [name]: parsed } = readSettings(env, [name]);
-      return { name, value: Array.isArray(parsed) ? parsed.join(',') : String(parsed), source };
+      readSettings(env, [name]);
+      return SETTINGS_WITH_SECRETS.has(name)
+        ? { name, value: null, source, hidden: true }
+        : { name, value: given, source };
     } catch (err) {
       // A value that is refused may hold what it must not, such as a password.
       const fault = (err instanceof SettingsError ? err.faults.join() : String(err)).replace(`${name} `, '');

@@ -1,3 +1,5 @@
+import { errorInfo, type ErrorInfo } from './failures.ts';
+
 /** What is kept of the build API's answer to `GET /build/{build_id}`. */
 export interface BuildStatusAnswer {
   /** `true` only where the API said exactly `true`. */
@@ -14,4 +16,13 @@ export type Verdict = 'undecided' | 'succeeded' | 'failed';
 export function checkBuildStatus(answer: Pick<BuildStatusAnswer, 'can_retry' | 'build_status'>): Verdict {
   if (answer.can_retry) return 'undecided';
   return answer.build_status === 'SUCCEEDED' ? 'succeeded' : 'failed';
+}
+
+/** The state that the original names and leaves undefined. */
+export function generateBuildStatusErrorMessage(buildId: string, answer: BuildStatusAnswer): ErrorInfo {
+  const status = answer.build_status ?? 'no build_status';
+  return errorInfo(
+    'BuildFailed',
+    `GetBuildStatus: build ${buildId} ended with ${status}. Last answer: ${answer.answer}`,
+  );
 }

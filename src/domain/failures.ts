@@ -40,7 +40,7 @@ export interface ErrorInfo {
 export const CAUSE_MAX_CHARACTERS = 32_768;
 
 export function errorInfo(name: FailureName, cause: string): ErrorInfo {
-  return { Error: name, Cause: clip(cause, CAUSE_MAX_CHARACTERS) };
+  return { Error: name, Cause: clip(cause, CAUSE_MAX_CHARACTERS).toWellFormed() };
 }
 
 export function isFailureName(name: unknown): name is FailureName {

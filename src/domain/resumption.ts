@@ -21,6 +21,19 @@ export interface Resumption {
   previous_jobs: PreviousJob[];
 }
 
+/** Whether workflow code can use it; a worker's first activity checks what is in it. */
+export function hasResumptionShape({
+  resumes,
+  build_id,
+  previous_jobs,
+}: Partial<Record<keyof Resumption, unknown>>): boolean {
+  return (
+    typeof resumes === 'string' &&
+    (build_id === undefined || typeof build_id === 'string') &&
+    Array.isArray(previous_jobs)
+  );
+}
+
 /**
  * How each failure is resumed: `poll` goes on with the recorded `build_id`, since the build itself may have gone on;
  * `trigger` makes the POST again with the same request ID, since nobody knows whether it was taken.

@@ -71,6 +71,18 @@ export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption)
   };
 }
 
+/** JSON nested deeper than this is refused; far deeper, nothing could write it as JSON any more. */
+export const INPUT_MAX_DEPTH = 100;
+
+/** Whether a value is nested deeper than an input may be. */
+export function isTooDeep(value: unknown): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= INPUT_MAX_DEPTH && level.length > 0; depth += 1) {
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+  }
+  return level.length > 0;
+}
+
 /**
  * Whether what the records are made of is there. For workflow code, which sees an input before it was checked: one that is
  * wrong must reach the check, not fail the workflow task for ever.

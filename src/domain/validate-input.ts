@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { clip } from './failures.ts';
 import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
-import type { RoleBuildInput } from './role-build-input.ts';
+import { INPUT_MAX_DEPTH, type RoleBuildInput } from './role-build-input.ts';
 
 /** One thing that is wrong with an input. */
 export interface Fault {
@@ -11,7 +12,10 @@ export interface Fault {
 
 /** Below Temporal's 2 MiB for one payload, with room for what encryption and the failure details add. */
 export const INPUT_MAX_BYTES = 1_500_000;
-const MAX_DEPTH = 100;
+/** More are counted, not listed: with their paths they could outgrow what a failure may hold. */
+const FAULTS_LISTED = 100;
+const PATH_MAX_CHARACTERS = 256;
+const URL_MAX_CHARACTERS = 2_048;
 const ROOT = '(input)';
 
 const printableAscii = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
@@ -32,7 +36,7 @@ const wholeSeconds = (min: number, max: number) =>
     .min(min, `must be at least ${min}`)
     .max(max, `must be at most ${max}`);
 
-const url = text.superRefine((value, ctx) => {
+const url = recorded(URL_MAX_CHARACTERS).superRefine((value, ctx) => {
   for (const message of urlFaults(value)) ctx.addIssue({ code: 'custom', message });
 });
 
@@ -75,6 +79,12 @@ export const INPUT_KEYS: readonly string[] = Object.keys(schema.shape);
  *   came, never as a validator's copy, so that unknown keys of `build_body` stay untouched.
  */
 export function inputFaults(input: unknown): Fault[] {
+  const faults = allFaults(input).map(({ path, message }) => ({ path: shownPath(path), message }));
+  const more = faults.length - FAULTS_LISTED;
+  return more <= 0 ? faults : [...faults.slice(0, FAULTS_LISTED), { path: ROOT, message: `has ${more} more faults` }];
+}
+
+function allFaults(input: unknown): Fault[] {
   const shapeFaults = jsonFaults(input);
   if (shapeFaults.length > 0) return shapeFaults;
   const result = schema.safeParse(input, { reportInput: true });
@@ -104,6 +114,11 @@ export function describeFaults(faults: readonly Fault[]): string {
   return faults.map((fault) => `${fault.path}: ${fault.message}`).join('; ');
 }
 
+/** A key may be of any length, and hold what no failure's message can carry. */
+function shownPath(path: string): string {
+  return clip(path, PATH_MAX_CHARACTERS).toWellFormed();
+}
+
 function toFault(issue: z.core.$ZodIssue): Fault {
   const path = issue.path.map(String).join('.') || ROOT;
   const missing = issue.code === 'invalid_type' && issue.input === undefined;
@@ -123,22 +138,33 @@ function urlFaults(value: string): string[] {
   return faults;
 }
 
+/** No whole number that JavaScript may have rounded, and none beyond all that it knows. */
+function isCarriedExactly(value: number): boolean {
+  return Number.isNaN(value) || (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)));
+}
+
 /** What JSON itself or the way through Temporal would not carry unchanged. */
 function jsonFaults(input: unknown): Fault[] {
   const faults: Fault[] = [];
-  const open: { value: unknown; path: string; depth: number }[] = [{ value: input, path: '', depth: 0 }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { value, path, depth } = next;
-    const inexact = typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
-    if (inexact || value === Infinity || value === -Infinity) {
-      const where = path === '' ? ROOT : path;
-      faults.push({ path: where, message: 'is too large for a number to be carried exactly; send it as a string' });
+  const open: { parent: object; path: string; depth: number }[] = [];
+  /** @returns whether it goes too deep; its path is only made where it is needed, since there may be millions */
+  const look = (value: unknown, pathOf: () => string, depth: number): boolean => {
+    if (typeof value === 'number' && !isCarriedExactly(value)) {
+      faults.push({ path: pathOf(), message: 'is too large for a number to be carried exactly; send it as a string' });
     }
-    if (typeof value !== 'object' || value === null) continue;
-    if (depth === MAX_DEPTH) return [{ path, message: `is nested more than ${MAX_DEPTH} levels deep` }];
-    for (const key of Object.keys(value)) {
-      const child = (value as Record<string, unknown>)[key];
-      open.push({ value: child, path: path === '' ? key : `${path}.${key}`, depth: depth + 1 });
+    if (typeof value !== 'object' || value === null) return false;
+    open.push({ parent: value, path: pathOf(), depth });
+    return depth === INPUT_MAX_DEPTH;
+  };
+  let isTooDeep = look(input, () => ROOT, 0);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { parent, path, depth } = next;
+    if (isTooDeep) return [{ path, message: `is nested more than ${INPUT_MAX_DEPTH} levels deep` }];
+    const children = Array.isArray(parent) ? parent.keys() : Object.keys(parent);
+    for (const key of children) {
+      const child = (parent as Record<string | number, unknown>)[key];
+      isTooDeep = look(child, () => (path === ROOT ? String(key) || '""' : `${path}.${key}`), depth + 1);
+      if (isTooDeep) break;
     }
   }
   const bytes = Buffer.byteLength(JSON.stringify(input) ?? '');
@@ -146,4 +172,32 @@ function jsonFaults(input: unknown): Fault[] {
     faults.push({ path: ROOT, message: `is ${bytes} bytes of JSON; at most ${INPUT_MAX_BYTES} are allowed` });
   }
   return faults;
+}
+
+const segment = text
+  .max(2_048, 'must be at most 2048 characters')
+  .refine((value) => value !== '.' && value !== '..', 'must be a path segment');
+const resumption = z.looseObject(
+  {
+    resumes: text.max(2_048, 'must be at most 2048 characters'),
+    build_id: segment.optional(),
+    previous_jobs: z
+      .array(z.looseObject({ job_id: text, start_at: text, status: text }, 'must be an object'), 'must be a list')
+      .max(1_000, 'must be at most 1000 jobs'),
+  },
+  'must be an object',
+);
+
+/**
+ * Checks a workflow's second argument, which any Temporal client may give as well.
+ *
+ * @returns every fault; none where it is a `Resumption`
+ */
+export function resumptionFaults(given: unknown): Fault[] {
+  const result = resumption.safeParse(given, { reportInput: true });
+  const faults = result.success ? jsonFaults(given) : result.error.issues.map(toFault);
+  return faults.slice(0, FAULTS_LISTED).map(({ path, message }) => ({
+    path: shownPath(path === ROOT ? '(resumption)' : `(resumption).${path}`),
+    message,
+  }));
 }

@@ -1,8 +1,10 @@
 import {
   CreateTableCommand,
+  DescribeContinuousBackupsCommand,
   DescribeTableCommand,
   ResourceInUseException,
   ResourceNotFoundException,
+  UpdateContinuousBackupsCommand,
   waitUntilTableExists,
   type CreateTableCommandInput,
   type DynamoDBClient,
@@ -12,6 +14,9 @@ import { addHistoryIndex, HISTORY_INDEX, type IndexSetUp } from './history-index
 import type { RecordTables } from './write.ts';
 
 const READY_WITHIN_SECONDS = 120;
+/** A new table's backups are being made ready for a while, and can't be asked for yet. */
+const BACKUPS_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 1_000;
 
 /** Both tables with the original's keys, and an index of ours; all key attributes are strings. */
 function definitions({ statusTable, historyTable }: RecordTables): CreateTableCommandInput[] {
@@ -30,6 +35,8 @@ function table(TableName: string, keys: readonly string[]): CreateTableCommandIn
   return {
     TableName,
     BillingMode: 'PAY_PER_REQUEST',
+    // Encryption at rest needs no asking for: the service does it with a key of its own unless another is named.
+    DeletionProtectionEnabled: true,
     AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
     KeySchema: keys.map((AttributeName, i) => ({ AttributeName, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
   };
@@ -38,30 +45,70 @@ function table(TableName: string, keys: readonly string[]): CreateTableCommandIn
 export interface TableSetUp {
   name: string;
   created: boolean;
+  protection: TableProtection;
   /** Of the history table. */
   index?: IndexSetUp;
 }
 
+/** What guards a table's data; `null` where the endpoint doesn't have it, as stand-ins, or doesn't let us look. */
+export interface TableProtection {
+  deletion_protection: boolean | null;
+  point_in_time_recovery: boolean | null;
+  /** Whose key its data is encrypted with at rest. */
+  encryption: 'AWS owned key' | 'KMS key' | null;
+}
+
+/** A table as it is and as it must be. */
+export interface TableCheck {
+  name: string;
+  /** Its key in words, such as `request_id (HASH, S)`. */
+  wanted: string;
+  /** `undefined` where there is no such table. */
+  found: string | undefined;
+  /** Creates it, unless someone else was faster, and waits until it can be used. */
+  create(): Promise<void>;
+}
+
+/** Looks at both tables and changes nothing. */
+export async function checkTables(client: DynamoDBClient, tables: RecordTables): Promise<TableCheck[]> {
+  const checks: TableCheck[] = [];
+  for (const definition of definitions(tables)) {
+    const name = definition.TableName ?? '';
+    checks.push({
+      name,
+      wanted: describeKeys(definition),
+      found: await keysOf(client, name),
+      create: async () => {
+        await create(client, definition);
+        await untilUsable(client, name);
+      },
+    });
+  }
+  return checks;
+}
+
 /**
- * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat.
+ * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat. New ones get deletion protection and
+ * point-in-time recovery; what those that are there have is told, and left as it is.
  *
  * @throws Error where a table or index of that name has other keys
  */
 export async function createTables(client: DynamoDBClient, tables: RecordTables): Promise<TableSetUp[]> {
   const done: TableSetUp[] = [];
-  for (const definition of definitions(tables)) {
-    const name = definition.TableName ?? '';
-    const found = await keysOf(client, name);
-    if (found === undefined) await create(client, definition);
-    else if (found !== describeKeys(definition)) {
-      throw new Error(`table ${name} has the key ${found}, not ${describeKeys(definition)}`);
-    }
-    await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName: name });
+  for (const { name, wanted, found, create: createIt } of await checkTables(client, tables)) {
+    if (found === undefined) await createIt();
+    else if (found !== wanted) throw new Error(`table ${name} has the key ${found}, not ${wanted}`);
+    else await untilUsable(client, name);
     const created = found === undefined;
-    if (definition.GlobalSecondaryIndexes === undefined) done.push({ name, created });
-    else done.push({ name, created, index: await addHistoryIndex(client, name, created) });
+    const protection = await protectionOf(client, name);
+    if (name !== tables.historyTable) done.push({ name, created, protection });
+    else done.push({ name, created, protection, index: await addHistoryIndex(client, name, created) });
   }
   return done;
+}
+
+async function untilUsable(client: DynamoDBClient, TableName: string): Promise<void> {
+  await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName });
 }
 
 async function keysOf(client: DynamoDBClient, TableName: string): Promise<string | undefined> {
@@ -79,8 +126,49 @@ async function create(client: DynamoDBClient, definition: CreateTableCommandInpu
     await client.send(new CreateTableCommand(definition));
   } catch (err) {
     // Someone else's setup was faster.
-    if (!(err instanceof ResourceInUseException)) throw err;
+    if (err instanceof ResourceInUseException) return;
+    throw err;
   }
+  const TableName = definition.TableName ?? '';
+  await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName });
+  await recoverPointsInTime(client, TableName);
+}
+
+async function recoverPointsInTime(client: DynamoDBClient, TableName: string): Promise<void> {
+  const giveUpAt = performance.now() + BACKUPS_WITHIN_MS;
+  for (;;) {
+    try {
+      const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
+      await client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }));
+      return;
+    } catch (err) {
+      if (isUnknownOperation(err)) return;
+      const isNotReady = err instanceof Error && err.name === 'ContinuousBackupsUnavailableException';
+      if (!isNotReady || performance.now() > giveUpAt) throw err;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  }
+}
+
+async function protectionOf(client: DynamoDBClient, TableName: string): Promise<TableProtection> {
+  const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+  const deletion_protection = Table?.DeletionProtectionEnabled ?? null;
+  try {
+    const { ContinuousBackupsDescription: backups } = await client.send(
+      new DescribeContinuousBackupsCommand({ TableName }),
+    );
+    const status = backups?.PointInTimeRecoveryDescription?.PointInTimeRecoveryStatus;
+    const encryption = Table?.SSEDescription?.SSEType === 'KMS' ? 'KMS key' : 'AWS owned key';
+    return { deletion_protection, point_in_time_recovery: status === 'ENABLED', encryption };
+  } catch (err) {
+    // Stand-ins for DynamoDB have none of it, and not everybody who sets up may look.
+    if (!isUnknownOperation(err) && !(err instanceof Error && err.name === 'AccessDeniedException')) throw err;
+    return { deletion_protection, point_in_time_recovery: null, encryption: null };
+  }
+}
+
+function isUnknownOperation(err: unknown): boolean {
+  return err instanceof Error && err.name === 'UnknownOperationException';
 }
 
 function describeKeys({

@@ -8,7 +8,6 @@ import {
 } from '@temporalio/workflow';
 import type { Holder } from '../activities/types.ts';
 import type { RoleBuildOutcome } from '../contract.ts';
-import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import { errorInfo, isFailureName, REFUSALS, type ErrorInfo, type FailureName } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
@@ -27,15 +26,6 @@ const FAILURE_OF_STATE: Readonly<Record<string, FailureName>> = {
 
 export function failed(error_info: ErrorInfo): Ending {
   return { status: 'FAILED', error_info };
-}
-
-/** The state that the original names and leaves undefined. */
-export function generateBuildStatusErrorMessage(buildId: string, answer: BuildStatusAnswer): ErrorInfo {
-  const status = answer.build_status ?? 'no build_status';
-  return errorInfo(
-    'BuildFailed',
-    `GetBuildStatus: build ${buildId} ended with ${status}. Last answer: ${answer.answer}`,
-  );
 }
 
 export function heldByNewerJob(state: string, holder: NonNullable<Holder>, progress: Progress): Ending {

@@ -8,19 +8,26 @@ import {
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, type RoleBuildOutcome } from '../contract.ts';
-import { checkBuildStatus } from '../domain/build-status.ts';
+import { checkBuildStatus, generateBuildStatusErrorMessage } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
-import type { Resumption } from '../domain/resumption.ts';
-import { DEFAULT_POLL_INTERVAL_SECONDS, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { hasResumptionShape, type Resumption } from '../domain/resumption.ts';
+import {
+  DEFAULT_POLL_INTERVAL_SECONDS,
+  historyRequestOf,
+  INPUT_MAX_DEPTH,
+  isTooDeep,
+  type RoleBuildInput,
+} from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
-import { endingOf, failed, generateBuildStatusErrorMessage, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
+import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { showStep } from './details.ts';
+import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
 const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
@@ -46,8 +53,11 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
  * @throws CancelledFailure after both records say CANCELLED
  */
 export async function roleBuild(input: RoleBuildInput, given?: Progress | Resumption): Promise<RoleBuildOutcome> {
+  refuseUnusable(input, given);
   const resumption = isResumption(given) ? given : undefined;
-  const carried = isResumption(given) ? undefined : given;
+  // Only a run that goes on from another carries what the runs before know; from a client it would pass for checked.
+  const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
+  const carried = isContinued && !isResumption(given) ? given : undefined;
   const progress = carried ?? newProgress(workflowInfo().startTime.toISOString(), resumption);
   const job: Job = { job_id: workflowInfo().firstExecutionRunId, start_at: progress.start_at };
   if (carried === undefined) showJob(input, job.job_id);
@@ -67,6 +77,22 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
 }
 
+/** What could not even be given to the activity that checks it: the workflow task would fail, and be tried again for ever. */
+function refuseUnusable(input: unknown, given: unknown): void {
+  const faults: { path: string; message: string }[] = [];
+  if (isTooDeep(input)) faults.push({ path: '(input)', message: `is nested more than ${INPUT_MAX_DEPTH} levels deep` });
+  if (isTooDeep(given) || (isResumption(given) && !hasResumptionShape(given))) {
+    faults.push({ path: '(resumption)', message: 'is not made as a resumption is' });
+  }
+  if (faults.length === 0) return;
+  throw ApplicationFailure.create({
+    message: `the input was refused: ${faults.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+    type: 'InvalidInput',
+    nonRetryable: true,
+    details: [{ faults }],
+  });
+}
+
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
   const { resumption } = progress;
   if (progress.record !== 'written') {
@@ -74,12 +100,16 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
 
     progress.record = 'unknown';
     showStep(progress, 'UpsertRequestRecord');
-    const recordHolder = await upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption]));
+    const recordHolder = await onceReadable(progress, 'UpsertRequestRecord', () =>
+      upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption])),
+    );
     if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
     progress.record = 'written';
 
     showStep(progress, 'InsertRequestHistory');
-    const historyHolder = await insertRequestHistory(historyRequestOf(input, resumption), job);
+    const historyHolder = await onceReadable(progress, 'InsertRequestHistory', () =>
+      insertRequestHistory(historyRequestOf(input, resumption), job),
+    );
     if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
   }
 
@@ -87,7 +117,8 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
     if (progress.build_id === undefined) {
       showStep(progress, 'TriggerBuild');
-      progress.build_id = (await triggerBuild(target, input.build_body)).build_id;
+      const answer = await onceReadable(progress, 'TriggerBuild', () => triggerBuild(target, input.build_body));
+      progress.build_id = answer.build_id;
     }
 
     const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;

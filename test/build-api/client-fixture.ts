@@ -30,9 +30,10 @@ export function clientOf({
   origins = [url],
   timeoutMs = 5_000,
   idempotencyHeader,
-}: { origins?: string[]; timeoutMs?: number; idempotencyHeader?: string } = {}): BuildApi {
+  proxy,
+}: { origins?: string[]; timeoutMs?: number; idempotencyHeader?: string; proxy?: string } = {}): BuildApi {
   const allowedOrigins = new AllowedOrigins(origins);
-  return new BuildApi({ albFqdn: 'https://alb.example.com', allowedOrigins, timeoutMs, idempotencyHeader });
+  return new BuildApi({ albFqdn: 'https://alb.example.com', allowedOrigins, timeoutMs, idempotencyHeader, proxy });
 }
 
 export function request(at = url): BuildApiRequest {

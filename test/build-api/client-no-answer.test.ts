@@ -45,7 +45,7 @@ describe('no answer', () => {
       assert.match(message, /not answered within 0\.4 s/);
     });
 
-    for (const drop of ['before', 'after', 'mid-body'] as const) {
+    for (const drop of ['before', 'after', 'mid-body', 'reset-mid-body'] as const) {
       test(`to ${name}, the connection ended (${drop}), is worth another attempt; it may have been taken`, async () => {
         api.putFaults({ [step]: [{ drop }] });
         const { retryable, unanswered } = await failureOf(call());

@@ -28,6 +28,7 @@ const service = z.strictObject({
     })
     .optional(),
   ports: z.array(z.string()).default([]),
+  network_mode: z.literal('host').optional(),
   volumes: z.array(z.string().regex(/^[a-z-]+:\//)).default([]),
   configs: z.array(z.strictObject({ source: z.string(), target: z.string() })).default([]),
   user: z.string().optional(),

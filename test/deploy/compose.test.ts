@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { CLIENT_SETTINGS, readSettings, SETTINGS, WORKER_SETTINGS } from '../../src/config.ts';
+import { CLIENT_SETTINGS, CODEC_SERVER_SETTINGS, readSettings, SETTINGS, WORKER_SETTINGS } from '../../src/config.ts';
 import { searchAttributes } from '../../src/contract.ts';
 import { readComposeFile, secondsOf, type ComposeService } from './compose-file.ts';
 import { readDockerfile, stageOf } from './dockerfile.ts';
@@ -9,7 +9,8 @@ import { readDockerfile, stageOf } from './dockerfile.ts';
 const compose = readComposeFile();
 const services = Object.entries(compose.services);
 const ours = services.filter(([, { build }]) => build !== undefined);
-const roleBuilds = ours.filter(([, { build }]) => build?.target === 'app');
+/** Those that know Temporal and the tables. */
+const roleBuilds = ours.filter(([name, { build }]) => build?.target === 'app' && name !== 'codec-server');
 
 function service(name: string): ComposeService {
   const found = compose.services[name];
@@ -123,6 +124,19 @@ describe('settings', () => {
     assert.deepEqual(settings.BUILD_API_ALLOWED_ORIGINS, ['http://simulated-build-api:8090']);
   });
 
+  test("the codec server has the worker's keys, and answers the Web UI's pages alone", () => {
+    const environment = service('codec-server').environment as Record<string, string>;
+    const settings = readSettings(environment, CODEC_SERVER_SETTINGS);
+    assert.equal(environment['ENCRYPTION_KEYS'], service('worker').environment['ENCRYPTION_KEYS']);
+    const { host, port } = settings.CODEC_SERVER_ADDRESS;
+    assert.equal(service('temporal-ui').environment['TEMPORAL_CODEC_ENDPOINT'], `http://${host}:${port}`);
+    const uiPort = service('temporal-ui').ports[0]?.split(':')[1];
+    assert.deepEqual(settings.CODEC_SERVER_ALLOWED_ORIGINS, [
+      `http://127.0.0.1:${uiPort}`,
+      `http://localhost:${uiPort}`,
+    ]);
+  });
+
   test('every program of ours finds the same Temporal, tables and task queue', () => {
     const shared = [...CLIENT_SETTINGS, ...known.filter((variable) => /^(TEMPORAL|AWS)_/.test(variable))];
     for (const [name, { environment }] of roleBuilds) {
@@ -157,6 +171,15 @@ describe('safety', () => {
     }
     const published = services.flatMap(([, { ports }]) => ports.map((port) => port.split(':')[1]));
     assert.equal(new Set(published).size, published.length);
+  });
+
+  test("what is on this machine's own network is reached from it alone: it refuses to listen on anything but loopback", () => {
+    const onHost = services.filter(([, { network_mode }]) => network_mode === 'host').map(([name]) => name);
+    assert.deepEqual(onHost, ['codec-server']);
+    const { environment: given, ports } = service('codec-server');
+    const environment = given as Record<string, string>;
+    assert.deepEqual(ports, []);
+    assert.throws(() => readSettings({ ...environment, CODEC_SERVER_ADDRESS: '0.0.0.0:8081' }, CODEC_SERVER_SETTINGS));
   });
 
   for (const [name, one] of ours) {

@@ -105,6 +105,9 @@ describe('the build context', () => {
     'test',
     'dev/servers',
     'temporal.toml',
+    'deploy',
+    'sbom.cdx.json',
+    'client.key',
     'src2',
   ]) {
     test(`leaves ${path} out`, () => assert.equal(isInBuildContext(path), false));

@@ -123,7 +123,10 @@ describe('faults from outside', () => {
     [{ status: [{ delay_ms: '1' }] }, /^status\[0\]\.delay_ms must be a whole number/],
     [{ status: [{ headers: { a: 1 } }] }, /^status\[0\]\.headers must be an object of strings/],
     [{ status: [{ headers: { 'a b': 'c' } }] }, /^status\[0\]\.headers\.a b: /],
-    [{ status: [{ drop: 'later' }] }, /^status\[0\]\.drop must be "before" or "after" or "mid-body"$/],
+    [
+      { status: [{ drop: 'later' }] },
+      /^status\[0\]\.drop must be "before" or "after" or "mid-body" or "reset-mid-body"$/,
+    ],
     [{ status: [{ hang: false }] }, /^status\[0\]\.hang must be true$/],
     [{ status: [{ body: {}, text: '' }] }, /^status\[0\]: body and text can't be combined$/],
     [{ status: [{ drop: 'after', hang: true }] }, /^status\[0\]: drop and hang can't be combined$/],

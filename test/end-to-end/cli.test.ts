@@ -351,7 +351,7 @@ describe('role-build', { concurrency: 4 }, () => {
     const { code, stdout } = await stack.cli(['--help']);
     assert.equal(code, 0);
     assert.match(stdout, /Exit codes:/);
-    for (const command of ['setup', 'start', 'status', 'watch', 'cancel']) {
+    for (const command of ['setup', 'start', 'status', 'watch', 'cancel', 'doctor']) {
       const help = await stack.cli([command, '--help']);
       assert.equal(help.code, 0);
       assert.match(help.stdout, new RegExp(`Example:\\n.*role-build ${command}`));

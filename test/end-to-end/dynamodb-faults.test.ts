@@ -77,7 +77,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
-  it('a status put whose answers were all lost ends FAILED in the record that it left', async () => {
+  it('a status put whose answers were all lost ends FAILED in the record that it left, and in the history', async () => {
     plans.set('upsert-lost', {
       operation: 'PutItem',
       table: STATUS_TABLE_NAME,
@@ -89,8 +89,23 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.equal(status?.['status']?.S, 'FAILED');
     assert.equal(status?.['error_info']?.M?.['Error']?.S, 'RecordWriteFailed');
     assert.equal(status?.['job_id']?.S, json['job_id']);
-    assert.equal(history, undefined);
+    assert.equal(history?.['status']?.S, 'FAILED');
+    assert.equal(history['job_id']?.S, json['job_id']);
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
+  });
+
+  it('a status put that takes effect only after it was given up leaves no record in progress', async () => {
+    const input = inputFor(stack, 'upsert-late', { polls: 0 });
+    plans.set('upsert-late', {
+      operation: 'PutItem',
+      table: STATUS_TABLE_NAME,
+      faults: ['throttle', 'throttle', 'late'],
+    });
+    const { json } = await stack.build(input);
+    assert.equal(json['status'], 'FAILED');
+    const { status, history } = await stack.records(input);
+    assert.equal(status?.['status']?.S, 'FAILED');
+    assert.equal(history?.['status']?.S, 'FAILED');
   });
 
   it('a history put that fails three times fails the build in both records, with nothing asked of the API', async () => {

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { freePort } from '../../dev/servers/ports.ts';
 
 /** What the proxy does to a call of DynamoDB in place of passing it on. */
 export type DynamoDbFault =
@@ -10,7 +12,16 @@ export type DynamoDbFault =
   /** Breaks the connection; nothing was written. */
   | 'refuse'
   /** Passes it on, and breaks the connection in place of the answer: the write took effect. */
-  | 'lose-answer';
+  | 'lose-answer'
+  /** Never answers; nothing was written. Until the caller gives up. */
+  | 'hang'
+  /** Passes it on and never answers: the write took effect. */
+  | 'hang-after'
+  /** Passes it on some seconds after the caller gave up: it arrives behind the next attempt. */
+  | 'late';
+
+/** Longer than the backoff before a second attempt. */
+const LATE_MS = 6_000;
 
 export interface DynamoDbCall {
   /** `PutItem`, `UpdateItem`, `GetItem` … */
@@ -18,6 +29,10 @@ export interface DynamoDbCall {
   at: number;
   request: Record<string, unknown> & { TableName: string };
   fault: DynamoDbFault | undefined;
+  /** DynamoDB's own status code; none as long as it has not answered, or where the call was not passed on. */
+  answer: number | undefined;
+  /** The item that a write found and changed, as DynamoDB tells it with that very write. */
+  old: Record<string, AttributeValue> | undefined;
 }
 
 export interface DynamoDbProxy {
@@ -27,38 +42,61 @@ export interface DynamoDbProxy {
   /** The calls about one build. */
   callsFor(needle: string): DynamoDbCall[];
   /** Decides what becomes of each call; `undefined` passes it on. */
-  decide: (call: DynamoDbCall) => DynamoDbFault | undefined;
+  decide: (call: DynamoDbCall) => DynamoDbFault | undefined | Promise<DynamoDbFault | undefined>;
+  /** Answers in DynamoDB's place what the one behind does not know; `undefined` passes it on. */
+  answer: (call: DynamoDbCall) => { status: number; body: unknown } | undefined;
+  /** Ends every connection and closes the port: new ones are refused until {@link open}. */
+  close(): Promise<void>;
+  /** Listens on the same port again. */
+  open(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** A proxy before a DynamoDB endpoint that records each call and does as told. */
 export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy> {
+  // Not an ephemeral one: while it is closed, no outgoing connection may take it.
+  const port = await freePort();
   const upstream = new URL(target);
-  const agent = new http.Agent({ keepAlive: true });
+  // A connection each: one kept alive may be closed by the other side just as a call is passed on.
+  const agent = new http.Agent({ keepAlive: false });
   const proxy: DynamoDbProxy = {
     endpoint: '',
     calls: [],
     callsFor: (needle) => proxy.calls.filter((call) => JSON.stringify(call.request).includes(needle)),
     decide: () => undefined,
+    answer: () => undefined,
+    close: async () => {
+      if (!server.listening) return;
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+    open: async () => {
+      if (server.listening) return;
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+    },
     stop: async () => {
       agent.destroy();
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
+      await proxy.close();
     },
   };
 
   const handle = async (request: http.IncomingMessage, response: http.ServerResponse) => {
+    const gone = once(response, 'close');
     const body = await buffer(request);
     const call: DynamoDbCall = {
       operation: String(request.headers['x-amz-target']).split('.').at(-1) ?? '',
       at: Date.now(),
       request: JSON.parse(body.toString('utf8')) as DynamoDbCall['request'],
       fault: undefined,
+      answer: undefined,
+      old: undefined,
     };
-    call.fault = proxy.decide(call);
     proxy.calls.push(call);
+    call.fault = await proxy.decide(call);
     if (call.fault === 'refuse') return request.socket.destroy();
+    if (call.fault === 'hang') return gone;
     if (call.fault === 'throttle') {
       response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' });
       return response.end(
@@ -68,12 +106,27 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
         }),
       );
     }
-    const { method, url, headers } = request;
+    const own = proxy.answer(call);
+    if (own !== undefined) {
+      response.writeHead(own.status, { 'content-type': 'application/x-amz-json-1.0' });
+      return response.end(JSON.stringify(own.body));
+    }
+    if (call.fault === 'late') {
+      await gone;
+      await delay(LATE_MS);
+    }
+    const isWrite = call.operation === 'PutItem' || call.operation === 'UpdateItem';
+    const asked = isWrite ? Buffer.from(JSON.stringify({ ReturnValues: 'ALL_OLD', ...call.request })) : body;
+    const { method, url } = request;
+    const headers = { ...request.headers, 'content-length': String(asked.length) };
     const passedOn = http.request({ agent, host: upstream.hostname, port: upstream.port, method, path: url, headers });
-    passedOn.end(body);
+    passedOn.end(asked);
     const [answer] = (await once(passedOn, 'response')) as [http.IncomingMessage];
     const answerBody = await buffer(answer);
+    call.answer = answer.statusCode;
+    if (isWrite && call.answer === 200) call.old = oldItem(answerBody);
     if (call.fault === 'lose-answer') return request.socket.destroy();
+    if (call.fault === 'hang-after') return gone;
     response.writeHead(answer.statusCode ?? 500, answer.headers);
     return response.end(answerBody);
   };
@@ -81,8 +134,11 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
   const server = http.createServer((request, response) => {
     handle(request, response).catch(() => request.socket.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  proxy.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await proxy.open();
+  proxy.endpoint = `http://127.0.0.1:${port}`;
   return proxy;
+}
+
+function oldItem(answerBody: Buffer): DynamoDbCall['old'] {
+  return (JSON.parse(answerBody.toString('utf8')) as { Attributes?: DynamoDbCall['old'] }).Attributes;
 }

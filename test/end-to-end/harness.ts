@@ -89,11 +89,15 @@ export function inputFor(
   };
 }
 
-/** Waits until a condition holds. @throws after 30 s, naming what was waited for */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + 30_000;
+/** Waits until a condition holds. @throws after a time limit, naming what was waited for */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeLimitMs = 30_000,
+): Promise<void> {
+  const giveUpAt = performance.now() + timeLimitMs;
   while (!(await condition())) {
-    if (performance.now() > giveUpAt) throw new Error(`waited 30 s in vain until ${what}`);
+    if (performance.now() > giveUpAt) throw new Error(`waited ${timeLimitMs / 1000} s in vain until ${what}`);
     await delay(25);
   }
 }

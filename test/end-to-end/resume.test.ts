@@ -180,7 +180,8 @@ describe('resume', { concurrency: 8 }, () => {
     await stack.build(input);
     const codes = await Promise.all(Array.from({ length: 10 }, () => resume(input).then(({ code }) => code)));
     assert.equal(codes.filter((code) => code === 0).length, 1, codes.join());
-    assert.equal(codes.filter((code) => code === 3).length, 9, codes.join());
+    // In progress for those that came while it ran; nothing to resume for those that came after.
+    assert.equal(codes.filter((code) => code === 3 || code === 4).length, 9, codes.join());
     await until('it has ended', async () => (await stack.records(input)).history?.['status']?.S === 'COMPLETE');
     assert.equal((await stack.records(input)).history?.['previous_jobs']?.L?.length, 1);
   });

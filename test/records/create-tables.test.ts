@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test, type TestContext } from 'node:test';
 import {
   CreateTableCommand,
   DescribeTableCommand,
@@ -8,10 +8,11 @@ import {
   type CreateTableCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { freePort } from '../../dev/servers/ports.ts';
-import { createTables } from '../../src/records/create-tables.ts';
+import { createTables, type TableSetUp } from '../../src/records/create-tables.ts';
 import { queryHistory } from '../../src/records/history-table.ts';
 import { HISTORY_INDEX_NAME } from '../../src/records/names.ts';
 import type { RecordTables } from '../../src/records/write.ts';
+import { startDynamoDbProxy, type DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
 import { OLDER, raw, server, tables, useDynamoDb } from './tables-fixture.ts';
 
 useDynamoDb({ createTables: false });
@@ -46,9 +47,14 @@ function makeTable(TableName: string, keys: [name: string, type: 'S' | 'N'][]): 
   return raw.send(new CreateTableCommand(definition));
 }
 
+/** All but what guards them. */
+function summary(tablesSetUp: Awaited<ReturnType<typeof createTables>>): Omit<TableSetUp, 'protection'>[] {
+  return tablesSetUp.map(({ name, created, index }) => ({ name, created, ...(index === undefined ? {} : { index }) }));
+}
+
 describe('createTables', () => {
   test("makes both tables with the original's keys, ready for use", async () => {
-    assert.deepEqual(await createTables(raw, own), [
+    assert.deepEqual(summary(await createTables(raw, own)), [
       { name: own.statusTable, created: true },
       { name: own.historyTable, created: true, index: { name: HISTORY_INDEX_NAME, created: true, status: 'ACTIVE' } },
     ]);
@@ -75,8 +81,8 @@ describe('createTables', () => {
       { name: own.statusTable, created: false },
       { name: own.historyTable, created, index: { name: HISTORY_INDEX_NAME, created, status: 'ACTIVE' } },
     ];
-    assert.deepEqual(await createTables(raw, own), made(true));
-    assert.deepEqual(await createTables(raw, own), made(false));
+    assert.deepEqual(summary(await createTables(raw, own)), made(true));
+    assert.deepEqual(summary(await createTables(raw, own)), made(false));
   });
 
   test('can run twice at the same time', async () => {
@@ -160,5 +166,91 @@ describe('createTables', () => {
     const nowhere = new DynamoDBClient({ endpoint: `http://127.0.0.1:${await freePort()}`, maxAttempts: 1 });
     t.after(() => nowhere.destroy());
     await assert.rejects(createTables(nowhere, own), /ECONNREFUSED/);
+  });
+});
+
+describe('what guards a table', () => {
+  const exception = (name: string) => ({
+    status: 400,
+    body: { __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: name },
+  });
+
+  /** What stand-ins for DynamoDB lack and the service has: continuous backups, and a word on deletion protection. */
+  async function withBackups(
+    t: TestContext,
+    refusals: { update?: string[]; describe?: string } = {},
+  ): Promise<{ client: DynamoDBClient; calls: DynamoDbCall[] }> {
+    const proxy = await startDynamoDbProxy(process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '');
+    const recovered = new Set<string>();
+    proxy.answer = ({ operation, request: { TableName } }) => {
+      const status = (name: string) => ({
+        status: 200,
+        body: { ContinuousBackupsDescription: { PointInTimeRecoveryDescription: { PointInTimeRecoveryStatus: name } } },
+      });
+      if (operation === 'UpdateContinuousBackups') {
+        const refusal = refusals.update?.shift();
+        if (refusal !== undefined) return exception(refusal);
+        recovered.add(TableName);
+        return status('ENABLED');
+      }
+      if (operation !== 'DescribeContinuousBackups') return undefined;
+      if (refusals.describe !== undefined) return exception(refusals.describe);
+      return status(recovered.has(TableName) ? 'ENABLED' : 'DISABLED');
+    };
+    const client = new DynamoDBClient({ endpoint: proxy.endpoint, maxAttempts: 1 });
+    t.after(async () => {
+      client.destroy();
+      await proxy.stop();
+    });
+    return { client, calls: proxy.calls };
+  }
+
+  test('is asked for where it is created, and waited for where it is not ready yet', async (t) => {
+    const { client, calls } = await withBackups(t, { update: ['ContinuousBackupsUnavailableException'] });
+    const done = await createTables(client, own);
+    for (const { protection } of done) {
+      assert.equal(protection.point_in_time_recovery, true);
+      assert.equal(protection.encryption, 'AWS owned key');
+    }
+    for (const { operation, request } of calls) {
+      if (operation === 'CreateTable') assert.equal(request['DeletionProtectionEnabled'], true);
+      if (operation === 'UpdateContinuousBackups') {
+        assert.deepEqual(request['PointInTimeRecoverySpecification'], { PointInTimeRecoveryEnabled: true });
+      }
+    }
+    const updates = calls.filter(({ operation }) => operation === 'UpdateContinuousBackups');
+    assert.deepEqual(
+      updates.map(({ request }) => request.TableName),
+      [own.statusTable, own.statusTable, own.historyTable],
+    );
+  });
+
+  test('is told and left as it is where the table is there already', async (t) => {
+    await createTables(raw, own);
+    const { client, calls } = await withBackups(t);
+    for (const { created, protection } of await createTables(client, own)) {
+      assert.equal(created, false);
+      assert.equal(protection.point_in_time_recovery, false);
+    }
+    assert.deepEqual([...new Set(calls.map(({ operation }) => operation))].sort(), [
+      'DescribeContinuousBackups',
+      'DescribeTable',
+    ]);
+  });
+
+  test('is not known where the endpoint has no such thing, or does not let us look', async (t) => {
+    for (const { protection } of await createTables(raw, own)) {
+      assert.equal(protection.point_in_time_recovery, null);
+      assert.equal(protection.encryption, null);
+    }
+    const { client } = await withBackups(t, { describe: 'AccessDeniedException' });
+    for (const { protection } of await createTables(client, own)) {
+      assert.equal(protection.point_in_time_recovery, null);
+    }
+  });
+
+  test('is no luxury: where it is refused, so is the set-up', async (t) => {
+    const { client } = await withBackups(t, { update: ['AccessDeniedException'] });
+    await assert.rejects(createTables(client, own), { name: 'AccessDeniedException' });
   });
 });

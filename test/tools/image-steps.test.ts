@@ -11,6 +11,7 @@ import { createSimulatedBuildApi } from '../../dev/simulated-build-api/server.ts
 import { SETTINGS } from '../../src/config.ts';
 import { execFormOf, readDockerfile, stageOf } from '../deploy/dockerfile.ts';
 import { buildStage, environmentOf } from '../deploy/image-steps.ts';
+import { keysText, newKey } from '../encryption/keys.ts';
 import { startProgram, type Program } from '../deploy/program.ts';
 
 const app = stageOf(readDockerfile(), 'app');
@@ -58,9 +59,18 @@ describe('the image', () => {
   test('starts no worker without settings, and names every one that is missing', async (t) => {
     const program = start(t, worker);
     assert.equal(await program.exited, 2);
-    const required = Object.entries(SETTINGS).filter(([, setting]) => 'requiredBy' in setting);
+    const required = Object.entries(SETTINGS).filter(
+      ([, setting]) => 'requiredBy' in setting && setting.requiredBy === 'worker',
+    );
     assert.ok(required.length > 0);
     for (const [name] of required) assert.match(program.stderr(), new RegExp(`^  ${name} is required`, 'm'));
+  });
+
+  test('holds the codec server', async (t) => {
+    const env = { CODEC_SERVER_ADDRESS: '127.0.0.1:0', CODEC_SERVER_ALLOWED_ORIGINS: 'http://127.0.0.1:8233' };
+    const program = start(t, ['dist/codec-server.js'], { ...env, ENCRYPTION_KEYS: keysText(newKey('a')) });
+    await program.lineWith('codec server listening');
+    assert.equal(await program.stop(), 0);
   });
 
   test('holds the command line', async (t) => {
@@ -69,39 +79,44 @@ describe('the image', () => {
     assert.match(program.stdout(), /Usage: role-build/);
   });
 
-  test('sets up, runs a build to its end, and stops cleanly', async (t) => {
-    const temporal = await startTemporalServer({ uiPort: false });
-    t.after(() => temporal.stop());
-    const dynamoDb = await startDynamoDb();
-    t.after(() => dynamoDb.stop());
-    const buildApi = createSimulatedBuildApi();
-    const url = await buildApi.listen();
-    t.after(() => buildApi.close());
-    const env = {
-      TEMPORAL_ADDRESS: temporal.address,
-      AWS_REGION: 'eu-west-1',
-      AWS_ACCESS_KEY_ID: 'local',
-      AWS_SECRET_ACCESS_KEY: 'local',
-      AWS_ENDPOINT_URL_DYNAMODB: dynamoDb.endpoint,
-    };
+  for (const [how, encryption] of [
+    ['in the clear', {}],
+    ['encrypted', { ENCRYPTION_KEYS: keysText(newKey('a')) }],
+  ] as const)
+    test(`sets up, runs a build to its end ${how}, and stops cleanly`, async (t) => {
+      const temporal = await startTemporalServer({ uiPort: false });
+      t.after(() => temporal.stop());
+      const dynamoDb = await startDynamoDb();
+      t.after(() => dynamoDb.stop());
+      const buildApi = createSimulatedBuildApi();
+      const url = await buildApi.listen();
+      t.after(() => buildApi.close());
+      const env = {
+        TEMPORAL_ADDRESS: temporal.address,
+        AWS_REGION: 'eu-west-1',
+        AWS_ACCESS_KEY_ID: 'local',
+        AWS_SECRET_ACCESS_KEY: 'local',
+        AWS_ENDPOINT_URL_DYNAMODB: dynamoDb.endpoint,
+        ...encryption,
+      };
 
-    const setup = start(t, [...roleBuild, 'setup'], env);
-    assert.equal(await setup.exited, 0, setup.stderr());
+      const setup = start(t, [...roleBuild, 'setup'], env);
+      assert.equal(await setup.exited, 0, setup.stderr());
 
-    const running = start(t, worker, { ...env, API_ALB_FQDN: url, BUILD_API_ALLOWED_ORIGINS: url });
-    await running.lineWith('worker polling');
-    // Bundling at its start would show that the bundle made ahead of time was not found.
-    assert.doesNotMatch(running.stdout(), /webpack|bundle/i);
+      const running = start(t, worker, { ...env, API_ALB_FQDN: url, BUILD_API_ALLOWED_ORIGINS: url });
+      await running.lineWith('worker polling');
+      // Bundling at its start would show that the bundle made ahead of time was not found.
+      assert.doesNotMatch(running.stdout(), /webpack|bundle/i);
 
-    const what = ['start', '--account', '123456789012', '--role', 'data-reader', '--url', url];
-    const build = start(t, [...roleBuild, ...what, '--poll-interval-seconds', '1', '--wait', '--json'], {
-      ...env,
-      ENCRYPTED_JWT: 'ciphertext',
+      const what = ['start', '--account', '123456789012', '--role', 'data-reader', '--url', url];
+      const build = start(t, [...roleBuild, ...what, '--poll-interval-seconds', '1', '--wait', '--json'], {
+        ...env,
+        ENCRYPTED_JWT: 'ciphertext',
+      });
+      assert.equal(await build.exited, 0, build.stderr());
+      assert.match(build.stdout(), /"status":"COMPLETE"/);
+
+      assert.equal(await running.stop(), 0);
+      await running.lineWith('worker stopped');
     });
-    assert.equal(await build.exited, 0, build.stderr());
-    assert.match(build.stdout(), /"status":"COMPLETE"/);
-
-    assert.equal(await running.stop(), 0);
-    await running.lineWith('worker stopped');
-  });
 });

@@ -1,6 +1,7 @@
 /** The commands about what is set up, where and how. */
 import { Argument, type Command } from 'commander';
 import { COMPLETION_SHELLS, type CompletionShell } from '../completion-shells.ts';
+import type { DoctorOptions } from '../doctor.ts';
 import { command, example, type Run } from './options.ts';
 
 export function defineSetup(program: Command, run: Run): void {
@@ -11,6 +12,26 @@ export function defineSetup(program: Command, run: Run): void {
     )
     .addHelpText('after', example('role-build setup'))
     .action(() => run(async (context) => (await import('../setup.ts')).setup(context)));
+}
+
+export function defineDoctor(program: Command, run: Run): void {
+  command(program, 'doctor', 'compare both tables with Temporal, list what is not right, and mend it')
+    .description(
+      'Compares both tables with Temporal, and lists what is not right, each with the reason and the fix. With --fix it mends what ' +
+        'is safe to mend, by conditional writes, and asks before each. Exit code 1 where findings are left.',
+    )
+    .option('--fix', 'mend what is safe to mend; asks before each')
+    .option('--yes', 'with --fix: mend without asking')
+    .option('--ask-api', 'ask the build API what became of builds that Temporal lost')
+    .option('--url <url>', 'with --ask-api: where the build API is')
+    .option(
+      '--encrypted-jwt-file <file>',
+      "with --ask-api: file with your encrypted credential ('-' = stdin; default: the variable ENCRYPTED_JWT)",
+    )
+    .addHelpText('after', example('role-build doctor', 'role-build doctor --fix'))
+    .action((options: DoctorOptions) =>
+      run(async (context) => (await import('../doctor.ts')).doctor(context, options)),
+    );
 }
 
 export function defineConfig(program: Command, run: Run): void {

@@ -1,7 +1,7 @@
 /** Every command, its arguments, options and help: what `--help`, the completions and docs/cli are made from. */
 import { Command } from 'commander';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { defineCompletion, defineConfig, defineSetup } from './installation.ts';
+import { defineCompletion, defineConfig, defineDoctor, defineSetup } from './installation.ts';
 import { defineHistory, defineList } from './many-builds.ts';
 import { defineCancel, defineOpen, defineResume, defineStart, defineStatus, defineWatch } from './one-build.ts';
 import type { Run } from './options.ts';
@@ -24,6 +24,7 @@ export function defineProgram(run: Run): Command {
   defineList(program, run);
   defineHistory(program, run);
   defineOpen(program, run);
+  defineDoctor(program, run);
   defineConfig(program, run);
   defineCompletion(program, run);
   return program;

@@ -1,0 +1,179 @@
+/**
+ * The three walks: through the status table, through the history table, and through what Temporal has. Each holds one page,
+ * and only sorts out what can't be right at a glance; the examiner looks more closely.
+ */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { keyword, parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { RECORD_STATUSES } from '../../domain/record-status.ts';
+import { itemsOf, keyText, pagesOf, type Item } from '../../records/items.ts';
+import type { Services } from '../services.ts';
+import { ATTRIBUTES, attributeFaults, errorNameOf, isOfStepFunctions, textOf } from './attributes.ts';
+import { inParallel } from './in-parallel.ts';
+import type { Candidate } from './examine.ts';
+import { isOpen, isRunning } from './execution.ts';
+import { CLOCKS_APART_MS } from './kinds.ts';
+
+/** What has been looked at. */
+export interface Counts {
+  status_records: number;
+  history_records: number;
+  executions: number;
+  /** IN_PROGRESS ones of Step Functions. */
+  step_functions: number;
+}
+
+const PAGE = 250;
+/** How a closed workflow's record must end, where the workflow ended by its own doing. */
+const END_OF: Readonly<Record<string, string>> = { COMPLETED: 'COMPLETE', FAILED: 'FAILED', CANCELLED: 'CANCELLED' };
+
+/** Status records that are not plainly right, a page at a time. */
+export async function* walkStatusTable(services: Services, counts: Counts): AsyncGenerator<Candidate[]> {
+  const { tables } = services;
+  for await (const page of waitingFor(services, pagesOf(tables, 'status', ATTRIBUTES.status, PAGE))) {
+    counts.status_records += page.length;
+    counts.step_functions += countInProgress(page.filter(isOfStepFunctions));
+    const ours = page.filter((item) => !isOfStepFunctions(item));
+    const requests = ours.map((item) => ({ request_id: item['correlation_id'] }));
+    const histories = await services.dynamoDb(() => itemsOf(tables, 'history', requests, ATTRIBUTES.history));
+    const suspects = await inParallel(ours, async (item) => {
+      const history = histories.get(keyText('history', { request_id: item['correlation_id'] }));
+      return (await isPlainlyRight(services, item, history)) ? [] : [candidateOf(item)];
+    });
+    yield suspects.flat();
+  }
+}
+
+async function isPlainlyRight(services: Services, item: Item, history: Item | undefined): Promise<boolean> {
+  if (!isSound(item, 'status') || history === undefined) return false;
+  const isPair =
+    history['job_id'] === item['job_id'] &&
+    history['status'] === item['status'] &&
+    errorNameOf(history) === errorNameOf(item) &&
+    history['account_id'] === item['account_id'] &&
+    history['resource'] === item['resource'];
+  if (!isPair) return false;
+  if (item['status'] !== 'IN_PROGRESS') return true;
+  const { job_id, account_id, resource } = item as Record<string, string>;
+  return isRunning(services, { job_id: job_id ?? '', account_id: account_id ?? '', resource: resource ?? '' });
+}
+
+/** History records that are not plainly right, apart from those whose job the status table has: they have been seen there. */
+export async function* walkHistoryTable(services: Services, counts: Counts): AsyncGenerator<Candidate[]> {
+  const { tables } = services;
+  for await (const page of waitingFor(services, pagesOf(tables, 'history', ATTRIBUTES.history, PAGE))) {
+    counts.history_records += page.length;
+    counts.step_functions += countInProgress(page.filter(isOfStepFunctions));
+    const ours = page.filter((item) => !isOfStepFunctions(item));
+    const statuses = await services.dynamoDb(() => itemsOf(tables, 'status', ours, ATTRIBUTES.status));
+    yield ours
+      .filter((item) => {
+        const status = statuses.get(keyText('status', item));
+        if (!isSound(item, 'history') || status === undefined) return true;
+        if (status['job_id'] === item['job_id']) return false;
+        const isNewer = (textOf(item, 'start_at') ?? '') > (textOf(status, 'start_at') ?? '');
+        return item['status'] === 'IN_PROGRESS' || (isNewer && !isOfStepFunctions(status));
+      })
+      .map((item) => candidateOf(item, 'history'));
+  }
+}
+
+/** Workflows whose records are not there or tell another end. */
+export async function* walkExecutions(services: Services, counts: Counts): AsyncGenerator<Candidate[]> {
+  const { tables } = services;
+  for await (const page of executionPages(services)) {
+    counts.executions += page.length;
+    const jobs = page.filter(({ status }) => status.name !== 'CONTINUED_AS_NEW').flatMap(jobOf);
+    const [statuses, histories] = await services.dynamoDb(() =>
+      Promise.all([
+        itemsOf(
+          tables,
+          'status',
+          jobs.map(({ job }) => ({ ...job })),
+          ['account_id', 'resource', 'job_id', 'status'],
+        ),
+        itemsOf(
+          tables,
+          'history',
+          jobs.map(({ job }) => ({ request_id: job.correlation_id })),
+          ['request_id', 'job_id', 'status'],
+        ),
+      ]),
+    );
+    yield jobs
+      .filter(({ job, mayGoOn, end }) => {
+        const records = [
+          statuses.get(keyText('status', { ...job })),
+          histories.get(keyText('history', { request_id: job.correlation_id })),
+        ];
+        const own = records.filter((record) => record?.['job_id'] === job.job_id);
+        if (mayGoOn) return own.length < 2 || own.some((record) => record?.['status'] !== 'IN_PROGRESS');
+        return own.some((record) => record?.['status'] !== end);
+      })
+      .map(({ job }) => job);
+  }
+}
+
+/** What visibility says of a job; nothing where its workflow has not yet made its first step. */
+function jobOf({ workflowId, status, typedSearchAttributes: attributes }: WorkflowExecutionInfo) {
+  const job_id = attributes.get(searchAttributes.JobId);
+  if (job_id === undefined) return [];
+  const key = parseRoleBuildId(workflowId);
+  const job = {
+    job_id,
+    account_id: key?.accountId ?? whole(attributes.get(searchAttributes.AccountId)),
+    resource: key?.resource ?? whole(attributes.get(searchAttributes.Resource)),
+    correlation_id: whole(attributes.get(searchAttributes.CorrelationId)),
+  };
+  return [{ job, mayGoOn: isOpen(status.name), end: END_OF[status.name] }];
+}
+
+/** A value that may have been cut to fit says nothing; the examiner then reads it in the workflow's input. */
+function whole(value: string | undefined): string | undefined {
+  return value !== undefined && value !== keyword(`${value}…`) ? value : undefined;
+}
+
+async function* executionPages(services: Services): AsyncGenerator<WorkflowExecutionInfo[]> {
+  const query = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`;
+  const list = services.client.workflow.list({ query, pageSize: PAGE })[Symbol.asyncIterator]();
+  let page: WorkflowExecutionInfo[] = [];
+  for (;;) {
+    const next = await services.temporal(() => list.next());
+    if (next.done !== true) page.push(next.value);
+    if (page.length === PAGE || next.done === true) {
+      yield page;
+      page = [];
+    }
+    if (next.done === true) return;
+  }
+}
+
+async function* waitingFor<T>(services: Services, pages: AsyncGenerator<T>): AsyncGenerator<T> {
+  for (;;) {
+    const next = await services.dynamoDb(() => pages.next());
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
+
+function candidateOf(item: Item, table: 'status' | 'history' = 'status'): Candidate {
+  const job_id = textOf(item, 'job_id');
+  const correlation_id = textOf(item, table === 'status' ? 'correlation_id' : 'request_id');
+  return {
+    job_id,
+    ...(job_id === undefined ? { table } : {}),
+    account_id: textOf(item, 'account_id'),
+    resource: textOf(item, 'resource'),
+    correlation_id,
+  };
+}
+
+/** Whether there is nothing wrong with a record by itself. */
+function isSound(item: Item, table: 'status' | 'history'): boolean {
+  const status = textOf(item, 'status') ?? '';
+  if (attributeFaults(table, item).size > 0 || !Object.hasOwn(RECORD_STATUSES, status)) return false;
+  return Date.parse(textOf(item, 'start_at') ?? '') <= Date.now() + CLOCKS_APART_MS;
+}
+
+function countInProgress(items: readonly Item[]): number {
+  return items.filter((item) => item['status'] === 'IN_PROGRESS').length;
+}

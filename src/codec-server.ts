@@ -1,0 +1,75 @@
+/** The codec server program: reads the environment, wires things together, answers until it is told to stop. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createCodecServer } from './codec-server/server.ts';
+import { createTokenCheck } from './codec-server/tokens.ts';
+import { CODEC_SERVER_SETTINGS, encryptionOf, readSettings, SettingsError } from './config.ts';
+import { EncryptionCodec } from './encryption/codec.ts';
+import { createLogger } from './logger.ts';
+import { onStopSignal } from './signals.ts';
+
+const EXIT_BAD_SETTINGS = 2;
+/** How long answers under way may take after SIGTERM. */
+const STOP_MS = 5_000;
+
+const settings = readSettingsOrExit();
+const logger = createLogger(settings.LOG_LEVEL);
+
+try {
+  await run();
+  process.exitCode = 0;
+} catch (err) {
+  logger.fatal({ err }, 'codec server ended');
+  process.exitCode = 1;
+}
+
+async function run(): Promise<void> {
+  const {
+    CODEC_SERVER_ADDRESS: address,
+    CODEC_SERVER_JWKS_URL: jwksUrl,
+    CODEC_SERVER_JWT_ISSUER: issuer,
+    CODEC_SERVER_JWT_AUDIENCE: audience,
+    CODEC_SERVER_REQUIRED_CLAIM: requiredClaim,
+  } = settings;
+  const hasTokens = jwksUrl !== undefined && issuer !== undefined && audience !== undefined;
+  // Its own namespace is never used: every request names one.
+  const codec = new EncryptionCodec(encryptionOf(settings), '');
+  const server = createCodecServer({
+    codec,
+    allowedOrigins: settings.CODEC_SERVER_ALLOWED_ORIGINS,
+    ...(hasTokens
+      ? { checkToken: createTokenCheck({ jwksUrl, issuer, audience, ...(requiredClaim && { requiredClaim }) }) }
+      : {}),
+    logger,
+  });
+  server.listen(address.port, address.host);
+  await once(server, 'listening');
+  const { address: host, port } = server.address() as AddressInfo;
+  logger.info({ host, port, tokens: hasTokens ? 'required' : 'none, on loopback only' }, 'codec server listening');
+
+  const closed = once(server, 'close');
+  onStopSignal(
+    (signal) => {
+      logger.info({ signal }, 'codec server stopping');
+      server.close();
+      server.closeIdleConnections();
+      setTimeout(() => server.closeAllConnections(), STOP_MS).unref();
+    },
+    (signal) => {
+      logger.warn({ signal }, 'codec server ended at once');
+      process.exit(1);
+    },
+  );
+  await closed;
+  logger.info('codec server stopped');
+}
+
+function readSettingsOrExit() {
+  try {
+    return readSettings(process.env, CODEC_SERVER_SETTINGS);
+  } catch (err) {
+    if (!(err instanceof SettingsError)) throw err;
+    process.stderr.write(`codec server: ${err.message}\n`);
+    process.exit(EXIT_BAD_SETTINGS);
+  }
+}

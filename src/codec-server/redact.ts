@@ -1,0 +1,33 @@
+import type { Payload } from '@temporalio/common';
+import { isEncrypted } from '../encryption/codec.ts';
+
+/** What a reader of the Web UI sees in the credential's place. */
+const REDACTED = '[redacted by the codec server]';
+const CREDENTIAL = 'encrypted_jwt';
+
+const ENCODING = 'encoding';
+const text = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * A payload as people may see it: without the credential, which nobody needs to follow a build. JSON alone is shown, and
+ * nothing; all that builds are made of is either. Whatever else there is could hold the credential unseen and stays as it
+ * came.
+ *
+ * @param asItCame the payload before it was decrypted
+ */
+export function forPeople(payload: Payload, asItCame: Payload): Payload {
+  const encoding = Buffer.from(payload.metadata?.[ENCODING] ?? '').toString();
+  if (encoding === 'binary/null') return payload;
+  if (!encoding.startsWith('json/')) return isEncrypted(asItCame) ? asItCame : payload;
+  let redacted = false;
+  try {
+    const value: unknown = JSON.parse(text.decode(payload.data ?? new Uint8Array()), (key, inner: unknown) => {
+      if (key !== CREDENTIAL) return inner;
+      redacted = true;
+      return REDACTED;
+    });
+    return redacted ? { ...payload, data: Buffer.from(JSON.stringify(value)) } : payload;
+  } catch {
+    return isEncrypted(asItCame) ? asItCame : payload;
+  }
+}

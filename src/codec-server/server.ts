@@ -1,0 +1,172 @@
+/**
+ * Temporal's remote codec protocol for the Web UI: `POST /decode` takes payloads as they are stored and answers with what
+ * people may see of them. It only decodes. What it encoded could be bound to no workflow, and whoever can read builds
+ * could make inputs that workers take for a caller's own; so it needs no right to encrypt either.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import proto from '@temporalio/proto';
+import type { Logger } from 'pino';
+import { PayloadUnreadableError } from '../encryption/unreadable.ts';
+import { forPeople } from './redact.ts';
+import { isLoopback } from './settings.ts';
+import { Refused, type CheckToken } from './tokens.ts';
+
+export interface CodecServerOptions {
+  codec: PayloadCodec;
+  allowedOrigins: readonly string[];
+  /** Without it the server answers whoever reaches it, and so has to be on loopback. */
+  checkToken?: CheckToken;
+  logger: Logger;
+}
+
+/** More than two payloads of Temporal's largest size, 2 MiB, in Base64. */
+const MAX_BODY_BYTES = 4 * 2 ** 20;
+/** From the first byte to the last of a request. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** A namespace's name is no longer in Temporal. */
+const MAX_NAMESPACE_CHARACTERS = 255;
+
+const { Payloads } = proto.temporal.api.common.v1;
+
+/** An answer that is no success, in the words that the asker is to read. */
+class HttpError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export function createCodecServer(options: CodecServerOptions): Server {
+  return createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5_000 },
+    (request, response) => void answer(request, response, options),
+  );
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: CodecServerOptions): Promise<void> {
+  const startedAt = performance.now();
+  const path = (request.url ?? '').split('?')[0] ?? '';
+  const note: Record<string, unknown> = { method: request.method, path: path.slice(0, 100) };
+  try {
+    await route(request, response, path, options, note);
+  } catch (err) {
+    const { status, message } = asHttpError(err);
+    note['error'] = message;
+    if (status >= 500) note['err'] = (err as Error).cause ?? err;
+    send(response, status, { error: message });
+    // What is left of the body is thrown away: to break the connection off would lose the answer on its way.
+    request.resume();
+  }
+  const { statusCode: status } = response;
+  const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : path === '/decode' ? 'info' : 'debug';
+  options.logger[level]({ ...note, status, ms: Math.round(performance.now() - startedAt) }, 'answered');
+}
+
+async function route(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  options: CodecServerOptions,
+  note: Record<string, unknown>,
+): Promise<void> {
+  const { method, headers } = request;
+  if (path === '/health') {
+    if (method !== 'GET' && method !== 'HEAD') throw notAllowed(response, 'GET, HEAD');
+    return send(response, 200, { status: 'ok' });
+  }
+  allowOrigin(request, response, options);
+  if (path === '/encode') throw new HttpError(404, 'this codec server only decodes');
+  if (path !== '/decode') throw new HttpError(404, 'there is only POST /decode');
+  if (method === 'OPTIONS') return void response.writeHead(204).end();
+  if (method !== 'POST') throw notAllowed(response, 'POST, OPTIONS');
+  if (!/^application\/json *(;|$)/i.test(headers['content-type'] ?? '')) {
+    throw new HttpError(415, 'the content type must be application/json');
+  }
+  const namespace = headers['x-namespace'];
+  if (typeof namespace !== 'string' || namespace === '' || namespace.length > MAX_NAMESPACE_CHARACTERS) {
+    throw new HttpError(400, 'the header X-Namespace must name the namespace that the payloads are from');
+  }
+  note['namespace'] = namespace;
+  const who = await options.checkToken?.(headers.authorization, namespace);
+  if (who !== undefined) note['who'] = who;
+
+  const stored = payloadsOf(await bodyOf(request));
+  note['payloads'] = stored.length;
+  // Which workflow they are of is not said, so only the namespace that they are bound to can be checked.
+  const decoded = await options.codec.decode(stored, { type: 'activity', namespace, isLocal: false });
+  const shown = decoded.map((payload, i) => forPeople(payload, stored[i] as Payload));
+  send(response, 200, Payloads.toObject(Payloads.create({ payloads: shown }), { bytes: String }));
+}
+
+/**
+ * A browser says which page asks; one that is not listed is refused before anything is read. Programs say nothing. Without
+ * tokens, the host must be loopback too: a page elsewhere could have its own name point here.
+ *
+ * @throws HttpError
+ */
+function allowOrigin({ headers }: IncomingMessage, response: ServerResponse, options: CodecServerOptions): void {
+  const { origin, host = '' } = headers;
+  response.setHeader('vary', 'Origin');
+  if (origin !== undefined) {
+    if (!options.allowedOrigins.includes(origin)) throw new HttpError(403, 'pages of this origin may not ask');
+    response.setHeader('access-control-allow-origin', origin);
+    response.setHeader('access-control-allow-methods', 'POST');
+    // As the Web UI sends them.
+    response.setHeader(
+      'access-control-allow-headers',
+      'Authorization, Authorization-Extras, Content-Type, X-Namespace',
+    );
+    response.setHeader('access-control-max-age', '600');
+  }
+  if (options.checkToken === undefined && !isLoopback(host.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''))) {
+    throw new HttpError(403, 'without tokens, the codec server answers to names of loopback only');
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const tooLarge = new HttpError(413, `the body must be at most ${MAX_BODY_BYTES} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw tooLarge;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function payloadsOf(body: string): Payload[] {
+  try {
+    const { payloads } = JSON.parse(body) as { payloads?: unknown };
+    if (!Array.isArray(payloads)) throw new Error('no list');
+    return Payloads.fromObject({ payloads }).payloads;
+  } catch {
+    throw new HttpError(400, 'the body must be JSON such as {"payloads": [{"metadata": {…}, "data": "…"}]}');
+  }
+}
+
+function notAllowed(response: ServerResponse, methods: string): HttpError {
+  response.setHeader('allow', methods);
+  return new HttpError(405, `the method must be one of ${methods}`);
+}
+
+function asHttpError(err: unknown): HttpError {
+  if (err instanceof HttpError) return err;
+  if (err instanceof Refused) return new HttpError(err.status, err.message);
+  if (err instanceof PayloadUnreadableError) return new HttpError(422, err.message);
+  return new HttpError(500, 'something is wrong in the codec server; its log says what');
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  if (response.destroyed || response.headersSent) return;
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+  response.setHeader('content-type', 'application/json');
+  response.setHeader('cache-control', 'no-store');
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.writeHead(status).end(JSON.stringify(body));
+}

@@ -1,0 +1,87 @@
+/** Where the codec server listens, and what it asks of a token. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { hasKey } from '../encryption/settings.ts';
+
+export interface HostPort {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+}
+
+/** A claim that a token must hold; `{namespace}` in the value stands for the namespace that is asked about. */
+export interface RequiredClaim {
+  name: string;
+  value: string;
+}
+
+/** @throws Error */
+export function hostPort(value: string): HostPort {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(value) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host === undefined || port > 65_535 || (bracketed !== undefined && !isIPv6(bracketed))) {
+    throw new Error(`must be HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081, not "${value}"`);
+  }
+  return { host, port };
+}
+
+/** By its number or as `localhost`: what another name stands for is not known before it is looked up. */
+export function isLoopback(host: string): boolean {
+  if (isIPv4(host)) return host.startsWith('127.');
+  return host === '::1' || host.toLowerCase() === 'localhost';
+}
+
+/** @throws Error that does not repeat the value, which may hold a password by mistake */
+export function jwksUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isSafe =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')));
+  if (url === undefined || !isSafe || url.username !== '' || url.password !== '') {
+    throw new Error(
+      'must be an https URL without credentials, such as https://login.example.com/keys; http on loopback only',
+    );
+  }
+  return url;
+}
+
+/** @throws Error */
+export function requiredClaim(value: string): RequiredClaim {
+  const [, name, wanted] = /^([^=\s]+)=(\S+)$/.exec(value) ?? [];
+  if (name === undefined || wanted === undefined) {
+    throw new Error(`must be NAME=VALUE, such as permissions={namespace}:read, not "${value}"`);
+  }
+  return { name, value: wanted };
+}
+
+/** What was read of the settings; the address is absent where another program reads them. */
+interface Given {
+  CODEC_SERVER_ADDRESS?: HostPort;
+  CODEC_SERVER_JWKS_URL?: URL | undefined;
+  CODEC_SERVER_JWT_ISSUER?: string | undefined;
+  CODEC_SERVER_JWT_AUDIENCE?: string | undefined;
+  CODEC_SERVER_REQUIRED_CLAIM?: RequiredClaim | undefined;
+}
+
+/** What is right by itself and wrong beside another setting, or without one. */
+export function codecServerFaults(given: Given & Parameters<typeof hasKey>[0]): string[] {
+  const faults: string[] = [];
+  const { CODEC_SERVER_ADDRESS: address } = given;
+  if (address === undefined) return faults;
+  if (!hasKey(given)) {
+    faults.push('ENCRYPTION_KMS_KEY_ARNS, ENCRYPTION_KEYS_FILE or ENCRYPTION_KEYS is required: what to decrypt with');
+  }
+  const ofTokens = ['CODEC_SERVER_JWKS_URL', 'CODEC_SERVER_JWT_ISSUER', 'CODEC_SERVER_JWT_AUDIENCE'] as const;
+  const missing = ofTokens.filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < ofTokens.length) {
+    faults.push(`${missing.join(' and ')} must be set too: ${ofTokens.join(', ')} go together`);
+  }
+  if (missing.length === ofTokens.length && !isLoopback(address.host)) {
+    faults.push(
+      `CODEC_SERVER_ADDRESS must be on loopback, such as 127.0.0.1:8081, while no tokens are asked for (${ofTokens.join(', ')}): whoever reaches it could read every payload`,
+    );
+  }
+  if (given.CODEC_SERVER_REQUIRED_CLAIM !== undefined && missing.length > 0) {
+    faults.push('CODEC_SERVER_REQUIRED_CLAIM needs CODEC_SERVER_JWKS_URL: without tokens there are no claims');
+  }
+  return faults;
+}

@@ -1,0 +1,82 @@
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
+import type { RequiredClaim } from './settings.ts';
+
+export interface TokenSettings {
+  jwksUrl: URL;
+  issuer: string;
+  audience: string;
+  requiredClaim?: RequiredClaim;
+}
+
+/** Why a request is not let in, with the status to answer it with. */
+export class Refused extends Error {
+  override name = 'Refused';
+  readonly status: 401 | 403 | 503;
+
+  constructor(status: 401 | 403 | 503, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+/** Signatures alone: with the keys of a JWKS, which are public, anybody could make an HMAC. */
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
+const CLOCK_TOLERANCE_SECONDS = 30;
+const JWKS_TIMEOUT_MS = 5_000;
+
+/** Checks the bearer token of a request. @returns whom it names @throws Refused */
+export type CheckToken = (authorization: string | undefined, namespace: string) => Promise<string | undefined>;
+
+export function createTokenCheck({ jwksUrl, issuer, audience, requiredClaim }: TokenSettings): CheckToken {
+  const keys = createRemoteJWKSet(jwksUrl, { timeoutDuration: JWKS_TIMEOUT_MS });
+  return async (authorization, namespace) => {
+    const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(authorization ?? '')?.[1];
+    if (token === undefined) throw new Refused(401, 'a bearer token is required');
+    let claims: JWTPayload;
+    try {
+      const options = { issuer, audience, algorithms: ALGORITHMS, requiredClaims: ['exp'] };
+      claims = (await jwtVerify(token, keys, { ...options, clockTolerance: CLOCK_TOLERANCE_SECONDS })).payload;
+    } catch (err) {
+      throw refusal(err);
+    }
+    if (requiredClaim !== undefined && !holds(claims, requiredClaim, namespace)) {
+      throw new Refused(403, `the token lacks the claim ${requiredClaim.name} for the namespace`);
+    }
+    return claims.sub;
+  };
+}
+
+function refusal(cause: unknown): Refused {
+  const isOfToken =
+    cause instanceof errors.JWTClaimValidationFailed ||
+    cause instanceof errors.JWTExpired ||
+    cause instanceof errors.JWTInvalid ||
+    cause instanceof errors.JWSInvalid ||
+    cause instanceof errors.JWSSignatureVerificationFailed ||
+    cause instanceof errors.JOSEAlgNotAllowed ||
+    cause instanceof errors.JOSENotSupported ||
+    cause instanceof errors.JWKSNoMatchingKey ||
+    cause instanceof errors.JWKSMultipleMatchingKeys;
+  if (isOfToken) return new Refused(401, `the token is not valid: ${cause.message}`, { cause });
+  return new Refused(503, 'the keys that tokens are checked against are out of reach', { cause });
+}
+
+/** A claim may be one text, several in a list, or several with spaces between, as OAuth's `scope` is. */
+function holds(claims: JWTPayload, { name, value }: RequiredClaim, namespace: string): boolean {
+  const wanted = value.replaceAll('{namespace}', () => namespace);
+  const found = Object.hasOwn(claims, name) ? claims[name] : undefined;
+  if (Array.isArray(found)) return found.includes(wanted);
+  return typeof found === 'string' && (found === wanted || found.split(' ').includes(wanted));
+}

@@ -1,0 +1,154 @@
+/** The items of both tables as they stand, whatever is in them: nothing here trusts an item to be a record. */
+import {
+  BatchGetItemCommand,
+  GetItemCommand,
+  ResourceNotFoundException,
+  ScanCommand,
+  type AttributeValue,
+  type KeysAndAttributes,
+} from '@aws-sdk/client-dynamodb';
+import type { RecordTables } from './write.ts';
+
+export type Table = 'status' | 'history';
+/** An item in plain values: strings, numbers, booleans, `null`, lists and maps. Sets and binaries stay in DynamoDB's form. */
+export type Item = Record<string, unknown>;
+
+/** The key attributes, in order. */
+export const KEYS = { status: ['account_id', 'resource'], history: ['request_id'] } as const;
+/** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
+const KEY_MAX_BYTES = [2048, 1024];
+
+const BATCH_MAX_KEYS = 100;
+const ATTEMPTS = 4;
+const FIRST_WAIT_MS = 200;
+const LONGEST_WAIT_MS = 5_000;
+
+export function tableName(tables: RecordTables, table: Table): string {
+  return table === 'status' ? tables.statusTable : tables.historyTable;
+}
+
+/** Pages through a whole table; holds one page. @param attributes what is read of each item, maps by path */
+export async function* pagesOf(
+  tables: RecordTables,
+  table: Table,
+  attributes: readonly string[],
+  limit: number,
+): AsyncGenerator<Item[]> {
+  let start: Record<string, AttributeValue> | undefined;
+  do {
+    const { Items = [], LastEvaluatedKey } = await patiently(() =>
+      tables.client.send(
+        new ScanCommand({
+          TableName: tableName(tables, table),
+          Limit: limit,
+          ...projection(attributes),
+          ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+        }),
+      ),
+    );
+    yield Items.map(plainItem);
+    start = LastEvaluatedKey;
+  } while (start !== undefined);
+}
+
+/** The items of these keys, by {@link keyText}; keys that are none, and items that are not there, are left out. */
+export async function itemsOf(
+  tables: RecordTables,
+  table: Table,
+  keys: readonly Item[],
+  attributes: readonly string[],
+): Promise<Map<string, Item>> {
+  const found = new Map<string, Item>();
+  const distinct = new Map(keys.filter((key) => isKey(table, key)).map((key) => [keyText(table, key), key]));
+  const open = [...distinct.values()].map((key) => rawKey(table, key));
+  for (let waits = 0; open.length > 0;) {
+    const asked: KeysAndAttributes = { Keys: open.splice(0, BATCH_MAX_KEYS), ...projection(attributes) };
+    const name = tableName(tables, table);
+    const { Responses, UnprocessedKeys } = await patiently(() =>
+      tables.client.send(new BatchGetItemCommand({ RequestItems: { [name]: asked } })),
+    );
+    for (const raw of Responses?.[name] ?? []) {
+      const item = plainItem(raw);
+      found.set(keyText(table, item), item);
+    }
+    const again = UnprocessedKeys?.[name]?.Keys ?? [];
+    open.push(...again);
+    waits = again.length === 0 ? 0 : waits + 1;
+    if (waits > 0) await wait(waits);
+  }
+  return found;
+}
+
+/** One item as it is now (a consistent read), `undefined` where there is none or the key is none. */
+export async function itemOf(tables: RecordTables, table: Table, key: Item): Promise<Item | undefined> {
+  if (!isKey(table, key)) return undefined;
+  const { Item: raw } = await patiently(() =>
+    tables.client.send(
+      new GetItemCommand({ TableName: tableName(tables, table), Key: rawKey(table, key), ConsistentRead: true }),
+    ),
+  );
+  return raw === undefined ? undefined : plainItem(raw);
+}
+
+/** A key as text, the same for a key and for its item. */
+export function keyText(table: Table, item: Item): string {
+  return JSON.stringify(KEYS[table].map((name) => item[name]));
+}
+
+/** Whether DynamoDB would take it for a key. */
+export function isKey(table: Table, key: Item): boolean {
+  return KEYS[table].every((name, i) => {
+    const value = key[name];
+    return typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= (KEY_MAX_BYTES[i] ?? 0);
+  });
+}
+
+function rawKey(table: Table, key: Item): Record<string, AttributeValue> {
+  return Object.fromEntries(KEYS[table].map((name) => [name, { S: key[name] as string }]));
+}
+
+function projection(attributes: readonly string[]) {
+  return {
+    ProjectionExpression: attributes.map((path) => path.replace(/\w+/g, '#$&')).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(
+      attributes.flatMap((path) => path.split('.')).map((name) => [`#${name}`, name]),
+    ),
+  };
+}
+
+function plainItem(item: Record<string, AttributeValue>): Item {
+  return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, plain(value)]));
+}
+
+/** As the document client does it, but never throws: that one refuses a number beyond JavaScript's. */
+function plain(value: AttributeValue): unknown {
+  if (value.S !== undefined) return value.S;
+  if (value.BOOL !== undefined) return value.BOOL;
+  if (value.N !== undefined) return Number(value.N);
+  if (value.NULL !== undefined) return null;
+  if (value.L !== undefined) return value.L.map(plain);
+  if (value.M !== undefined) return plainItem(value.M);
+  return value;
+}
+
+/** The client's own retries are off; a long walk through a table should not end at one throttled call. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await call();
+    } catch (err) {
+      if (attempt === ATTEMPTS || isFinal(err)) throw err;
+      await wait(attempt);
+    }
+  }
+}
+
+function isFinal(err: unknown): boolean {
+  if (err instanceof ResourceNotFoundException) return true;
+  return /^(Validation|AccessDenied|UnrecognizedClient|InvalidSignature|CredentialsProvider)/.test((err as Error).name);
+}
+
+async function wait(attempt: number): Promise<void> {
+  const ms = Math.min(FIRST_WAIT_MS * 2 ** (attempt - 1), LONGEST_WAIT_MS);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,33 @@
+import { ActivityFailure, ApplicationFailure, sleep } from '@temporalio/workflow';
+import { PAYLOAD_UNREADABLE } from '../contract.ts';
+import { code, showStep } from './details.ts';
+import type { Progress } from './progress.ts';
+
+/** By then whoever gives workers their keys may have noticed. */
+const WAIT_MS = 30_000;
+
+/**
+ * Takes a step, again and again while the workers that were given it could not read what it was to do, as for want of the
+ * key: those were no attempts at the step, so none of its three is used up.
+ *
+ * @throws whatever else the step throws
+ */
+export async function onceReadable<T>(progress: Progress, state: string, step: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await step();
+    } catch (err) {
+      if (!isUnreadable(err)) throw err;
+      const next = new Date(Date.now() + WAIT_MS).toISOString();
+      showStep(progress, state, `${code(err.cause.message)}; given to a worker again at ${next}`);
+    }
+    await sleep(WAIT_MS, { summary: `${state}: wait for a worker that can read it` });
+    showStep(progress, state);
+  }
+}
+
+function isUnreadable(err: unknown): err is ActivityFailure & { cause: ApplicationFailure } {
+  return (
+    err instanceof ActivityFailure && err.cause instanceof ApplicationFailure && err.cause.type === PAYLOAD_UNREADABLE
+  );
+}

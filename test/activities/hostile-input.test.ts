@@ -1,0 +1,116 @@
+/** Inputs as nobody should send them, through the worker's own check, with a real DynamoDB behind it. */
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import { ScanCommand } from '@aws-sdk/client-dynamodb';
+import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
+import * as fc from 'fast-check';
+import { createRecordActivities } from '../../src/activities/records.ts';
+import { AllowedOrigins } from '../../src/build-api/origins.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
+import { JOB, raw, tables, useDynamoDb } from '../records/tables-fixture.ts';
+import { faultyInputs, hostileInput, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
+
+const JSON_PLAIN = { encoding: Buffer.from('json/plain') };
+const FAILURE_MAX_CHARACTERS = 64 * 1024;
+
+useDynamoDb();
+
+describe("the worker's first activity", () => {
+  let calls = 0;
+  let upsert: (input: unknown) => Promise<unknown>;
+  before(() => {
+    const send = tables.client.send.bind(tables.client) as (command: unknown) => Promise<unknown>;
+    const counting = {
+      send: (command: unknown) => {
+        calls += 1;
+        return send(command);
+      },
+    } as unknown as typeof tables.client;
+    const { upsertRequestRecord } = createRecordActivities(
+      { ...tables, client: counting },
+      new AllowedOrigins(['https://builds.example.com']),
+      async () => undefined,
+    );
+    // A good one replaces the record of the good one before it.
+    upsert = (input) =>
+      upsertRequestRecord(input as RoleBuildInput, { ...JOB, job_id: `job-${calls}`, start_at: at() });
+  });
+
+  let seconds = 0;
+  const at = () => new Date(Date.UTC(2026, 0, 1) + (seconds += 1) * 1000).toISOString();
+
+  /** @returns what the activity would fail with */
+  async function refusalOf(input: unknown): Promise<ApplicationFailure | undefined> {
+    try {
+      await upsert(input);
+      return undefined;
+    } catch (err) {
+      assert.ok(err instanceof ApplicationFailure, `a crash: ${String(err)}`);
+      return err;
+    }
+  }
+
+  function assertRefused(failure: ApplicationFailure | undefined): void {
+    assert.equal(failure?.type, 'InvalidInput');
+    assert.equal(failure.nonRetryable, true);
+    const all = `${failure.message}${failure.stack}${JSON.stringify(failure.details)}`;
+    assert.ok(all.length < FAILURE_MAX_CHARACTERS, `${all.length} characters`);
+    assert.ok(failure.message.isWellFormed());
+  }
+
+  test(`refuses each of ${MANY} generated inputs that is not good, with nothing asked of DynamoDB`, async (t) => {
+    t.diagnostic(`seed ${SEED}`);
+    let written = 0;
+    await fc.assert(
+      fc.asyncProperty(hostileInput, async (text) => {
+        // What is no JSON reaches no activity; as a string it would.
+        const data = Buffer.from(isJson(text) ? text : JSON.stringify(text));
+        const input = defaultPayloadConverter.fromPayload({ metadata: JSON_PLAIN, data });
+        const callsBefore = calls;
+        const failure = await refusalOf(input);
+        const isGood = inputFaults(input).length === 0 && isListed(input);
+        if (isGood) {
+          assert.equal(failure, undefined);
+          assert.ok(calls > callsBefore);
+          written += 1;
+        } else {
+          assertRefused(failure);
+          assert.equal(calls, callsBefore);
+        }
+      }),
+      { numRuns: MANY, seed: SEED },
+    );
+    assert.ok(written > 0 && written < MANY / 2, `${written} were written`);
+    t.diagnostic(`${written} written`);
+    const { Count = 0 } = await raw.send(new ScanCommand({ TableName: tables.statusTable }));
+    assert.ok(Count > 0 && Count <= written);
+  });
+
+  for (const { name, text } of [...oversizedInputs(), ...faultyInputs()]) {
+    test(`refuses ${name} in a failure of a size, with nothing asked of DynamoDB`, async () => {
+      const callsBefore = calls;
+      const failure = await refusalOf(JSON.parse(text));
+      assertRefused(failure);
+      assert.equal(calls, callsBefore);
+      const bytes = /is (\d+) bytes of JSON/.exec(failure?.message ?? '')?.[1];
+      assert.equal(
+        Number(bytes) > INPUT_MAX_BYTES,
+        oversizedInputs().some((one) => one.name === name),
+      );
+    });
+  }
+});
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isListed(input: unknown): boolean {
+  return new AllowedOrigins(['https://builds.example.com']).faultOf((input as RoleBuildInput).url) === undefined;
+}

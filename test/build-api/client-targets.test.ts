@@ -1,0 +1,140 @@
+/** Where the client sends a request, whatever `url` and `build_id` say. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { createSimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
+import { AllowedOrigins } from '../../src/build-api/origins.ts';
+import { inputFaults } from '../../src/domain/validate-input.ts';
+import { sampleInput } from '../domain/sample-input.ts';
+import { buildIdTricks, urlTricks } from '../support/url-tricks.ts';
+import {
+  api,
+  CALLS,
+  clientOf,
+  failureOf,
+  get,
+  never,
+  post,
+  request,
+  url,
+  useSimulatedBuildApi,
+} from './client-fixture.ts';
+
+useSimulatedBuildApi();
+
+/** Would answer, and is asked nothing. */
+const trap = createSimulatedBuildApi();
+let elsewhere: string;
+let reached = 0;
+before(async () => {
+  trap.server.on('connection', () => (reached += 1));
+  elsewhere = new URL(await trap.listen()).host;
+});
+after(() => trap.close());
+
+function isRefused(at: string): boolean {
+  return inputFaults({ ...sampleInput(), url: at }).length > 0 || new AllowedOrigins([url]).faultOf(at) !== undefined;
+}
+
+describe('a url', () => {
+  test('leads to its listed origin or nowhere, whatever trick it is', async () => {
+    for (const trick of urlTricks(url, elsewhere)) {
+      const what = `${trick.name}: ${JSON.stringify(trick.url)}`;
+      assert.equal(isRefused(trick.url), trick.isRefused, what);
+      for (const { call } of CALLS) {
+        api.clearRequests();
+        const outcome = await call(clientOf(), trick.url).then(
+          () => 'answered',
+          (err: Error) => err.message,
+        );
+        if (trick.leadsTo === 'listed') continue;
+        assert.match(outcome, /was not sent, since it (is not a|has )/, what);
+        assert.equal(api.requests().length, 0, what);
+      }
+      // What passes the check is where the check says it is.
+      if (!trick.isRefused) assert.equal(api.requests().length, 1, what);
+    }
+    assert.equal(reached, 0);
+  });
+
+  test('with credentials, a query or a fragment is sent nothing, even one that no check has seen', async () => {
+    for (const [at, why] of [
+      [url.replace('//', '//user:password@'), /has credentials in it/],
+      [`${url}?`, /has a query or a fragment/],
+      [`${url}/#x`, /has a query or a fragment/],
+      [`blob:${url}`, /is not an http or https URL/],
+    ] as const) {
+      for (const { call } of CALLS) {
+        const { retryable, unanswered, message } = await failureOf(call(clientOf(), at));
+        assert.deepEqual([retryable, unanswered], [false, false]);
+        assert.match(message, why);
+      }
+    }
+    assert.equal(api.requests().length, 0);
+  });
+
+  test('is sent nothing over http where https is listed, nor to a host of which only a part is', async () => {
+    for (const [listed, at] of [
+      [url.replace('http:', 'https:'), url],
+      ['https://builds.example.com', 'http://builds.example.com'],
+      ['https://builds.example.com', 'https://builds.example.com.'],
+      ['https://builds.example.com', 'https://builds.example.com:8443'],
+      ['https://builds.example.com', 'https://builds.example.com.evil.example'],
+      ['https://builds.example.com', 'https://evil.builds.example.com'],
+      ['https://builds.example.com', 'https://builds.example.com@evil.example'],
+      ['https://builds.example.com', 'https://builds.example.com%2eevil.example'],
+      ['https://builds.example.com', 'https://bui1ds.example.com'],
+      ['https://builds.example.com', 'https://buılds.example.com'],
+      ['https://xn--bcher-kva.example', 'https://bucher.example'],
+    ] as const) {
+      assert.notEqual(new AllowedOrigins([listed]).faultOf(at), undefined, at);
+      assert.match((await failureOf(post(clientOf({ origins: [listed] }), at))).message, /was not sent/);
+    }
+    for (const [listed, at] of [
+      ['https://builds.example.com', 'HTTPS://BUILDS.example.COM:443/v1'],
+      ['https://xn--bcher-kva.example', 'https://BÜCHER.example'],
+      ['https://builds.example.com', 'https://ｂuilds.example.com'],
+    ] as const) {
+      assert.equal(new AllowedOrigins([listed]).faultOf(at), undefined, at);
+    }
+    assert.equal(api.requests().length, 0);
+  });
+});
+
+describe('a build_id', () => {
+  test('stays one segment of the path at the listed origin, whatever trick it is', async () => {
+    for (const buildId of buildIdTricks(elsewhere)) {
+      api.clearRequests();
+      await get(clientOf(), url, buildId).catch(() => {});
+      const [sent, ...more] = api.requests();
+      assert.deepEqual(more, []);
+      assert.match(sent?.path ?? '', /^\/build\/[^/?#\\]+$/, buildId);
+      assert.equal(decodeURIComponent(sent?.path.slice('/build/'.length) ?? ''), buildId);
+    }
+    assert.equal(reached, 0);
+  });
+
+  for (const buildId of ['', '.', '..', '\ud800', 'x'.repeat(2_049)]) {
+    test(`that is ${JSON.stringify(buildId.slice(0, 10))} is asked nothing about, wherever it came from`, async () => {
+      const failure = await failureOf(clientOf().getBuildStatus(request(), buildId, never));
+      assert.equal(failure.retryable, false);
+      assert.match(failure.message, /was not sent: build_id/);
+      assert.equal(api.requests().length, 0);
+    });
+  }
+});
+
+describe('a proxy', () => {
+  test('is gone through where the settings name one, with the request as it is', async () => {
+    const proxied: string[] = [];
+    const proxy = createSimulatedBuildApi();
+    proxy.server.prependListener('request', ({ url: target = '' }: { url?: string }) => void proxied.push(target));
+    const address = await proxy.listen();
+    try {
+      await post(clientOf({ proxy: address })).catch(() => {});
+      assert.deepEqual(proxied, [`${url}/build`]);
+      assert.equal(api.requests().length, 0);
+    } finally {
+      await proxy.close();
+    }
+  });
+});

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { keysText, newKey } from '../encryption/keys.ts';
+import {
+  AUDIENCE,
+  ISSUER,
+  startCodecServer,
+  startIdentityProvider,
+  type IdentityProvider,
+  type RunningCodecServer,
+} from './program.ts';
+
+const BODY = { payloads: [{ metadata: { encoding: 'anNvbi9wbGFpbg==' }, data: 'IngI' }] };
+
+const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const claims = () => ({ sub: 'x', iss: ISSUER, aud: AUDIENCE, exp: Math.floor(Date.now() / 1000) + 300 });
+
+describe('bearer tokens', () => {
+  let provider: IdentityProvider;
+  let server: RunningCodecServer;
+  before(async () => {
+    provider = await startIdentityProvider();
+    server = await startCodecServer({
+      ENCRYPTION_KEYS: keysText(newKey('a')),
+      ...provider.settings,
+      CODEC_SERVER_REQUIRED_CLAIM: 'permissions={namespace}:read',
+    });
+  });
+  after(async () => {
+    await server.stop();
+    await provider.stop();
+  });
+
+  const permissions = ['default:read', 'default:write'];
+  const ask = async (token?: string, namespace = 'default') => {
+    const headers: Record<string, string> = { 'x-namespace': namespace };
+    if (token !== undefined) headers['authorization'] = token;
+    const response = await server.post('/decode', BODY, headers);
+    return { status: response.status, body: await response.text(), headers: response.headers };
+  };
+
+  test('let in who has one, and the log says who', async () => {
+    const { status, body } = await ask(`Bearer ${await provider.token({ permissions })}`);
+    assert.equal(status, 200, body);
+    assert.match(
+      await server.lineWith('someone@example.com'),
+      /"namespace":"default","who":.*"payloads":1,"status":200/,
+    );
+  });
+
+  test('may name their claim in a text with spaces, as scopes are', async () => {
+    assert.equal((await ask(`Bearer ${await provider.token({ permissions: 'a default:read' })}`)).status, 200);
+  });
+
+  const refused: [string, () => Promise<string> | string | undefined][] = [
+    ['none', () => undefined],
+    ['another scheme', () => 'Basic dXNlcjpwYXNz'],
+    ['no token', () => 'Bearer x'],
+    [
+      'another issuer',
+      async () => `Bearer ${await provider.token({ permissions }, { issuer: 'https://evil.example/' })}`,
+    ],
+    ['another audience', async () => `Bearer ${await provider.token({ permissions }, { audience: 'another' })}`],
+    [
+      'one that has expired',
+      async () => `Bearer ${await provider.token({ permissions }, { expires: '1 minute ago' })}`,
+    ],
+    ['no signature at all', () => `Bearer ${part({ alg: 'none' })}.${part({ ...claims(), permissions })}.`],
+    [
+      'an HMAC made with the public key',
+      () => {
+        const signed = `${part({ alg: 'HS256', kid: 'one' })}.${part({ ...claims(), permissions })}`;
+        return `Bearer ${signed}.${createHmac('sha256', provider.publicPem).update(signed).digest('base64url')}`;
+      },
+    ],
+    [
+      'the signature of another key under the same ID',
+      async () => {
+        const { privateKey } = await generateKeyPair('RS256');
+        const token = new SignJWT({ ...claims(), permissions }).setProtectedHeader({ alg: 'RS256', kid: 'one' });
+        return `Bearer ${await token.sign(privateKey)}`;
+      },
+    ],
+    [
+      'a key of its own in its header',
+      async () => {
+        const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
+        const token = new SignJWT({ ...claims(), permissions });
+        return `Bearer ${await token.setProtectedHeader({ alg: 'RS256', jwk: await exportJWK(publicKey) }).sign(privateKey)}`;
+      },
+    ],
+    [
+      'claims that were changed',
+      async () => {
+        const [header, , signature] = (await provider.token({})).split('.');
+        return `Bearer ${header}.${part({ ...claims(), permissions })}.${signature}`;
+      },
+    ],
+  ];
+  for (const [what, token] of refused) {
+    test(`are refused: ${what}`, async () => {
+      const { status, body, headers } = await ask(await token());
+      assert.equal(status, 401, body);
+      assert.equal(headers.get('www-authenticate'), 'Bearer');
+      assert.ok(!body.includes('payloads'));
+    });
+  }
+
+  test('without the claim for the namespace are refused', async () => {
+    assert.equal((await ask(`Bearer ${await provider.token({})}`)).status, 403);
+    assert.equal((await ask(`Bearer ${await provider.token({ permissions: ['default'] })}`)).status, 403);
+    assert.equal((await ask(`Bearer ${await provider.token({ permissions })}`, 'other')).status, 403);
+  });
+
+  test('that never expire are refused', async () => {
+    const { privateKey } = await generateKeyPair('RS256');
+    const token = new SignJWT({ iss: ISSUER, aud: AUDIENCE }).setProtectedHeader({ alg: 'RS256', kid: 'one' });
+    assert.equal((await ask(`Bearer ${await token.sign(privateKey)}`)).status, 401);
+  });
+
+  test('are not in the log', () => {
+    assert.doesNotMatch(server.stdout(), /eyJ/);
+  });
+
+  test('can be asked for off loopback, and are answered 503 while the keys are out of reach', async () => {
+    const away = await startCodecServer({
+      ENCRYPTION_KEYS: keysText(newKey('a')),
+      ...provider.settings,
+      CODEC_SERVER_JWKS_URL: 'http://127.0.0.1:9/keys',
+    });
+    const response = await away.post('/decode', BODY, { authorization: `Bearer ${await provider.token()}` });
+    assert.equal(response.status, 503);
+    assert.equal((await fetch(`${away.url}/health`)).status, 200);
+    await away.stop();
+  });
+});

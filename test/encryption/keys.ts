@@ -1,0 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import type { LocalKey } from '../../src/encryption/settings.ts';
+
+export function newKey(name: string): LocalKey {
+  return { name, key: new Uint8Array(randomBytes(32)) };
+}
+
+/** As `ENCRYPTION_KEYS` has them. */
+export function keysText(...keys: readonly LocalKey[]): string {
+  return keys.map(({ name, key }) => `${name}:${Buffer.from(key).toString('base64')}`).join(',');
+}

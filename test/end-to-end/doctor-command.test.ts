@@ -1,0 +1,323 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { after, before, describe, it } from 'node:test';
+import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
+import { mendAll, only, startDoctorStack, TABLE_NAMES, type DoctorStack, type Job } from './doctor-fixture.ts';
+import { CREDENTIAL, until } from './harness.ts';
+
+describe('doctor --fix', () => {
+  let stack: DoctorStack;
+  before(async () => {
+    stack = await startDoctorStack();
+    await stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  it('asks before each, and does as it is told: y, N, all, quit, and no answer', async () => {
+    const jobs: Job[] = [];
+    for (let i = 0; i < 4; i += 1) jobs.push(await stack.terminated(`asked-${i}`));
+    const endedOf = async () => {
+      const all = await Promise.all(jobs.map(({ input }) => stack.statuses(input)));
+      return all.filter((statuses) => statuses.every((status) => status === 'FAILED')).length;
+    };
+    const none = await stack.doctor(['--fix']);
+    assert.deepEqual(
+      [none.code, none.findings.map(({ result }) => result), await endedOf()],
+      [1, Array(4).fill('left alone'), 0],
+    );
+    assert.equal(none.stderr.match(/mend it\? \[y\/N\/all\/quit\]/g)?.length, 4);
+    const quit = await stack.doctor(['--fix'], { stdin: 'n\nquit\n' });
+    assert.deepEqual(
+      [quit.code, quit.findings.map(({ result }) => result), await endedOf()],
+      [1, ['left alone', 'left alone'], 0],
+    );
+    assert.match(quit.stderr, /stopped: what comes after was not looked at/);
+    const one = await stack.doctor(['--fix'], { stdin: '\ny\nwhat?\n' });
+    assert.deepEqual(
+      one.findings.map(({ result }) => result),
+      ['left alone', 'mended', 'left alone', 'left alone'],
+    );
+    assert.deepEqual([one.code, await endedOf()], [1, 1]);
+    const all = await stack.doctor(['--fix'], { stdin: 'no\nALL\n' });
+    assert.deepEqual(
+      all.findings.map(({ result }) => result),
+      ['left alone', 'mended', 'mended'],
+    );
+    assert.match(all.stderr, /findings: 3, mended: 2, left: 1/);
+    await mendAll(stack);
+    assert.equal(await endedOf(), 4);
+  });
+
+  it('shows people each finding with its reason and fix, and what it did', async () => {
+    const job = await stack.terminated('for-people');
+    const { code, stdout, stderr } = await stack.cli(['doctor', '--fix', '--yes']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^WorkflowGone\n {2}account_id +123456789012\n/);
+    assert.match(
+      stdout,
+      /\n {2}reason +both records say IN_PROGRESS; .*\n {2}fix +set the status record to FAILED, ExecutionLost; .*\n {2}result +mended\n/,
+    );
+    assert.ok(stdout.includes(job.jobId));
+    assert.match(stderr, /findings: 1, mended: 1, left: 0/);
+    const again = await stack.cli(['doctor']);
+    assert.deepEqual([again.code, again.stdout], [0, '']);
+  });
+
+  it('leaves alone what has changed between the question and the answer', async () => {
+    const job = await stack.terminated('raced');
+    const stdin = new PassThrough();
+    let asked = false;
+    const running = stack.doctor(['--fix'], { stdin, onStderr: (chunk) => (asked ||= chunk.includes('mend it?')) });
+    await until('it asks', () => asked);
+    for (const table of ['status', 'history'] as const) {
+      await stack.change(table, job.input, { status: { S: 'CANCELLED' }, updated_at: { S: new Date().toISOString() } });
+    }
+    stdin.end('y\n');
+    const { code, stderr, ...examined } = await running;
+    assert.equal(only({ code, stderr, ...examined }, job.input).result, 'changed meanwhile; left alone');
+    assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
+    assert.match(stderr, /findings: 1, mended: 0, left: 0/);
+    assert.equal(code, 0);
+  });
+
+  it('a write whose answer is lost is known to have been made', async () => {
+    const job = await stack.terminated('answer-lost');
+    let lost = 0;
+    stack.proxy.decide = ({ operation, request }) =>
+      operation === 'UpdateItem' && request.TableName === TABLE_NAMES.history && lost++ === 0
+        ? 'lose-answer'
+        : undefined;
+    const { code, stderr, ...examined } = await stack.doctor(['--fix', '--yes']);
+    stack.proxy.decide = () => undefined;
+    assert.equal(code, 0, stderr);
+    assert.equal(only({ code, stderr, ...examined }, job.input).result, 'mended');
+    assert.deepEqual(await stack.statuses(job.input), ['FAILED', 'FAILED']);
+  });
+
+  it('goes on through throttled reads', async () => {
+    const seen = new Set<string>();
+    stack.proxy.decide = ({ operation, request }) => {
+      const call = JSON.stringify([operation, request]);
+      if (!['Scan', 'BatchGetItem', 'GetItem'].includes(operation) || seen.has(call)) return undefined;
+      seen.add(call);
+      return 'throttle';
+    };
+    const { code, stderr } = await stack.doctor();
+    stack.proxy.decide = () => undefined;
+    assert.equal(code, 0, stderr);
+    assert.ok(seen.size >= 4);
+  });
+
+  it('makes missing tables and search attributes as setup does, and compares nothing without them', async () => {
+    const job = await stack.ended('before-the-loss');
+    await stack.raw.send(new DeleteTableCommand({ TableName: TABLE_NAMES.history }));
+    await stack.client.connection.operatorService.removeSearchAttributes({
+      namespace: 'default',
+      searchAttributes: ['DryRun', 'JobId'],
+    });
+    const found = await stack.doctor();
+    assert.equal(found.code, 1);
+    assert.deepEqual(
+      found.findings.map(({ finding, fixable, fix }) => [finding, fixable, fix]),
+      [
+        ['TableMissing', true, 'role-build setup'],
+        ['SearchAttributeMissing', true, 'role-build setup'],
+        ['SearchAttributeMissing', true, 'role-build setup'],
+      ],
+    );
+    assert.equal(found.findings[0]?.table, TABLE_NAMES.history);
+    assert.match(found.stderr, /the records were not compared: table iam_orchestrator_request_history is missing/);
+    const mended = await stack.doctor(['--fix', '--yes']);
+    assert.equal(mended.code, 0, mended.stdout + mended.stderr);
+    assert.deepEqual(
+      mended.findings.slice(0, 3).map(({ result }) => result),
+      ['mended', 'mended', 'mended'],
+    );
+    assert.equal(mended.findings.at(-1)?.finding, 'RecordMissing');
+    assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
+    await mendAll(stack);
+  });
+
+  it('reports a table with another key, which it can not mend', async () => {
+    const found = await stack.doctor(['--fix', '--yes'], { settings: { STATUS_TABLE: TABLE_NAMES.history } });
+    assert.equal(found.code, 1);
+    assert.deepEqual(
+      found.findings.map(({ finding, fixable, result }) => [finding, fixable, result]),
+      [['TableKeyMismatch', false, 'left alone']],
+    );
+    assert.match(found.stderr, /the records were not compared/);
+  });
+
+  it('reports clocks that are apart', async () => {
+    const upstream = new URL(stack.dynamoDb.endpoint);
+    const server = http.createServer((request, response) => {
+      const { method, url, headers } = request;
+      const passedOn = http.request(
+        { host: upstream.hostname, port: upstream.port, method, path: url, headers },
+        (answer) => {
+          const date = new Date(Date.now() - 90_000).toUTCString();
+          response.writeHead(answer.statusCode ?? 500, { ...answer.headers, date });
+          answer.pipe(response);
+        },
+      );
+      request.pipe(passedOn);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, findings, stderr } = await stack.doctor([], { settings: { AWS_ENDPOINT_URL_DYNAMODB: endpoint } });
+    server.closeAllConnections();
+    server.close();
+    assert.equal(code, 1, stderr);
+    assert.deepEqual(
+      findings.map(({ finding, fixable }) => [finding, fixable]),
+      [['ClocksApart', false]],
+    );
+    assert.match(findings[0]?.reason ?? '', /^DynamoDB's clock is (89|90|91) s behind this machine's$/);
+    assert.doesNotMatch(stderr, /could not be read/);
+  });
+
+  it('ends with 2 where it is used wrongly, with 5 where a service can not be reached', async () => {
+    for (const [args, hint] of [
+      [['--yes'], /--yes goes with --fix/],
+      [['--url', stack.buildApiUrl], /go with --ask-api/],
+      [['--ask-api'], /--ask-api needs --url/],
+      [['--ask-api', '--url', stack.buildApiUrl], /needs a credential/],
+      [['--ask-api', '--url', 'ftp://x', '--encrypted-jwt-file', '-'], /url must be an http or https URL/],
+      [
+        ['--ask-api', '--fix', '--url', stack.buildApiUrl, '--encrypted-jwt-file', '-'],
+        /stdin can be the credential or the answers/,
+      ],
+    ] as const) {
+      const { code, stderr, stdout } = await stack.cli(['doctor', ...args], { stdin: CREDENTIAL });
+      assert.equal(code, 2, `${args.join(' ')}: ${stdout}${stderr}`);
+      assert.match(stderr, hint);
+    }
+    for (const [name, value] of [
+      ['TEMPORAL_ADDRESS', '127.0.0.1:9'],
+      ['AWS_ENDPOINT_URL_DYNAMODB', 'http://127.0.0.1:9'],
+    ] as const) {
+      assert.equal((await stack.cli(['doctor'], { settings: { [name]: value } })).code, 5);
+    }
+    const { code, stdout } = await stack.cli(['doctor', '--help']);
+    assert.equal(code, 0);
+    assert.match(stdout, /Example:\n.*role-build doctor/);
+  });
+});
+
+describe('doctor --ask-api', () => {
+  let stack: DoctorStack;
+  let folder: string;
+  let credential: string;
+  let asking: string[];
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'role-build-'));
+    credential = join(folder, 'credential');
+    await writeFile(credential, `${CREDENTIAL}\n`);
+    stack = await startDoctorStack();
+    await stack.startWorker();
+    asking = ['--ask-api', '--url', stack.buildApiUrl, '--encrypted-jwt-file', credential];
+  });
+  after(async () => {
+    await stack.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  /** A build that its workflow lost before it had been decided. */
+  const lost = async (name: string, outcome: 'SUCCEEDED' | 'FAILED' | 'NEVER') => {
+    const job = await stack.start(name, { outcome, polls: 1 }, { poll_interval_seconds: 3600 });
+    await until('it was triggered', () => stack.buildApi.requests(job.input.correlation_id).length === 1);
+    await until(
+      'its answer is known',
+      async () =>
+        (await stack.client.workflow.getHandle(`role-build:123456789012:iam_role#${name}`).fetchHistory()).events?.some(
+          (event) => event.timerStartedEventAttributes,
+        ) ?? false,
+    );
+    await stack.terminate(job);
+    return job;
+  };
+  /** The simulated build API decides at its second answer. */
+  const decide = async (job: { input: { correlation_id: string } }) => {
+    const [build] = stack.buildApi.builds().filter(({ correlation_id }) => correlation_id === job.input.correlation_id);
+    await fetch(`${stack.buildApiUrl}/build/${String(build?.build_id)}`, {
+      headers: {
+        authorization: 'jwt',
+        'encrypted-authorization': 'x',
+        'content-type': 'application/json',
+        referer: 'x/proxy',
+        'x-amzn-RequestId': job.input.correlation_id,
+      },
+    });
+  };
+
+  it('records what the build API says: SUCCEEDED, FAILED', async () => {
+    const complete = await lost('asked-succeeded', 'SUCCEEDED');
+    const failed = await lost('asked-failed', 'FAILED');
+    for (const job of [complete, failed]) await decide(job);
+    const without = await stack.doctor();
+    assert.match(only(without, complete.input).fix, /--ask-api asks the build API first/);
+    const found = await stack.doctor(asking);
+    assert.match(only(found, complete.input).reason, /the build API says that build .* ended with SUCCEEDED/);
+    const { findings } = await mendAll(stack, asking);
+    assert.equal(findings.length, 2);
+    assert.deepEqual(await stack.statuses(complete.input), ['COMPLETE', 'COMPLETE']);
+    assert.deepEqual(await stack.statuses(failed.input), ['FAILED', 'FAILED']);
+    const { history } = await stack.records(failed.input);
+    assert.equal(history?.['error_info']?.M?.['Error']?.S, 'BuildFailed');
+    assert.match(
+      history?.['error_info']?.M?.['Cause']?.S ?? '',
+      /^GetBuildStatus: build .* ended with FAILED\. Last answer: \{/,
+    );
+    const gets = stack.buildApi.requests(complete.input.correlation_id).filter(({ method }) => method === 'GET');
+    const sent = Object.fromEntries((gets.at(-1)?.headers ?? []).map(([name, value]) => [name.toLowerCase(), value]));
+    assert.equal(sent['encrypted-authorization'], CREDENTIAL);
+    assert.equal(sent['referer'], 'https://alb.example.com/proxy');
+    assert.ok(!JSON.stringify(await stack.records(failed.input)).includes(CREDENTIAL));
+  });
+
+  it('says that a build is still going on, and that resume polls on after ExecutionLost', async () => {
+    const job = await lost('asked-undecided', 'NEVER');
+    const found = await stack.doctor(asking);
+    const finding = only(found, job.input);
+    assert.match(finding.reason, /is still going on \(IN_PROGRESS\)/);
+    assert.match(finding.fix, /to FAILED, ExecutionLost; then role-build resume polls on$/);
+    await mendAll(stack, asking);
+    const { status } = await stack.records(job.input);
+    assert.equal(status?.['error_info']?.M?.['Error']?.S, 'ExecutionLost');
+    assert.equal(status?.['build_id']?.S, finding.build_id);
+  });
+
+  it('knows nothing where the build API does not know the build, or does not answer', async () => {
+    const job = await lost('asked-unknown', 'SUCCEEDED');
+    for (const status of [404, 503]) {
+      stack.buildApi.putFaults({ status: [{ status }] });
+      const finding = only(await stack.doctor(asking), job.input);
+      assert.match(finding.reason, new RegExp(`the build API does not tell: GET .* answered ${status}`));
+      assert.match(finding.fix, /ExecutionLost/);
+      stack.buildApi.clearFaults();
+    }
+    const elsewhere = await stack.doctor(['--ask-api', '--url', 'http://127.0.0.1:9'], {
+      settings: { ENCRYPTED_JWT: CREDENTIAL },
+    });
+    assert.match(only(elsewhere, job.input).reason, /does not tell: .*ECONNREFUSED/);
+    await mendAll(stack);
+  });
+
+  it('decides between two tables that tell different ends', async () => {
+    const job = await lost('asked-between', 'SUCCEEDED');
+    await decide(job);
+    await stack.change('status', job.input, { status: { S: 'COMPLETE' } });
+    await stack.change('history', job.input, { status: { S: 'CANCELLED' } });
+    const open = await stack.doctor(['--fix', '--yes']);
+    assert.deepEqual([open.code, only(open, job.input).fixable], [1, false]);
+    assert.equal(only(await mendAll(stack, asking), job.input).finding, 'EndsDiffer');
+    assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
+  });
+});

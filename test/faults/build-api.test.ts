@@ -1,0 +1,171 @@
+/** What the build API may do that the end-to-end tests of its faults do not: refuse connections, and each fault at the other call. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { inputFor } from '../end-to-end/harness.ts';
+import { startFaultStack, type FaultStack } from './fault-stack.ts';
+import { eventually } from './patience.ts';
+import { newReport, writeReport } from './report.ts';
+import { hasTimer } from './truth.ts';
+
+/** Less than the 3 s and 6 s between attempts: the second or the third finds it back. */
+const AWAY_MS = 4_000;
+const report = newReport('build-api');
+
+interface Case {
+  name: string;
+  simulate: Simulate;
+  /** `Error` of a failed build; none for one that ends COMPLETE. */
+  error?: string;
+  cause?: RegExp;
+  posts: number;
+  gets: number;
+}
+
+const get = (status: Fault) => ({ polls: 0, status: [status] }) satisfies Simulate;
+const post = (trigger: Fault) => ({ polls: 0, trigger: [trigger] }) satisfies Simulate;
+const refusedGet = { error: 'CustomNonRetryableError', posts: 1, gets: 1 };
+const refusedPost = { error: 'CustomNonRetryableError', posts: 1, gets: 0 };
+
+const CASES: readonly Case[] = [
+  ...[408, 425, 429, 500, 501, 502, 504, 599].map((status) => ({
+    name: `get-${status}`,
+    simulate: get({ status }),
+    posts: 1,
+    gets: 2,
+  })),
+  ...[501, 504, 599].map((status) => ({ name: `post-${status}`, simulate: post({ status }), posts: 2, gets: 1 })),
+  { name: 'get-hang', simulate: get({ hang: true }), posts: 1, gets: 2 },
+  { name: 'post-hang', simulate: post({ hang: true }), posts: 2, gets: 1 },
+  { name: 'post-hang-not-taken', simulate: post({ hang: true, takes_effect: false }), posts: 2, gets: 1 },
+  { name: 'get-mid-body', simulate: get({ drop: 'mid-body' }), posts: 1, gets: 2 },
+  { name: 'get-reset-mid-body', simulate: get({ drop: 'reset-mid-body' }), posts: 1, gets: 2 },
+  { name: 'post-reset-mid-body', simulate: post({ drop: 'reset-mid-body' }), posts: 2, gets: 1 },
+  { name: 'post-mid-body', simulate: post({ drop: 'mid-body' }), posts: 2, gets: 1 },
+  { name: 'get-reset', simulate: get({ drop: 'after' }), posts: 1, gets: 2 },
+  {
+    name: 'get-redirect',
+    simulate: get({ status: 302, headers: { location: 'http://127.0.0.1:9/' } }),
+    cause: /302.*redirect/,
+    ...refusedGet,
+  },
+  { name: 'get-truncated', simulate: get({ text: '{"build_status": "SUCC' }), cause: /not JSON/, ...refusedGet },
+  { name: 'get-big', simulate: get({ bytes: 50 * 1024 * 1024 }), cause: /1048576 bytes/, ...refusedGet },
+  { name: 'get-array', simulate: get({ body: [{ build_status: 'SUCCEEDED' }] }), cause: /JSON object/, ...refusedGet },
+  { name: 'get-null', simulate: get({ body: null }), cause: /JSON object/, ...refusedGet },
+  { name: 'get-empty-body', simulate: get({ text: '' }), cause: /not JSON/, ...refusedGet },
+  { name: 'post-id-null', simulate: post({ body: { build_id: null } }), cause: /build_id/, ...refusedPost },
+  { name: 'post-id-empty', simulate: post({ body: { build_id: '' } }), cause: /build_id/, ...refusedPost },
+  { name: 'post-id-object', simulate: post({ body: { build_id: {} } }), cause: /build_id/, ...refusedPost },
+  {
+    name: 'get-status-number',
+    simulate: get({ body: { build_status: 7 } }),
+    error: 'BuildFailed',
+    cause: /no build_status/,
+    posts: 1,
+    gets: 1,
+  },
+  {
+    name: 'get-410-at-a-later-poll',
+    simulate: { polls: 3, status: [null, null, { status: 410 }] },
+    error: 'CustomNonRetryableError',
+    cause: /410/,
+    posts: 1,
+    gets: 3,
+  },
+];
+
+describe('whatever else the build API does, both records tell how it ended', () => {
+  let stack: FaultStack;
+
+  before(async () => {
+    stack = await startFaultStack({ settings: { BUILD_API_TIMEOUT_SECONDS: '8' } });
+    await stack.startWorker();
+  });
+  after(async () => {
+    await stack.stop();
+    writeReport(report);
+  });
+
+  describe('an answer', { concurrency: 12 }, () => {
+    for (const { name, simulate, error, cause, posts, gets } of CASES) {
+      it(`${name}: ${error ?? 'COMPLETE'}`, async () => {
+        const input = inputFor(stack, name, simulate);
+        await assertEnd(input, error, cause, await stack.run(input));
+        assert.deepEqual(requestsOf(input), { posts, gets });
+      });
+    }
+
+    for (const status of [408, 425, 503]) {
+      it(`${status} with Retry-After, at either call: waits as long as the longer of it and the backoff`, async () => {
+        const soon = { status, headers: { 'retry-after': '1' } };
+        const late = { status, headers: { 'retry-after': '5' } };
+        const input = inputFor(stack, `retry-after-${status}`, { polls: 0, trigger: [soon], status: [late] });
+        await assertEnd(input, undefined, undefined, await stack.run(input));
+        const [first, second, third, fourth] = stack.buildApi.requests(input.correlation_id);
+        assert.ok((second?.at ?? 0) - (first?.answered_at ?? Infinity) >= 2_900);
+        assert.ok((fourth?.at ?? 0) - (third?.answered_at ?? Infinity) >= 4_900);
+      });
+    }
+  });
+
+  it('refuses connections for a time at the POST: another attempt, one build', async () => {
+    const input = inputFor(stack, 'refused-post', { polls: 0 });
+    const back = stack.refuseBuildApi(AWAY_MS);
+    const ended = stack.follow(input);
+    await back;
+    await assertEnd(input, undefined, undefined, await ended);
+    assert.deepEqual(requestsOf(input), { posts: 1, gets: 1 });
+  });
+
+  it('refuses connections for a time at a poll: another attempt', async () => {
+    const input = inputFor(stack, 'refused-get', { polls: 0 });
+    const ended = stack.follow(input);
+    await eventually('the first wait has begun', () => hasTimer(stack, input));
+    await stack.refuseBuildApi(AWAY_MS);
+    await assertEnd(input, undefined, undefined, await ended);
+    assert.deepEqual(requestsOf(input), { posts: 1, gets: 1 });
+  });
+
+  it('refuses connections for longer than three attempts: unavailable, and nothing was triggered', async () => {
+    const [refusedPosts, refusedGets] = ['long-refused-post', 'long-refused-get'].map((name) =>
+      inputFor(stack, name, { polls: 0 }, { poll_interval_seconds: 3 }),
+    ) as [RoleBuildInput, RoleBuildInput];
+    const gettingEnded = stack.follow(refusedGets);
+    await eventually('the first wait has begun', () => hasTimer(stack, refusedGets));
+    const bothEnded = Promise.withResolvers<void>();
+    const back = stack.refuseBuildApi(bothEnded.promise);
+    const ends = Promise.all([stack.follow(refusedPosts), gettingEnded]);
+    const [posting, getting] = await ends.finally(() => bothEnded.resolve());
+    await back;
+    await assertEnd(refusedPosts, 'BuildApiUnavailable', /^TriggerBuild: .*ECONNREFUSED.*3 attempts/, posting);
+    await assertEnd(refusedGets, 'BuildApiUnavailable', /^GetBuildStatus: .*ECONNREFUSED/, getting);
+    assert.deepEqual(requestsOf(refusedPosts), { posts: 0, gets: 0 });
+    assert.deepEqual(requestsOf(refusedGets), { posts: 1, gets: 0 });
+  });
+
+  it('left nothing that is not as promised', async () => {
+    assert.deepEqual(await stack.conclude(report), []);
+  });
+
+  function requestsOf({ correlation_id }: RoleBuildInput): { posts: number; gets: number } {
+    const methods = stack.buildApi.requests(correlation_id).map(({ method }) => method);
+    const count = (wanted: string) => methods.filter((method) => method === wanted).length;
+    return { posts: count('POST'), gets: count('GET') };
+  }
+
+  async function assertEnd(
+    input: RoleBuildInput,
+    error: string | undefined,
+    cause: RegExp | undefined,
+    json: Record<string, unknown>,
+  ): Promise<void> {
+    await stack.assertEnd(input, error === undefined ? 'COMPLETE' : 'FAILED', json);
+    const { status, history } = await stack.records(input);
+    for (const record of [status, history]) {
+      assert.equal(record?.['error_info']?.M?.['Error']?.S, error);
+      if (cause !== undefined) assert.match(record?.['error_info']?.M?.['Cause']?.S ?? '', cause);
+    }
+  }
+});

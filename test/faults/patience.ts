@@ -1,0 +1,9 @@
+import { until } from '../end-to-end/harness.ts';
+
+/** Many processes start at once here, on machines that may be busy with more. */
+const LIMIT_MS = 120_000;
+
+/** Waits until a condition holds. @throws after two minutes, naming what was waited for */
+export function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  return until(what, condition, LIMIT_MS);
+}

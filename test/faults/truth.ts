@@ -1,0 +1,97 @@
+/** All that there is to know once a stack has come to rest: from Temporal, from both tables, from the wire. */
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { Client, Connection } from '@temporalio/client';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Build, RecordedRequest } from '../../dev/simulated-build-api/server.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
+import type { DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
+import type { RawItem, TestStack } from '../end-to-end/harness.ts';
+import { readJobs, type HistoryEvent, type Job } from './jobs.ts';
+
+const LOOK_EVERY_MS = 250;
+
+export interface Truth {
+  jobs: Job[];
+  statusRecords: RawItem[];
+  historyRecords: RawItem[];
+  /** Every request that the build API got. */
+  requests: RecordedRequest[];
+  builds: Build[];
+  /** Every call of DynamoDB by workers and command line. */
+  calls: DynamoDbCall[];
+  /** When a process was killed, or began again: epoch milliseconds. */
+  deaths: number[];
+  /** What was done to processes and ports, one entry each. */
+  processFaults: string[];
+}
+
+/** Waits until no build runs any more. @returns whether that was so in time */
+export async function untilAllClosed(stack: TestStack, timeLimitMs: number): Promise<boolean> {
+  const giveUpAt = performance.now() + timeLimitMs;
+  const query = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
+  return withClient(stack, async (client) => {
+    while ((await client.workflow.count(query)).count > 0) {
+      if (performance.now() > giveUpAt) return false;
+      await delay(LOOK_EVERY_MS);
+    }
+    return true;
+  });
+}
+
+export async function readTruth(stack: TestStack): Promise<Omit<Truth, 'deaths' | 'processFaults'>> {
+  const db = new DynamoDBClient({
+    region: 'us-east-1',
+    endpoint: stack.dynamoDb.endpoint,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const scan = async (TableName: string) =>
+    (await db.send(new ScanCommand({ TableName, ConsistentRead: true }))).Items ?? [];
+  try {
+    return {
+      jobs: await withClient(stack, readJobs),
+      statusRecords: await scan(STATUS_TABLE_NAME),
+      historyRecords: await scan(HISTORY_TABLE_NAME),
+      requests: stack.buildApi.requests(),
+      builds: stack.buildApi.builds(),
+      calls: [...stack.proxy.calls],
+    };
+  } finally {
+    db.destroy();
+  }
+}
+
+export async function withClient<T>(
+  { temporal }: Pick<TestStack, 'temporal'>,
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
+  const connection = await Connection.connect({ address: temporal.address });
+  try {
+    return await use(new Client({ connection }));
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Whether a build has come as far as its first timer. */
+export function hasTimer(stack: TestStack, input: RoleBuildInput): Promise<boolean> {
+  return hasEvent(stack, input, ({ timerStartedEventAttributes }) => timerStartedEventAttributes != null);
+}
+
+/** Whether a build has come as far as to ask for an activity. */
+export function hasScheduled(stack: TestStack, input: RoleBuildInput, activity: string): Promise<boolean> {
+  return hasEvent(stack, input, (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity);
+}
+
+function hasEvent(
+  stack: TestStack,
+  { build_body, ddb_composite_sort_key }: RoleBuildInput,
+  isWanted: (event: HistoryEvent) => boolean,
+): Promise<boolean> {
+  return withClient(stack, async (client) => {
+    const handle = client.workflow.getHandle(workflowIdOf(build_body.account_id, ddb_composite_sort_key));
+    const { events } = await handle.fetchHistory().catch(() => ({ events: [] }));
+    return (events ?? []).some(isWanted);
+  });
+}

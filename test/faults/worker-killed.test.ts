@@ -1,0 +1,130 @@
+/** The worker killed before and after each step of a build, and stopped in the middle of each. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Child } from '../../dev/servers/child.ts';
+import { workflowIdOf } from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import type { EndStatus } from '../../src/domain/record-status.ts';
+import { ACCOUNT, inputFor } from '../end-to-end/harness.ts';
+import { startFaultStack, type FaultStack } from './fault-stack.ts';
+import { eventually } from './patience.ts';
+import { newReport, writeReport } from './report.ts';
+import { STEPS, StepPoints, type Moment, type Step } from './step-points.ts';
+import { hasTimer, withClient } from './truth.ts';
+
+const report = newReport('worker-killed');
+
+/** The steps by what they ask for: the last writes of every end are held, and their worker killed, together. */
+const GROUPS = Object.groupBy(STEPS, ({ name }) =>
+  name.replace(/^Update(Successful|Failed|Cancelled)/, 'Update…'),
+) as Record<string, Step[]>;
+
+describe('whenever the worker goes, the next one brings the build to its right end', () => {
+  let stack: FaultStack;
+  let points: StepPoints;
+
+  before(async () => {
+    stack = await startFaultStack();
+    points = new StepPoints(stack);
+  });
+  after(async () => {
+    await stack.stop();
+    writeReport(report);
+  });
+
+  describe('at each step', { concurrency: 4 }, () => {
+    for (const [group, steps] of Object.entries(GROUPS)) {
+      describe(group, { concurrency: 1 }, () => {
+        const settings = { ROLE_BUILD_TASK_QUEUE: `queue-${steps[0]?.name}` };
+        let worker: Child;
+
+        before(async () => {
+          worker = await stack.startWorker({ settings });
+        });
+        after(() => worker.stop());
+
+        it('SIGKILL before it was taken, and after it took effect', async () => {
+          const builds = steps.flatMap((step) => [run(step, 'before', settings), run(step, 'after', settings)]);
+          await Promise.all(builds.map(({ step, input }) => points.reached(step, input)));
+          await stack.killWorker(worker);
+          worker = await stack.startWorker({ settings });
+          for (const { step, input, ended } of builds) {
+            await assertRightEnd(input, step.end, await ended);
+            assert.ok(points.requests(step, input) > 1, `${step.name} was asked for again`);
+          }
+        });
+
+        it('SIGTERM in the middle of it: it is let finish', async () => {
+          const builds = steps.map((step) => run(step, 'middle', settings));
+          await Promise.all(builds.map(({ step, input }) => points.reached(step, input)));
+          const stopped = worker;
+          const exited = stack.stopWorker(stopped);
+          await eventually('the worker has heard of it', () => stopped.output().includes('worker stopping'));
+          for (const { input } of builds) points.release(input);
+          assert.equal(await exited, 0);
+          worker = await stack.startWorker({ settings });
+          for (const { step, input, ended } of builds) {
+            await assertRightEnd(input, step.end, await ended);
+            assert.equal(points.requests(step, input), 1, `${step.name} was asked for once`);
+          }
+        });
+      });
+    }
+
+    describe('WaitForBuildStatus', { concurrency: 1 }, () => {
+      const settings = { ROLE_BUILD_TASK_QUEUE: 'queue-WaitForBuildStatus' };
+      let worker: Child;
+
+      before(async () => {
+        worker = await stack.startWorker({ settings });
+      });
+      after(() => worker.stop());
+
+      for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+        it(`${signal} during it`, async () => {
+          const input = inputFor(stack, `wait-${signal}`, { polls: 0 }, { poll_interval_seconds: 4 });
+          const ended = stack.follow(input, settings);
+          await eventually('the wait has begun', () => hasTimer(stack, input));
+          if (signal === 'SIGKILL') await stack.killWorker(worker);
+          else assert.equal(await stack.stopWorker(worker), 0);
+          assert.equal(stack.buildApi.requests(input.correlation_id).length, 1, 'no poll yet');
+          worker = await stack.startWorker({ settings });
+          await assertRightEnd(input, 'COMPLETE', await ended);
+          assert.equal(stack.buildApi.requests(input.correlation_id).length, 2);
+        });
+      }
+    });
+  });
+
+  it('left nothing that is not as promised', async () => {
+    assert.deepEqual(await stack.conclude(report), []);
+  });
+
+  /** Starts a build that is going to be held at a moment of a step. */
+  function run(step: Step, moment: Moment, settings: { ROLE_BUILD_TASK_QUEUE: string }) {
+    const input = points.plan(step, moment);
+    // The command line follows those whose worker is told to stop; it costs more than Temporal's client.
+    const ended =
+      moment === 'middle' ? stack.follow(input, settings) : stack.run(input, settings.ROLE_BUILD_TASK_QUEUE);
+    const cancelled = step.end === 'CANCELLED' ? cancelOnceTriggered(input) : Promise.resolve();
+    return { step, input, ended: Promise.all([ended, cancelled]).then(([printed]) => printed) };
+  }
+
+  async function cancelOnceTriggered(input: RoleBuildInput): Promise<void> {
+    await eventually('it was triggered', () => stack.buildApi.requests(input.correlation_id)[0]?.answered_at != null);
+    const workflowId = workflowIdOf(ACCOUNT, input.ddb_composite_sort_key);
+    await withClient(stack, (client) => client.workflow.getHandle(workflowId).cancel());
+  }
+
+  async function assertRightEnd(input: RoleBuildInput, end: EndStatus, printed: Record<string, unknown>) {
+    await stack.assertEnd(input, end, printed);
+    const posts = stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST');
+    for (const { headers, body } of posts) {
+      assert.equal(headers.find(([name]) => name.toLowerCase() === 'x-amzn-requestid')?.[1], input.correlation_id);
+      assert.deepEqual(JSON.parse(body), input.build_body);
+    }
+    const builds = stack.buildApi.builds().filter(({ correlation_id }) => correlation_id === input.correlation_id);
+    assert.equal(builds.length, 1, 'one build');
+    assert.equal((await stack.records(input)).status?.['build_id']?.S, builds[0]?.build_id);
+  }
+});
