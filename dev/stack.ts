@@ -15,6 +15,7 @@ import { createSimulatedBuildApi } from './simulated-build-api/server.ts';
 
 const WORKER = fileURLToPath(new URL('../src/worker.ts', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../src/client.ts', import.meta.url));
+const PSEUDO_TERMINAL = fileURLToPath(new URL('pseudo_terminal.py', import.meta.url));
 const WORKER_READY_MS = 60_000;
 /** Longer than a worker lets its steps finish. */
 const WORKER_STOP_MS = 85_000;
@@ -69,6 +70,9 @@ export interface CliOptions {
   /** All of it, or a stream to write it to while the command runs. */
   stdin?: string | Readable;
   onStderr?: (chunk: string) => void;
+  /** Runs it in a pseudo-terminal of that size: all that it prints is in `stdout`, and `stdin` is not read. */
+  terminal?: { columns: number; rows: number };
+  onStdout?: (chunk: string) => void;
 }
 
 /** Starts a stack on loopback, on free ports unless told otherwise, with tables and search attributes in place. */
@@ -93,7 +97,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         return url;
       }),
     ]);
-    const settings = { ...settingsOf(temporal.address, dynamoDb.endpoint, buildApiUrl), ...options.settings };
+    const settings = { ...settingsOf(temporal, dynamoDb.endpoint, buildApiUrl), ...options.settings };
     const stack: Stack = {
       temporal,
       dynamoDb,
@@ -118,9 +122,14 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-function settingsOf(temporalAddress: string, dynamoDbEndpoint: string, buildApiUrl: string): Record<string, string> {
+function settingsOf(
+  { address, uiUrl }: TemporalServer,
+  dynamoDbEndpoint: string,
+  buildApiUrl: string,
+): Record<string, string> {
   return {
-    TEMPORAL_ADDRESS: temporalAddress,
+    TEMPORAL_ADDRESS: address,
+    ...(uiUrl === undefined ? {} : { TEMPORAL_UI_URL: uiUrl }),
     AWS_REGION: 'us-east-1',
     AWS_ENDPOINT_URL_DYNAMODB: dynamoDbEndpoint,
     // DynamoDB's stand-ins take any credentials, but the AWS SDK does not go without.
@@ -168,13 +177,26 @@ async function startWorker(settings: Record<string, string>, options: WorkerOpti
   return worker;
 }
 
-function startCli(args: readonly string[], settings: Record<string, string>, options: CliOptions): RunningCli {
-  const child = spawn(process.execPath, [CLIENT, ...args], { env: environment(settings), stdio: 'pipe' });
+/** Starts the command line with these settings and none of the user's own. */
+export function startCli(
+  args: readonly string[],
+  settings: Record<string, string>,
+  options: CliOptions = {},
+): RunningCli {
+  const { terminal } = options;
+  const [program, ...before] =
+    terminal === undefined
+      ? [process.execPath, CLIENT]
+      : ['python3', PSEUDO_TERMINAL, `${terminal.columns}`, `${terminal.rows}`, process.execPath, CLIENT];
+  const env = environment({ ...(terminal === undefined ? {} : { TERM: 'xterm-256color' }), ...settings });
+  const child = spawn(program, [...before, ...args], { env, stdio: 'pipe' });
   child.stdin.on('error', () => {
     // A command that does not read its input may end before it was written.
   });
   if (options.stdin instanceof Readable) options.stdin.pipe(child.stdin);
-  else child.stdin.end(options.stdin ?? '');
+  // In a pseudo-terminal it is what tells it to send signals.
+  else if (terminal === undefined) child.stdin.end(options.stdin ?? '');
+  if (options.onStdout !== undefined) child.stdout.setEncoding('utf8').on('data', options.onStdout);
   if (options.onStderr !== undefined) child.stderr.setEncoding('utf8').on('data', options.onStderr);
   const ended = once(child, 'close') as Promise<[number | null]>;
   const result = Promise.all([text(child.stdout), text(child.stderr), ended]).then(([stdout, stderr, [code]]) => ({
@@ -182,7 +204,11 @@ function startCli(args: readonly string[], settings: Record<string, string>, opt
     stdout,
     stderr,
   }));
-  return { pid: child.pid ?? 0, kill: (signal) => void child.kill(signal), result };
+  return {
+    pid: child.pid ?? 0,
+    kill: (signal) => void (terminal === undefined ? child.kill(signal) : child.stdin.write(`kill ${signal}\n`)),
+    result,
+  };
 }
 
 /** As Promise.all, but waits for all to settle, so that what has started is known when one fails. */

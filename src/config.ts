@@ -18,7 +18,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-interface Setting<T> {
+export interface Setting<T> {
   /** Empty where nothing is meant: then `parse` takes the empty text. */
   default?: string;
   requiredBy?: 'worker' | 'codec server';
@@ -113,9 +113,17 @@ export const SETTINGS = {
     meaning: 'claim that a token must hold, such as `permissions={namespace}:read`',
     parse: (value) => optional(value, requiredClaim),
   }),
+  TEMPORAL_UI_URL: setting({
+    default: '',
+    meaning: "where Temporal's Web UI is, such as `http://localhost:8233`; the command line links to it",
+    parse: webAddress,
+  }),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
+
+/** Their values are never shown: keys, and an address that may hold a password. */
+export const SETTINGS_WITH_SECRETS: ReadonlySet<string> = new Set<SettingName>(['ENCRYPTION_KEYS', 'BUILD_API_PROXY']);
 
 /** Values of settings that are required by the worker are `undefined` only for programs that don't need them. */
 type Parsed<N extends SettingName> = { [K in N]: ReturnType<(typeof SETTINGS)[K]['parse']> };
@@ -177,6 +185,7 @@ export const CLIENT_SETTINGS = [
   'ROLE_BUILD_TASK_QUEUE',
   'STATUS_TABLE',
   'HISTORY_TABLE',
+  'TEMPORAL_UI_URL',
   ...ENCRYPTION,
 ] as const satisfies SettingName[];
 export const CODEC_SERVER_SETTINGS = [
@@ -243,6 +252,17 @@ function requestHeaderName(value: string): string | undefined {
     throw new Error(`must be a header that is not sent already, not "${value}"`);
   }
   return value;
+}
+
+/** @returns the address without a slash at its end */
+function webAddress(value: string): string | undefined {
+  if (value === '') return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // The value itself is not repeated: it may hold a password by mistake.
+  if (url === undefined || !/^https?:\/\/[^/?#\\@\s]+(\/[^?#\\\s]*)?$/i.test(value)) {
+    throw new Error('must be an address such as http://localhost:8233, without credentials, query or fragment');
+  }
+  return url.href.replace(/\/+$/, '');
 }
 
 function proxy(value: string): string | undefined {

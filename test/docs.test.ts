@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { cliDocs } from '../scripts/cli-docs.ts';
+import { defineProgram } from '../src/cli/define/program.ts';
 import { FINDINGS } from '../src/cli/doctor/kinds.ts';
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { SETTINGS } from '../src/config.ts';
 import { FAILURES, REFUSALS } from '../src/domain/failures.ts';
 import { resumedBy } from '../src/domain/resumption.ts';
+
+const program = defineProgram(() => Promise.resolve());
 
 /** The rows of the Markdown table with this header, a list of cells each, without their code marks. */
 function table(file: string, header: string): string[][] {
@@ -63,12 +68,32 @@ describe('the docs say what the code does', () => {
     assert.deepEqual(table('docs/doctor.md', '| finding '), Object.entries(FINDINGS));
   });
 
-  it('README names every command', () => {
-    const program = readFileSync(new URL('../src/cli/program.ts', import.meta.url), 'utf8');
-    const commands = [...program.matchAll(/(?:command|targetCommand)\(program, '(\w+)'/g)].map(([, name]) => name);
+  it('README names every command, as docs/cli does', () => {
+    const commands = program
+      .createHelp()
+      .visibleCommands(program)
+      .map((command) => command.name());
     assert.deepEqual(
-      table('README.md', '| command ').map(([cell]) => /^`?(\w+)/.exec(cell ?? '')?.[1]),
-      commands,
+      table('README.md', '| command ').map(([cell]) => /^(?:\[?`)?(\w+)/.exec(cell ?? '')?.[1]),
+      commands.filter((name) => name !== 'help'),
     );
+  });
+
+  it('docs/cli says what --help says; `npm run docs:cli` makes it', async () => {
+    const folder = fileURLToPath(new URL('../docs/cli/', import.meta.url));
+    const pages = await cliDocs();
+    assert.deepEqual(readdirSync(folder).sort(), [...pages.keys()].sort());
+    for (const [name, text] of pages) assert.equal(readFileSync(`${folder}${name}`, 'utf8'), text, name);
+  });
+
+  it('every command has an example that runs it, --json and --quiet', () => {
+    for (const command of program.commands.filter((one) => one.name() !== 'complete')) {
+      const flags = command.options.map(({ long }) => long);
+      assert.ok(flags.includes('--json') && flags.includes('--quiet'), command.name());
+    }
+    for (const name of readdirSync(new URL('../docs/cli/', import.meta.url)).filter((one) => one !== 'README.md')) {
+      const text = readFileSync(new URL(`../docs/cli/${name}`, import.meta.url), 'utf8');
+      assert.match(text, new RegExp(`## Example\\n\\n\`\`\`sh\\n.*role-build ${name.replace('.md', '')}`), name);
+    }
   });
 });

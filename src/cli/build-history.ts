@@ -25,18 +25,10 @@ import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import { isFailureName, type ErrorInfo } from '../domain/failures.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { noteStep, type BuildStep, type StepProgress } from './build-steps.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type Payload = temporal.api.common.v1.IPayload;
-
-/** A step's latest doings. */
-export interface StepProgress {
-  /** The original's state name. */
-  step: string;
-  state: 'scheduled' | 'done' | 'failed';
-  at: string;
-  attempts: number;
-}
 
 /** How a run closed, in Temporal's words. */
 export type ClosedAs = 'COMPLETED' | 'FAILED' | 'CANCELED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
@@ -52,12 +44,19 @@ export interface BuildHistory {
   /** Who asked to cancel it. */
   cancelled_by?: string;
   polls: number;
+  /** Of the last event that was taken in. */
+  event_id: number;
   last_status?: string;
   next_poll_at?: string;
   /** When a last write that failed is going to be tried again. */
   next_attempt_at?: string;
   current?: StepProgress;
+  /** Every step so far of this run; the polls are one. */
+  steps: BuildStep[];
+  /** It took over from an earlier run, which has the first steps. */
+  continued?: true;
   closed?: ClosedAs;
+  closed_at?: string;
   /** The run that goes on after `CONTINUED_AS_NEW`. */
   next_run_id?: string;
   outcome?: RoleBuildOutcome;
@@ -74,7 +73,7 @@ interface Carried {
 }
 
 export function newBuildHistory(): BuildHistory {
-  return { polls: 0 };
+  return { polls: 0, event_id: 0, steps: [] };
 }
 
 /** How a history's payloads are read: the client's converter, and the workflow that they are bound to where encrypted. */
@@ -85,6 +84,13 @@ export interface PayloadReader {
 
 /** Takes one history event in, in place. @returns whether it is one that people would want to see */
 export async function takeEvent(build: BuildHistory, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
+  const isWorthSeeing = await takeIn(build, event, reader);
+  noteStep(build.steps, build);
+  build.event_id = Number(event.eventId ?? 0);
+  return isWorthSeeing;
+}
+
+async function takeIn(build: BuildHistory, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
   const at = timeOf(event);
   const decode = <T>(payloads: Payload[] | null | undefined): Promise<T[]> =>
     decodeArrayFromPayloads(reader.converter, payloads, reader.context) as Promise<T[]>;
@@ -100,6 +106,7 @@ export async function takeEvent(build: BuildHistory, event: HistoryEvent, reader
     build.polls = progress?.polls ?? 0;
     const resumedJob = resumes ?? progress?.resumption?.resumes;
     if (resumedJob !== undefined) build.resumes = resumedJob;
+    if (progress !== undefined) build.continued = true;
     if (build_id !== undefined) build.build_id = build_id;
     if (progress?.last_status !== undefined) build.last_status = progress.last_status;
     if (looksLikeInput(input)) {
@@ -128,8 +135,10 @@ export async function takeEvent(build: BuildHistory, event: HistoryEvent, reader
     }
     return true;
   }
-  if (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes) {
-    if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at };
+  const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+  if (failed) {
+    const failure = await failureMessage(reader, failed.failure);
+    if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at, ...failure };
     return true;
   }
   if (event.timerStartedEventAttributes) {
@@ -153,8 +162,15 @@ export async function takeEvent(build: BuildHistory, event: HistoryEvent, reader
     // The SDK's own note of the local activity, which no codec sees.
     const [data] = await decodeArrayFromPayloads(defaultDataConverter, details?.['data']?.payloads);
     const attempts = (data as { attempt?: number } | undefined)?.attempt ?? 1;
+    const state = failure ? 'failed' : 'done';
     delete build.next_poll_at;
-    build.current = { step: STATE_NAMES.getBuildStatus, state: failure ? 'failed' : 'done', at, attempts };
+    build.current = {
+      step: STATE_NAMES.getBuildStatus,
+      state,
+      at,
+      attempts,
+      ...(await failureMessage(reader, failure)),
+    };
     const [answer] = await decode<BuildStatusAnswer>(details?.['result']?.payloads);
     if (answer !== undefined && answer !== null) {
       build.polls += 1;
@@ -206,6 +222,7 @@ async function takeClosingEvent(
   } else {
     return false;
   }
+  build.closed_at = timeOf(event);
   delete build.next_poll_at;
   delete build.next_attempt_at;
   delete build.current;
@@ -232,6 +249,16 @@ export function recordOf(build: BuildHistory): Record<string, unknown> & { statu
     ...(build.build_id === undefined ? {} : { build_id: build.build_id }),
     ...(error_info === undefined ? {} : { error_info: error_info as ErrorInfo }),
   };
+}
+
+async function failureMessage(
+  reader: PayloadReader,
+  failure: temporal.api.failure.v1.IFailure | null | undefined,
+): Promise<{ failure?: string }> {
+  if (!failure) return {};
+  const error = await decodeOptionalFailureToOptionalError(reader.converter, failure, reader.context);
+  const { message } = (error?.cause as Error | undefined) ?? error ?? {};
+  return message === undefined || message === '' ? {} : { failure: message };
 }
 
 function timeOf(event: HistoryEvent): string {

@@ -1,15 +1,17 @@
 /** One build as a command shows it: the record where there is one, Temporal's history where there is more to say. */
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { CONTESTED_MEMO, parseRoleBuildId } from '../contract.ts';
+import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../contract.ts';
 import { readStatusRecord, type StatusRecord } from '../records/status-table.ts';
 import { newBuildHistory, recordOf, takeEvent, type BuildHistory } from './build-history.ts';
-import { CliError } from './errors.ts';
+import type { BuildStep } from './build-steps.ts';
+import { notFound } from './errors.ts';
 import { historyEvents } from './history-events.ts';
+import { nextMove, type NextMove } from './next-move.ts';
 import type { Services } from './services.ts';
 import type { Target } from './target.ts';
 
 /** The status record's attributes and what Temporal adds to them. */
-export interface BuildView extends Record<string, unknown> {
+export interface BuildView extends Record<string, unknown>, NextMove {
   workflow_id: string;
   job_id?: string;
   status: string;
@@ -21,32 +23,50 @@ export interface BuildView extends Record<string, unknown> {
   last_status?: string;
   next_poll_at?: string;
   next_attempt_at?: string;
+  /** In order; the polls are one. Only where Temporal still has the execution. */
+  steps?: BuildStep[];
+  closed_at?: string;
+  /** Its page in Temporal's Web UI. */
+  ui_url?: string;
 }
 
 /** @returns the build, or `undefined` where neither Temporal nor the table knows it */
 export async function viewBuild(services: Services, target: Target): Promise<BuildView | undefined> {
   const execution = await describeExecution(services, target);
-  if (execution === undefined) return viewOfRecord(services, target);
-
-  const build = await readBuildHistory(services, target.workflowId, execution.runId);
-  if (execution.status.name === 'RUNNING') {
-    return {
-      ...viewOfTemporal(target.workflowId, build),
-      execution_status: 'RUNNING',
-      ...(await waitingFor(execution)),
-    };
+  if (execution === undefined) {
+    const view = await viewOfRecord(services, target);
+    return view === undefined ? undefined : { ...view, ...nextMove(view, undefined) };
   }
-  const record = await readRecord(services, target);
+  const build = await readBuildHistory(services, target.workflowId, execution.runId);
+  await addEarlierSteps(services, target.workflowId, build);
+  const record = execution.status.name === 'RUNNING' ? undefined : await readRecord(services, target);
   const isOurs = record?.job_id === build.job_id;
   const isNewer =
     record !== undefined && !isOurs && target.jobId === undefined && record.start_at > (build.start_at ?? '');
-  if (record !== undefined && isNewer) return { workflow_id: target.workflowId, ...record };
-  return {
-    ...viewOfTemporal(target.workflowId, build),
-    ...(isOurs ? record : {}),
-    execution_status: execution.status.name,
-    ...(execution.memo?.[CONTESTED_MEMO] === true ? { contested: true } : {}),
+  if (record !== undefined && isNewer) {
+    const view: BuildView = { workflow_id: target.workflowId, ...record };
+    return { ...view, ...nextMove(view, undefined) };
+  }
+  return viewOfExecution(services, execution, build, isOurs ? record : undefined);
+}
+
+/** @param record the build's own, where it has ended and there is one */
+export function viewOfExecution(
+  services: Services,
+  execution: WorkflowExecutionDescription,
+  build: BuildHistory,
+  record?: StatusRecord,
+): BuildView {
+  const { workflowId, runId, status, memo } = execution;
+  const view: BuildView = {
+    ...viewOfTemporal(workflowId, build),
+    ...record,
+    execution_status: status.name,
+    ...(status.name === 'RUNNING' ? waitingFor(execution, build) : {}),
+    ...(memo?.[CONTESTED_MEMO] === true ? { contested: true } : {}),
   };
+  const ui_url = services.uiUrl(workflowId, runId);
+  return { ...view, ...nextMove(view, build.input), ...(ui_url === undefined ? {} : { ui_url }) };
 }
 
 /** What is known of a build from Temporal alone. */
@@ -62,6 +82,8 @@ export function viewOfTemporal(workflowId: string, build: BuildHistory): BuildVi
     ...(build.last_status === undefined ? {} : { last_status: build.last_status }),
     ...(build.next_poll_at === undefined ? {} : { next_poll_at: build.next_poll_at }),
     ...(build.next_attempt_at === undefined ? {} : { next_attempt_at: build.next_attempt_at }),
+    ...(build.closed_at === undefined ? {} : { closed_at: build.closed_at }),
+    steps: build.steps,
   };
 }
 
@@ -73,6 +95,24 @@ export async function readBuildHistory(services: Services, workflowId: string, r
     await takeEvent(build, event, reader);
   }
   return build;
+}
+
+/** What the runs before have of the steps: all but the polls. Nothing, where Temporal has let go of them. */
+export async function addEarlierSteps(services: Services, workflowId: string, build: BuildHistory): Promise<void> {
+  if (build.continued === undefined || build.job_id === undefined) return;
+  const first = newBuildHistory();
+  try {
+    const events = historyEvents(services, { workflowId, runId: build.job_id }, { follow: false });
+    for await (const event of events) {
+      await takeEvent(first, event, services.payloadsOf(workflowId));
+      if (first.current?.step === WAIT_SUMMARY) break;
+    }
+  } catch (err) {
+    if (err instanceof WorkflowNotFoundError) return;
+    throw err;
+  }
+  build.steps.unshift(...first.steps.filter(({ step }) => step !== WAIT_SUMMARY));
+  if (first.build_id !== undefined) build.build_id ??= first.build_id;
 }
 
 /** The execution that a command is about, the latest run of it; `undefined` where Temporal does not know it. */
@@ -110,14 +150,16 @@ async function readRecord(services: Services, target: Target): Promise<StatusRec
 }
 
 /** A step that is being tried again says why, which the history does not. */
-async function waitingFor({ raw }: WorkflowExecutionDescription): Promise<Partial<BuildView>> {
+function waitingFor({ raw }: WorkflowExecutionDescription, build: BuildHistory): Partial<BuildView> {
   const [pending] = raw.pendingActivities ?? [];
-  if (pending?.lastFailure?.message === undefined || pending.lastFailure.message === null) return {};
-  return { attempts: pending.attempt ?? 1, last_failure: pending.lastFailure.message };
+  const attempts = pending?.attempt ?? 1;
+  const steps = build.steps.map((step) => (step.state === 'running' ? { ...step, attempts } : step));
+  if (pending?.lastFailure?.message === undefined || pending.lastFailure.message === null) return { steps };
+  return { attempts, last_failure: pending.lastFailure.message, steps };
 }
 
 /** @throws CliError `notFound` */
 export function orNotFound<T>(view: T | undefined, target: Target): T {
-  if (view === undefined) throw new CliError('notFound', `no build found for ${target.name}`);
+  if (view === undefined) throw notFound(target.name);
   return view;
 }

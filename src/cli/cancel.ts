@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { viewBuild } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
-import { CliError } from './errors.ts';
+import { CliError, notFound } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
 import { describeChange, followBuild } from './follow.ts';
 import { fields } from './output.ts';
 import type { Services } from './services.ts';
-import { showBuild } from './show-build.ts';
 import { checkTarget, findTarget, type Target, type TargetOptions } from './target.ts';
 import { whoAmI } from './who.ts';
 
@@ -33,8 +32,8 @@ export async function cancel(
   const { workflowId } = target;
   await followBuild(services, workflowId, jobId, (build) => output.note(describeChange(build)), context.signal);
   const view = await viewBuild(services, { ...target, jobId });
-  if (view === undefined) throw new CliError('notFound', `no build found for ${target.name}`);
-  showBuild(context, view);
+  if (view === undefined) throw notFound(target.name);
+  (await import('./show-build.ts')).showBuild(context, view);
   return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';
 }
 

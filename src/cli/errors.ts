@@ -6,18 +6,28 @@ export class CliError extends Error {
   readonly reason: ExitReason;
   /** More for `--json`, beside `error`. */
   readonly fields: Record<string, unknown>;
+  /** What to try: a command, or a sentence. */
+  readonly hint: string | undefined;
 
   constructor(
     reason: ExitReason,
     message: string,
-    options: { fields?: Record<string, unknown>; cause?: unknown } = {},
+    options: { fields?: Record<string, unknown>; cause?: unknown; hint?: string } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.reason = reason;
     this.fields = options.fields ?? {};
+    this.hint = options.hint;
   }
 
   get exitCode(): number {
     return EXIT_CODES[this.reason].code;
   }
+}
+
+/** No build of that name. */
+export function notFound(name: string): CliError {
+  return new CliError('notFound', `no build found for ${name}`, {
+    hint: 'role-build list shows the builds that Temporal knows, role-build history ACCOUNT the past requests',
+  });
 }

@@ -1,6 +1,6 @@
 import { STATE_NAMES } from '../activities/types.ts';
 import { WAIT_SUMMARY } from '../contract.ts';
-import { newBuildHistory, takeEvent, type BuildHistory } from './build-history.ts';
+import { newBuildHistory, recordOf, takeEvent, type BuildHistory } from './build-history.ts';
 import { historyEvents } from './history-events.ts';
 import { oneLine } from './output.ts';
 import type { Services } from './services.ts';
@@ -25,9 +25,20 @@ export async function followBuild(
     for await (const event of historyEvents(services, { workflowId, runId: nextRunId }, { follow: true, signal })) {
       if (await takeEvent(build, event, reader)) onChange(build);
     }
-    if (build.closed !== 'CONTINUED_AS_NEW' || build.next_run_id === undefined) return build;
-    nextRunId = build.next_run_id;
+    const next = build.closed === 'TERMINATED' ? await resetRun(services, workflowId, build) : build.next_run_id;
+    if (next === undefined || next === nextRunId) return build;
+    nextRunId = next;
   }
+}
+
+/** A reset terminates a run, and the job goes on in another. */
+async function resetRun(
+  services: Services,
+  workflowId: string,
+  { job_id: jobId }: BuildHistory,
+): Promise<string | undefined> {
+  const { runId, raw } = await services.temporal(() => services.client.workflow.getHandle(workflowId).describe());
+  return raw.workflowExecutionInfo?.firstRunId === jobId ? runId : undefined;
 }
 
 /** A change as one line for a person. */
@@ -37,7 +48,7 @@ export function describeChange(build: BuildHistory): string {
 
 function changeOf(build: BuildHistory): string {
   const { current, closed } = build;
-  if (closed !== undefined) return `ended: ${build.outcome?.status ?? closed}`;
+  if (closed !== undefined) return `ended: ${recordOf(build).status}`;
   if (current === undefined) return `started: job ${build.job_id}`;
   const attempts = current.attempts > 1 ? ` (attempt ${current.attempts})` : '';
   if (current.step === WAIT_SUMMARY) return `${current.step}: next poll at ${build.next_poll_at}`;

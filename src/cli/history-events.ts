@@ -21,7 +21,7 @@ const RETRY_EVERY_MS = 1_000;
 export async function* historyEvents(
   services: Services,
   { workflowId, runId }: { workflowId: string; runId: string },
-  { follow, signal }: { follow: boolean; signal?: AbortSignal },
+  { follow, signal, pageSize }: { follow: boolean; signal?: AbortSignal; pageSize?: number },
 ): AsyncGenerator<HistoryEvent> {
   const { client, connection, namespace } = services;
   let nextPageToken: Uint8Array | undefined;
@@ -31,6 +31,7 @@ export async function* historyEvents(
       namespace,
       execution: { workflowId, runId },
       waitNewEvent: follow,
+      ...(pageSize === undefined ? {} : { maximumPageSize: pageSize }),
       ...(nextPageToken === undefined ? {} : { nextPageToken }),
     });
   for (;;) {

@@ -3,7 +3,7 @@ import { resumedBy, withPreviousJob, type PreviousJob } from '../domain/resumpti
 import { readHistoryRecord, type HistoryRecord } from '../records/history-table.ts';
 import { readStatusRecord, type StatusRecord } from '../records/status-table.ts';
 import { describeExecution } from './build-view.ts';
-import { CliError } from './errors.ts';
+import { CliError, notFound } from './errors.ts';
 import type { Services } from './services.ts';
 import type { Target } from './target.ts';
 
@@ -52,7 +52,7 @@ async function findEnded(services: Services, target: Target): Promise<StatusReco
       : await services.dynamoDb(() =>
           readStatusRecord(services.tables, { account_id: key.accountId, resource: key.resource }),
         );
-  if (record === undefined) throw new CliError('notFound', `no build found for ${target.name}`);
+  if (record === undefined) throw notFound(target.name);
   if (target.jobId !== undefined && record.job_id !== target.jobId) {
     throw nothing(target, `job ${record.job_id} has taken its record since`);
   }

@@ -14,12 +14,16 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** Temporal's client waits for ever by default. */
 const CALL_TIMEOUT_MS = 10_000;
 
+const LOOK_AT_SETTINGS = 'role-build config shows the address in force and where it comes from';
+
 export interface Services {
   taskQueue: string;
   namespace: string;
   tables: RecordTables;
   client: Client;
   connection: Connection;
+  /** A run's page in the Web UI; `undefined` where `TEMPORAL_UI_URL` does not say where that is. */
+  uiUrl(workflowId: string, runId?: string): string | undefined;
   /** Reads the payloads in a workflow's history. */
   payloadsOf(workflowId: string): PayloadReader;
   /** Runs a call of Temporal within a time limit. @throws CliError `unreachable` where no answer comes */
@@ -43,7 +47,10 @@ export async function openServices(env: Environment): Promise<Services> {
       channelArgs: { 'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0 },
     });
   } catch (err) {
-    throw new CliError('unreachable', `Temporal can't be reached at ${address}: ${grpcMessage(err)}`, { cause: err });
+    throw new CliError('unreachable', `Temporal can't be reached at ${address}: ${grpcMessage(err)}`, {
+      cause: err,
+      hint: LOOK_AT_SETTINGS,
+    });
   }
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
@@ -54,6 +61,7 @@ export async function openServices(env: Environment): Promise<Services> {
     tables,
     client,
     connection,
+    uiUrl: (workflowId, runId) => webUiPage(settings.TEMPORAL_UI_URL, namespace, workflowId, runId),
     payloadsOf: (workflowId) => ({
       converter: client.options.loadedDataConverter,
       context: { type: 'workflow', namespace, workflowId },
@@ -69,7 +77,7 @@ export async function openServices(env: Environment): Promise<Services> {
       try {
         return await call();
       } catch (err) {
-        throw dynamoDbError(err);
+        throw err instanceof CliError ? err : dynamoDbError(err);
       }
     },
     async close() {
@@ -79,24 +87,40 @@ export async function openServices(env: Environment): Promise<Services> {
   };
 }
 
+function webUiPage(base: string | undefined, namespace: string, workflowId: string, runId = ''): string | undefined {
+  if (base === undefined) return undefined;
+  const path = ['namespaces', namespace, 'workflows', workflowId, runId].filter((part) => part !== '');
+  return `${base}/${path.map(encodeURIComponent).join('/')}`;
+}
+
 function temporalError(err: unknown, address: string, namespace: string): CliError | undefined {
   const grpc = err instanceof ServiceError ? err.cause : err;
   if (!isGrpcServiceError(grpc)) return undefined;
   switch (grpc.code as number) {
     case GRPC_STATUS.DEADLINE_EXCEEDED:
     case GRPC_STATUS.UNAVAILABLE:
-      return new CliError('unreachable', `Temporal at ${address} does not answer: ${grpc.details}`, { cause: err });
+      return new CliError('unreachable', `Temporal at ${address} does not answer: ${grpc.details}`, {
+        cause: err,
+        hint: LOOK_AT_SETTINGS,
+      });
     case GRPC_STATUS.PERMISSION_DENIED:
     case GRPC_STATUS.UNAUTHENTICATED:
-      return new CliError('unreachable', `Temporal at ${address} refuses us: ${grpc.details}`, { cause: err });
+      return new CliError('unreachable', `Temporal at ${address} refuses us: ${grpc.details}`, {
+        cause: err,
+        hint: 'look at TEMPORAL_API_KEY, TLS and TEMPORAL_NAMESPACE: role-build config',
+      });
     case GRPC_STATUS.NOT_FOUND:
       return /namespace/i.test(grpc.details)
-        ? new CliError('unreachable', `Temporal at ${address} has no namespace "${namespace}"`, { cause: err })
+        ? new CliError('unreachable', `Temporal at ${address} has no namespace "${namespace}"`, {
+            cause: err,
+            hint: LOOK_AT_SETTINGS,
+          })
         : undefined;
     case GRPC_STATUS.INVALID_ARGUMENT:
       return /search attribute/i.test(grpc.details)
-        ? new CliError('unreachable', `Temporal at ${address} is not set up (${grpc.details}). Try: role-build setup`, {
+        ? new CliError('unreachable', `Temporal at ${address} is not set up (${grpc.details})`, {
             cause: err,
+            hint: 'role-build setup',
           })
         : new CliError('usage', `Temporal refuses it: ${grpc.details}`, { cause: err });
     default:
@@ -108,8 +132,10 @@ function temporalError(err: unknown, address: string, namespace: string): CliErr
 
 function dynamoDbError(err: unknown): CliError {
   const { name, message } = err as Error;
-  const hint = name === 'ResourceNotFoundException' ? '. Try: role-build setup' : '';
-  return new CliError('unreachable', `DynamoDB did not do what was asked: ${name}: ${message}${hint}`, { cause: err });
+  return new CliError('unreachable', `DynamoDB did not do what was asked: ${name}: ${message}`, {
+    cause: err,
+    hint: name === 'ResourceNotFoundException' ? 'role-build setup' : LOOK_AT_SETTINGS,
+  });
 }
 
 function grpcMessage(err: unknown): string {

@@ -3,6 +3,7 @@ import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/se
 import type { temporal } from '@temporalio/proto';
 import { searchAttributes } from '../contract.ts';
 import { createTables, type TableProtection } from '../records/create-tables.ts';
+import type { IndexSetUp } from '../records/history-index.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
@@ -27,13 +28,20 @@ export async function setup(context: CommandContext): CommandResult {
     });
     return 'done';
   }
-  for (const { name, created, protection } of tables) {
+  for (const { name, created, protection, index } of tables) {
     context.output.line(`table ${name}: ${created ? 'created' : 'was there'}; ${describeProtection(protection)}`);
+    if (index !== undefined) context.output.line(`index ${index.name} of ${name}: ${describeIndex(index)}`);
   }
   for (const name of Object.keys(searchAttributes)) {
     context.output.line(`search attribute ${name}: ${registered.includes(name) ? 'registered' : 'was there'}`);
   }
   return 'done';
+}
+
+function describeIndex({ created, status, reason }: IndexSetUp): string {
+  if (status === 'MISSING') return `missing, and role-build history needs it (${reason})`;
+  const is = created ? 'created' : 'was there';
+  return status === 'ACTIVE' ? is : `${is}, and is still being filled; role-build history has to wait for it`;
 }
 
 function describeProtection(protection: TableProtection): string {

@@ -6,7 +6,6 @@ import { CliError } from './errors.ts';
 import { describeChange, followBuild } from './follow.ts';
 import { fields } from './output.ts';
 import type { Services } from './services.ts';
-import { showBuild } from './show-build.ts';
 
 /** What is printed where the end is not waited for. */
 export interface Started extends StartedBuild {
@@ -51,7 +50,8 @@ export async function showStarted(
     },
   );
   const shown = view ?? viewOfTemporal(workflowId, build);
-  showBuild(context, shown);
+  // A start that does not wait has nothing to draw.
+  (await import('./show-build.ts')).showBuild(context, shown);
   return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
 }
 

@@ -1,6 +1,6 @@
 import { keyword, searchAttributes, workflowIdOf } from '../contract.ts';
 import { readHistoryRecord, type HistoryRecord } from '../records/history-table.ts';
-import { CliError } from './errors.ts';
+import { CliError, notFound } from './errors.ts';
 import type { Services } from './services.ts';
 
 /** The ways to name one build on the command line. */
@@ -39,7 +39,7 @@ export async function findTarget(
   if (options.jobId !== undefined) {
     const name = `job ${options.jobId}`;
     const found = await findInVisibility(services, searchAttributes.JobId.name, options.jobId);
-    if (found === undefined) throw new CliError('notFound', `no build found for ${name}`);
+    if (found === undefined) throw notFound(name);
     return { name, jobId: options.jobId, ...found };
   }
   if (options.correlationId !== undefined) return findRequest(services, options.correlationId);
@@ -66,7 +66,7 @@ async function findRequest(services: Services, correlationId: string): Promise<T
     return { name, workflowId: workflowIdOf(history.account_id, history.resource), jobId: history.job_id, history };
   }
   const closed = await findInVisibility(services, searchAttributes.CorrelationId.name, correlationId);
-  if (closed === undefined) throw new CliError('notFound', `no build found for ${name}`);
+  if (closed === undefined) throw notFound(name);
   return { name, ...closed };
 }
 

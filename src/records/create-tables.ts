@@ -10,6 +10,7 @@ import {
   type DynamoDBClient,
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
+import { addHistoryIndex, HISTORY_INDEX, type IndexSetUp } from './history-index.ts';
 import type { RecordTables } from './write.ts';
 
 const READY_WITHIN_SECONDS = 120;
@@ -17,9 +18,17 @@ const READY_WITHIN_SECONDS = 120;
 const BACKUPS_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 
-/** Both tables with the original's keys; all key attributes are strings. */
+/** Both tables with the original's keys, and an index of ours; all key attributes are strings. */
 function definitions({ statusTable, historyTable }: RecordTables): CreateTableCommandInput[] {
-  return [table(statusTable, ['account_id', 'resource']), table(historyTable, ['request_id'])];
+  const history = table(historyTable, ['request_id']);
+  return [
+    table(statusTable, ['account_id', 'resource']),
+    {
+      ...history,
+      AttributeDefinitions: [...(history.AttributeDefinitions ?? []), ...HISTORY_INDEX.attributes],
+      GlobalSecondaryIndexes: [HISTORY_INDEX.definition],
+    },
+  ];
 }
 
 function table(TableName: string, keys: readonly string[]): CreateTableCommandInput {
@@ -37,6 +46,8 @@ export interface TableSetUp {
   name: string;
   created: boolean;
   protection: TableProtection;
+  /** Of the history table. */
+  index?: IndexSetUp;
 }
 
 /** What guards a table's data; `null` where the endpoint doesn't have it, as stand-ins, or doesn't let us look. */
@@ -77,10 +88,10 @@ export async function checkTables(client: DynamoDBClient, tables: RecordTables):
 }
 
 /**
- * Creates the tables that are missing and waits until both can be used; safe to repeat. New ones get deletion protection and
+ * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat. New ones get deletion protection and
  * point-in-time recovery; what those that are there have is told, and left as it is.
  *
- * @throws Error where a table of that name has other keys
+ * @throws Error where a table or index of that name has other keys
  */
 export async function createTables(client: DynamoDBClient, tables: RecordTables): Promise<TableSetUp[]> {
   const done: TableSetUp[] = [];
@@ -88,7 +99,10 @@ export async function createTables(client: DynamoDBClient, tables: RecordTables)
     if (found === undefined) await createIt();
     else if (found !== wanted) throw new Error(`table ${name} has the key ${found}, not ${wanted}`);
     else await untilUsable(client, name);
-    done.push({ name, created: found === undefined, protection: await protectionOf(client, name) });
+    const created = found === undefined;
+    const protection = await protectionOf(client, name);
+    if (name !== tables.historyTable) done.push({ name, created, protection });
+    else done.push({ name, created, protection, index: await addHistoryIndex(client, name, created) });
   }
   return done;
 }

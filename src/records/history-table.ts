@@ -2,12 +2,13 @@
  * The history record: what became of a request.
  * Table `iam_orchestrator_request_history`, key `request_id`, which is the request's `correlation_id`.
  */
-import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { GetCommand, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
 import type { PreviousJob } from '../domain/resumption.ts';
 import type { HistoryRequest } from '../domain/role-build-input.ts';
+import { HISTORY_INDEX_NAME } from './names.ts';
 import { holds, mayReplace, type Condition, type FoundRecord, type RecordTables } from './write.ts';
 
 /** Attributes as in the original's InsertRequestHistory, and ours below the blank line. */
@@ -139,4 +140,39 @@ export async function readHistoryRecord(tables: RecordTables, requestId: string)
     new GetCommand({ TableName: tables.historyTable, Key: { request_id: requestId }, ConsistentRead: true }),
   );
   return Item as (HistoryRecord & FoundRecord) | undefined;
+}
+
+/** Where a page of {@link queryHistory} ended. */
+export type HistoryPosition = Pick<HistoryRecord, 'request_id' | 'account_id' | 'start_at'>;
+
+/**
+ * An account's requests, newest first, from the index that `setup` adds: a page of them, which may be empty before the end.
+ *
+ * @throws ValidationException where the table has no such index
+ */
+export async function queryHistory(
+  tables: RecordTables,
+  accountId: string,
+  options: { resource?: string; since?: string; after?: HistoryPosition },
+): Promise<{ records: HistoryRecord[]; next?: HistoryPosition }> {
+  const { resource, since, after } = options;
+  const { Items, LastEvaluatedKey } = await tables.client.send(
+    new QueryCommand({
+      TableName: tables.historyTable,
+      IndexName: HISTORY_INDEX_NAME,
+      ScanIndexForward: false,
+      KeyConditionExpression: `account_id = :account_id${since === undefined ? '' : ' AND start_at >= :since'}`,
+      ExpressionAttributeValues: {
+        ':account_id': accountId,
+        ...(since === undefined ? {} : { ':since': since }),
+        ...(resource === undefined ? {} : { ':resource': resource }),
+      },
+      ...(resource === undefined
+        ? {}
+        : { FilterExpression: '#resource = :resource', ExpressionAttributeNames: { '#resource': 'resource' } }),
+      ...(after === undefined ? {} : { ExclusiveStartKey: { ...after } }),
+    }),
+  );
+  const next = LastEvaluatedKey as HistoryPosition | undefined;
+  return { records: (Items ?? []) as HistoryRecord[], ...(next === undefined ? {} : { next }) };
 }

@@ -4,13 +4,16 @@ import {
   CreateTableCommand,
   DescribeTableCommand,
   DynamoDBClient,
+  PutItemCommand,
   type CreateTableCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { freePort } from '../../dev/servers/ports.ts';
-import { createTables } from '../../src/records/create-tables.ts';
+import { createTables, type TableSetUp } from '../../src/records/create-tables.ts';
+import { queryHistory } from '../../src/records/history-table.ts';
+import { HISTORY_INDEX_NAME } from '../../src/records/names.ts';
 import type { RecordTables } from '../../src/records/write.ts';
 import { startDynamoDbProxy, type DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
-import { raw, tables, useDynamoDb } from './tables-fixture.ts';
+import { OLDER, raw, server, tables, useDynamoDb } from './tables-fixture.ts';
 
 useDynamoDb({ createTables: false });
 
@@ -44,15 +47,16 @@ function makeTable(TableName: string, keys: [name: string, type: 'S' | 'N'][]): 
   return raw.send(new CreateTableCommand(definition));
 }
 
-function summary(tablesSetUp: Awaited<ReturnType<typeof createTables>>): { name: string; created: boolean }[] {
-  return tablesSetUp.map(({ name, created }) => ({ name, created }));
+/** All but what guards them. */
+function summary(tablesSetUp: Awaited<ReturnType<typeof createTables>>): Omit<TableSetUp, 'protection'>[] {
+  return tablesSetUp.map(({ name, created, index }) => ({ name, created, ...(index === undefined ? {} : { index }) }));
 }
 
 describe('createTables', () => {
   test("makes both tables with the original's keys, ready for use", async () => {
     assert.deepEqual(summary(await createTables(raw, own)), [
       { name: own.statusTable, created: true },
-      { name: own.historyTable, created: true },
+      { name: own.historyTable, created: true, index: { name: HISTORY_INDEX_NAME, created: true, status: 'ACTIVE' } },
     ]);
     assert.deepEqual(await describeTable(own.statusTable), {
       keys: ['account_id HASH', 'resource RANGE'],
@@ -62,7 +66,7 @@ describe('createTables', () => {
     });
     assert.deepEqual(await describeTable(own.historyTable), {
       keys: ['request_id HASH'],
-      attributes: new Set(['request_id S']),
+      attributes: new Set(['request_id S', 'account_id S', 'start_at S']),
       billing: 'PAY_PER_REQUEST',
       state: 'ACTIVE',
     });
@@ -73,18 +77,59 @@ describe('createTables', () => {
       ['account_id', 'S'],
       ['resource', 'S'],
     ]);
-    const second = [
+    const made = (created: boolean) => [
       { name: own.statusTable, created: false },
-      { name: own.historyTable, created: true },
+      { name: own.historyTable, created, index: { name: HISTORY_INDEX_NAME, created, status: 'ACTIVE' } },
     ];
-    assert.deepEqual(summary(await createTables(raw, own)), second);
-    const third = second.map((table) => ({ ...table, created: false }));
-    assert.deepEqual(summary(await createTables(raw, own)), third);
+    assert.deepEqual(summary(await createTables(raw, own)), made(true));
+    assert.deepEqual(summary(await createTables(raw, own)), made(false));
   });
 
   test('can run twice at the same time', async () => {
     await Promise.all([createTables(raw, own), createTables(raw, own)]);
     assert.equal((await describeTable(own.historyTable)).state, 'ACTIVE');
+  });
+
+  test("adds the index to a history table that lacks it, as the original's, and keeps its items", async () => {
+    await makeTable(own.historyTable, [['request_id', 'S']]);
+    const Item = { request_id: { S: 'r' }, account_id: { S: '123456789012' }, start_at: { S: OLDER.start_at } };
+    await raw.send(new PutItemCommand({ TableName: own.historyTable, Item }));
+    const [, history] = await createTables(raw, own);
+    assert.equal(history?.created, false);
+    if (server.kind === 'dynalite') {
+      // It adds no index to a table that is there; all but `history` goes on without.
+      assert.equal(history.index?.status, 'MISSING');
+      assert.match(history.index.reason ?? '', /provisionedThroughput/);
+      return;
+    }
+    assert.deepEqual(history.index, { name: HISTORY_INDEX_NAME, created: true, status: 'ACTIVE' });
+    const { records } = await queryHistory(own, '123456789012', {});
+    assert.deepEqual(
+      records.map(({ request_id }) => request_id),
+      ['r'],
+    );
+  });
+
+  test('refuses an index of that name with other keys', async () => {
+    await raw.send(
+      new CreateTableCommand({
+        TableName: own.historyTable,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: ['request_id', 'account_id'].map((AttributeName) => ({
+          AttributeName,
+          AttributeType: 'S',
+        })),
+        KeySchema: [{ AttributeName: 'request_id', KeyType: 'HASH' }],
+        GlobalSecondaryIndexes: [
+          {
+            IndexName: HISTORY_INDEX_NAME,
+            KeySchema: [{ AttributeName: 'account_id', KeyType: 'HASH' }],
+            Projection: { ProjectionType: 'ALL' },
+          },
+        ],
+      }),
+    );
+    await assert.rejects(createTables(raw, own), /index account_id-start_at has the key account_id, not/);
   });
 
   for (const [what, keys] of [

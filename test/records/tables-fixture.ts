@@ -11,9 +11,9 @@ export type Item = Record<string, AttributeValue>;
 /** Opened as the worker opens them, with what the AWS SDK reads from the environment. */
 export let tables: RecordTables;
 export let raw: DynamoDBClient;
+export let server: DynamoDb;
 
 export function useDynamoDb({ createTables: create = true }: { createTables?: boolean } = {}): void {
-  let server: DynamoDb;
   const old = { ...process.env };
   before(async () => {
     server = await startDynamoDb();

@@ -1,0 +1,67 @@
+/** Filters of many builds as a query of Temporal's visibility. https://docs.temporal.io/list-filter */
+import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../contract.ts';
+import { CliError } from './errors.ts';
+import type { ListedStatus } from './statuses.ts';
+import { parseSince } from './times.ts';
+
+export interface BuildFilters {
+  account?: string;
+  role?: string;
+  action?: string;
+  status?: ListedStatus;
+  since?: string;
+  dryRun?: boolean;
+  query?: string;
+}
+
+/** The record's status and Temporal's word for it: neither has all. */
+const STATUS_QUERIES: Readonly<Record<ListedStatus, string>> = {
+  IN_PROGRESS: `ExecutionStatus = 'Running'`,
+  COMPLETE: `BuildStatus = 'COMPLETE'`,
+  FAILED: `(BuildStatus = 'FAILED' OR ExecutionStatus = 'Failed')`,
+  CANCELLED: `(BuildStatus = 'CANCELLED' OR ExecutionStatus = 'Canceled')`,
+  TERMINATED: `ExecutionStatus = 'Terminated'`,
+  TIMED_OUT: `ExecutionStatus = 'TimedOut'`,
+};
+
+/** @throws CliError `usage` naming the filter that makes no sense */
+export function buildsQuery(filters: BuildFilters): string {
+  const { account, role, action, status, dryRun, query } = filters;
+  if (account !== undefined && !/^\d{12}$/.test(account)) {
+    throw new CliError('usage', `--account must be 12 digits, not ${JSON.stringify(account)}`);
+  }
+  const since = sinceOf(filters);
+  return [
+    `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
+    // The run that goes on is listed.
+    `ExecutionStatus != 'ContinuedAsNew'`,
+    ...(account === undefined ? [] : [equals('AccountId', account)]),
+    ...(role === undefined ? [] : [equals('CustomRoleName', role)]),
+    ...(action === undefined ? [] : [equals('BuildAction', action)]),
+    ...(status === undefined ? [] : [STATUS_QUERIES[status]]),
+    ...(dryRun === true ? [`${searchAttributes.DryRun.name} = true`] : []),
+    ...(since === undefined ? [] : [`StartTime >= '${since}'`]),
+    ...(query === undefined ? [] : [`(${query})`]),
+  ].join(' AND ');
+}
+
+/** @returns ISO 8601 @throws CliError `usage` */
+export function sinceOf({ since }: Pick<BuildFilters, 'since'>): string | undefined {
+  if (since === undefined) return undefined;
+  const parsed = parseSince(since);
+  if (parsed === undefined) {
+    throw new CliError(
+      'usage',
+      `--since must be a span such as 90m, 2h or 3d, or an ISO 8601 time, not ${JSON.stringify(since)}`,
+    );
+  }
+  return parsed;
+}
+
+function equals(attribute: keyof typeof searchAttributes, value: string): string {
+  return `${searchAttributes[attribute].name} = ${quotedForQuery(keyword(value))}`;
+}
+
+export function quotedForQuery(value: string): string {
+  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", String.raw`\'`)}'`;
+}

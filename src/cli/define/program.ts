@@ -1,0 +1,36 @@
+/** Every command, its arguments, options and help: what `--help`, the completions and docs/cli are made from. */
+import { Command } from 'commander';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { defineCompletion, defineConfig, defineDoctor, defineSetup } from './installation.ts';
+import { defineHistory, defineList } from './many-builds.ts';
+import { defineCancel, defineOpen, defineResume, defineStart, defineStatus, defineWatch } from './one-build.ts';
+import type { Run } from './options.ts';
+
+/** @param run what a command's action hands its function to */
+export function defineProgram(run: Run): Command {
+  const program = new Command('role-build')
+    .description('Starts and follows IAM role builds.')
+    .option('-V, --version', 'print the version')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError('(add --help for more)')
+    .addHelpText('after', `\n${exitCodesHelp()}`);
+  defineSetup(program, run);
+  defineStart(program, run);
+  defineStatus(program, run);
+  defineWatch(program, run);
+  defineCancel(program, run);
+  defineResume(program, run);
+  defineList(program, run);
+  defineHistory(program, run);
+  defineOpen(program, run);
+  defineDoctor(program, run);
+  defineConfig(program, run);
+  defineCompletion(program, run);
+  return program;
+}
+
+function exitCodesHelp(): string {
+  const lines = Object.values(EXIT_CODES).map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`);
+  return `Exit codes:\n${lines.join('\n')}`;
+}

@@ -1,0 +1,100 @@
+import { buildsQuery, sinceOf, type BuildFilters } from './builds-query.ts';
+import type { CommandContext, CommandResult } from './commands.ts';
+import { listedBuild, type ListedBuild } from './listed-build.ts';
+import { fromPageToken, newestFirst, positionOf, toPageToken } from './newest-first.ts';
+import { quoted } from './next-move.ts';
+import type { Services } from './services.ts';
+import { styleFor, type Style } from './style.ts';
+import { table, type Column } from './table.ts';
+import { between, relative, took } from './times.ts';
+
+export interface ListOptions extends BuildFilters {
+  limit?: number;
+  pageToken?: string;
+}
+
+const DEFAULT_LIMIT = 30;
+/** What is printed at once where all are listed: enough for even columns, little enough to hold. */
+const BLOCK = 200;
+
+export async function list(context: CommandContext, options: ListOptions): CommandResult {
+  const { output, json } = context;
+  const query = buildsQuery(options);
+  const since = sinceOf(options);
+  const after = options.pageToken === undefined ? undefined : fromPageToken(options.pageToken);
+  const services = await context.services();
+  const limit = options.limit === 0 ? Number.POSITIVE_INFINITY : (options.limit ?? DEFAULT_LIMIT);
+
+  let printed = 0;
+  let next: string | undefined;
+  let last: string | undefined;
+  let block: ListedBuild[] = [];
+  const flush = () => {
+    if (block.length > 0 && !json) output.screen(buildsTable(block, context));
+    block = [];
+  };
+  for await (const info of newestFirst(services, query, { after, since })) {
+    if (printed === limit) {
+      next = last;
+      break;
+    }
+    const build = await listedBuild(services, info);
+    last = toPageToken(positionOf(info));
+    printed += 1;
+    if (json) output.json(build);
+    else if (block.push(build) === BLOCK) flush();
+  }
+  flush();
+  if (printed === 0) output.note(noneMessage(options, services));
+  if (next !== undefined) output.note(`more: ${commandOf(options)} --page-token ${next}`);
+  return 'done';
+}
+
+const COLUMNS: readonly Column[] = [
+  { head: 'STATUS' },
+  { head: 'ACCOUNT', goes: 1 },
+  { head: 'RESOURCE', min: 12 },
+  { head: 'ACTION', min: 6 },
+  { head: 'STARTED', goes: 2 },
+  { head: 'TOOK', goes: 3 },
+  { head: 'JOB', goes: 4 },
+];
+
+function buildsTable(builds: readonly ListedBuild[], { output }: CommandContext): string {
+  const style = styleFor(output.terminal);
+  const rows = builds.map((build) => row(build, style));
+  return table(COLUMNS, rows, output.terminal.columns, style.dim);
+}
+
+function row(build: ListedBuild, style: Style): string[] {
+  const { status, account_id = '', resource, workflow_id, action = '', dry_run, start_at, closed_at, job_id } = build;
+  const ms = between(start_at, closed_at);
+  return [
+    style.status(status),
+    style.plain(account_id),
+    style.bold(resource ?? workflow_id),
+    `${style.plain(action)}${dry_run === true ? style.dim(' (dry run)') : ''}`,
+    relative(start_at),
+    ms === undefined ? '' : took(ms),
+    style.dim(job_id),
+  ];
+}
+
+function noneMessage(options: ListOptions, { namespace }: Services): string {
+  if (options.pageToken !== undefined) return 'no more builds';
+  const isFiltered = ['account', 'role', 'action', 'status', 'since', 'dryRun', 'query'].some(
+    (name) => options[name as keyof ListOptions] !== undefined,
+  );
+  return isFiltered
+    ? `no build in namespace ${namespace} matches; role-build history ACCOUNT shows what Temporal no longer keeps`
+    : `no builds in namespace ${namespace} yet; role-build start starts one`;
+}
+
+/** What was typed, for the next page. */
+function commandOf(options: ListOptions): string {
+  const { account, role, action, status, since, dryRun, query, limit } = options;
+  const flags = Object.entries({ account, role, action, status, since, query, limit })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `--${name} ${quoted(String(value))}`);
+  return ['role-build list', ...flags, ...(dryRun === true ? ['--dry-run'] : [])].join(' ');
+}

@@ -1,0 +1,83 @@
+/** What to do about a build, and the command that does it. */
+import { FAILURES, isFailureName, type ErrorInfo } from '../domain/failures.ts';
+import { STEP_FUNCTIONS_JOB_PREFIX } from '../domain/identity.ts';
+import { resumedBy } from '../domain/resumption.ts';
+import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { parseRoleBuildId } from '../contract.ts';
+import type { BuildView } from './build-view.ts';
+
+export interface NextMove {
+  /** Of a build that failed: requester, build API or platform. */
+  move?: string;
+  next_command?: string;
+}
+
+/** Keys of a `build_body` that have flags of their own. */
+const BODY_FLAGS = ['account_id', 'build_type', 'action', 'custom_role_name', 'dry_run'];
+
+/** @param input what was asked for, where Temporal still has it */
+export function nextMove(view: BuildView, input: RoleBuildInput | undefined): NextMove {
+  const target = targetOf(view);
+  if (target === undefined) return {};
+  switch (view.status) {
+    case 'COMPLETE':
+      return {};
+    case 'IN_PROGRESS':
+      if (view.execution_status === 'RUNNING') return { next_command: `role-build watch ${target}` };
+      return isOfStepFunctions(view) ? {} : { move: 'platform', next_command: 'role-build doctor' };
+    case 'FAILED':
+      return afterFailure(view, target, input);
+    default:
+      return { next_command: startAgain(view, input) };
+  }
+}
+
+function afterFailure(view: BuildView, target: string, input: RoleBuildInput | undefined): NextMove {
+  const { Error: name } = (view['error_info'] ?? {}) as Partial<ErrorInfo>;
+  // A refusal, before anything was recorded.
+  if (!isFailureName(name)) {
+    const takeOver = (name as string | undefined) === 'HeldByStepFunctions' ? ' --take-over' : '';
+    return { move: 'requester', next_command: `${startAgain(view, input)}${takeOver}` };
+  }
+  const { move } = FAILURES[name];
+  const how = resumedBy(name);
+  const canResume = how === 'trigger' || (how === 'poll' && view['build_id'] !== undefined);
+  return { move, next_command: canResume ? `role-build resume ${target} --wait` : startAgain(view, input) };
+}
+
+/** The same request anew. A `build_body` with keys that no flag carries needs its file. */
+function startAgain(view: BuildView, input: RoleBuildInput | undefined): string {
+  const text = (name: string) => (typeof view[name] === 'string' ? view[name] : '');
+  if (text('custom_role_name') === '' || text('account_id') === '') return 'role-build start --input FILE --wait';
+  if (input !== undefined && Object.keys(input.build_body).some((key) => !BODY_FLAGS.includes(key))) {
+    return 'role-build start --input FILE --wait';
+  }
+  const isUsual = text('resource') === `${text('build_type')}#${text('custom_role_name')}`;
+  const flags = [
+    `--account ${quoted(text('account_id'))}`,
+    `--role ${quoted(text('custom_role_name'))}`,
+    ...(text('action') === 'create' ? [] : [`--action ${quoted(text('action'))}`]),
+    ...(text('build_type') === 'iam_role' ? [] : [`--build-type ${quoted(text('build_type'))}`]),
+    ...(isUsual ? [] : [`--resource ${quoted(text('resource'))}`]),
+    ...(view['dry_run'] === true ? ['--dry-run'] : []),
+    `--url ${input === undefined ? 'URL' : quoted(input.url)}`,
+  ];
+  return `role-build start ${flags.join(' ')} --wait`;
+}
+
+/** How a command names the build. */
+function targetOf(view: BuildView): string | undefined {
+  const parsed = parseRoleBuildId(view.workflow_id);
+  return parsed === undefined
+    ? `--workflow-id ${quoted(view.workflow_id)}`
+    : `${parsed.accountId} ${quoted(parsed.resource)}`;
+}
+
+function isOfStepFunctions({ job_id: jobId }: BuildView): boolean {
+  return jobId?.startsWith(STEP_FUNCTIONS_JOB_PREFIX) === true;
+}
+
+/** As a POSIX shell takes it. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

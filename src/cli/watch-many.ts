@@ -1,0 +1,119 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { searchAttributes } from '../contract.ts';
+import type { BuildHistory } from './build-history.ts';
+import { readBuildHistory, viewOfTemporal, type BuildView } from './build-view.ts';
+import { buildsQuery, sinceOf } from './builds-query.ts';
+import type { CommandContext, CommandResult } from './commands.ts';
+import { CliError } from './errors.ts';
+import { describeChange, followBuild } from './follow.ts';
+import { startLive } from './live.ts';
+import { manyScreen } from './many-screen.ts';
+import { newestFirst } from './newest-first.ts';
+import type { Services } from './services.ts';
+import type { WatchOptions } from './watch.ts';
+
+const DEFAULT_LIMIT = 50;
+/** Builds that start meanwhile are seen so soon. */
+const LIST_EVERY_MS = 3_000;
+
+/** Builds that are followed, the newest last, as far as they are known. */
+export interface Watched {
+  views: Map<string, BuildView>;
+  running: Set<string>;
+  /** Running builds beyond the limit. */
+  waiting: number;
+}
+
+/** Follows every running build that matches until none runs. */
+export async function watchMany(context: CommandContext, options: WatchOptions): CommandResult {
+  const { output, json, signal } = context;
+  const query = `${buildsQuery(options)} AND ExecutionStatus = 'Running'`;
+  const services = await context.services();
+  const watched: Watched = { views: new Map(), running: new Set(), waiting: 0 };
+  const isLive = output.terminal.isTerminal && !json;
+  const live = isLive ? startLive(output, () => manyScreen(watched, output.terminal)) : undefined;
+  const tell = (view: BuildView, build: BuildHistory) => {
+    watched.views.set(`${view.job_id}`, view);
+    if (live !== undefined) live.draw();
+    else if (json) output.json(view);
+    else output.line(`${nameOf(view)}: ${describeChange(build)}`);
+  };
+  try {
+    await followAll(services, query, options, watched, tell, signal);
+  } finally {
+    live?.stop();
+  }
+  const views = [...watched.views.values()];
+  if (views.length === 0) {
+    throw new CliError('notFound', 'no running build matches', { hint: 'role-build list shows those that have ended' });
+  }
+  const counts = Map.groupBy(views, ({ status }) => status);
+  if (!isLive) output.note([...counts].map(([status, { length }]) => `${length} ${status}`).join(', '));
+  return views.every(({ status }) => status === 'COMPLETE') ? 'done' : 'endedOtherwise';
+}
+
+/** Looks for matching builds again and again, and follows each to its end. */
+async function followAll(
+  services: Services,
+  query: string,
+  options: WatchOptions,
+  watched: Watched,
+  tell: (view: BuildView, build: BuildHistory) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = options.limit || DEFAULT_LIMIT;
+  const since = sinceOf(options);
+  const failed = Promise.withResolvers<never>();
+  let idle = Promise.withResolvers<void>();
+  const ended = new Set<string>();
+  const follow = async (workflowId: string, runId: string, jobId: string) => {
+    await followFromNow(services, { workflowId, runId }, tell, signal);
+    watched.running.delete(jobId);
+    ended.add(jobId);
+    if (watched.running.size === 0) idle.resolve();
+  };
+  for (;;) {
+    let found = 0;
+    for await (const { workflowId, runId, typedSearchAttributes } of newestFirst(services, query, { since })) {
+      // Missing only until the first run's first task is done.
+      const jobId = typedSearchAttributes.get(searchAttributes.JobId) ?? runId;
+      // Visibility learns of an end a moment later than the history.
+      if (ended.has(jobId)) continue;
+      found += 1;
+      if (watched.running.has(jobId) || watched.running.size >= limit) continue;
+      watched.running.add(jobId);
+      follow(workflowId, runId, jobId).catch(failed.reject);
+    }
+    watched.waiting = Math.max(0, found - watched.running.size);
+    if (found === 0 && watched.running.size === 0) return;
+    await Promise.race([failed.promise, idle.promise, delay(LIST_EVERY_MS, undefined, { signal })]);
+    idle = Promise.withResolvers();
+  }
+}
+
+/** Tells how a build stands, then every change: not how it came there. */
+async function followFromNow(
+  services: Services,
+  { workflowId, runId }: { workflowId: string; runId: string },
+  tell: (view: BuildView, build: BuildHistory) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const before = await readBuildHistory(services, workflowId, runId);
+  tell(viewOfTemporal(workflowId, before), before);
+  let first: BuildHistory | undefined;
+  await followBuild(
+    services,
+    workflowId,
+    runId,
+    (now) => {
+      first ??= now;
+      if (now === first && now.event_id <= before.event_id) return;
+      tell(viewOfTemporal(workflowId, now), now);
+    },
+    signal,
+  );
+}
+
+export function nameOf(view: BuildView): string {
+  return `${String(view['account_id'])} ${String(view['resource'])}`;
+}

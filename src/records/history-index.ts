@@ -1,0 +1,123 @@
+/** The history table's index: an account's requests by their start. Builds do without it; `history` reads it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  DescribeTableCommand,
+  UpdateTableCommand,
+  type AttributeDefinition,
+  type DynamoDBClient,
+  type GlobalSecondaryIndex,
+  type GlobalSecondaryIndexDescription,
+  type TableDescription,
+} from '@aws-sdk/client-dynamodb';
+import { HISTORY_INDEX_NAME } from './names.ts';
+
+const KEYS = ['account_id', 'start_at'] as const;
+
+export const HISTORY_INDEX = {
+  attributes: KEYS.map((AttributeName): AttributeDefinition => ({ AttributeName, AttributeType: 'S' })),
+  definition: {
+    IndexName: HISTORY_INDEX_NAME,
+    KeySchema: [
+      { AttributeName: KEYS[0], KeyType: 'HASH' },
+      { AttributeName: KEYS[1], KeyType: 'RANGE' },
+    ],
+    Projection: { ProjectionType: 'ALL' },
+  } satisfies GlobalSecondaryIndex,
+} as const;
+
+/** DynamoDB fills a new index from the table, which takes its time where that is large. */
+const ACTIVE_WITHIN_MS = 600_000;
+/** A description may lag behind for a moment. */
+const SEEN_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 500;
+
+/** Tables that others made may not be ours to change, and dynalite adds no index to a table; all but `history` does without. */
+const REFUSED = ['AccessDeniedException', 'ValidationException'];
+/** Someone else's setup was faster. */
+const BUSY = ['ResourceInUseException', 'LimitExceededException'];
+
+export interface IndexSetUp {
+  name: string;
+  created: boolean;
+  /** `ACTIVE`; `CREATING` where that takes longer than was waited; `MISSING` where it was refused. */
+  status: string;
+  /** Why it is missing. */
+  reason?: string;
+}
+
+/**
+ * Adds the index where the table lacks it, and waits until it can be read.
+ *
+ * @param isNewTable the table was made with it just now
+ * @throws Error where an index of that name has other keys
+ */
+export async function addHistoryIndex(
+  client: DynamoDBClient,
+  tableName: string,
+  isNewTable: boolean,
+): Promise<IndexSetUp> {
+  const table = await describe(client, tableName);
+  const found = indexOf(table);
+  if (found !== undefined) {
+    refuseOtherKeys(found);
+    return { name: HISTORY_INDEX_NAME, created: isNewTable, status: await untilActive(client, tableName) };
+  }
+  const missing = (reason: string): IndexSetUp => ({
+    name: HISTORY_INDEX_NAME,
+    created: false,
+    status: 'MISSING',
+    reason,
+  });
+  let reason = 'it was accepted, and is not there';
+  try {
+    await client.send(
+      new UpdateTableCommand({
+        TableName: tableName,
+        AttributeDefinitions: [...HISTORY_INDEX.attributes],
+        GlobalSecondaryIndexUpdates: [{ Create: { ...HISTORY_INDEX.definition, ...throughputLike(table) } }],
+      }),
+    );
+  } catch (err) {
+    const { name, message } = err as Error;
+    if (REFUSED.includes(name)) return missing(message);
+    if (!BUSY.includes(name)) throw err;
+    reason = message;
+  }
+  const status = await untilActive(client, tableName);
+  return status === 'MISSING' ? missing(reason) : { name: HISTORY_INDEX_NAME, created: true, status };
+}
+
+async function untilActive(client: DynamoDBClient, tableName: string): Promise<string> {
+  const began = performance.now();
+  for (;;) {
+    const index = indexOf(await describe(client, tableName));
+    const waited = performance.now() - began;
+    // DynamoDB Local and dynalite leave the status of an index out at times.
+    if (index !== undefined && (index.IndexStatus ?? 'ACTIVE') === 'ACTIVE') return 'ACTIVE';
+    if (index === undefined && waited > SEEN_WITHIN_MS) return 'MISSING';
+    if (waited > ACTIVE_WITHIN_MS) return index?.IndexStatus ?? 'MISSING';
+    await delay(LOOK_EVERY_MS);
+  }
+}
+
+async function describe(client: DynamoDBClient, TableName: string): Promise<TableDescription> {
+  return (await client.send(new DescribeTableCommand({ TableName }))).Table ?? {};
+}
+
+function indexOf(table: TableDescription): GlobalSecondaryIndexDescription | undefined {
+  return table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === HISTORY_INDEX_NAME);
+}
+
+function refuseOtherKeys({ KeySchema }: GlobalSecondaryIndexDescription): void {
+  const keys = (KeySchema ?? []).map(({ AttributeName }) => AttributeName).join(' + ');
+  if (keys !== KEYS.join(' + ')) {
+    throw new Error(`index ${HISTORY_INDEX_NAME} has the key ${keys}, not ${KEYS.join(' + ')}`);
+  }
+}
+
+/** On demand, unless the table itself is provisioned: then its index must be too. */
+function throughputLike({ BillingModeSummary, ProvisionedThroughput }: TableDescription) {
+  const { ReadCapacityUnits, WriteCapacityUnits } = ProvisionedThroughput ?? {};
+  if (BillingModeSummary?.BillingMode === 'PAY_PER_REQUEST' || !ReadCapacityUnits || !WriteCapacityUnits) return {};
+  return { ProvisionedThroughput: { ReadCapacityUnits, WriteCapacityUnits } };
+}

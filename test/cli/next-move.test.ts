@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { nextMove, quoted } from '../../src/cli/next-move.ts';
+import { FAILURES } from '../../src/domain/failures.ts';
+import { sampleInput } from '../domain/sample-input.ts';
+
+const view = (more: object) => ({
+  workflow_id: 'role-build:123456789012:iam_role#data-reader',
+  account_id: '123456789012',
+  resource: 'iam_role#data-reader',
+  build_type: 'iam_role',
+  action: 'create',
+  custom_role_name: 'data-reader',
+  dry_run: false,
+  status: 'FAILED',
+  ...more,
+});
+const RESUME = "role-build resume 123456789012 'iam_role#data-reader' --wait";
+
+describe('the next move', () => {
+  for (const [name, { move }] of Object.entries(FAILURES)) {
+    test(`after ${name} is the ${move}'s`, () => {
+      const found = nextMove(view({ error_info: { Error: name, Cause: '' } }), undefined);
+      assert.equal(found.move, move);
+      assert.match(found.next_command ?? '', /^role-build (start|resume) /);
+    });
+  }
+
+  test('resumes with a build_id what was given up, and starts what was never taken', () => {
+    const gaveUp = { error_info: { Error: 'BuildApiUnavailable', Cause: '' } };
+    assert.equal(nextMove(view({ ...gaveUp, build_id: 'b' }), undefined).next_command, RESUME);
+    assert.match(
+      nextMove(view(gaveUp), undefined).next_command ?? '',
+      /^role-build start --account 123456789012 --role /,
+    );
+    const unknown = { error_info: { Error: 'BuildTriggerUnknown', Cause: '' } };
+    assert.equal(nextMove(view(unknown), undefined).next_command, RESUME);
+  });
+
+  test('starts the same request anew, by flags where they carry all of it', () => {
+    const input = sampleInput();
+    const { account_id, build_type, action, custom_role_name, dry_run } = input.build_body;
+    const plain = { ...input, build_body: { account_id, build_type, action, custom_role_name, dry_run } };
+    const cancelled = view({ status: 'CANCELLED', dry_run: true, resource: 'other', action: 'update' });
+    assert.equal(
+      nextMove(cancelled, plain).next_command,
+      `role-build start --account 123456789012 --role data-reader --action update --resource other --dry-run --url ${quoted(input.url)} --wait`,
+    );
+    const more = { ...plain, build_body: { ...plain.build_body, policies: [] } };
+    assert.equal(nextMove(cancelled, more).next_command, 'role-build start --input FILE --wait');
+  });
+
+  test('of a build that runs is to watch it; of one whose record only says so, to ask the doctor', () => {
+    const running = view({ status: 'IN_PROGRESS', execution_status: 'RUNNING' });
+    assert.deepEqual(nextMove(running, undefined), {
+      next_command: "role-build watch 123456789012 'iam_role#data-reader'",
+    });
+    assert.equal(nextMove(view({ status: 'IN_PROGRESS' }), undefined).move, 'platform');
+    const other = view({ status: 'IN_PROGRESS', job_id: 'arn:aws:states:eu-west-1:1:execution:x:y' });
+    assert.deepEqual(nextMove(other, undefined), {});
+    assert.deepEqual(nextMove(view({ status: 'COMPLETE' }), undefined), {});
+  });
+
+  test('is quoted for a shell', () => {
+    assert.equal(quoted('a-b_c/d:e'), 'a-b_c/d:e');
+    assert.equal(quoted("it's $HOME"), String.raw`'it'\''s $HOME'`);
+  });
+});
