@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
-import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteTableCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
 import { mendAll, only, startDoctorStack, TABLE_NAMES, type DoctorStack, type Job } from './doctor-fixture.ts';
 import { CREDENTIAL, until } from './harness.ts';
 
@@ -116,6 +116,9 @@ describe('doctor --fix', () => {
 
   it('makes missing tables and search attributes as setup does, and compares nothing without them', async () => {
     const job = await stack.ended('before-the-loss');
+    // Tables that setup made are protected, where the endpoint has that.
+    const unprotected = { TableName: TABLE_NAMES.history, DeletionProtectionEnabled: false };
+    await stack.raw.send(new UpdateTableCommand(unprotected)).catch(() => undefined);
     await stack.raw.send(new DeleteTableCommand({ TableName: TABLE_NAMES.history }));
     await stack.client.connection.operatorService.removeSearchAttributes({
       namespace: 'default',
