@@ -28,12 +28,18 @@ const chromium: Tool = {
   check: () => answers(process.env['CHROMIUM'] ?? '/usr/bin/chromium', ['--version']),
 };
 
+/** Files at a time: they mostly wait. */
+const CONCURRENCY = 4;
+
 const SUITES: readonly { title: string; files: string[]; needs: Tool[]; env?: Record<string, string> }[] = [
   { title: 'the package and the images', files: ['test/tools/*.test.ts'], needs: [npm] },
   { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
   {
-    title: 'records and end to end, on DynamoDB Local',
-    files: ['test/records/**/*.test.ts', 'test/end-to-end/**/*.test.ts'],
+    title: 'what depends on DynamoDB, on DynamoDB Local',
+    files: [
+      'test/records/**/*.test.ts',
+      'test/end-to-end/{success,dynamodb-faults,resume,take-over,doctor*,least-privilege}.test.ts',
+    ],
     needs: [dynamoDbLocal],
     env: { DYNAMODB: 'dynamodb-local' },
   },
@@ -49,7 +55,7 @@ for (const { title, files, needs, env } of SUITES) {
     continue;
   }
   process.stderr.write(`\n${title}\n`);
-  const { status } = spawnSync(process.execPath, ['--test', ...files], {
+  const { status } = spawnSync(process.execPath, ['--test', `--test-concurrency=${CONCURRENCY}`, ...files], {
     stdio: 'inherit',
     env: { ...process.env, ...env },
   });
