@@ -221,7 +221,7 @@ describe('doctor', () => {
   });
 
   it('makes the records of a workflow that runs without them, which then ends as it should', async () => {
-    const { input } = await stack.start('recordless', { polls: 6 });
+    const { input } = await stack.start('recordless', { polls: 20 });
     await until('it polls', () => stack.buildApi.requests(input.correlation_id).length >= 2);
     await stack.remove('status', input);
     await stack.remove('history', input);

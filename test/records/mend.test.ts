@@ -66,10 +66,10 @@ describe('a write to a record as it was found', () => {
   });
 
   it('takes whatever stood there', async () => {
-    const odd: Item = { ...KEY, job_id: { S: 'job-1' }, status: { NS: ['1', '2'] }, start_at: { N: '1e100' } };
+    const odd: Item = { ...KEY, job_id: { S: 'job-1' }, status: { NS: ['1', '2'] }, action: { N: '1e100' } };
     await put(odd);
-    const found = { request_id: 'request', job_id: 'job-1', status: { NS: ['1', '2'] }, start_at: 1e100 };
-    assert.equal(await write(found, { status: 'FAILED', start_at: '2026' }), true);
-    assert.deepEqual(await stored(), { ...odd, status: { S: 'FAILED' }, start_at: { S: '2026' } });
+    const found = { request_id: 'request', job_id: 'job-1', status: { NS: ['1', '2'] }, action: 1e100 };
+    assert.equal(await write(found, { status: 'FAILED', action: 'create' }), true);
+    assert.deepEqual(await stored(), { ...odd, status: { S: 'FAILED' }, action: { S: 'create' } });
   });
 });
