@@ -104,8 +104,9 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     const { json } = await stack.build(input);
     assert.equal(json['status'], 'FAILED');
     const { status, history } = await stack.records(input);
-    assert.equal(status?.['status']?.S, 'FAILED');
-    assert.equal(history?.['status']?.S, 'FAILED');
+    const seen = JSON.stringify({ error_info: json['error_info'], calls: stack.proxy.callsFor('#upsert-late"') });
+    assert.equal(status?.['status']?.S, 'FAILED', seen);
+    assert.equal(history?.['status']?.S, 'FAILED', seen);
   });
 
   it('a history put that fails three times fails the build in both records, with nothing asked of the API', async () => {
