@@ -7,7 +7,7 @@ import type { Resumption } from '../domain/resumption.ts';
 import { describeFaults, inputFaults, resumptionFaults, type Fault } from '../domain/validate-input.ts';
 import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
-import type { FoundRecord, RecordTables } from '../records/write.ts';
+import { isHeldByStepFunctions, type FoundRecord, type RecordTables } from '../records/write.ts';
 import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from './types.ts';
 
 type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
@@ -64,8 +64,8 @@ export function createRecordActivities(
         }
         const holder = refusedBy(found, job, 'history');
         if (found !== undefined && found.start_at < job.start_at) {
-          const { message } = heldByOlder(found, 'history', request.resumption);
-          throw ApplicationFailure.nonRetryable(message, 'RecordWriteFailed');
+          const { message, nonRetryable } = heldByOlder(found, 'history', request.resumption);
+          throw ApplicationFailure.create({ message, type: 'RecordWriteFailed', nonRetryable: nonRetryable === true });
         }
         return holder;
       }),
@@ -114,17 +114,21 @@ function refusedBy(found: FoundRecord | undefined, job: { job_id: string }, whic
   return { job_id: found.job_id, start_at: found.start_at };
 }
 
-/** An older job's record stands in the way only where it is not to be replaced. */
+/** An older job's record stands in the way only where it is not to be replaced. If it may be by now, the put is worth another attempt. */
 function heldByOlder(found: FoundRecord, which: string, resumption: Resumption | undefined): ApplicationFailure {
-  return resumption === undefined
-    ? ApplicationFailure.nonRetryable(
-        `the ${which} record is ${found.status} under ${found.job_id}, an execution of Step Functions; start with --take-over to replace it`,
-        'HeldByStepFunctions',
-      )
-    : ApplicationFailure.nonRetryable(
-        `job ${resumption.resumes} was to be resumed, but the ${which} record is job ${found.job_id}'s by now`,
-        'NothingToResume',
-      );
+  if (resumption !== undefined && found.job_id !== resumption.resumes) {
+    return ApplicationFailure.nonRetryable(
+      `job ${resumption.resumes} was to be resumed, but the ${which} record is job ${found.job_id}'s by now`,
+      'NothingToResume',
+    );
+  }
+  if (resumption === undefined && isHeldByStepFunctions(found)) {
+    return ApplicationFailure.nonRetryable(
+      `the ${which} record is ${found.status} under ${found.job_id}, an execution of Step Functions; start with --take-over to replace it`,
+      'HeldByStepFunctions',
+    );
+  }
+  return ApplicationFailure.retryable(`the ${which} record changed while it was being written`, 'RecordWriteFailed');
 }
 
 /** The job that holds a record which refused this job's last write, where it is a newer one. */

@@ -1,6 +1,6 @@
 /** What to do about a build, and the command that does it. */
 import { FAILURES, isFailureName, type ErrorInfo } from '../domain/failures.ts';
-import { STEP_FUNCTIONS_JOB_PREFIX } from '../domain/identity.ts';
+import { isStepFunctionsJob } from '../domain/identity.ts';
 import { resumedBy } from '../domain/resumption.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { parseRoleBuildId } from '../contract.ts';
@@ -24,7 +24,7 @@ export function nextMove(view: BuildView, input: RoleBuildInput | undefined): Ne
       return {};
     case 'IN_PROGRESS':
       if (view.execution_status === 'RUNNING') return { next_command: `role-build watch ${target}` };
-      return isOfStepFunctions(view) ? {} : { move: 'platform', next_command: 'role-build doctor' };
+      return isStepFunctionsJob(view.job_id) ? {} : { move: 'platform', next_command: 'role-build doctor' };
     case 'FAILED':
       return afterFailure(view, target, input);
     default:
@@ -71,10 +71,6 @@ function targetOf(view: BuildView): string | undefined {
   return parsed === undefined
     ? `--workflow-id ${quoted(view.workflow_id)}`
     : `${parsed.accountId} ${quoted(parsed.resource)}`;
-}
-
-function isOfStepFunctions({ job_id: jobId }: BuildView): boolean {
-  return jobId?.startsWith(STEP_FUNCTIONS_JOB_PREFIX) === true;
 }
 
 /** As a POSIX shell takes it. */

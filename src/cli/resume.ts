@@ -1,4 +1,4 @@
-import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { statusAttributesOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import { startRoleBuild } from '../start-role-build.ts';
 import { describeExecution, readBuildHistory } from './build-view.ts';
@@ -81,16 +81,8 @@ async function readOwnInput(
 
 /** An input from a file may be that of another request. @throws CliError `usage` naming every difference */
 function refuseOtherRequest(input: RoleBuildInput, { record }: Resumable): void {
-  const body = input.build_body;
-  const asked = {
-    account_id: body.account_id,
-    resource: input.ddb_composite_sort_key,
-    build_type: body.build_type,
-    action: body.action,
-    custom_role_name: body.custom_role_name,
-    dry_run: body.dry_run,
-    correlation_id: input.correlation_id,
-  };
+  // Who asks again may do so under another trace.
+  const { trace_header: _trace, ...asked } = statusAttributesOf(input);
   const differ = Object.entries(asked).filter(([name, value]) => record[name as keyof typeof asked] !== value);
   if (differ.length === 0) return;
   const names = differ.map(([name]) => name).join(', ');

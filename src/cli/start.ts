@@ -4,7 +4,7 @@ import { workflowIdOf } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { readHistoryRecord } from '../records/history-table.ts';
 import { readStatusRecord } from '../records/status-table.ts';
-import { isOfStepFunctions } from '../records/write.ts';
+import { isHeldByStepFunctions } from '../records/write.ts';
 import { BuildInProgressError, startRoleBuild } from '../start-role-build.ts';
 import { readBuildHistory } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
@@ -51,7 +51,7 @@ async function refuseStepFunctions({ tables }: Services, input: RoleBuildInput, 
     );
     return;
   }
-  const holder = found?.find((record) => isOfStepFunctions(record));
+  const holder = found?.find((record) => isHeldByStepFunctions(record));
   if (holder === undefined) return;
   throw new CliError(
     'inProgress',

@@ -14,6 +14,11 @@ export interface Job {
 /** How the `job_id` of an execution of the original begins: an ARN of AWS Step Functions. */
 export const STEP_FUNCTIONS_JOB_PREFIX = 'arn:aws:states:';
 
+/** Whether a record's `job_id`, whatever stands there, is that of an execution of the original. */
+export function isStepFunctionsJob(jobId: unknown): boolean {
+  return typeof jobId === 'string' && jobId.startsWith(STEP_FUNCTIONS_JOB_PREFIX);
+}
+
 /** The workflow ID of every build for an account and resource: one at a time follows from it. */
 export function workflowIdOf(accountId: string, resource: string): string {
   return `${PREFIX}:${accountId}:${resource}`;

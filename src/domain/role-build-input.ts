@@ -71,6 +71,20 @@ export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption)
   };
 }
 
+/** What of an input stands in its status record, under the record's own names. */
+export function statusAttributesOf({ build_body: body, ...input }: RoleBuildInput) {
+  return {
+    account_id: body.account_id,
+    resource: input.ddb_composite_sort_key,
+    build_type: body.build_type,
+    action: body.action,
+    custom_role_name: body.custom_role_name,
+    dry_run: body.dry_run,
+    correlation_id: input.correlation_id,
+    trace_header: input.trace_header,
+  };
+}
+
 /** JSON nested deeper than this is refused; far deeper, nothing could write it as JSON any more. */
 export const INPUT_MAX_DEPTH = 100;
 

@@ -7,7 +7,7 @@ import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
 import type { Resumption } from '../domain/resumption.ts';
-import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { statusAttributesOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { holds, mayReplace, type FoundRecord, type RecordTables } from './write.ts';
 
 /** Attributes as in the original's UpsertRequestRecord, and ours below the blank line. */
@@ -40,20 +40,12 @@ export function putStatusRecord(
   job: Job,
   resumption?: Resumption,
 ): Promise<boolean> {
-  const body = input.build_body;
   const replaced = mayReplace(job, { take_over: input.take_over === true, resumes: resumption?.resumes });
   const Item: StatusRecord = {
-    account_id: body.account_id,
-    resource: input.ddb_composite_sort_key,
-    build_type: body.build_type,
-    action: body.action,
-    custom_role_name: body.custom_role_name,
-    dry_run: body.dry_run,
+    ...statusAttributesOf(input),
     job_id: job.job_id,
     start_at: job.start_at,
     status: 'IN_PROGRESS',
-    correlation_id: input.correlation_id,
-    trace_header: input.trace_header,
     updated_at: new Date().toISOString(),
     ...(resumption?.build_id === undefined ? {} : { build_id: resumption.build_id }),
   };

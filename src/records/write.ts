@@ -1,6 +1,6 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { STEP_FUNCTIONS_JOB_PREFIX, type Job } from '../domain/identity.ts';
+import { isStepFunctionsJob, STEP_FUNCTIONS_JOB_PREFIX, type Job } from '../domain/identity.ts';
 
 /** The two tables and the way to them. */
 export interface RecordTables {
@@ -19,8 +19,8 @@ export interface FoundRecord {
 }
 
 /** Whether a record is IN_PROGRESS under an execution of the original. */
-export function isOfStepFunctions(record: Pick<FoundRecord, 'job_id' | 'status'> | undefined): boolean {
-  return record?.status === 'IN_PROGRESS' && record.job_id.startsWith(STEP_FUNCTIONS_JOB_PREFIX);
+export function isHeldByStepFunctions(record: Pick<FoundRecord, 'job_id' | 'status'> | undefined): boolean {
+  return record?.status === 'IN_PROGRESS' && isStepFunctionsJob(record.job_id);
 }
 
 /** Runs a conditional write. @returns whether its condition held */

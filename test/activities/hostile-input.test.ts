@@ -9,7 +9,7 @@ import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
 import { JOB, raw, tables, useDynamoDb } from '../records/tables-fixture.ts';
-import { faultyInputs, hostileInput, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
+import { faultyInputs, hostileInput, isJson, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
 
 const JSON_PLAIN = { encoding: Buffer.from('json/plain') };
 const FAILURE_MAX_CHARACTERS = 64 * 1024;
@@ -101,15 +101,6 @@ describe("the worker's first activity", () => {
     });
   }
 });
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function isListed(input: unknown): boolean {
   return new AllowedOrigins(['https://builds.example.com']).faultOf((input as RoleBuildInput).url) === undefined;

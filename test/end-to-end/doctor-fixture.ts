@@ -12,22 +12,13 @@ import type { CliOptions, StackOptions } from '../../dev/stack.ts';
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { workflowIdOf } from '../../src/domain/identity.ts';
-import type { FindingKind } from '../../src/cli/doctor/kinds.ts';
+import type { FindingKind, Subject } from '../../src/cli/doctor/kinds.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { startRoleBuild } from '../../src/start-role-build.ts';
 import { inputFor, startTestStack, until, type RawItem, type TestStack } from './harness.ts';
 
-export interface ShownFinding {
+export interface ShownFinding extends Subject {
   finding: FindingKind;
-  table?: string;
-  account_id?: string;
-  resource?: string;
-  correlation_id?: string;
-  job_id?: string;
-  workflow_id?: string;
-  build_id?: string;
-  status?: unknown;
-  history_status?: unknown;
   reason: string;
   fix: string;
   fixable: boolean;

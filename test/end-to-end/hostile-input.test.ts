@@ -8,7 +8,7 @@ import * as fc from 'fast-check';
 import { DEFAULT_TASK_QUEUE, ROLE_BUILD_WORKFLOW_TYPE } from '../../src/contract.ts';
 import { inputFaults } from '../../src/domain/validate-input.ts';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import { faultyInputs, hostileInput, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
+import { faultyInputs, hostileInput, isJson, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
 import { inputFor, startTestStack, type TestStack } from './harness.ts';
 
 const SOME = 14;
@@ -120,12 +120,3 @@ describe('a hostile input', () => {
     await assert.rejects(failureOf(text), (err) => isGrpcServiceError(err) && /size/i.test(err.details));
   });
 });
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -27,14 +27,18 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
   });
 
   /** As the original's two puts leave them. */
-  async function putOriginal(input: RoleBuildInput, request_id = input.correlation_id): Promise<void> {
+  async function putOriginal(
+    input: RoleBuildInput,
+    request_id = input.correlation_id,
+    state = 'IN_PROGRESS',
+  ): Promise<void> {
     const common: RawItem = {
       account_id: { S: ACCOUNT },
       resource: { S: input.ddb_composite_sort_key },
       action: { S: 'create' },
       job_id: { S: EXECUTION },
       start_at: { S: '2025-01-09T15:25:00.123Z' },
-      status: { S: 'IN_PROGRESS' },
+      status: { S: state },
       trace_header: { S: 'Root=1' },
     };
     const status = { ...common, build_type: { S: 'iam_role' }, correlation_id: { S: request_id } };
@@ -70,6 +74,28 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
     await connection.close();
     assert.deepEqual(await stack.records(input), records);
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
+  });
+
+  it('that ends between the put and the look at who holds the record is replaced by the next attempt', async () => {
+    const input = inputFor(stack, 'held-no-more', { polls: 0 });
+    await putOriginal(input, 'request-of-one-that-ends');
+    stack.proxy.decide = async ({ operation, request }) => {
+      if (operation === 'GetItem' && JSON.stringify(request).includes('#held-no-more"')) {
+        stack.proxy.decide = () => undefined;
+        await putOriginal(input, 'request-of-one-that-ends', 'COMPLETE');
+      }
+      return undefined;
+    };
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    const client = new Client({ connection });
+    const { workflow_id: workflowId, job_id: jobId } = await startRoleBuild(client, input);
+    await client.workflow.getHandle(workflowId).result();
+    await connection.close();
+    const { status, history } = await stack.records(input);
+    for (const record of [status, history]) {
+      assert.equal(record?.['status']?.S, 'COMPLETE');
+      assert.equal(record?.['job_id']?.S, jobId);
+    }
   });
 
   it('is refused by the put for the command line too, where it could not look: exit code 3', async () => {

@@ -137,3 +137,12 @@ export function faultyInputs(): { name: string; text: string }[] {
     { name: '400,000 levels', text: filled('x', `${'['.repeat(400_000)}${']'.repeat(400_000)}`) },
   ];
 }
+
+export function isJson(candidate: string): boolean {
+  try {
+    JSON.parse(candidate);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,7 +1,6 @@
 /** What of a record doctor looks at, and what must be there: the attributes that the original writes. */
-import { STEP_FUNCTIONS_JOB_PREFIX } from '../../domain/identity.ts';
 import type { Item, Table } from '../../records/items.ts';
-import type { RoleBuildInput } from '../../domain/role-build-input.ts';
+import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
 
 type Kind = 'text' | 'time' | 'boolean';
 
@@ -75,19 +74,10 @@ export function factsOf(sources: readonly (Item | undefined)[]): Facts {
 
 /** An input's part in {@link factsOf}. */
 export function factsOfInput(input: RoleBuildInput): Item {
-  const { account_id, build_type, action, custom_role_name, dry_run } = input.build_body;
-  const { ddb_composite_sort_key: resource, correlation_id, trace_header, requested_by } = input;
   return {
-    account_id,
-    resource,
-    build_type,
-    action,
-    custom_role_name,
-    dry_run,
-    correlation_id,
-    request_id: correlation_id,
-    trace_header,
-    requested_by,
+    ...statusAttributesOf(input),
+    request_id: input.correlation_id,
+    requested_by: input.requested_by,
   };
 }
 
@@ -108,11 +98,6 @@ export function textOf(item: Item | undefined, name: string): string | undefined
 export function errorNameOf(item: Item | undefined): string | undefined {
   const errorInfo = item?.['error_info'];
   return typeof errorInfo === 'object' && errorInfo !== null ? textOf(errorInfo as Item, 'Error') : undefined;
-}
-
-/** Whether a record belongs to the original: an execution of Step Functions, whose state is none of doctor's business. */
-export function isOfStepFunctions(item: Item | undefined): boolean {
-  return textOf(item, 'job_id')?.startsWith(STEP_FUNCTIONS_JOB_PREFIX) ?? false;
 }
 
 function isOfKind(value: unknown, kind: Kind): boolean {

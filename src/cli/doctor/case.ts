@@ -1,8 +1,9 @@
 /** One job with all that is known of it: what stands where its records are or would be, and what became of its workflow. */
 import type { ErrorInfo } from '../../domain/failures.ts';
+import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { RECORD_STATUSES } from '../../domain/record-status.ts';
 import { isKey, type Item, type Table } from '../../records/items.ts';
-import { errorNameOf, factsOf, factsOfInput, isOfStepFunctions, textOf, type Facts } from './attributes.ts';
+import { errorNameOf, factsOf, factsOfInput, textOf, type Facts } from './attributes.ts';
 import { endOf, type End } from './trace.ts';
 import type { Truth } from './truth.ts';
 
@@ -40,7 +41,7 @@ function placeOf(table: Table, jobId: string | undefined, found: Found, facts: F
   const item = found[table];
   if (item === undefined) return isKey(table, facts) ? 'absent' : 'foreign';
   if (textOf(item, 'job_id') === jobId) return 'own';
-  if (isOfStepFunctions(item)) return 'foreign';
+  if (isStepFunctionsJob(item['job_id'])) return 'foreign';
   if (item['account_id'] !== facts['account_id'] || item['resource'] !== facts['resource']) return 'foreign';
   const [theirs, ours] = [textOf(item, 'start_at'), facts['start_at']];
   return theirs !== undefined && typeof ours === 'string' && theirs < ours ? 'older' : 'newer';

@@ -4,10 +4,11 @@
  */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { keyword, parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { RECORD_STATUSES } from '../../domain/record-status.ts';
 import { itemsOf, keyText, pagesOf, type Item } from '../../records/items.ts';
 import type { Services } from '../services.ts';
-import { ATTRIBUTES, attributeFaults, errorNameOf, isOfStepFunctions, textOf } from './attributes.ts';
+import { ATTRIBUTES, attributeFaults, errorNameOf, textOf } from './attributes.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Candidate } from './examine.ts';
 import { isOpen, isRunning } from './execution.ts';
@@ -31,8 +32,8 @@ export async function* walkStatusTable(services: Services, counts: Counts): Asyn
   const { tables } = services;
   for await (const page of waitingFor(services, pagesOf(tables, 'status', ATTRIBUTES.status, PAGE))) {
     counts.status_records += page.length;
-    counts.step_functions += countInProgress(page.filter(isOfStepFunctions));
-    const ours = page.filter((item) => !isOfStepFunctions(item));
+    counts.step_functions += countInProgress(page.filter(isOriginals));
+    const ours = page.filter((item) => !isOriginals(item));
     const requests = ours.map((item) => ({ request_id: item['correlation_id'] }));
     const histories = await services.dynamoDb(() => itemsOf(tables, 'history', requests, ATTRIBUTES.history));
     const suspects = await inParallel(ours, async (item) => {
@@ -62,8 +63,8 @@ export async function* walkHistoryTable(services: Services, counts: Counts): Asy
   const { tables } = services;
   for await (const page of waitingFor(services, pagesOf(tables, 'history', ATTRIBUTES.history, PAGE))) {
     counts.history_records += page.length;
-    counts.step_functions += countInProgress(page.filter(isOfStepFunctions));
-    const ours = page.filter((item) => !isOfStepFunctions(item));
+    counts.step_functions += countInProgress(page.filter(isOriginals));
+    const ours = page.filter((item) => !isOriginals(item));
     const statuses = await services.dynamoDb(() => itemsOf(tables, 'status', ours, ATTRIBUTES.status));
     yield ours
       .filter((item) => {
@@ -71,7 +72,7 @@ export async function* walkHistoryTable(services: Services, counts: Counts): Asy
         if (!isSound(item, 'history') || status === undefined) return true;
         if (status['job_id'] === item['job_id']) return false;
         const isNewer = (textOf(item, 'start_at') ?? '') > (textOf(status, 'start_at') ?? '');
-        return item['status'] === 'IN_PROGRESS' || (isNewer && !isOfStepFunctions(status));
+        return item['status'] === 'IN_PROGRESS' || (isNewer && !isOriginals(status));
       })
       .map((item) => candidateOf(item, 'history'));
   }
@@ -172,6 +173,11 @@ function isSound(item: Item, table: 'status' | 'history'): boolean {
   const status = textOf(item, 'status') ?? '';
   if (attributeFaults(table, item).size > 0 || !Object.hasOwn(RECORD_STATUSES, status)) return false;
   return Date.parse(textOf(item, 'start_at') ?? '') <= Date.now() + CLOCKS_APART_MS;
+}
+
+/** A record of an execution of Step Functions, whose state is none of doctor's business. */
+function isOriginals(item: Item): boolean {
+  return isStepFunctionsJob(item['job_id']);
 }
 
 function countInProgress(items: readonly Item[]): number {
