@@ -25,6 +25,8 @@ const text = z
   .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 /** Both records, with an error's cause beside it, stay well below DynamoDB's 400 KB for an item. */
 const recorded = (maxCharacters: number) => text.max(maxCharacters, `must be at most ${maxCharacters} characters`);
+/** What becomes a search attribute or an ID: Temporal's databases of SQL don't take NUL. */
+const withoutNul = (type: z.ZodString) => type.refine((value) => !value.includes('\0'), 'must not contain NUL');
 const headerText = text.regex(
   printableAscii,
   'must be printable ASCII without spaces around it, since it becomes a header',
@@ -45,8 +47,8 @@ const schema = z.looseObject(
     build_body: z.looseObject(
       {
         account_id: z.string('must be a string').regex(/^\d{12}$/, 'must be 12 digits'),
-        build_type: recorded(1_024),
-        action: recorded(1_024),
+        build_type: withoutNul(recorded(1_024)),
+        action: withoutNul(recorded(1_024)),
         // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
         custom_role_name: z
           .string('must be a string')
@@ -55,7 +57,7 @@ const schema = z.looseObject(
       },
       'must be an object',
     ),
-    ddb_composite_sort_key: text,
+    ddb_composite_sort_key: withoutNul(text),
     correlation_id: headerText.max(256, 'must be at most 256 characters'),
     trace_header: recorded(65_536),
     url,

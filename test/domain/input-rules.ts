@@ -30,6 +30,7 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
       ['is missing', undefined],
       ['must be a string', 1, null, {}],
       ['must not be empty', ''],
+      ['must not contain NUL', 'iam\u0000role'],
     ],
   },
   'build_body.action': {
@@ -38,6 +39,7 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
       ['is missing', undefined],
       ['must be a string', false],
       ['must not be empty', ''],
+      ['must not contain NUL', '\u0000'],
     ],
   },
   'build_body.custom_role_name': {
@@ -61,6 +63,7 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
       ['is missing', undefined],
       ['must be a string', 1],
       ['must not be empty', ''],
+      ['must not contain NUL', 'iam_role#\u0000'],
     ],
   },
   correlation_id: {
