@@ -29,6 +29,14 @@ export async function openWebUi({
   };
 }
 
+/** Has the list of workflows show these columns, as a person does under "Configure columns". Takes effect with the next page. */
+export async function showColumns(page: Page, columns: readonly string[]): Promise<void> {
+  await page.addInitScript(
+    (value) => globalThis.localStorage.setItem('namespace-workflow-table-columns', value),
+    JSON.stringify({ default: columns.map((label) => ({ label })) }),
+  );
+}
+
 /** What a page says once it says that, in whichever frame: Markdown is shown in frames of its own. @throws after 30 s */
 export async function textWith(page: Page, pattern: RegExp): Promise<string> {
   const giveUpAt = performance.now() + 30_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startStack, type Stack } from '../../../dev/stack.ts';
-import { buildPath, openWebUi, startBuild, textWith } from './browser.ts';
+import { buildPath, openWebUi, showColumns, startBuild, textWith } from './browser.ts';
 
 describe('a build in the Temporal Web UI', () => {
   let stack: Stack;
@@ -61,5 +61,14 @@ describe('a build in the Temporal Web UI', () => {
     const links = ui.page.getByRole('link', { name: /role-build:123456789012/ });
     await links.first().waitFor();
     assert.deepEqual(await links.allInnerTexts(), ['role-build:123456789012:iam_role#listed']);
+  });
+
+  it('is a row of the list with a column for each search attribute that is asked for', async () => {
+    await startBuild(stack, 'in-columns', { polls: 0 }, { wait: true, dryRun: true });
+    await showColumns(ui.page, ['BuildStatus', 'AccountId', 'CustomRoleName', 'BuildAction', 'DryRun']);
+    await ui.open(`?query=${encodeURIComponent("CustomRoleName='in-columns'")}`);
+    const row = ui.page.getByRole('row', { name: /in-columns/ });
+    await row.waitFor();
+    assert.match((await row.innerText()).replaceAll(/\s+/g, ' '), /COMPLETE 123456789012 in-columns create true/i);
   });
 });

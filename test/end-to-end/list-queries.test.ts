@@ -1,0 +1,82 @@
+/** The queries that docs/web-ui.md gives, each run as it stands there. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { workflowIdOf } from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { inputFor, startTestStack, until, type TestStack } from './harness.ts';
+
+const page = readFileSync(new URL('../../docs/web-ui.md', import.meta.url), 'utf8');
+const CORRELATION_ID = '0e8a7a52-4a3f-4c54-9a57-2b3f0f6ad1c5';
+const ALL = ['auditor', 'break-glass', 'data-reader', 'data-writer', 'gone'];
+
+/** Whose builds each of them finds. */
+const FINDS: Record<string, readonly string[]> = {
+  "ExecutionStatus = 'Running'": ['data-reader'],
+  "BuildStatus = 'FAILED'": ['data-writer'],
+  "AccountId = '123456789012'": ALL,
+  "CustomRoleName = 'data-reader'": ['data-reader'],
+  "CustomRoleName STARTS_WITH 'data-'": ['data-reader', 'data-writer'],
+  "DryRun = true AND BuildStatus = 'FAILED'": ['data-writer'],
+  "BuildAction = 'delete' AND BuildStatus != 'COMPLETE'": ['break-glass'],
+  [`CorrelationId = '${CORRELATION_ID}'`]: ['data-reader'],
+  "AccountId = '123456789012' AND Resource = 'iam_role#auditor'": ['auditor'],
+  "ExecutionStatus IN ('Terminated', 'TimedOut')": ['gone'],
+  "ExecutionStatus = 'Running' AND StartTime < '2100-01-01T00:00:00Z'": ['data-reader'],
+  "ExecutionDuration > '10m'": [],
+  "BuildType IN ('iam_role', 'iam_policy')": ALL,
+};
+
+describe('a query in the docs', () => {
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await startTestStack();
+    await stack.startWorker();
+    const failing = inputFor(stack, 'data-writer', { polls: 0, outcome: 'FAILED' });
+    failing.build_body.dry_run = true;
+    const endless = { outcome: 'NEVER' } as const;
+    const cancelled = inputFor(stack, 'break-glass', endless);
+    cancelled.build_body.action = 'delete';
+    const started = [
+      cancelled,
+      inputFor(stack, 'gone', endless),
+      inputFor(stack, 'data-reader', endless, { correlation_id: CORRELATION_ID }),
+    ];
+    await Promise.all([
+      stack.build(inputFor(stack, 'auditor', { polls: 0 })),
+      stack.build(failing),
+      ...started.map((input) => start(input)),
+    ]);
+    await stack.cli(['cancel', '123456789012', 'iam_role#break-glass', '--wait']);
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    await new Client({ connection }).workflow.getHandle(workflowIdOf('123456789012', 'iam_role#gone')).terminate();
+    await connection.close();
+    await until(
+      'visibility knows of every end',
+      async () => (await found("ExecutionStatus != 'Running'")).length === 4,
+    );
+  });
+  after(() => stack.stop());
+
+  const start = (input: RoleBuildInput) => stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
+
+  async function found(query: string): Promise<string[]> {
+    const { code, stdout, stderr } = await stack.cli(['list', '--query', query, '--json']);
+    assert.equal(code, 0, stderr);
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    return lines.map((line) => (JSON.parse(line) as { custom_role_name: string }).custom_role_name).sort();
+  }
+
+  it('is one of those below', () => {
+    const queries = [...page.matchAll(/^\|[^|]*\| `([^`]+)` *\|$/gm)].map(([, query = '']) => query);
+    assert.deepEqual(queries.sort(), Object.keys(FINDS).sort());
+  });
+
+  for (const [query, roles] of Object.entries(FINDS)) {
+    it(`finds what it says: ${query}`, async () => {
+      assert.deepEqual(await found(query), roles);
+    });
+  }
+});
