@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Simulate } from '../../dev/simulated-build-api/server.ts';
+import type { BuildApiCase } from '../support/build-api-case.ts';
 import { CREDENTIAL, inputFor, startTestStack, type TestStack } from './harness.ts';
 
-interface Case {
-  name: string;
-  simulate: Simulate;
-  /** `Error` of a failed build; none for one that ends COMPLETE. */
-  error?: string;
-  cause?: RegExp;
-  posts: number;
-  gets: number;
+interface Case extends BuildApiCase {
   build_id?: boolean;
 }
 

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { inputFor } from '../end-to-end/harness.ts';
+import type { BuildApiCase } from '../support/build-api-case.ts';
 import { startFaultStack, type FaultStack } from './fault-stack.ts';
 import { eventually } from './patience.ts';
 import { newReport, writeReport } from './report.ts';
@@ -13,22 +14,12 @@ import { hasTimer } from './truth.ts';
 const AWAY_MS = 4_000;
 const report = newReport('build-api');
 
-interface Case {
-  name: string;
-  simulate: Simulate;
-  /** `Error` of a failed build; none for one that ends COMPLETE. */
-  error?: string;
-  cause?: RegExp;
-  posts: number;
-  gets: number;
-}
-
 const get = (status: Fault) => ({ polls: 0, status: [status] }) satisfies Simulate;
 const post = (trigger: Fault) => ({ polls: 0, trigger: [trigger] }) satisfies Simulate;
 const refusedGet = { error: 'CustomNonRetryableError', posts: 1, gets: 1 };
 const refusedPost = { error: 'CustomNonRetryableError', posts: 1, gets: 0 };
 
-const CASES: readonly Case[] = [
+const CASES: readonly BuildApiCase[] = [
   ...[408, 425, 429, 500, 501, 502, 504, 599].map((status) => ({
     name: `get-${status}`,
     simulate: get({ status }),
