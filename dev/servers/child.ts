@@ -14,6 +14,8 @@ export interface ChildOptions {
   onOutput?: (chunk: string) => void;
   /** How long a clean stop may take. Default 5 s. */
   stopTimeoutMs?: number;
+  /** Whom it runs as, where we are root; by default ourselves. */
+  user?: { uid: number; gid: number };
 }
 
 /** A server of ours in a process of its own. */
@@ -45,6 +47,7 @@ export async function startChild(command: string, args: readonly string[], optio
   const child = spawn(command, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...options.user,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

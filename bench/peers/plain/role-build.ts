@@ -1,7 +1,7 @@
 /** What `roleBuild` is measured against: the same steps, each an ordinary activity, as Temporal's tutorials write it. */
 import { proxyActivities, sleep, workflowInfo } from '@temporalio/workflow';
-import type { RoleBuildActivities } from '../src/activities/types.ts';
-import { historyRequestOf, type RoleBuildInput } from '../src/domain/role-build-input.ts';
+import type { RoleBuildActivities } from '../../../src/activities/types.ts';
+import { historyRequestOf, type RoleBuildInput } from '../../../src/domain/role-build-input.ts';
 
 const activities = proxyActivities<RoleBuildActivities>({
   startToCloseTimeout: '65 seconds',

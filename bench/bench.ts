@@ -1,0 +1,108 @@
+/**
+ * `npm run bench [-- --quick] [-- NAME...]`: measures `roleBuild` side by side with its peers, on servers that it starts by
+ * itself. Writes results, plots and their page, unless only some figures were asked for.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import type { Figure, Result } from './figures/figure.ts';
+import { tableOf } from './report/table.ts';
+import { writeReport, type Report } from './report/report.ts';
+
+const BENCH = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const EXIT_BAD_USAGE = 2;
+
+const USAGE = `Usage: npm run bench [-- [--quick] [--write] [--no-build] [NAME...]]
+
+  --quick     fewer rounds and builds, shorter polls: under 3 minutes on 2 cores
+  --write     writes docs/benchmarks also where --quick or names were given
+  --no-build  measures the dist/ that is there
+`;
+
+const { values: options, positionals: names } = readArguments();
+installPeers();
+const { FIGURES } = await import('./figures/index.ts');
+const figures = choose(FIGURES);
+if (!options['no-build']) build();
+
+const begun = performance.now();
+const results: Record<string, Result> = {};
+for (const figure of figures) {
+  const from = performance.now();
+  results[figure.name] = await figure.measure({
+    quick: options.quick,
+    progress: (text) => process.stderr.write(`${figure.name}: ${text}\n`),
+  });
+  process.stderr.write(`${figure.name}: ${seconds(from)} s\n`);
+}
+const report: Report = {
+  at: new Date().toISOString(),
+  form: options.quick ? 'quick' : 'full',
+  seconds: seconds(begun),
+  machine: {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memory_gb: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+  },
+  figures: results,
+};
+process.stdout.write(`${tableOf(report, FIGURES)}\n`);
+const isWhole = !options.quick && names.length === 0;
+if (isWhole || options.write) await writeReport(report, FIGURES);
+// Runtimes of Temporal's SDK would keep it going.
+process.exit();
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+        'no-build': { type: 'boolean', default: false },
+      },
+    });
+  } catch (err) {
+    return refuse((err as Error).message);
+  }
+}
+
+function choose(all: readonly Figure[]): readonly Figure[] {
+  const unknown = names.filter((name) => !all.some((figure) => figure.name === name));
+  if (unknown.length > 0) {
+    return refuse(`no figure ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
+  }
+  if (names.length > 0) return all.filter(({ name }) => names.includes(name));
+  return all.filter(({ fullOnly }) => !options.quick || fullOnly !== true);
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n\n${USAGE}`);
+  process.exit(EXIT_BAD_USAGE);
+}
+
+/** The peers' packages are no part of the product's. */
+function installPeers(): void {
+  if (existsSync(`${BENCH}node_modules`)) return;
+  process.stderr.write('installing the packages of the peers, once\n');
+  run('npm', 'ci', '--prefix', BENCH, '--no-audit', '--no-fund');
+}
+
+function build(): void {
+  process.stderr.write('building dist/\n');
+  run(process.execPath, `${ROOT}scripts/build.ts`);
+}
+
+function run(command: string, ...args: string[]): void {
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2] });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`, { cause: error });
+}
+
+function seconds(from: number): number {
+  return Math.round((performance.now() - from) / 1000);
+}

@@ -1,0 +1,67 @@
+/** What the build API sees of builds whose polls are due in the same second, with and without `poll_spread_seconds`. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { startOnTemporal, startTemporal } from '../measure/contenders.ts';
+import { inputsFor, startSurroundings } from '../measure/surroundings.ts';
+import { untilTrue } from '../measure/until.ts';
+import type { RecordedRequest } from '../../dev/simulated-build-api/server.ts';
+import type { Figure, Row } from './figure.ts';
+
+/** How long the build API takes for an answer: what comes faster than it answers waits in its queue. */
+const ANSWER_MS = 500;
+const SPREADS = [0, 5] as const;
+const STARTS_PER_SECOND = 10;
+const GIVE_UP_MS = 600_000;
+
+export const herd: Figure = {
+  name: 'herd',
+  title: 'Thundering herd',
+  async measure({ quick, progress }) {
+    const builds = quick ? 150 : 1_000;
+    const leadSeconds = builds / STARTS_PER_SECOND + (quick ? 10 : 60);
+    const busiest: Row = { what: `polls in the busiest second, of ${builds} builds`, unit: 'polls', values: {} };
+    const queue: Row = { what: `polls in progress at once, of ${builds} builds`, unit: 'polls', values: {} };
+    const at = await startSurroundings();
+    const temporal = await startTemporal();
+    const contender = await startOnTemporal('roleBuild', temporal, at);
+    for (const spread of SPREADS) {
+      progress(`poll_spread_seconds ${spread}`);
+      at.buildApi.clearRequests();
+      const earlier = at.buildApi.builds().length;
+      const dueAt = Date.now() + leadSeconds * 1000;
+      for (let started = 0; started < builds; started += STARTS_PER_SECOND) {
+        // One machine can't start so many in one second: each lot is given the wait that ends with the others'.
+        const waitSeconds = Math.round((dueAt - Date.now()) / 1000);
+        await delay(Math.max(0, dueAt - waitSeconds * 1000 - Date.now()));
+        const options = { pollSpreadSeconds: spread, answerDelaysMs: [ANSWER_MS], undecidedPolls: 0 };
+        const lot = inputsFor(at, STARTS_PER_SECOND, { ...options, pollIntervalSeconds: waitSeconds });
+        await contender.start(lot);
+        await delay(Math.max(0, dueAt - (waitSeconds - 1) * 1000 - Date.now()));
+      }
+      const polls = () => at.buildApi.requests().filter(({ method, answered_at }) => method === 'GET' && answered_at);
+      await untilTrue('all builds have polled', () => polls().length >= builds, GIVE_UP_MS);
+      if (at.buildApi.builds().length - earlier !== builds) throw new Error('not every build was made');
+      const name = `spread ${spread} s`;
+      busiest.values[name] = [busiestSecond(polls())];
+      queue.values[name] = [mostAtOnce(polls())];
+    }
+    await contender.stop();
+    await temporal.kill();
+    await at.stop();
+    return {
+      rows: [busiest, queue],
+      notes: [
+        `The first polls of ${builds} builds fall due at the same moment; the build API takes ${ANSWER_MS} ms for each. Without a spread the worker's and the engine's own speed is all that spreads them.`,
+      ],
+    };
+  },
+};
+
+function busiestSecond(polls: readonly RecordedRequest[]): number {
+  return Math.max(...polls.map(({ at }) => polls.filter((other) => other.at >= at && other.at < at + 1000).length));
+}
+
+function mostAtOnce(polls: readonly RecordedRequest[]): number {
+  return Math.max(
+    ...polls.map(({ at }) => polls.filter((other) => other.at <= at && (other.answered_at ?? Infinity) > at).length),
+  );
+}

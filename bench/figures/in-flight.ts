@@ -1,0 +1,209 @@
+/**
+ * How many builds one machine holds while every poll stays on time, and what a poll costs meanwhile: one contender after
+ * the other, each on servers of its own, more and more builds until their polls are late.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  CONTENDERS,
+  startOnTemporal,
+  startOther,
+  startTemporal,
+  type Contender,
+  type ContenderName,
+} from '../measure/contenders.ts';
+import { cpuMsOf, residentMbOf } from '../measure/processes.ts';
+import { quantile } from '../measure/statistics.ts';
+import { inputsFor, latenesses, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
+import { untilTrue } from '../measure/until.ts';
+import type { Curve, Figure, Row } from './figure.ts';
+
+const LATENESS_LIMIT_MS = 2_000;
+/** Of the polls that are due in the window. */
+const POLLS_MADE_AT_LEAST = 0.8;
+
+interface Plan {
+  rounds: number;
+  pollIntervalSeconds: number;
+  levels: readonly number[];
+  startsPerSecond: number;
+  settleMs: number;
+  windowMs: number;
+  contenders: readonly ContenderName[];
+}
+
+/** Builds that poll every 2 s make as many polls a second as 30 times as many that poll every 60 s. */
+const QUICK: Plan = {
+  rounds: 1,
+  pollIntervalSeconds: 2,
+  levels: [40, 80, 120, 170, 240, 340, 480],
+  startsPerSecond: 16,
+  settleMs: 2_500,
+  windowMs: 4_500,
+  contenders: ['plain', 'roleBuild'],
+};
+const FULL: Plan = {
+  rounds: 2,
+  pollIntervalSeconds: 60,
+  levels: [10, 100, 500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000],
+  startsPerSecond: 10,
+  settleMs: 62_000,
+  windowMs: 60_000,
+  contenders: ['plain', 'roleBuild', 'dbos'],
+};
+
+interface Level {
+  builds: number;
+  onTime: boolean;
+  latenessP99Ms: number;
+  engineMsAPoll: number;
+  workerMsAPoll: number;
+  workerMb: number;
+}
+
+export const inFlight: Figure = {
+  name: 'in-flight',
+  title: 'Builds in flight',
+  async measure({ quick, progress }) {
+    const plan = quick ? QUICK : FULL;
+    const found = new Map<ContenderName, Level[][]>();
+    for (let round = 0; round < plan.rounds; round += 1) {
+      for (const name of round % 2 === 0 ? plan.contenders : plan.contenders.toReversed()) {
+        const levels = await climb(name, plan, (level) => {
+          const { builds, latenessP99Ms: late, onTime } = level;
+          progress(
+            `${CONTENDERS[name]}: ${builds} builds, p99 ${late.toFixed(0)} ms late${onTime ? '' : ': not held'}`,
+          );
+        });
+        found.set(name, [...(found.get(name) ?? []), levels]);
+      }
+    }
+    return {
+      rows: rowsOf(found),
+      curves: curvesOf(found),
+      notes: [
+        `Each build polls every ${plan.pollIntervalSeconds} s${quick ? ', so that N builds make as many polls a second as 30 N that poll every 60 s' : ''}; levels of ${plan.levels.join(', ')} builds, each watched for ${plan.windowMs / 1000} s. A level is held while the p99 of the polls' lateness is at most ${LATENESS_LIMIT_MS / 1000} s and at least ${POLLS_MADE_AT_LEAST * 100} % of the polls due are made.`,
+        'CPU a poll is taken at the highest level that every contender on Temporal held.',
+        `A contender that held the last level may hold more.`,
+      ],
+    };
+  },
+};
+
+async function climb(name: ContenderName, plan: Plan, tell: (level: Level) => void): Promise<Level[]> {
+  const at = await startSurroundings();
+  const temporal = name === 'roleBuild' || name === 'plain' ? await startTemporal() : undefined;
+  const contender =
+    temporal === undefined
+      ? await startOther(name as 'dbos' | 'states', at)
+      : await startOnTemporal(name as 'roleBuild' | 'plain', temporal, at);
+  const levels: Level[] = [];
+  let started = 0;
+  try {
+    for (const builds of plan.levels) {
+      await startEvenly(contender, at, builds - started, plan);
+      started = builds;
+      const level = await watch(contender, at, builds, plan);
+      levels.push(level);
+      tell(level);
+      if (!level.onTime) break;
+    }
+  } finally {
+    await contender.stop();
+    await temporal?.kill();
+    await at.stop();
+  }
+  return levels;
+}
+
+async function startEvenly(contender: Contender, at: Surroundings, count: number, plan: Plan): Promise<void> {
+  const begun = performance.now();
+  const starting: Promise<void>[] = [];
+  for (const [i, input] of inputsFor(at, count, plan).entries()) {
+    await delay(Math.max(0, begun + (i * 1000) / plan.startsPerSecond - performance.now()));
+    starting.push(contender.start([input]));
+  }
+  await Promise.all(starting);
+}
+
+async function watch(contender: Contender, at: Surroundings, builds: number, plan: Plan): Promise<Level> {
+  // None is asked to be on time before it is there.
+  await untilTrue(`${builds} builds are in flight`, () => at.buildApi.builds().length >= builds, 600_000);
+  await delay(plan.settleMs);
+  at.buildApi.clearRequests();
+  const [engineBefore, workerBefore] = [cpuMsOf(contender.enginePid), cpuMsOf(contender.worker.pid)];
+  // A build's first poll in the window only says when the next is due.
+  await delay(plan.windowMs + plan.pollIntervalSeconds * 1000);
+  const engineMs = cpuMsOf(contender.enginePid) - engineBefore;
+  const workerMs = cpuMsOf(contender.worker.pid) - workerBefore;
+  const polls = at.buildApi.requests().filter(({ method }) => method === 'GET').length;
+  const due = builds * (plan.windowMs / 1000 / plan.pollIntervalSeconds + 1);
+  const latenessP99Ms = quantile(latenesses(at.buildApi, plan.pollIntervalSeconds), 0.99);
+  return {
+    builds,
+    latenessP99Ms,
+    onTime: latenessP99Ms <= LATENESS_LIMIT_MS && polls >= due * POLLS_MADE_AT_LEAST,
+    engineMsAPoll: engineMs / polls,
+    workerMsAPoll: workerMs / polls,
+    workerMb: residentMbOf(contender.worker.pid),
+  };
+}
+
+type Found = ReadonlyMap<ContenderName, readonly Level[][]>;
+
+function rowsOf(found: Found): Row[] {
+  const held: Row = {
+    what: 'builds in flight, polls on time',
+    unit: 'builds',
+    values: {},
+    bar: { against: 'plain', is: 'at least', bar: 2, stretch: 4 },
+  };
+  const engine: Row = {
+    what: 'engine CPU a poll',
+    unit: 'ms',
+    values: {},
+    bar: { against: 'plain', is: 'at most', bar: 0.7, stretch: 0.5 },
+  };
+  const worker: Row = {
+    what: 'worker CPU a poll',
+    unit: 'ms',
+    values: {},
+    bar: { against: 'plain', is: 'at most', bar: 1, stretch: 0.6 },
+  };
+  const rounds = Math.max(...[...found.values()].map((each) => each.length));
+  for (let round = 0; round < rounds; round += 1) {
+    const common = Math.min(heldBy(found.get('plain')?.[round]), heldBy(found.get('roleBuild')?.[round]));
+    for (const [name, each] of found) {
+      const levels = each[round] ?? [];
+      (held.values[name] ??= []).push(heldBy(levels));
+      const level = levels.find(({ builds }) => builds === common);
+      (engine.values[name] ??= []).push(level?.engineMsAPoll ?? NaN);
+      (worker.values[name] ??= []).push(level?.workerMsAPoll ?? NaN);
+    }
+  }
+  return [held, engine, worker];
+}
+
+function heldBy(levels: readonly Level[] = []): number {
+  return Math.max(0, ...levels.filter(({ onTime }) => onTime).map(({ builds }) => builds));
+}
+
+function curvesOf(found: Found): Curve[] {
+  const curve = (name: string, title: string, y: string, of: (level: Level) => number): Curve => ({
+    name,
+    title,
+    x: 'builds in flight',
+    y,
+    lines: Object.fromEntries(
+      [...found].map(([contender, each]) => [
+        contender,
+        (each[0] ?? []).map((level): [number, number] => [level.builds, of(level)]),
+      ]),
+    ),
+  });
+  return [
+    curve('lateness', 'Lateness of polls, p99', 'ms', ({ latenessP99Ms }) => latenessP99Ms),
+    curve('engine-cpu', 'Engine CPU a poll', 'ms', ({ engineMsAPoll }) => engineMsAPoll),
+    curve('worker-cpu', 'Worker CPU a poll', 'ms', ({ workerMsAPoll }) => workerMsAPoll),
+    curve('worker-memory', 'Memory of the worker', 'MiB', ({ workerMb }) => workerMb),
+  ];
+}

@@ -1,0 +1,12 @@
+/** Every figure, in the order in which they are measured and shown. */
+import { events } from './events.ts';
+import type { Figure } from './figure.ts';
+import { herd } from './herd.ts';
+import { inFlight } from './in-flight.ts';
+import { longBuild } from './long-build.ts';
+import { memory } from './memory.ts';
+import { ready } from './ready.ts';
+import { recovery } from './recovery.ts';
+import { throughput } from './throughput.ts';
+
+export const FIGURES: readonly Figure[] = [events, throughput, inFlight, memory, ready, recovery, longBuild, herd];

@@ -1,0 +1,66 @@
+/** What a build that waits for its next poll takes of a worker's memory: all contenders at once, since no time is measured. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { CONTENDERS, startOnTemporal, startOther, startTemporal } from '../measure/contenders.ts';
+import { residentMbOf } from '../measure/processes.ts';
+import { slope } from '../measure/statistics.ts';
+import { inputsFor, startSurroundings } from '../measure/surroundings.ts';
+import { untilTrue } from '../measure/until.ts';
+import type { Figure, Row } from './figure.ts';
+
+/** None polls while it is measured. */
+const POLL_INTERVAL_SECONDS = 3_600;
+const SETTLE_MS = 2_000;
+const GIVE_UP_MS = 600_000;
+
+export const memory: Figure = {
+  name: 'memory',
+  title: 'Memory of a worker',
+  async measure({ quick, progress }) {
+    const [rounds, step, steps] = quick ? [1, 50, 4] : [3, 250, 4];
+    const row: Row = {
+      what: 'worker memory a build in flight',
+      unit: 'MiB',
+      values: {},
+      bar: { against: 'plain', is: 'at most', bar: 0.9, stretch: 0.5 },
+    };
+    for (let round = 0; round < rounds; round += 1) {
+      const at = await startSurroundings();
+      const temporal = await startTemporal();
+      const contenders = [
+        await startOnTemporal('roleBuild', temporal, at),
+        await startOnTemporal('plain', temporal, at),
+        ...(quick ? [] : [await startOther('dbos', at), await startOther('states', at)]),
+      ];
+      const points = new Map(contenders.map((contender) => [contender, [] as [number, number][]]));
+      let started = 0;
+      for (let i = 1; i <= steps; i += 1) {
+        progress(`round ${round + 1} of ${rounds}: ${i * step} builds each`);
+        await Promise.all(
+          contenders.map((contender) =>
+            contender.start(inputsFor(at, step, { pollIntervalSeconds: POLL_INTERVAL_SECONDS })),
+          ),
+        );
+        started += step * contenders.length;
+        await untilTrue('all builds are in flight', () => at.buildApi.builds().length >= started, GIVE_UP_MS);
+        await delay(SETTLE_MS);
+        // The first lot warms up: code is compiled, pools are filled.
+        if (i === 1) continue;
+        for (const [contender, all] of points) all.push([i * step, residentMbOf(contender.worker.pid)]);
+      }
+      for (const [{ name }, all] of points) (row.values[name] ??= []).push(slope(all));
+      await Promise.all(contenders.map((contender) => contender.stop()));
+      await temporal.kill();
+      await at.stop();
+    }
+    return {
+      rows: [row],
+      notes: [
+        `Resident memory as ${step * steps} builds are started in lots of ${step} and wait: the slope from the first lot on, in a worker that is new each round (${Object.keys(
+          row.values,
+        )
+          .map((name) => CONTENDERS[name as keyof typeof CONTENDERS])
+          .join(', ')}, all at once).`,
+      ],
+    };
+  },
+};

@@ -1,0 +1,92 @@
+/** How many short builds a second each contender brings to their end, and what CPU one costs. */
+import {
+  CONTENDERS,
+  startOnTemporal,
+  startOther,
+  startTemporal,
+  type Contender,
+  type ContenderName,
+} from '../measure/contenders.ts';
+import { cpuMsOf } from '../measure/processes.ts';
+import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
+import { untilTrue } from '../measure/until.ts';
+import type { Figure, Row } from './figure.ts';
+
+const POLL_INTERVAL_SECONDS = 1;
+const UNDECIDED_POLLS = 1;
+/** So many times as many builds for who is so much faster, lest the builds' own waits are what is measured. */
+const TIMES_AS_MANY = { roleBuild: 1, plain: 1, dbos: 4, states: 8 } as const satisfies Record<ContenderName, number>;
+/** The last writes of a build. */
+const UPDATES_A_BUILD = 2;
+const GIVE_UP_MS = 300_000;
+
+interface Batch {
+  perSecond: number;
+  engineMs: number;
+  workerMs: number;
+}
+
+export const throughput: Figure = {
+  name: 'throughput',
+  title: 'Short builds',
+  async measure({ quick, progress }) {
+    const [rounds, builds] = quick ? [2, 40] : [5, 200];
+    const at = await startSurroundings();
+    const temporal = await startTemporal();
+    const contenders = [
+      await startOnTemporal('roleBuild', temporal, at),
+      await startOnTemporal('plain', temporal, at),
+      await startOther('dbos', at),
+      await startOther('states', at),
+    ];
+    const perSecond: Row = {
+      what: 'short builds a second',
+      unit: 'builds/s',
+      values: {},
+      bar: { against: 'plain', is: 'at least', bar: 1, stretch: 1.3 },
+    };
+    const engine: Row = { what: 'engine CPU a short build', unit: 'ms', values: {} };
+    const worker: Row = { what: 'worker CPU a short build', unit: 'ms', values: {} };
+    for (const contender of contenders) await runBatch(contender, at, Math.ceil(builds / 4));
+    for (let round = 0; round < rounds; round += 1) {
+      // Back and forth, so that a drift of the machine does not favour one.
+      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+        progress(`round ${round + 1} of ${rounds}: ${CONTENDERS[contender.name]}`);
+        const batch = await runBatch(contender, at, builds * TIMES_AS_MANY[contender.name]);
+        (perSecond.values[contender.name] ??= []).push(batch.perSecond);
+        (worker.values[contender.name] ??= []).push(batch.workerMs);
+        if (contender.enginePid !== undefined) (engine.values[contender.name] ??= []).push(batch.engineMs);
+      }
+    }
+    await Promise.all(contenders.map((contender) => contender.stop()));
+    await temporal.kill();
+    await at.stop();
+    return {
+      rows: [perSecond, engine, worker],
+      notes: [
+        `${builds} builds of ${UNDECIDED_POLLS + 1} polls, ${POLL_INTERVAL_SECONDS} s apart (${TIMES_AS_MANY.dbos} times as many for DBOS, ${TIMES_AS_MANY.states} times for the interpreter), given to the engine as fast as it takes them; from the first start to the last record's last write.`,
+      ],
+    };
+  },
+};
+
+async function runBatch(contender: Contender, at: Surroundings, builds: number): Promise<Batch> {
+  const inputs = inputsFor(at, builds, {
+    pollIntervalSeconds: POLL_INTERVAL_SECONDS,
+    undecidedPolls: UNDECIDED_POLLS,
+  });
+  const updates = () => at.dynamoDbCalls.get('UpdateItem') ?? 0;
+  const due = updates() + builds * UPDATES_A_BUILD;
+  const [engineBefore, workerBefore, begun] = [
+    cpuMsOf(contender.enginePid),
+    cpuMsOf(contender.worker.pid),
+    performance.now(),
+  ];
+  await contender.start(inputs);
+  await untilTrue(`${builds} builds of ${contender.name} ended`, () => updates() >= due, GIVE_UP_MS);
+  return {
+    perSecond: (builds * 1000) / (performance.now() - begun),
+    engineMs: (cpuMsOf(contender.enginePid) - engineBefore) / builds,
+    workerMs: (cpuMsOf(contender.worker.pid) - workerBefore) / builds,
+  };
+}

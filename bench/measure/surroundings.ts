@@ -1,0 +1,113 @@
+/** What every contender works with: DynamoDB with both tables, the simulated build API, both in this process. */
+import diagnostics from 'node:diagnostics_channel';
+import type http from 'node:http';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { startDynamoDb } from '../../dev/servers/dynamodb.ts';
+import { createSimulatedBuildApi, type SimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
+import { createTables } from '../../src/records/create-tables.ts';
+import { openRecordTables } from '../../src/records/dynamodb.ts';
+import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+
+export interface Surroundings {
+  buildApi: SimulatedBuildApi;
+  buildApiUrl: string;
+  /** What a worker needs to know of them. */
+  settings: Record<string, string>;
+  /** Calls of DynamoDB that were answered with success, by operation. */
+  dynamoDbCalls: Map<string, number>;
+  stop(): Promise<void>;
+}
+
+export async function startSurroundings(): Promise<Surroundings> {
+  const dynamoDb = await startDynamoDb({ kind: 'dynalite' });
+  const buildApi = createSimulatedBuildApi();
+  const buildApiUrl = await buildApi.listen(0, '127.0.0.1');
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  const client = new DynamoDBClient({ endpoint: dynamoDb.endpoint, region: 'us-east-1', credentials });
+  await createTables(client, {
+    ...openRecordTables({ statusTable: STATUS_TABLE_NAME, historyTable: HISTORY_TABLE_NAME }),
+  });
+  client.destroy();
+
+  const dynamoDbCalls = new Map<string, number>();
+  const count = (message: unknown) => {
+    const { request, response } = message as { request: http.IncomingMessage; response: http.ServerResponse };
+    const target = request.headers['x-amz-target'];
+    if (typeof target !== 'string' || response.statusCode !== 200) return;
+    const operation = target.slice(target.indexOf('.') + 1);
+    dynamoDbCalls.set(operation, (dynamoDbCalls.get(operation) ?? 0) + 1);
+  };
+  // Both servers run in this process, so that Node.js tells of their answers; the build API has no such header.
+  diagnostics.subscribe('http.server.response.finish', count);
+  return {
+    buildApi,
+    buildApiUrl,
+    settings: {
+      AWS_REGION: 'us-east-1',
+      AWS_ENDPOINT_URL_DYNAMODB: dynamoDb.endpoint,
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+      API_ALB_FQDN: 'https://alb.example.com',
+      BUILD_API_ALLOWED_ORIGINS: buildApiUrl,
+    },
+    dynamoDbCalls,
+    stop: async () => {
+      diagnostics.unsubscribe('http.server.response.finish', count);
+      await buildApi.close();
+      await dynamoDb.stop();
+    },
+  };
+}
+
+export interface BuildOptions {
+  pollIntervalSeconds: number;
+  pollSpreadSeconds?: number;
+  /** How many polls find it undecided; by default it is never decided. */
+  undecidedPolls?: number;
+  /** How long the build API takes for each of the first polls. */
+  answerDelaysMs?: number[];
+}
+
+let named = 0;
+
+/** Inputs for builds of which no other of this process has the name. */
+export function inputsFor(at: Surroundings, count: number, options: BuildOptions): RoleBuildInput[] {
+  const { undecidedPolls: polls, answerDelaysMs } = options;
+  return Array.from({ length: count }, () => {
+    const name = `bench-${(named += 1)}`;
+    return {
+      build_body: {
+        account_id: '123456789012',
+        build_type: 'iam_role',
+        action: 'create',
+        custom_role_name: name,
+        dry_run: false,
+        simulate: {
+          ...(polls === undefined ? { outcome: 'NEVER' } : { polls }),
+          ...(answerDelaysMs === undefined ? {} : { status: answerDelaysMs.map((delay_ms) => ({ delay_ms })) }),
+        },
+      },
+      ddb_composite_sort_key: `iam_role#${name}`,
+      correlation_id: name,
+      trace_header: 'Root=1-67891233-abcdef012345678912345678',
+      url: at.buildApiUrl,
+      encrypted_jwt: 'example-ciphertext-not-a-credential',
+      poll_interval_seconds: options.pollIntervalSeconds,
+      ...(options.pollSpreadSeconds === undefined ? {} : { poll_spread_seconds: options.pollSpreadSeconds }),
+    };
+  });
+}
+
+/** Of each poll after a build's first: how much later than its interval after the one before, in milliseconds. */
+export function latenesses(api: SimulatedBuildApi, pollIntervalSeconds: number): number[] {
+  const lastAnsweredAt = new Map<string, number>();
+  const found: number[] = [];
+  for (const { method, path, at, answered_at: answeredAt } of api.requests()) {
+    if (method !== 'GET') continue;
+    const last = lastAnsweredAt.get(path);
+    if (last !== undefined) found.push(at - last - pollIntervalSeconds * 1000);
+    if (answeredAt !== null) lastAnsweredAt.set(path, answeredAt);
+  }
+  return found;
+}

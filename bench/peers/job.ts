@@ -1,0 +1,53 @@
+/**
+ * The steps of the job without Temporal, for the peers that are no Temporal programs: the same requests to the same build
+ * API and the same conditional writes as the activities make.
+ */
+import { BuildApi, BuildApiError } from '../../src/build-api/client.ts';
+import { AllowedOrigins } from '../../src/build-api/origins.ts';
+import { readSettings, WORKER_SETTINGS } from '../../src/config.ts';
+import type { BuildStatusAnswer } from '../../src/domain/build-status.ts';
+import type { Job } from '../../src/domain/identity.ts';
+import { historyRequestOf, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { openRecordTables } from '../../src/records/dynamodb.ts';
+import { endHistoryRecord, putHistoryRecord } from '../../src/records/history-table.ts';
+import { endStatusRecord, putStatusRecord } from '../../src/records/status-table.ts';
+
+/** The original's retries: three attempts, 3 s and 6 s apart. */
+export const RETRY = { attempts: 3, firstSeconds: 3, backoffRate: 2 } as const;
+
+/** Whether an attempt is worth another. */
+export function isRetryable(err: unknown): boolean {
+  return !(err instanceof BuildApiError) || err.retryable;
+}
+
+const settings = readSettings(process.env, WORKER_SETTINGS);
+const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
+const buildApi = new BuildApi({
+  albFqdn: settings.API_ALB_FQDN,
+  allowedOrigins: new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS),
+  timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
+});
+
+export function upsertRequestRecord(input: RoleBuildInput, job: Job): Promise<boolean> {
+  return putStatusRecord(tables, input, job);
+}
+
+export function insertRequestHistory(input: RoleBuildInput, job: Job): Promise<boolean> {
+  return putHistoryRecord(tables, historyRequestOf(input), job);
+}
+
+export function triggerBuild(input: RoleBuildInput): Promise<{ build_id: string }> {
+  return buildApi.triggerBuild(input, input.build_body);
+}
+
+export function getBuildStatus(input: RoleBuildInput, buildId: string): Promise<BuildStatusAnswer> {
+  return buildApi.getBuildStatus(input, buildId, new AbortController().signal);
+}
+
+export function updateSuccessfulRecord(input: RoleBuildInput, job: Job, build_id: string): Promise<boolean> {
+  return endStatusRecord(tables, historyRequestOf(input), job, { status: 'COMPLETE', build_id });
+}
+
+export function updateSuccessfulHistory(input: RoleBuildInput, job: Job, build_id: string): Promise<boolean> {
+  return endHistoryRecord(tables, historyRequestOf(input), job, { status: 'COMPLETE', build_id }, true);
+}

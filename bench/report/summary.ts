@@ -1,0 +1,62 @@
+/** What of a row is shown, on a terminal and on the page. */
+import { CONTENDERS } from '../measure/contenders.ts';
+import { ratios, spreadOf, type Spread } from '../measure/statistics.ts';
+import type { Row } from '../figures/figure.ts';
+
+/** Whose values are set against the others'. */
+const OURS = 'roleBuild';
+
+export function nameOf(contender: string): string {
+  return (CONTENDERS as Record<string, string>)[contender] ?? contender;
+}
+
+/** A value and, of several rounds, the least and the most: `8.2 (7.9–8.4)`. */
+export function shown(values: readonly number[] | undefined): string {
+  if (values === undefined) return '';
+  const known = values.filter((value) => !Number.isNaN(value));
+  if (known.length === 0) return '–';
+  const { median, least, most } = spreadOf(known);
+  return known.length === 1 || least === most ? digits(median) : `${digits(median)} (${digits(least)}–${digits(most)})`;
+}
+
+/** Three digits that count, no more than a measurement is good for. */
+function digits(value: number): string {
+  if (Number.isInteger(value) || Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
+  return String(Number(value.toPrecision(3)));
+}
+
+/** The first of the row is what is measured; with a bar it is set against the bar's peer, else against each other one. */
+export function ratioOf(row: Row, peer: string): Spread | undefined {
+  const [first = OURS] = Object.keys(row.values);
+  const ours = row.values[OURS] ?? row.values[first];
+  const theirs = row.values[peer];
+  if (ours === undefined || theirs === undefined || theirs === ours) return undefined;
+  const known = ratios(ours, theirs).filter((ratio) => Number.isFinite(ratio));
+  return known.length === 0 ? undefined : spreadOf(known);
+}
+
+/** Each ratio in words: `0.62 (0.6–0.65) of plain Temporal`. */
+export function ratiosOf(row: Row): string {
+  return Object.keys(row.values)
+    .flatMap((peer) => {
+      const ratio = ratioOf(row, peer);
+      return ratio === undefined ? [] : [`${shown([ratio.median, ratio.least, ratio.most])} × ${nameOf(peer)}`];
+    })
+    .join(', ');
+}
+
+/** The bar and whether it is held; empty where there is none. */
+export function verdictOf(row: Row): string {
+  if (row.atMost !== undefined) {
+    const value = spreadOf(row.values[OURS] ?? []).most;
+    return `at most ${digits(row.atMost)}: ${value <= row.atMost ? 'held' : 'not held'}`;
+  }
+  if (row.bar === undefined) return '';
+  const { against, is, bar, stretch } = row.bar;
+  const ratio = ratioOf(row, against)?.median;
+  const wanted = `${is} ${bar}`;
+  if (ratio === undefined) return wanted;
+  const holds = (limit: number) => (is === 'at most' ? ratio <= limit : ratio >= limit);
+  const stretched = stretch !== undefined && holds(stretch) ? `, and the stretch of ${stretch}` : '';
+  return `${wanted}: ${holds(bar) ? `held${stretched}` : 'not held'}`;
+}
