@@ -7,6 +7,8 @@ import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { failureConverterPath } from '../src/encryption/data-converter.ts';
+import { preloadedModules, workflowsPath } from '../src/workflow-code.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -16,9 +18,9 @@ compile();
 pointDeclarationsAtJavaScript();
 // npm does so only for those who install the package; an image runs the file as it lies.
 chmodSync(join(dist, 'client.js'), 0o755);
-await bundleWorkflow('workflow-bundle.js');
+await bundleWorkflow('workflow-bundle.js', false);
 // Another, since the converter of failures that a worker with encryption needs goes into the bundle.
-await bundleWorkflow('workflow-bundle.encrypting.js', join(root, 'src', 'encryption', 'failure-converter.ts'));
+await bundleWorkflow('workflow-bundle.encrypting.js', true);
 
 function compile(): void {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -40,11 +42,12 @@ function pointDeclarationsAtJavaScript(): void {
 }
 
 /** With its source map inline (two thirds of it), which is what turns a workflow's stack traces into TypeScript's lines. */
-async function bundleWorkflow(name: string, failureConverterPath?: string): Promise<void> {
+async function bundleWorkflow(name: string, isEncrypting: boolean): Promise<void> {
   const { code } = await bundleWorkflowCode({
-    workflowsPath: join(root, 'src', 'workflows', 'index.ts'),
+    workflowsPath,
+    preloadModules: preloadedModules(isEncrypting),
     logger: new DefaultLogger('WARN'),
-    ...(failureConverterPath === undefined ? {} : { failureConverterPath }),
+    ...(isEncrypting ? { failureConverterPath } : {}),
   });
   writeFileSync(join(dist, name), code);
 }

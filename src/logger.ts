@@ -61,14 +61,15 @@ export class TemporalPinoLogger implements TemporalLogger {
   }
 
   log(level: TemporalLogLevel, message: string, meta?: LogMetadata): void {
+    const pinoLevel = PINO_LEVELS[level];
+    // First, since the SDK has much to say of each task at levels that nobody asked for.
+    if (!this.#logger.isLevelEnabled(pinoLevel)) return;
     const {
       error,
       timestampNanos: _,
       ...fields
     } = (meta ?? {}) as LogMetadata & { error?: unknown; timestampNanos?: bigint };
     for (const name of NOT_FOR_A_LOG) delete fields[name];
-    const pinoLevel = PINO_LEVELS[level];
-    if (!this.#logger.isLevelEnabled(pinoLevel)) return;
     const shown = withoutPayloads(fields);
     this.#logger[pinoLevel](error === undefined ? shown : { ...shown, err: error }, message);
   }

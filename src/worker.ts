@@ -12,6 +12,7 @@ import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
 import { createLogger, TemporalPinoLogger } from './logger.ts';
 import { openRecordTables } from './records/dynamodb.ts';
 import { onStopSignal } from './signals.ts';
+import { preloadedModules, workflowsPath } from './workflow-code.ts';
 
 const EXIT_BAD_SETTINGS = 2;
 
@@ -100,11 +101,13 @@ async function run(): Promise<void> {
  * The bundle that `npm run build` puts beside this file; from a checkout, the sources. A bundle holds the converter of
  * the failures that a workflow ends with, so encryption has one of its own.
  */
-function workflowSource(isEncrypting: boolean): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+function workflowSource(
+  isEncrypting: boolean,
+): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'> {
   const bundle = isEncrypting ? './workflow-bundle.encrypting.js' : './workflow-bundle.js';
   const codePath = fileURLToPath(new URL(bundle, import.meta.url));
   if (existsSync(codePath)) return { workflowBundle: { codePath } };
-  return { workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) };
+  return { workflowsPath, bundlerOptions: { preloadModules: preloadedModules(isEncrypting) } };
 }
 
 function readSettingsOrExit() {

@@ -35,8 +35,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'config.ts': ['contract.ts', 'records/names.ts', 'encryption/settings.ts', 'codec-server/settings.ts'],
   'logger.ts': ['config.ts'],
   'signals.ts': [],
+  'workflow-code.ts': ['encryption/data-converter.ts'],
   // They wire everything together.
-  'worker.ts': ['activities/', 'build-api/', 'config.ts', 'encryption/', 'logger.ts', 'records/', 'signals.ts'],
+  'worker.ts': [
+    'activities/',
+    'build-api/',
+    'config.ts',
+    'encryption/',
+    'logger.ts',
+    'records/',
+    'signals.ts',
+    'workflow-code.ts',
+  ],
   'codec-server.ts': ['codec-server/', 'config.ts', 'encryption/', 'logger.ts', 'signals.ts'],
   'client.ts': ['cli/', 'signals.ts'],
 };
@@ -209,6 +219,23 @@ describe('imports in src', () => {
         (!files.has(one) && one !== '@temporalio/workflow' && one !== '@temporalio/common'),
     );
     assert.deepEqual(wrong, []);
+  });
+
+  test('of workflow code keep nothing at module level, since a worker loads the modules once for all its builds', () => {
+    const state = /^(?:export )?(?:(?:let|var) |const \w+(?:: [^=]+)? = (?:new |\[))/m;
+    const loaded = [...loadedWith('workflows/index.ts')];
+    assert.deepEqual(
+      loaded.filter((one) => state.test(files.get(one)?.code ?? '')),
+      [],
+    );
+    for (const line of [
+      'let a;',
+      'export var b = 1;',
+      'const c = new Map<string, number>();',
+      'const d: string[] = [];',
+    ]) {
+      assert.match(line, state);
+    }
   });
 
   test('of packages are declared: as a dependency where they are loaded, at all where only their types are used', () => {

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import proto from '@temporalio/proto';
+import { KeptMessages } from './kept-messages.ts';
 import type { EncryptionContext, KeyRing } from './key-ring.ts';
 import { isEncrypting, type EncryptionSettings } from './settings.ts';
 import { PayloadUnreadableError } from './unreadable.ts';
@@ -25,6 +26,7 @@ const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 export class EncryptionCodec implements PayloadCodec {
   readonly #settings: EncryptionSettings;
   readonly #namespace: string;
+  readonly #kept = new KeptMessages();
   #keyRing: Promise<KeyRing> | undefined;
 
   /** @param namespace of payloads that the SDK says nothing of; see docs/encryption.md */
@@ -48,7 +50,9 @@ export class EncryptionCodec implements PayloadCodec {
     return Promise.all(
       payloads.map(async (payload) => ({
         metadata: { [ENCODING]: Buffer.from(ENCRYPTED), [KEY_ID]: Buffer.from(keyRing.encryptsWith) },
-        data: await keyRing.encrypt(PayloadMessage.encode(payload).finish(), bound),
+        data: await this.#kept.of(purposeOf('encrypt', bound), PayloadMessage.encode(payload).finish(), (plaintext) =>
+          keyRing.encrypt(plaintext, bound),
+        ),
       })),
     );
   }
@@ -66,11 +70,17 @@ export class EncryptionCodec implements PayloadCodec {
     const keyId = Buffer.from(payload.metadata?.[KEY_ID] ?? '').toString();
     if (!isEncrypting(this.#settings)) throw this.#whyNot(keyId);
     const keyRing = await this.#open();
-    const { plaintext, context: found } = await keyRing
-      .decrypt(payload.data ?? new Uint8Array())
-      .catch((err: unknown) => Promise.reject(this.#whyNot(keyId, err)));
-    refuseElsewhere(found, this.#contextOf(context));
-    return PayloadMessage.decode(plaintext);
+    const here = this.#contextOf(context);
+    const decrypt = async (ciphertext: Uint8Array) => {
+      const { plaintext, context: found } = await keyRing
+        .decrypt(ciphertext)
+        .catch((err: unknown) => Promise.reject(this.#whyNot(keyId, err)));
+      refuseElsewhere(found, here);
+      return plaintext;
+    };
+    return PayloadMessage.decode(
+      await this.#kept.of(purposeOf('decrypt', here), payload.data ?? new Uint8Array(), decrypt),
+    );
   }
 
   /** Where the SDK says nothing of the workflow, the namespace alone is bound. */
@@ -101,6 +111,11 @@ export class EncryptionCodec implements PayloadCodec {
       : 'the key of that name is another one, or the payload was changed';
     return new PayloadUnreadableError(`the payload can't be decrypted with the key ${named}: ${why}`, { cause });
   }
+}
+
+/** A message means nothing in another context than its own. */
+function purposeOf(what: 'encrypt' | 'decrypt', context: EncryptionContext): string {
+  return `${what} ${JSON.stringify([context[NAMESPACE], context[WORKFLOW]])}`;
 }
 
 export function isEncrypted({ metadata }: Payload): boolean {

@@ -15,6 +15,7 @@ import {
   RawAesWrappingSuiteIdentifier,
   type KeyringNode,
 } from '@aws-crypto/client-node';
+import { MAX_AGE_MS } from './kept-messages.ts';
 import type { EncryptionSettings, LocalKey } from './settings.ts';
 
 /** What a payload belongs to. Stands in the clear in what is encrypted, and can't be changed there. */
@@ -38,11 +39,6 @@ const SUITE = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COM
 /** Says in a message that its data key was wrapped by a key of the local ring. */
 const LOCAL_KEYS = 'iam-orchestrator';
 
-/**
- * How long a data key is used again. Long enough that a build that polls every 60 s asks KMS once in five polls; short
- * enough that a KMS key that was disabled, or a grant that was revoked, is of no use any more after five minutes.
- */
-const DATA_KEY_MAX_AGE_MS = 5 * 60_000;
 /** A build makes about 30 payloads; a data key that has encrypted so many belongs to one that polls every second. */
 const DATA_KEY_MAX_MESSAGES = 1_000;
 /** Data keys in memory. A build has up to three in a worker: its caller's, this worker's, another worker's. */
@@ -93,7 +89,8 @@ function cachedIn(cache: ReturnType<typeof getLocalCryptographicMaterialsCache>)
     new NodeCachingMaterialsManager({
       backingMaterials,
       cache,
-      maxAge: DATA_KEY_MAX_AGE_MS,
+      // A build that polls every 60 s so asks KMS once in five polls.
+      maxAge: MAX_AGE_MS,
       maxMessagesEncrypted: DATA_KEY_MAX_MESSAGES,
     });
 }

@@ -27,11 +27,15 @@ export const trigger = {
   summary: 'POST /build',
 } satisfies ActivityOptions;
 
-/** A local activity: a poll then leaves 6 history events in place of 11. */
+/**
+ * A local activity: a poll then leaves 6 history events in place of 11. All polls have the same summary, which is then
+ * encrypted once; how many there were stands in the current details.
+ */
 export const poll = {
   startToCloseTimeout: BUILD_API_START_TO_CLOSE,
   retry,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  summary: 'GET /build/{build_id}',
 } satisfies LocalActivityOptions;
 
 /**

@@ -4,7 +4,7 @@ import type { Job } from '../domain/identity.ts';
 import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { LAST_WRITE_WAIT, LATE_PUT_MS, recordWrite } from './activity-options.ts';
 import { code, showStep } from './details.ts';
-import { continueAsNewIfSuggested } from './long-build.ts';
+import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
 import type { Ending, Progress } from './progress.ts';
 
 const complete = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'COMPLETE' });
@@ -84,7 +84,7 @@ async function untilRight(input: RoleBuildInput, progress: Progress, { state, wr
     }
     await sleep(waitMs, { summary: `${state}: wait to try again` });
     progress.last_write_wait_ms = waitMs;
-    await continueAsNewIfSuggested(input, progress);
+    if (isContinueAsNewDue()) await goOnAsNew(input, progress);
   }
 }
 

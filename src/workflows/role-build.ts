@@ -22,7 +22,7 @@ import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
-import { continueAsNewIfSuggested } from './long-build.ts';
+import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
@@ -123,15 +123,12 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
 
     const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;
     for (;;) {
-      await continueAsNewIfSuggested(input, progress);
+      if (isContinueAsNewDue()) await goOnAsNew(input, progress);
       await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 ? pollSpreadMs(input) : 0));
 
       throwIfOver();
       showStep(progress, 'GetBuildStatus');
-      const answer = await getBuildStatus.executeWithOptions({ ...poll, summary: `poll ${progress.polls + 1}` }, [
-        target,
-        progress.build_id,
-      ]);
+      const answer = await getBuildStatus(target, progress.build_id);
       progress.polls += 1;
       progress.last_status = answer.build_status ?? '(none)';
 

@@ -5,9 +5,9 @@ import { showStep } from './details.ts';
 import type { Progress } from './progress.ts';
 
 /** The original's Wait state: a durable timer, before the first poll too. */
-export async function waitForBuildStatus(progress: Progress, waitMs: number): Promise<void> {
+export function waitForBuildStatus(progress: Progress, waitMs: number): Promise<void> {
   showStep(progress, WAIT_SUMMARY, `next poll at ${new Date(Date.now() + waitMs).toISOString()}`);
-  await sleep(waitMs, { summary: WAIT_SUMMARY });
+  return sleep(waitMs, { summary: WAIT_SUMMARY });
 }
 
 /** How much longer this build waits before its first poll, so that builds started together don't poll together. */

@@ -40,7 +40,7 @@ describe('a build in the Temporal Web UI', () => {
     ]) {
       await ui.page.getByText(name).first().waitFor();
     }
-    await ui.page.getByText('poll 2').first().waitFor();
+    await ui.page.getByText('GET /build/{build_id}').first().waitFor();
   });
 
   it('shows the cause of a failed build', async () => {

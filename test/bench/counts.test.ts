@@ -1,0 +1,99 @@
+/**
+ * What a build costs, where that is a count and so the same on every machine. A change that makes one of these larger makes
+ * every build dearer; one that makes it smaller is welcome, and changes it here.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { startTemporal, startWorker } from '../../bench/measure/contenders.ts';
+import { inputsFor, startSurroundings, type Surroundings } from '../../bench/measure/surroundings.ts';
+import type { Child } from '../../dev/servers/child.ts';
+import type { TemporalServer } from '../../dev/servers/temporal-server.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { startRoleBuild } from '../../src/start-role-build.ts';
+import { preloadedModules, workflowsPath } from '../../src/workflow-code.ts';
+
+describe('a build of 2 polls, by the real worker', () => {
+  let at: Surroundings;
+  let temporal: TemporalServer;
+  let worker: Child;
+  let client: Client;
+
+  before(async () => {
+    at = await startSurroundings();
+    temporal = await startTemporal();
+    worker = await startWorker('../../src/worker.ts', { ...at.settings, TEMPORAL_ADDRESS: temporal.address });
+    client = new Client({ connection: await Connection.connect({ address: temporal.address }) });
+  });
+  after(async () => {
+    await client.connection.close();
+    await worker.kill();
+    await temporal.kill();
+    await at.stop();
+  });
+
+  it('has 49 events, 8 workflow tasks, 2 timers and 3 requests to the build API, and makes 4 writes and no read', async () => {
+    const [input] = inputsFor(at, 1, { pollIntervalSeconds: 1, undecidedPolls: 1 }) as [RoleBuildInput];
+    at.dynamoDbCalls.clear();
+    const { workflow_id: workflowId } = await startRoleBuild(client, input);
+    const handle = client.workflow.getHandle(workflowId);
+    await handle.result();
+    const { events = [] } = await handle.fetchHistory();
+    const count = (name: string) => (events ?? []).filter((event) => event[name as keyof typeof event] != null).length;
+    assert.deepEqual(
+      {
+        events: events?.length,
+        workflowTasks: count('workflowTaskCompletedEventAttributes'),
+        activities: count('activityTaskScheduledEventAttributes'),
+        timers: count('timerStartedEventAttributes'),
+        searchAttributes: count('upsertWorkflowSearchAttributesEventAttributes'),
+        dynamoDb: Object.fromEntries(at.dynamoDbCalls),
+        buildApi: at.buildApi.requests().map(({ method }) => method),
+      },
+      {
+        events: 49,
+        workflowTasks: 8,
+        activities: 5,
+        timers: 2,
+        searchAttributes: 2,
+        dynamoDb: { PutItem: 2, UpdateItem: 2 },
+        buildApi: ['POST', 'GET', 'GET'],
+      },
+    );
+  });
+});
+
+describe('what is loaded', () => {
+  it('for --help is 14 modules of ours, and commander', async () => {
+    const program = fileURLToPath(new URL('../../src/client.ts', import.meta.url));
+    const printLoaded = `data:text/javascript,${encodeURIComponent(`
+      import { registerHooks } from 'node:module';
+      const urls = [];
+      registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) });
+      process.on('exit', () => process.stderr.write(JSON.stringify(urls)));
+    `)}`;
+    const { stderr } = await promisify(execFile)(process.execPath, ['--import', printLoaded, program, '--help']);
+    const loaded = JSON.parse(stderr) as string[];
+    const packages = loaded.flatMap((url) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
+    assert.deepEqual([...new Set(packages)], ['commander']);
+    assert.equal(loaded.filter((url) => url.includes('/src/')).length, 14, loaded.join('\n'));
+  });
+
+  it('of workflow code is 600 KB, of which 19 modules are ours', async () => {
+    const { code } = await bundleWorkflowCode({
+      workflowsPath,
+      preloadModules: preloadedModules(false),
+      logger: new DefaultLogger('WARN'),
+    });
+    const end = code.lastIndexOf('//# sourceMappingURL=');
+    const base64 = code.slice(code.indexOf('base64,', end) + 'base64,'.length);
+    const map = JSON.parse(Buffer.from(base64, 'base64').toString()) as { sources: string[] };
+    const ours = map.sources.filter((source) => /\/src\/.*\.ts$/.test(source) && !source.includes('node_modules'));
+    assert.equal(ours.length, 19, ours.join('\n'));
+    assert.equal(Math.round(end / 5_000) * 5_000, 595_000, `${end} bytes without the source map`);
+  });
+});
