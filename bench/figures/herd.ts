@@ -15,6 +15,7 @@ const GIVE_UP_MS = 600_000;
 export const herd: Figure = {
   name: 'herd',
   title: 'Thundering herd',
+  fullOnly: true,
   async measure({ quick, progress }) {
     const builds = quick ? 150 : 1_000;
     const leadSeconds = builds / STARTS_PER_SECOND + (quick ? 10 : 60);

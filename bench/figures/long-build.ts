@@ -23,6 +23,7 @@ type History = temporal.api.history.v1.IHistory;
 export const longBuild: Figure = {
   name: 'long-build',
   title: 'A build of many polls',
+  fullOnly: true,
   async measure(run) {
     const polls = run.quick ? QUICK_POLLS : THIRTY_DAYS_OF_MINUTES;
     Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });

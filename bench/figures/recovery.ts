@@ -12,6 +12,7 @@ const STICKY_MS = 11_000;
 export const recovery: Figure = {
   name: 'recovery',
   title: 'Recovery after a kill',
+  fullOnly: true,
   async measure({ quick, progress }) {
     const [rounds, sleepers, pollIntervalSeconds] = quick ? [1, 60, 12] : [2, 3_000, 600];
     const row: Row = { what: `${sleepers} sleepers polled after a kill`, unit: 's', values: {} };

@@ -9,15 +9,12 @@ import {
 } from '../measure/contenders.ts';
 import { cpuMsOf } from '../measure/processes.ts';
 import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
-import { untilTrue } from '../measure/until.ts';
 import type { Figure, Row } from './figure.ts';
 
 const POLL_INTERVAL_SECONDS = 1;
 const UNDECIDED_POLLS = 1;
 /** So many times as many builds for who is so much faster, lest the builds' own waits are what is measured. */
 const TIMES_AS_MANY = { roleBuild: 1, plain: 1, dbos: 4, states: 8 } as const satisfies Record<ContenderName, number>;
-/** The last writes of a build. */
-const UPDATES_A_BUILD = 2;
 const GIVE_UP_MS = 300_000;
 
 interface Batch {
@@ -75,15 +72,12 @@ async function runBatch(contender: Contender, at: Surroundings, builds: number):
     pollIntervalSeconds: POLL_INTERVAL_SECONDS,
     undecidedPolls: UNDECIDED_POLLS,
   });
-  const updates = () => at.dynamoDbCalls.get('UpdateItem') ?? 0;
-  const due = updates() + builds * UPDATES_A_BUILD;
   const [engineBefore, workerBefore, begun] = [
     cpuMsOf(contender.enginePid),
     cpuMsOf(contender.worker.pid),
     performance.now(),
   ];
-  await contender.start(inputs);
-  await untilTrue(`${builds} builds of ${contender.name} ended`, () => updates() >= due, GIVE_UP_MS);
+  await Promise.all([contender.start(inputs), at.untilEnded(inputs, GIVE_UP_MS)]);
   return {
     perSecond: (builds * 1000) / (performance.now() - begun),
     engineMs: (cpuMsOf(contender.enginePid) - engineBefore) / builds,

@@ -2,12 +2,14 @@
 import diagnostics from 'node:diagnostics_channel';
 import type http from 'node:http';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { startDynamoDb } from '../../dev/servers/dynamodb.ts';
 import { createSimulatedBuildApi, type SimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
 import { createTables } from '../../src/records/create-tables.ts';
-import { openRecordTables } from '../../src/records/dynamodb.ts';
+import { readHistoryRecord } from '../../src/records/history-table.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { untilTrue } from './until.ts';
 
 export interface Surroundings {
   buildApi: SimulatedBuildApi;
@@ -16,6 +18,8 @@ export interface Surroundings {
   settings: Record<string, string>;
   /** Calls of DynamoDB that were answered with success, by operation. */
   dynamoDbCalls: Map<string, number>;
+  /** Waits until the last record of each build says COMPLETE. @throws after a time limit */
+  untilEnded(inputs: readonly RoleBuildInput[], timeLimitMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -25,10 +29,9 @@ export async function startSurroundings(): Promise<Surroundings> {
   const buildApiUrl = await buildApi.listen(0, '127.0.0.1');
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   const client = new DynamoDBClient({ endpoint: dynamoDb.endpoint, region: 'us-east-1', credentials });
-  await createTables(client, {
-    ...openRecordTables({ statusTable: STATUS_TABLE_NAME, historyTable: HISTORY_TABLE_NAME }),
-  });
-  client.destroy();
+  const documents = DynamoDBDocumentClient.from(client);
+  const tables = { client: documents, statusTable: STATUS_TABLE_NAME, historyTable: HISTORY_TABLE_NAME };
+  await createTables(client, tables);
 
   const dynamoDbCalls = new Map<string, number>();
   const count = (message: unknown) => {
@@ -52,7 +55,15 @@ export async function startSurroundings(): Promise<Surroundings> {
       BUILD_API_ALLOWED_ORIGINS: buildApiUrl,
     },
     dynamoDbCalls,
+    untilEnded: async (inputs, timeLimitMs) => {
+      // In the order of their starts, which is about that of their ends: when the last is looked at, most have been.
+      for (const { correlation_id: id } of inputs) {
+        const isEnded = async () => (await readHistoryRecord(tables, id))?.status === 'COMPLETE';
+        await untilTrue(`${id} ended COMPLETE`, isEnded, timeLimitMs);
+      }
+    },
     stop: async () => {
+      client.destroy();
       diagnostics.unsubscribe('http.server.response.finish', count);
       await buildApi.close();
       await dynamoDb.stop();

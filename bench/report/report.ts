@@ -1,6 +1,7 @@
 /** Writes what a run has found: numbers as JSON, curves as SVG, and the measured part of docs/benchmarks.md. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
 import type { Figure, Result } from '../figures/figure.ts';
 import { plotOf } from './plot.ts';
 import { nameOf, ratiosOf, shown, verdictOf } from './summary.ts';
@@ -11,33 +12,31 @@ const FOLDER = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url))
 const BEGIN = '<!-- measured: begin -->';
 const END = '<!-- measured: end -->';
 
-export interface Report {
+/** A figure of one run. */
+export interface Measured {
   /** ISO 8601. */
   at: string;
   form: 'quick' | 'full';
   seconds: number;
-  machine: { cpu: string; cores: number; memory_gb: number; node: string; platform: string };
-  /** By the figure's name. */
-  figures: Record<string, Result>;
+  machine: { cpu: string; cores: number; memory_gb: number; load_average: number; node: string; platform: string };
+  result: Result;
 }
 
-/** Figures that were not measured in this run are left as they were. */
-export async function writeReport(report: Report, figures: readonly Figure[]): Promise<void> {
+/** @param measured by the figure's name; figures that it lacks are left as they were */
+export async function writeReport(measured: Record<string, Measured>, figures: readonly Figure[]): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
   const path = `${FOLDER}results.json`;
   const earlier = await readFile(path, 'utf8').then(
-    (text) => JSON.parse(text) as Partial<Record<string, Omit<Report, 'figures'> & { result: Result }>>,
+    (text) => JSON.parse(text) as Record<string, Measured>,
     () => ({}),
   );
-  const { figures: measured, ...run } = report;
-  const now = Object.entries(measured).map(([name, result]) => [name, { ...run, result }] as const);
-  const all = { ...earlier, ...Object.fromEntries(now) };
+  const all: Record<string, Measured> = { ...earlier, ...measured };
   await writeFile(path, `${JSON.stringify(all, null, 2)}\n`);
   const parts: string[] = [];
   for (const { name, title } of figures) {
     const found = all[name];
     if (found === undefined) continue;
-    parts.push(`### ${title}`, sectionOf(found.result, found));
+    parts.push(`### ${title}`, sectionOf(found));
     for (const curve of found.result.curves ?? []) {
       const file = `${name}-${curve.name}.svg`;
       await writeFile(`${FOLDER}${file}`, plotOf(curve));
@@ -47,10 +46,11 @@ export async function writeReport(report: Report, figures: readonly Figure[]): P
   const page = await readFile(PAGE, 'utf8');
   const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (before < 0 || after < 0) throw new Error(`${PAGE} has no place for what was measured`);
-  await writeFile(PAGE, `${page.slice(0, before)}${BEGIN}\n\n${parts.join('\n\n')}\n\n${page.slice(after)}`);
+  const written = `${page.slice(0, before)}${BEGIN}\n\n${parts.join('\n\n')}\n\n${page.slice(after)}`;
+  await writeFile(PAGE, await format(written, { ...(await resolveConfig(PAGE)), filepath: PAGE }));
 }
 
-function sectionOf(result: Result, { at, form, machine }: Omit<Report, 'figures'>): string {
+function sectionOf({ result, at, form, machine }: Measured): string {
   const contenders = [...new Set(result.rows.flatMap(({ values }) => Object.keys(values)))];
   const header = ['', ...contenders.map(nameOf), 'ratio', 'bar'];
   const rows = result.rows.map((row) => [
@@ -60,6 +60,6 @@ function sectionOf(result: Result, { at, form, machine }: Omit<Report, 'figures'
     verdictOf(row),
   ]);
   const lines = [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
-  const where = `${at.slice(0, 10)}, ${form} form, ${machine.cores} cores of ${machine.cpu}, Node.js ${machine.node}.`;
+  const where = `${at.slice(0, 10)}, ${form} form, ${machine.cores} cores of ${machine.cpu}, load average ${machine.load_average}, Node.js ${machine.node}.`;
   return [lines.join('\n'), [...result.notes, where].join(' ')].join('\n\n');
 }

@@ -1,12 +1,12 @@
 import Table from 'cli-table3';
 import type { Figure } from '../figures/figure.ts';
-import type { Report } from './report.ts';
+import type { Measured } from './report.ts';
 import { nameOf, ratiosOf, shown, verdictOf } from './summary.ts';
 
 /** The results as a terminal shows them, a table for each figure. */
-export function tableOf(report: Report, figures: readonly Figure[]): string {
+export function tableOf(measured: Record<string, Measured>, figures: readonly Figure[]): string {
   const parts = figures.flatMap(({ name, title }) => {
-    const result = report.figures[name];
+    const { result, form, machine } = measured[name] ?? {};
     if (result === undefined) return [];
     const contenders = [...new Set(result.rows.flatMap(({ values }) => Object.keys(values)))];
     const table = new Table({
@@ -17,8 +17,8 @@ export function tableOf(report: Report, figures: readonly Figure[]): string {
       const values = contenders.map((contender) => shown(row.values[contender]));
       table.push([`${row.what}, ${row.unit}`, ...values, ratiosOf(row), verdictOf(row)]);
     }
-    return [`${table.toString()}\n${result.notes.join('\n')}\n`];
+    const where = `${form} form; ${machine?.cores} cores of ${machine?.cpu}, load average ${machine?.load_average}`;
+    return [`${table.toString()}\n${result.notes.join('\n')}\n${where}\n`];
   });
-  const { form, seconds, machine } = report;
-  return `${parts.join('\n')}\nThe ${form} form, in ${seconds} s; ${machine.cores} cores of ${machine.cpu}, Node.js ${machine.node}. Median (least–most) of the rounds; only ratios of one run are worth comparing.`;
+  return `${parts.join('\n')}\nMedian (least–most) of the rounds; only ratios of one run are worth comparing.`;
 }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Row } from '../../bench/figures/figure.ts';
+import { quantile, slope, spreadOf } from '../../bench/measure/statistics.ts';
+import { plotOf } from '../../bench/report/plot.ts';
+import { ratiosOf, shown, verdictOf } from '../../bench/report/summary.ts';
+
+describe('statistics', () => {
+  it('take values between two where a share falls between them', () => {
+    assert.equal(quantile([4, 1, 3, 2], 0.5), 2.5);
+    assert.equal(quantile([1], 0.99), 1);
+    assert.ok(Number.isNaN(quantile([], 0.5)));
+    assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, least: 1, most: 3 });
+  });
+
+  it('find the slope of a line', () => {
+    const points: [number, number][] = [1, 2, 3].map((x) => [x, 10 + 0.25 * x]);
+    assert.ok(Math.abs(slope(points) - 0.25) < 1e-9);
+  });
+});
+
+describe('a row of the report', () => {
+  const row: Row = {
+    what: 'CPU a poll',
+    unit: 'ms',
+    values: { plain: [10, 20, 10], roleBuild: [5, 8, 6] },
+    bar: { against: 'plain', is: 'at most', bar: 0.7, stretch: 0.5 },
+  };
+
+  it('shows the median and the ends of its rounds', () => {
+    assert.equal(shown(row.values['roleBuild']), '6 (5–8)');
+    assert.equal(shown([NaN]), '–');
+    assert.equal(shown([1234.5]), '1,235');
+  });
+
+  it('has the ratios of each round with its own, whichever contender was measured first', () => {
+    assert.equal(ratiosOf(row), '0.5 (0.4–0.6) × plain Temporal');
+  });
+
+  it('says whether its bar is held', () => {
+    assert.equal(verdictOf(row), 'at most 0.7: held, and the stretch of 0.5');
+    assert.equal(verdictOf({ ...row, bar: { against: 'plain', is: 'at least', bar: 1 } }), 'at least 1: not held');
+    assert.equal(verdictOf({ ...row, values: { roleBuild: [51] }, atMost: 50 }), 'at most 50: not held');
+  });
+});
+
+describe('a plot', () => {
+  it('has a line and a name for each contender, and escapes what is written in it', () => {
+    const svg = plotOf({
+      name: 'x',
+      title: 'a < b & "c"',
+      x: 'builds',
+      y: 'ms',
+      lines: {
+        roleBuild: [
+          [0, 0],
+          [10, 5],
+        ],
+        plain: [[10, NaN]],
+      },
+    });
+    assert.equal(svg.match(/<polyline/g)?.length, 2);
+    assert.ok(svg.includes('plain Temporal') && svg.includes('a &lt; b &amp; &quot;c&quot;'));
+    assert.ok(!svg.includes('NaN'));
+  });
+});
