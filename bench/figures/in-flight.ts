@@ -80,7 +80,6 @@ export const inFlight: Figure = {
       curves: curvesOf(found),
       notes: [
         `Each build polls every ${plan.pollIntervalSeconds} s${quick ? ', so that N builds make as many polls a second as 30 N that poll every 60 s' : ''}; levels of ${plan.levels.join(', ')} builds, each watched for ${plan.windowMs / 1000} s. A level is held while the p99 of the polls' lateness is at most ${LATENESS_LIMIT_MS / 1000} s and no fewer polls are made than such a lateness explains.`,
-        'CPU a poll is taken at the highest level that every contender on Temporal held.',
         `A contender that held the last level may hold more.`,
       ],
     };
@@ -157,30 +156,14 @@ function rowsOf(found: Found): Row[] {
     values: {},
     bar: { against: 'plain', is: 'at least', bar: 2, stretch: 4 },
   };
-  const engine: Row = {
-    what: 'engine CPU a poll',
-    unit: 'ms',
-    values: {},
-    bar: { against: 'plain', is: 'at most', bar: 0.7, stretch: 0.5 },
-  };
-  const worker: Row = {
-    what: 'worker CPU a poll',
-    unit: 'ms',
-    values: {},
-    bar: { against: 'plain', is: 'at most', bar: 1, stretch: 0.6 },
-  };
   const rounds = Math.max(...[...found.values()].map((each) => each.length));
   for (let round = 0; round < rounds; round += 1) {
-    const common = Math.min(heldBy(found.get('plain')?.[round]), heldBy(found.get('roleBuild')?.[round]));
     for (const [name, each] of found) {
       const levels = each[round] ?? [];
       (held.values[name] ??= []).push(heldBy(levels));
-      const level = levels.find(({ builds }) => builds === common);
-      (engine.values[name] ??= []).push(level?.engineMsAPoll ?? NaN);
-      (worker.values[name] ??= []).push(level?.workerMsAPoll ?? NaN);
     }
   }
-  return [held, engine, worker];
+  return [held];
 }
 
 function heldBy(levels: readonly Level[] = []): number {

@@ -5,8 +5,19 @@ import { herd } from './herd.ts';
 import { inFlight } from './in-flight.ts';
 import { longBuild } from './long-build.ts';
 import { memory } from './memory.ts';
+import { pollCost } from './poll-cost.ts';
 import { ready } from './ready.ts';
 import { recovery } from './recovery.ts';
 import { throughput } from './throughput.ts';
 
-export const FIGURES: readonly Figure[] = [events, throughput, inFlight, memory, ready, recovery, longBuild, herd];
+export const FIGURES: readonly Figure[] = [
+  events,
+  throughput,
+  pollCost,
+  inFlight,
+  memory,
+  ready,
+  recovery,
+  longBuild,
+  herd,
+];

@@ -48,7 +48,10 @@ async function measureOn(environment: TestWorkflowEnvironment, { progress }: Run
   });
   const runs = await worker.runUntil(async () => {
     progress(`builds of ${[...REPLAYED_POLLS, polls].join(', ')} polls, on a server that skips the waits`);
-    return Promise.all([...REPLAYED_POLLS, polls].map((each) => historiesOf(environment, each)));
+    const found: History[][] = [];
+    // One after another: side by side, each would hold up the others' time.
+    for (const each of [...REPLAYED_POLLS, polls]) found.push(await historiesOf(environment, each));
+    return found;
   });
   const largest = Math.max(...runs.flat().map(({ events }) => events?.length ?? 0));
 
@@ -87,6 +90,9 @@ async function historiesOf({ client }: TestWorkflowEnvironment, polls: number): 
     workflowId,
     taskQueue: DEFAULT_TASK_QUEUE,
     args: [inputOf(polls)],
+    // That server's own limit is a day.
+    workflowExecutionTimeout: '1000 days',
+    workflowRunTimeout: '1000 days',
   });
   await handle.result();
   const found: History[] = [];

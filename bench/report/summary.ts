@@ -13,7 +13,8 @@ export function nameOf(contender: string): string {
 /** A value and, of several rounds, the least and the most: `8.2 (7.9–8.4)`. */
 export function shown(values: readonly number[] | undefined): string {
   if (values === undefined) return '';
-  const known = values.filter((value) => !Number.isNaN(value));
+  // What could not be measured is NaN, and `null` once it was read from JSON.
+  const known = values.filter((value) => Number.isFinite(value));
   if (known.length === 0) return '–';
   const { median, least, most } = spreadOf(known);
   return known.length === 1 || least === most ? digits(median) : `${digits(median)} (${digits(least)}–${digits(most)})`;
