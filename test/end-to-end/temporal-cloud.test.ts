@@ -127,6 +127,17 @@ describe('Temporal Cloud', () => {
     });
   });
 
+  it("a worker trusts the system's authorities, as the image brings them, and the command line Node.js's own", async () => {
+    const { TEMPORAL_TLS_SERVER_CA_CERT_PATH: authority = '', ...others } = settings;
+    const worker = await stack.startWorker({ settings: { ...others, SSL_CERT_FILE: authority } });
+    await worker.stop();
+    await assert.rejects(stack.startWorker({ settings: others }), /UnknownIssuer/);
+    const { code, stderr } = await stack.cli(['list'], { settings: { ...others, NODE_EXTRA_CA_CERTS: authority } });
+    // Connected: what is refused is the list, before anything is set up.
+    assert.doesNotMatch(stderr, /can't be reached/);
+    assert.notEqual(code, 2);
+  });
+
   it('once somebody has run the command, setup is done and a build goes to its end', async () => {
     // What tcld asks of Temporal Cloud, asked of the server itself.
     const create = Object.values(searchAttributes).flatMap(({ name, type }) => ['--name', name, '--type', TYPES[type]]);
