@@ -1,6 +1,7 @@
 /**
  * `npm run test:tools [-- --allow-missing]`: the tests that need more than `npm test` does: a package registry, Chromium,
- * or AWS's own DynamoDB Local (Java, and Maven to get it). Says what could not be run for want of a tool, and fails then, unless
+ * Go and Python (the schemas of Kubernetes' objects; kubectl where there is one), or AWS's own DynamoDB Local (Java, and Maven
+ * to get it). Says what could not be run for want of a tool, and fails then, unless
  * `--allow-missing` is given.
  */
 import { spawnSync } from 'node:child_process';
@@ -28,11 +29,15 @@ const chromium: Tool = {
   check: () => answers(process.env['CHROMIUM'] ?? '/usr/bin/chromium', ['--version']),
 };
 
+const go: Tool = { name: 'Go', check: () => answers('go', ['version']) };
+const python: Tool = { name: 'Python with pip', check: () => answers('python3', ['-m', 'pip', '--version']) };
+
 /** Files at a time: they mostly wait. */
 const CONCURRENCY = 4;
 
 const SUITES: readonly { title: string; files: string[]; needs: Tool[]; env?: Record<string, string> }[] = [
   { title: 'the package and the images', files: ['test/tools/*.test.ts'], needs: [npm] },
+  { title: 'the Kubernetes manifests', files: ['test/tools/kubernetes/*.test.ts'], needs: [go, python] },
   { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
   {
     title: 'what depends on DynamoDB, on DynamoDB Local',
