@@ -7,10 +7,15 @@ import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporal
 import { createActivities } from './activities/index.ts';
 import { BuildApi } from './build-api/client.ts';
 import { AllowedOrigins } from './build-api/origins.ts';
-import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS } from './config.ts';
+import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS, type SettingName } from './config.ts';
 import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
 import { createLogger, TemporalPinoLogger } from './logger.ts';
+import { startHealthServer } from './operations/health.ts';
+import { listenOrElse } from './operations/own-port.ts';
+import { Readiness } from './operations/readiness.ts';
 import { openRecordTables } from './records/dynamodb.ts';
+import { reachTables } from './records/reachable.ts';
+import type { RecordTables } from './records/write.ts';
 import { onStopSignal } from './signals.ts';
 
 const EXIT_BAD_SETTINGS = 2;
@@ -34,8 +39,23 @@ Runtime.install({
   telemetryOptions: { logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} } },
 });
 
+const readiness = new Readiness();
+const stopping = new AbortController();
+onStopSignal(
+  (signal) => {
+    readiness.stop();
+    logger.info({ signal }, 'worker stopping: steps under way are let finish');
+    stopping.abort();
+  },
+  (signal) => {
+    logger.warn({ signal }, 'worker ended at once');
+    process.exit(1);
+  },
+);
+
 try {
   await run();
+  logger.info('worker stopped');
   process.exitCode = 0;
 } catch (err) {
   logger.fatal({ err }, 'worker ended');
@@ -44,19 +64,14 @@ try {
 }
 
 async function run(): Promise<void> {
-  const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
-  const activities = createActivities({
-    tables: openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE }),
-    buildApi: new BuildApi({
-      albFqdn: settings.API_ALB_FQDN,
-      allowedOrigins,
-      timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
-      idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
-      proxy: settings.BUILD_API_PROXY,
-    }),
-    allowedOrigins,
-  });
-
+  const health = await listenOrElse(settings.HEALTH_ADDRESS, isSet('HEALTH_ADDRESS'), (address) =>
+    startHealthServer(address, () => readiness.whyNot()),
+  );
+  logger.info({ host: health.host, port: health.port }, 'health listening');
+  // Nothing is under way before the worker polls.
+  const exit = () => process.exit(0);
+  stopping.signal.addEventListener('abort', exit);
+  const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   // A key that can't be used is known before a build waits for it.
@@ -69,31 +84,46 @@ async function run(): Promise<void> {
       taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
       ...workflowSource(encryptionKey !== undefined),
       dataConverter,
-      activities: { ...activities },
+      activities: { ...activitiesOn(tables) },
       maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
       maxConcurrentLocalActivityExecutions: MAX_CONCURRENT_POLLS,
       shutdownGraceTime: SHUTDOWN.grace,
       shutdownForceTime: SHUTDOWN.force,
     });
-    onStopSignal(
-      (signal) => {
-        logger.info({ signal }, 'worker stopping: steps under way are let finish');
-        worker.shutdown();
-      },
-      (signal) => {
-        logger.warn({ signal }, 'worker ended at once');
-        process.exit(1);
-      },
-    );
+    stopping.signal.removeEventListener('abort', exit);
+    stopping.signal.addEventListener('abort', () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    });
     logger.info(
       { namespace, taskQueue: settings.ROLE_BUILD_TASK_QUEUE, encryptionKey: encryptionKey ?? 'none' },
       'worker polling',
     );
+    readiness.watch(worker);
+    void readiness.reach(
+      () => reachTables(tables),
+      (err) => logger.warn({ err }, 'the DynamoDB tables do not answer; not ready until they do'),
+    );
     await worker.run();
-    logger.info('worker stopped');
   } finally {
+    readiness.stop();
     await connection.close();
+    health.close();
   }
+}
+
+function activitiesOn(tables: RecordTables): ReturnType<typeof createActivities> {
+  const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
+  return createActivities({
+    tables,
+    buildApi: new BuildApi({
+      albFqdn: settings.API_ALB_FQDN,
+      allowedOrigins,
+      timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
+      idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
+      proxy: settings.BUILD_API_PROXY,
+    }),
+    allowedOrigins,
+  });
 }
 
 /**
@@ -115,4 +145,8 @@ function readSettingsOrExit() {
     process.stderr.write(`worker: ${err.message}\n`);
     process.exit(EXIT_BAD_SETTINGS);
   }
+}
+
+function isSet(name: SettingName): boolean {
+  return Boolean(process.env[name]);
 }

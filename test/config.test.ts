@@ -147,6 +147,14 @@ describe('BUILD_API_PROXY', () => {
   }
 });
 
+describe('HEALTH_ADDRESS', () => {
+  test('is a host and a port, by default on loopback', () => {
+    assert.deepEqual(worker({}).HEALTH_ADDRESS, { host: '127.0.0.1', port: 8080 });
+    assert.deepEqual(worker({ HEALTH_ADDRESS: '[::]:0' }).HEALTH_ADDRESS, { host: '::', port: 0 });
+    assert.match(errorOf({ HEALTH_ADDRESS: ':8080' }).message, /HEALTH_ADDRESS must be HOST:PORT/);
+  });
+});
+
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
     test(`may be ${value}`, () => {
