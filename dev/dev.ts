@@ -7,7 +7,7 @@ import { freePort, isPortFree } from './servers/ports.ts';
 import { startStack, type Stack, type StackWorker } from './stack.ts';
 
 /** Where each of them usually is; one that is taken moves to a free port. */
-const USUAL_PORTS = { temporal: 7233, ui: 8233, dynamoDb: 8000, buildApi: 8090, health: 8080 } as const;
+const USUAL_PORTS = { temporal: 7233, ui: 8233, dynamoDb: 8000, buildApi: 8090, health: 8080, metrics: 9464 } as const;
 const SETTINGS_FILE = fileURLToPath(new URL('../.dev/settings.env', import.meta.url));
 
 const stopping = Promise.withResolvers<void>();
@@ -32,7 +32,10 @@ try {
     translateTime: 'SYS:HH:MM:ss',
   });
   const worker = await stack.startWorker({
-    settings: { HEALTH_ADDRESS: `127.0.0.1:${await portNear(USUAL_PORTS.health)}` },
+    settings: {
+      HEALTH_ADDRESS: `127.0.0.1:${await portNear(USUAL_PORTS.health)}`,
+      METRICS_ADDRESS: `127.0.0.1:${await portNear(USUAL_PORTS.metrics)}`,
+    },
     onOutput: (chunk) => pretty.write(chunk),
   });
   await mkdir(fileURLToPath(new URL('../.dev', import.meta.url)), { recursive: true });
@@ -71,6 +74,7 @@ A local stack is running; Ctrl-C stops it and forgets everything.
   DynamoDB (${dynamoDb.kind})   ${dynamoDb.endpoint}
   Simulated build API   ${buildApiUrl}
   Worker's health       ${worker.healthUrl}/readyz
+  Worker's metrics      ${worker.metricsUrl}/metrics
 
 In another terminal, from this folder:
 

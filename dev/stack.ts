@@ -62,6 +62,8 @@ export interface Stack {
 export interface StackWorker extends Child {
   /** Where its `/livez` and `/readyz` are; empty where it is another program than ours. */
   healthUrl: string;
+  /** Where its `/metrics` is; likewise. */
+  metricsUrl: string;
 }
 
 export interface WorkerOptions {
@@ -146,6 +148,7 @@ function settingsOf(
     API_ALB_FQDN: 'https://alb.example.com',
     BUILD_API_ALLOWED_ORIGINS: buildApiUrl,
     HEALTH_ADDRESS: '127.0.0.1:0',
+    METRICS_ADDRESS: '127.0.0.1:0',
   };
 }
 
@@ -185,7 +188,8 @@ async function startWorker(settings: Record<string, string>, options: WorkerOpti
     }
     await delay(20);
   }
-  return { ...worker, healthUrl: urlIn(worker.output(), 'health listening') };
+  const output = worker.output();
+  return { ...worker, healthUrl: urlIn(output, 'health listening'), metricsUrl: urlIn(output, 'metrics listening') };
 }
 
 /** The address that a log line of the worker's names. */

@@ -79,6 +79,11 @@ export const SETTINGS = {
     meaning: "the worker's `/livez` and `/readyz`; port 0 takes a free one and logs it",
     parse: hostPort,
   }),
+  METRICS_ADDRESS: setting({
+    default: '127.0.0.1:9464',
+    meaning: "the worker's `/metrics` for Prometheus; port 0 takes a free one and logs it",
+    parse: hostPort,
+  }),
   ENCRYPTION_KEYS: setting({
     default: '',
     meaning: 'comma-separated `NAME:KEY` with keys of 32 bytes in Base64; the first encrypts payloads, all decrypt',

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { getHeapStatistics } from 'node:v8';
+import type { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
@@ -10,8 +11,10 @@ import { AllowedOrigins } from './build-api/origins.ts';
 import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS, type SettingName } from './config.ts';
 import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
 import { createLogger, TemporalPinoLogger } from './logger.ts';
+import { keepCounting, type CountsOptions } from './operations/counts.ts';
 import { startHealthServer } from './operations/health.ts';
-import { listenOrElse } from './operations/own-port.ts';
+import { metricsOptions, WorkerMetrics, withPort } from './operations/metrics.ts';
+import { listenOrElse, type Address } from './operations/own-port.ts';
 import { Readiness } from './operations/readiness.ts';
 import { openRecordTables } from './records/dynamodb.ts';
 import { reachTables } from './records/reachable.ts';
@@ -33,12 +36,6 @@ const MAX_CONCURRENT_POLLS = 400;
 
 const settings = readSettingsOrExit();
 const logger = createLogger(settings.LOG_LEVEL);
-Runtime.install({
-  logger: new TemporalPinoLogger(logger),
-  shutdownSignals: [],
-  telemetryOptions: { logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} } },
-});
-
 const readiness = new Readiness();
 const stopping = new AbortController();
 onStopSignal(
@@ -64,6 +61,7 @@ try {
 }
 
 async function run(): Promise<void> {
+  await listenOrElse(settings.METRICS_ADDRESS, isSet('METRICS_ADDRESS'), installRuntime);
   const health = await listenOrElse(settings.HEALTH_ADDRESS, isSet('HEALTH_ADDRESS'), (address) =>
     startHealthServer(address, () => readiness.whyNot()),
   );
@@ -73,6 +71,9 @@ async function run(): Promise<void> {
   stopping.signal.addEventListener('abort', exit);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const taskQueue = settings.ROLE_BUILD_TASK_QUEUE;
+  const metrics = new WorkerMetrics(Runtime.instance().metricMeter, { namespace, task_queue: taskQueue });
+  metrics.beginAtZero();
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   // A key that can't be used is known before a build waits for it.
   const encryptionKey = await keyInUse(dataConverter);
@@ -81,10 +82,11 @@ async function run(): Promise<void> {
     const worker = await Worker.create({
       connection,
       namespace,
-      taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
+      taskQueue,
       ...workflowSource(encryptionKey !== undefined),
       dataConverter,
-      activities: { ...activitiesOn(tables) },
+      activities: { ...activitiesOn(tables, metrics) },
+      sinks: metrics.sinks(),
       maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
       maxConcurrentLocalActivityExecutions: MAX_CONCURRENT_POLLS,
       shutdownGraceTime: SHUTDOWN.grace,
@@ -94,15 +96,13 @@ async function run(): Promise<void> {
     stopping.signal.addEventListener('abort', () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
     });
-    logger.info(
-      { namespace, taskQueue: settings.ROLE_BUILD_TASK_QUEUE, encryptionKey: encryptionKey ?? 'none' },
-      'worker polling',
-    );
+    logger.info({ namespace, taskQueue, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
     readiness.watch(worker);
     void readiness.reach(
       () => reachTables(tables),
       (err) => logger.warn({ err }, 'the DynamoDB tables do not answer; not ready until they do'),
     );
+    if (worker.client !== undefined) void keepCounting(countsOf(worker.client, taskQueue, metrics), stopping.signal);
     await worker.run();
   } finally {
     readiness.stop();
@@ -111,7 +111,30 @@ async function run(): Promise<void> {
   }
 }
 
-function activitiesOn(tables: RecordTables): ReturnType<typeof createActivities> {
+/** @throws where the address of the metrics page is taken */
+async function installRuntime(wanted: Address): Promise<void> {
+  const address = await withPort(wanted);
+  Runtime.install({
+    logger: new TemporalPinoLogger(logger),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} },
+      metrics: metricsOptions(address),
+    },
+  });
+  logger.info(address, 'metrics listening');
+}
+
+function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics): CountsOptions {
+  return {
+    client,
+    taskQueue,
+    setGauge: (name, value) => metrics.setGauge(name, value),
+    onFault: (err) => logger.warn({ err }, 'Temporal does not count builds; the gauges stay as they were'),
+  };
+}
+
+function activitiesOn(tables: RecordTables, metrics: WorkerMetrics): ReturnType<typeof createActivities> {
   const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
   return createActivities({
     tables,
@@ -121,6 +144,7 @@ function activitiesOn(tables: RecordTables): ReturnType<typeof createActivities>
       timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
       idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
       proxy: settings.BUILD_API_PROXY,
+      onCall: (call) => metrics.buildApiCalled(call),
     }),
     allowedOrigins,
   });
