@@ -74,6 +74,16 @@ export const SETTINGS = {
     parse: proxy,
   }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
+  TEMPORAL_DEPLOYMENT_NAME: setting({
+    default: '',
+    meaning: 'Worker Deployment that the worker is of; with `TEMPORAL_WORKER_BUILD_ID` it runs versioned',
+    parse: (value) => optional(value, text),
+  }),
+  TEMPORAL_WORKER_BUILD_ID: setting({
+    default: '',
+    meaning: "the worker's version in that deployment, as the Temporal Worker Controller sets it",
+    parse: (value) => optional(value, text),
+  }),
   HEALTH_ADDRESS: setting({
     default: '127.0.0.1:8080',
     meaning: "the worker's `/livez` and `/readyz`; port 0 takes a free one and logs it",
@@ -186,10 +196,16 @@ export function readSettings<const N extends SettingName>(env: Environment, name
   }
   if (faults.length === 0) {
     const given = parsed as Partial<Parsed<SettingName>>;
-    faults.push(...encryptionFaults(given), ...codecServerFaults(given));
+    faults.push(...encryptionFaults(given), ...codecServerFaults(given), ...versionFaults(given));
   }
   if (faults.length > 0) throw new SettingsError(faults);
   return parsed as Parsed<N>;
+}
+
+function versionFaults(given: Partial<Parsed<SettingName>>): string[] {
+  const both = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'] as const;
+  const missing = both.filter((name) => name in given && given[name] === undefined);
+  return missing.length === 1 ? [`${missing[0]} must be set too: ${both.join(' and ')} go together`] : [];
 }
 
 const ENCRYPTION = [

@@ -89,6 +89,7 @@ async function run(): Promise<void> {
       sinks: metrics.sinks(),
       maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
       maxConcurrentLocalActivityExecutions: MAX_CONCURRENT_POLLS,
+      ...versioning(),
       shutdownGraceTime: SHUTDOWN.grace,
       shutdownForceTime: SHUTDOWN.force,
     });
@@ -96,7 +97,8 @@ async function run(): Promise<void> {
     stopping.signal.addEventListener('abort', () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
     });
-    logger.info({ namespace, taskQueue, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
+    const version = settings.TEMPORAL_WORKER_BUILD_ID ?? 'none';
+    logger.info({ namespace, taskQueue, version, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
     readiness.watch(worker);
     void readiness.reach(
       () => reachTables(tables),
@@ -148,6 +150,14 @@ function activitiesOn(tables: RecordTables, metrics: WorkerMetrics): ReturnType<
     }),
     allowedOrigins,
   });
+}
+
+/** A build stays on the version that it runs on, and moves to the current one when it continues as new. */
+function versioning(): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId } = settings;
+  if (deploymentName === undefined || buildId === undefined) return {};
+  const version = { deploymentName, buildId };
+  return { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
 }
 
 /**

@@ -155,6 +155,17 @@ describe('HEALTH_ADDRESS', () => {
   });
 });
 
+describe('the version', () => {
+  test('is a deployment and a build ID, or neither', () => {
+    const both = { TEMPORAL_DEPLOYMENT_NAME: 'default/role-builds', TEMPORAL_WORKER_BUILD_ID: 'v1-4f2a' };
+    assert.equal(worker(both).TEMPORAL_WORKER_BUILD_ID, 'v1-4f2a');
+    assert.equal(worker({}).TEMPORAL_DEPLOYMENT_NAME, undefined);
+    for (const name of ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'] as const) {
+      assert.match(errorOf({ ...both, [name]: '' }).message, new RegExp(`${name} must be set too`));
+    }
+  });
+});
+
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
     test(`may be ${value}`, () => {

@@ -96,7 +96,7 @@ async function untilRight(
     showThatItWaits(progress, ending);
     await sleep(waitMs, { summary: `${state}: wait to try again` });
     progress.last_write_wait_ms = waitMs;
-    await continueAsNewIfSuggested(input, progress);
+    await continueAsNewIfSuggested(input, progress, true);
   }
 }
 

@@ -129,8 +129,8 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     }
 
     const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;
-    for (;;) {
-      await continueAsNewIfSuggested(input, progress);
+    for (let hasWaited = false; ; hasWaited = true) {
+      await continueAsNewIfSuggested(input, progress, hasWaited);
       await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 ? pollSpreadMs(input) : 0));
 
       throwIfOver();
