@@ -21,9 +21,10 @@ import {
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
-import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
+import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf, refusalOf } from './endings.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
+import { countEnded, countPoll, countRefused } from './metrics.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { showStep } from './details.ts';
@@ -65,7 +66,10 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   try {
     progress.ending ??= await build(input, job, progress);
   } catch (err) {
-    if (isRefusal(err)) showEndStatus('FAILED');
+    if (isRefusal(err)) {
+      showEndStatus('FAILED');
+      countRefused(refusalOf(err));
+    }
     progress.ending = endingOf(err, progress);
   }
 
@@ -73,6 +77,8 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
 
   showEndStatus(progress.ending.status);
   if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
+  const { ending } = progress;
+  countEnded(ending.status, ending.status === 'FAILED' ? ending.error_info.Error : 'none', job.start_at);
   showStep(progress, `ended ${progress.ending.status}`);
   return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
 }
@@ -85,6 +91,7 @@ function refuseUnusable(input: unknown, given: unknown): void {
     faults.push({ path: '(resumption)', message: 'is not made as a resumption is' });
   }
   if (faults.length === 0) return;
+  countRefused('InvalidInput');
   throw ApplicationFailure.create({
     message: `the input was refused: ${faults.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
     type: 'InvalidInput',
@@ -122,8 +129,8 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     }
 
     const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;
-    for (;;) {
-      await continueAsNewIfSuggested(input, progress);
+    for (let hasWaited = false; ; hasWaited = true) {
+      await continueAsNewIfSuggested(input, progress, hasWaited);
       await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 ? pollSpreadMs(input) : 0));
 
       throwIfOver();
@@ -135,7 +142,9 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
       progress.polls += 1;
       progress.last_status = answer.build_status ?? '(none)';
 
-      switch (checkBuildStatus(answer)) {
+      const verdict = checkBuildStatus(answer);
+      countPoll(verdict);
+      switch (verdict) {
         case 'undecided':
           continue;
         case 'succeeded':

@@ -126,6 +126,7 @@ export class WorkflowEnvironment {
       connection: this.#server.nativeConnection,
       taskQueue: TASK_QUEUE,
       activities: { ...this.#scripted.activities },
+      sinks: { metrics: { count: { fn: () => undefined }, observe: { fn: () => undefined } } },
       shutdownForceTime: '1 second',
       ...(only === 'activities' ? {} : { workflowBundle: await ourBundle() }),
       ...(only === 'workflows' ? { enableNonLocalActivities: false } : {}),

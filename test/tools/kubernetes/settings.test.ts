@@ -25,10 +25,10 @@ const OF_TEMPORAL = [
 const OF_AWS = ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_ENDPOINT_URL_DYNAMODB'];
 const OF_NODE = ['NODE_OPTIONS'];
 /** Where the worker shows its health and its metrics. */
-const OF_HEALTH = ['HEALTH_ADDRESS', 'METRICS_ADDRESS'];
+const OF_HEALTH = ['HEALTH_ADDRESS', 'METRICS_ADDRESS'] as const;
 
 const PROGRAMS: Record<string, { settings: readonly SettingName[]; others: readonly string[] }> = {
-  worker: { settings: WORKER_SETTINGS, others: [...OF_TEMPORAL, ...OF_AWS, ...OF_NODE, ...OF_HEALTH] },
+  worker: { settings: WORKER_SETTINGS, others: [...OF_TEMPORAL, ...OF_AWS, ...OF_NODE] },
   setup: { settings: CLIENT_SETTINGS, others: [...OF_TEMPORAL, ...OF_AWS, ...OF_NODE] },
   'codec-server': { settings: CODEC_SERVER_SETTINGS, others: [...OF_AWS, ...OF_NODE] },
 };
