@@ -109,7 +109,7 @@ async function fromFile(options: InputOptions, file: string, stdin: NodeJS.Reada
 }
 
 /** V8 quotes the text around the fault, which may be the credential: only where it is stays. */
-function syntaxProblem({ message }: Error): string {
+export function syntaxProblem({ message }: Error): string {
   return /Unexpected end of JSON input/.test(message)
     ? 'it ends too early'
     : (/at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0] ?? 'it can not be read').replace(
@@ -170,7 +170,7 @@ function reasonOf(err: unknown): string {
 }
 
 /** https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader */
-function newTraceHeader(): string {
+export function newTraceHeader(): string {
   const seconds = Math.floor(Date.now() / 1000).toString(16);
   return `Root=1-${seconds}-${randomBytes(12).toString('hex')};Parent=${randomBytes(8).toString('hex')};Sampled=1`;
 }
