@@ -9,8 +9,11 @@ import { describeFaults, openSource, type Source } from './batch/source.ts';
 import { BatchStarter } from './batch/start-many.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
+import type { ExitReason } from './exit-codes.ts';
+import { quoted } from './next-move.ts';
 import { fields } from './output.ts';
 import { credentialFile, ENCRYPTED_JWT_VARIABLE } from './read-input.ts';
+import { whoAmI } from './who.ts';
 
 export interface BatchOptions {
   format?: BatchFormat;
@@ -42,8 +45,11 @@ export async function batch(context: CommandContext, file: string, options: Batc
   const source = await openSource(file, options.format, context.stdin);
   try {
     const total = await check(context, source, defaults, options, failed);
-    if (context.signal.aborted) return 'interrupted';
-    return await run(context, source, defaults, options, { total, failed });
+    if (context.signal.aborted) {
+      context.output.error('interrupted; nothing was started');
+      return 'interrupted';
+    }
+    return await run(context, file, source, defaults, options, { total, failed });
   } finally {
     await source.close();
   }
@@ -76,7 +82,7 @@ async function check(
       output.note(`role-build: line ${one.line}: the key ${JSON.stringify(key)} means nothing and is passed on unread`);
     }
   }
-  if (invalid > LINES_SHOWN) output.error(`and ${invalid - LINES_SHOWN} lines more that are not valid`);
+  if (invalid > LINES_SHOWN) output.error(`and ${invalid - LINES_SHOWN} more lines that are not valid`);
   if (total === 0 && failed === undefined) throw new CliError('usage', `${source.name} has no lines`);
   if (invalid === 0 || skipInvalid === true) return total;
   throw new CliError(
@@ -88,6 +94,7 @@ async function check(
 
 async function run(
   context: CommandContext,
+  file: string,
   source: Source,
   defaults: LineDefaults,
   options: BatchOptions,
@@ -131,22 +138,33 @@ async function run(
     await report.close();
     progress.stop();
   }
-  return summarize(context, report, starter);
+  return summarize(context, file, report, starter);
 }
 
-function summarize({ output, json, signal }: CommandContext, report: Report, starter: BatchStarter): CommandResult {
+function summarize(
+  { output, json, signal }: CommandContext,
+  file: string,
+  report: Report,
+  starter: BatchStarter,
+): ExitReason {
   const { counts, path, lines } = report;
   const summary = { lines, started: starter.started, started_before: starter.startedBefore };
   if (json) output.json({ ...summary, statuses: counts, report: path });
   else output.line(fields({ ...summary, ...counts, report: path }));
   const { IN_PROGRESS: running = 0, NOT_STARTED: left = 0 } = counts;
   if (signal.aborted) {
-    output.note(`interrupted: ${left} not started, which the same command does; ${running} builds go on`);
-    return Promise.resolve('interrupted');
+    output.error(`interrupted: ${left} not started, which the same command does; ${running} builds go on`);
+    return 'interrupted';
   }
-  const anyFailed = failedIn(counts) > 0;
-  if (anyFailed) output.note(`what failed is run again with --failed-from ${path}`);
-  return Promise.resolve(anyFailed ? 'endedOtherwise' : 'done');
+  const failures = failedIn(counts);
+  if (failures === 0) return 'done';
+  for (const { line, status, error } of report.firstFailures) {
+    output.error(`line ${line}: ${status}${error === undefined ? '' : `: ${error}`}`);
+  }
+  const more = failures - report.firstFailures.length;
+  if (more > 0) output.error(`and ${more} more, in the report`);
+  output.note(`run again what failed: role-build batch ${quoted(file)} … --failed-from ${quoted(path)}`);
+  return 'endedOtherwise';
 }
 
 function failedIn(counts: Report['counts']): number {
@@ -161,7 +179,7 @@ async function defaultsOf({ env, stdin }: CommandContext, options: BatchOptions)
     deadline_seconds: options.deadlineSeconds,
     poll_interval_seconds: options.pollIntervalSeconds,
     poll_spread_seconds: options.pollSpreadSeconds,
-    requested_by: options.requestedBy,
+    requested_by: options.requestedBy ?? whoAmI(),
     take_over: options.takeOver,
     credential,
     fallbackCredential: env[ENCRYPTED_JWT_VARIABLE],

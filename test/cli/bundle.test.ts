@@ -5,18 +5,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Metafile } from 'esbuild';
 import { bundleClient } from '../../scripts/bundle-client.ts';
+import { loadedIn } from '../support/print-loaded.ts';
 
-/** Prints every module that is loaded, at the program's end. */
-const SPY = `
-  import { registerHooks } from 'node:module';
-  const urls = [];
-  registerHooks({ load: (url, context, next) => { urls.push(url); return next(url, context); } });
-  process.on('exit', () => process.stderr.write('\\nLOADED ' + JSON.stringify(urls) + '\\n'));
-`;
+const PRINT_LOADED = new URL('../support/print-loaded.ts', import.meta.url).href;
 
 describe('the bundle of the command line', () => {
   let folder: string;
@@ -25,24 +20,27 @@ describe('the bundle of the command line', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'bundle-'));
     await writeFile(join(folder, 'package.json'), '{"type": "module", "version": "0.0.0"}');
-    await writeFile(join(folder, 'spy.mjs'), SPY);
+    await writeFile(join(folder, 'no-credential'), 'two\nlines');
     metafile = await bundleClient(join(folder, 'dist'));
   });
   after(() => rm(folder, { recursive: true }));
 
   /** The files of the bundle that a command loads, and the packages in them. */
   async function loadedBy(...args: string[]): Promise<{ files: string[]; packages: Set<string>; builtins: string[] }> {
-    const spy = pathToFileURL(join(folder, 'spy.mjs')).href;
-    const run = promisify(execFile)(process.execPath, ['--import', spy, join(folder, 'dist', 'client.js'), ...args], {
-      // Nobody listens there.
-      env: {
-        TEMPORAL_ADDRESS: '127.0.0.1:9',
-        AWS_REGION: 'eu-west-1',
-        AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9',
+    const run = promisify(execFile)(
+      process.execPath,
+      ['--import', PRINT_LOADED, join(folder, 'dist', 'client.js'), ...args],
+      {
+        // Nobody listens there.
+        env: {
+          TEMPORAL_ADDRESS: '127.0.0.1:9',
+          AWS_REGION: 'eu-west-1',
+          AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9',
+        },
       },
-    });
+    );
     const { stderr } = await run.catch((err: { stderr: string }) => err);
-    const urls = JSON.parse(/^LOADED (.*)$/m.exec(stderr)?.[1] ?? 'null') as string[];
+    const urls = loadedIn(stderr);
     const files = urls.filter((url) => url.startsWith('file:')).map((url) => basename(fileURLToPath(url)));
     const packages = new Set<string>();
     for (const [path, { inputs }] of Object.entries(metafile.outputs)) {
@@ -64,7 +62,12 @@ describe('the bundle of the command line', () => {
 
   it("starts a build without Temporal's client, its gRPC and its protobuf", async () => {
     const flags = ['--account', '123456789012', '--role', 'x', '--url', 'https://builds.example.com'];
-    const { files, packages } = await loadedBy('start', ...flags, '--encrypted-jwt-file', join(folder, 'spy.mjs'));
+    const { files, packages } = await loadedBy(
+      'start',
+      ...flags,
+      '--encrypted-jwt-file',
+      join(folder, 'no-credential'),
+    );
     // The file is no credential, so it comes no further than what has to be loaded before.
     for (const name of ['@temporalio/client', '@temporalio/proto', '@grpc/grpc-js', 'protobufjs', 'cli-progress']) {
       assert.ok(!packages.has(name), `${name} in ${files.join(' ')}`);

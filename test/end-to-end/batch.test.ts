@@ -3,7 +3,11 @@ import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { Client, Connection } from '@temporalio/client';
 import { Screen } from '../../dev/screen.ts';
+import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
+import { keysText, newKey } from '../encryption/keys.ts';
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { ReportLine } from '../../src/cli/batch/report.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
@@ -220,7 +224,8 @@ describe('role-build batch', { concurrency: 3 }, () => {
     );
     const first = await stack.cli(args(file, 'failing', '--wait'));
     assert.equal(first.code, 1, first.stderr);
-    assert.match(first.stderr, /what failed is run again with --failed-from/);
+    assert.match(first.stderr, /^line 1: FAILED: CustomNonRetryableError: /m);
+    assert.match(first.stderr, /^run again what failed: role-build batch \S+ … --failed-from \S+$/m);
     const report = await readReport('failing');
     assert.deepEqual(
       report.map(({ status }) => status),
@@ -262,6 +267,85 @@ describe('role-build batch', { concurrency: 3 }, () => {
     assert.match(held?.error ?? '', /already builds this resource/);
     assert.match(reused?.error ?? '', /request request-taken-0 is that of 123456789012 iam_role#taken-0/);
     await stack.cli(['cancel', '--correlation-id', other.correlation_id]);
+  });
+
+  it('a line whose resource Step Functions holds is refused, and the others go on; --take-over builds it', async () => {
+    const EXECUTION = 'arn:aws:states:eu-west-1:123456789012:execution:iam-orchestrator:e-1';
+    const direct = new DynamoDBClient({
+      region: 'us-east-1',
+      endpoint: stack.dynamoDb.endpoint,
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    });
+    const Item = {
+      account_id: { S: ACCOUNT },
+      resource: { S: 'iam_role#sfn-1' },
+      job_id: { S: EXECUTION },
+      start_at: { S: '2025-01-09T15:25:00.123Z' },
+      status: { S: 'IN_PROGRESS' },
+    };
+    await direct.send(new PutItemCommand({ TableName: STATUS_TABLE_NAME, Item }));
+    direct.destroy();
+    const file = await write('sfn.ndjson', lines('sfn', 2));
+    const first = await stack.cli(args(file, 'sfn', '--wait'));
+    assert.equal(first.code, 1, first.stderr);
+    const [held, free] = await readReport('sfn');
+    assert.deepEqual([held?.status, held?.job_id, free?.status], ['REFUSED', EXECUTION, 'COMPLETE']);
+    assert.match(held?.error ?? '', /an execution of Step Functions, is IN_PROGRESS there; --take-over replaces/);
+    assert.match(first.stderr, /^line 1: REFUSED: arn:aws:states:/m);
+    assert.equal(postsOf('sfn').get('sfn-1'), undefined);
+
+    const taken = await stack.cli(args(file, 'sfn-2', '--wait', '--take-over', '--failed-from', reportPath('sfn')));
+    assert.equal(taken.code, 0, taken.stderr);
+    assert.deepEqual(parseJson(taken)['statuses'], { COMPLETE: 1 });
+    assert.deepEqual([...postsOf('sfn').values()], [1, 1]);
+  });
+
+  it('sends no line in the clear where there is a key', async () => {
+    const settings = { ENCRYPTION_KEYS: keysText(newKey('key-a')), ROLE_BUILD_TASK_QUEUE: 'encrypted' };
+    const file = await write('encrypted.ndjson', lines('encrypted', 3));
+    const worker = await stack.startWorker({ settings });
+    const result = await stack.cli(args(file, 'encrypted', '--wait'), { settings });
+    await worker.stop();
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(parseJson(result)['statuses'], { COMPLETE: 3 });
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    const client = new Client({ connection });
+    for (const { workflow_id: id } of await readReport('encrypted')) {
+      const { events } = await client.workflow.getHandle(id ?? '').fetchHistory();
+      const started = events?.[0];
+      const payloads = [
+        ...(started?.workflowExecutionStartedEventAttributes?.input?.payloads ?? []),
+        started?.userMetadata?.summary,
+      ];
+      assert.deepEqual(
+        payloads.map((payload) => Buffer.from(payload?.metadata?.['encoding'] ?? '').toString()),
+        ['binary/encrypted', 'binary/encrypted'],
+      );
+    }
+    await connection.close();
+  });
+
+  it('names faults in lines that JSON can hold and nobody should send', async () => {
+    const deep = `{"build_body":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
+    const { code, stderr } = await stack.cli(args(await write('deep.ndjson', `${deep}\n`), 'deep'));
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^line 1: /m);
+    const long = await stack.cli(args(await write('long.ndjson', `{"a":"${'x'.repeat(5_000_000)}`), 'long'));
+    assert.equal(long.code, 2, long.stderr);
+    assert.match(long.stderr, /line is longer than 4000000 characters/);
+  });
+
+  it('of very many faults shows the first hundred lines, and counts the rest', async () => {
+    const file = await write(
+      'many-faults.ndjson',
+      Array.from({ length: 250 }, () => ({})),
+    );
+    const { code, stderr, stdout } = await stack.cli(args(file, 'many-faults'));
+    assert.equal(code, 2);
+    assert.match(stderr, /^line 100: /m);
+    assert.doesNotMatch(stderr, /^line 101: /m);
+    assert.match(stderr, /^and 150 more lines that are not valid$/m);
+    assert.equal((JSON.parse(stdout) as { faults: unknown[] }).faults.length, 750);
   });
 
   it('what ends without a record is found out from Temporal', async () => {
@@ -327,7 +411,8 @@ describe('role-build batch', { concurrency: 3 }, () => {
     assert.match(wide.stdout, /[█░]{40} \d+% \d\/5 · \d in flight · \d starts\/s/);
     const screen = new Screen(100, 20);
     screen.write(wide.stdout);
-    assert.match(screen.text(), /^report: .*\n\{.*"statuses":\{"COMPLETE":5\}.*\}\s*$/);
+    assert.match(screen.text(), /^report: .*\n\{.*"statuses":\{"COMPLETE":5\}/);
+    assert.doesNotMatch(screen.text(), /█|in flight/);
 
     const narrow = await stack.cli(args(file, 'bar', '--wait'), { terminal: { columns: 30, rows: 20 } });
     assert.match(narrow.stdout, /[█░]{10,} \d+% \d\/5(?! ·)/);

@@ -39,6 +39,8 @@ const FAILED: ReadonlySet<string> = new Set<ReportStatus>([
   'NOT_STARTED',
 ]);
 
+const FAILURES_SHOWN = 10;
+
 export function isFailed(status: ReportStatus): boolean {
   return FAILED.has(status);
 }
@@ -48,6 +50,8 @@ export class Report {
   /** How many requests there are of each status. */
   readonly counts: Partial<Record<ReportStatus, number>> = {};
   lines = 0;
+  /** Of the requests that failed, as many as people look at. */
+  readonly firstFailures: ReportLine[] = [];
   readonly #stream: WriteStream;
 
   private constructor(path: string, stream: WriteStream) {
@@ -68,6 +72,7 @@ export class Report {
 
   add(line: ReportLine): void {
     this.lines += 1;
+    if (isFailed(line.status) && this.firstFailures.length < FAILURES_SHOWN) this.firstFailures.push(line);
     this.counts[line.status] = (this.counts[line.status] ?? 0) + 1;
     this.#stream.write(`${JSON.stringify(line)}\n`);
   }

@@ -1,11 +1,10 @@
 /** From lines to requests: fills in what may be left out, and checks all of it. */
 import { createHash } from 'node:crypto';
-import { v5 as uuidv5 } from 'uuid';
+import { NIL, v5 as uuidv5 } from 'uuid';
 import { workflowIdOf } from '../../contract.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { INPUT_KEYS, inputFaults, isRoleBuildInput, type Fault } from '../../domain/validate-input.ts';
 import { newTraceHeader } from '../read-input.ts';
-import { whoAmI } from '../who.ts';
 import type { Source } from './source.ts';
 
 /** A line that can be started. */
@@ -48,11 +47,13 @@ export async function* readRequests(source: Source, defaults: LineDefaults): Asy
       yield { line: number, faults: line.faults.length > 0 ? line.faults : inputFaults(line.given) };
       continue;
     }
-    const input = filledIn(line.given, source.name, defaults);
+    const input: unknown = filledIn(line.given, defaults);
     if (!isRoleBuildInput(input)) {
       yield { line: number, faults: inputFaults(input) };
       continue;
     }
+    // Not before it is known to be no deeper than JSON can be written.
+    if (line.given['correlation_id'] === undefined) input.correlation_id = correlationIdOf(source.name, line.given);
     const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
     const faults = [
       ...takenFault(seen, number, 'ddb_composite_sort_key', workflowId, 'asks for the same account and resource'),
@@ -67,14 +68,14 @@ export function unknownKeys(input: RoleBuildInput): string[] {
   return Object.keys(input).filter((key) => !INPUT_KEYS.includes(key));
 }
 
-function filledIn(given: Record<string, unknown>, file: string, defaults: LineDefaults): Record<string, unknown> {
+function filledIn(given: Record<string, unknown>, defaults: LineDefaults): Record<string, unknown> {
   const { credential, fallbackCredential, ...others } = defaults;
   const input: Record<string, unknown> = { poll_spread_seconds: POLL_SPREAD_SECONDS };
   for (const [key, value] of Object.entries({ ...others, ...given })) if (value !== undefined) input[key] = value;
-  input['encrypted_jwt'] = credential ?? input['encrypted_jwt'] ?? fallbackCredential;
-  input['correlation_id'] ??= correlationIdOf(file, given);
-  input['trace_header'] ??= newTraceHeader();
-  input['requested_by'] ??= whoAmI();
+  if (credential !== undefined) input['encrypted_jwt'] = credential;
+  else if (input['encrypted_jwt'] === undefined) input['encrypted_jwt'] = fallbackCredential;
+  if (input['correlation_id'] === undefined) input['correlation_id'] = NIL;
+  if (input['trace_header'] === undefined) input['trace_header'] = newTraceHeader();
   return input;
 }
 

@@ -12,8 +12,8 @@ import { CsvColumns } from './csv-columns.ts';
 import type { BatchFormat } from './formats.ts';
 
 const EXTENSIONS: Record<string, BatchFormat> = { '.ndjson': 'ndjson', '.jsonl': 'ndjson', '.csv': 'csv' };
-/** Above any input that is accepted; ends a quote that was never closed. */
-const RECORD_MAX_BYTES = 4_000_000;
+/** In characters or bytes: above any input that is accepted. Ends a quote that was never closed. */
+const LINE_MAX = 4_000_000;
 const LINE = '(line)';
 
 /** What one line asks for, before anything is filled in; or why it can't be read. */
@@ -89,6 +89,7 @@ async function* textLines(path: string): AsyncGenerator<string> {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     yield* lines;
+    if (rest.length > LINE_MAX) throw new CliError('usage', `a line is longer than ${LINE_MAX} characters`);
   }
   if (rest !== '') yield rest;
 }
@@ -110,7 +111,7 @@ async function* csvLines(path: string): AsyncGenerator<Line> {
       raw: true,
       relax_column_count: true,
       skip_empty_lines: true,
-      max_record_size: RECORD_MAX_BYTES,
+      max_record_size: LINE_MAX,
     }),
   );
   let columns: CsvColumns | undefined;
