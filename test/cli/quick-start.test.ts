@@ -116,8 +116,10 @@ describe('where the bare call goes', () => {
       assert.equal(endpointOf({}, options(given)), undefined, JSON.stringify(given));
     }
     assert.equal(endpointOf({}, options({ apiKey: 'key', metadata: { Authorization: 'other' } })), undefined);
-    for (const name of ['grpc_proxy', 'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH', 'GRPC_SSL_CIPHER_SUITES']) {
-      assert.equal(endpointOf({ [name]: 'x' }, options({})), undefined, name);
+    assert.equal(endpointOf({ grpc_proxy: 'http://proxy:3128' }, options({})), undefined);
+    for (const name of ['GRPC_DEFAULT_SSL_ROOTS_FILE_PATH', 'GRPC_SSL_CIPHER_SUITES']) {
+      assert.equal(endpointOf({ [name]: 'x' }, options({ tls: true })), undefined, name);
+      assert.notEqual(endpointOf({ [name]: 'x' }, options({})), undefined, name);
     }
     // Neither goes through these.
     assert.notEqual(endpointOf({ HTTPS_PROXY: 'http://proxy:3128', https_proxy: 'x' }, options({})), undefined);

@@ -15,8 +15,8 @@ const METHOD = '/temporal.api.workflowservice.v1.WorkflowService/StartWorkflowEx
 /** What takes longer is left to Temporal's client and its patience. */
 const TIMEOUT_MS = 3_000;
 
-/** What grpc-js makes of the environment: a proxy, other certificates that it trusts, other ciphers. */
-const GRPC_VARIABLE = /^grpc_/i;
+/** Whom gRPC trusts, and with what ciphers, where they are set. */
+const GRPC_TLS_VARIABLES = ['GRPC_DEFAULT_SSL_ROOTS_FILE_PATH', 'GRPC_SSL_CIPHER_SUITES'];
 
 /**
  * @param input checked already; it is sent as it stands, never encrypted
@@ -64,8 +64,9 @@ export function endpointOf(
   const { address = '127.0.0.1:7233', apiKey, metadata, tls: givenTls, ...others } = connectionOptions;
   // As the client: with a key, TLS unless it is told otherwise.
   const tls = givenTls ?? apiKey !== undefined;
+  if (tls && GRPC_TLS_VARIABLES.some((name) => env[name])) return undefined;
   if (!/^([\w.-]+|\[[\da-f:]+\]):\d+$/i.test(address)) return undefined;
-  if (Object.keys(env).some((name) => GRPC_VARIABLE.test(name))) return undefined;
+  if (env['grpc_proxy']) return undefined;
   if (Object.values(others).some((value) => value !== undefined)) return undefined;
   if (metadata !== undefined && Object.values(metadata).some((value) => typeof value !== 'string')) return undefined;
   // Two credentials at once, which the client refuses.
