@@ -1,9 +1,10 @@
 /** What is known of a request before it is started: whether an earlier run of the batch, or anyone, has started it. */
-import { searchAttributes, keyword } from '../../contract.ts';
+import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import type { ErrorInfo } from '../../domain/failures.ts';
 import { itemsOf, keyText, type Item } from '../../records/items.ts';
 import { isHeldByStepFunctions, type FoundRecord } from '../../records/write.ts';
 import type { BuildInProgressError } from '../../start-role-build.ts';
+import { quotedForQuery } from '../builds-query.ts';
 import type { Services } from '../services.ts';
 import type { ReportStatus } from './report.ts';
 import type { Request } from './requests.ts';
@@ -17,6 +18,8 @@ export interface Records {
   history: Found | undefined;
   /** Of the resource, whoever asked for it last. */
   status: Found | undefined;
+  /** The job that runs for the request and has not written a record yet, where it was looked for. */
+  running?: string | undefined;
 }
 
 /** A request that is not to be started. */
@@ -57,19 +60,42 @@ export function historiesOf(services: Services, requestIds: readonly string[]): 
   });
 }
 
+/**
+ * The jobs that run for requests, by request ID, as Temporal's visibility has it, which may be a little late: what it does not
+ * tell is found out by the start.
+ */
+export async function runningJobs(services: Services, requests: readonly Request[]): Promise<Map<string, string>> {
+  const workflowIds = new Map(requests.map(({ input, workflowId }) => [workflowId, input.correlation_id]));
+  const ids = requests.map(({ input }) => quotedForQuery(keyword(input.correlation_id)));
+  const query = [
+    `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
+    "ExecutionStatus = 'Running'",
+    `${searchAttributes.CorrelationId.name} IN (${ids.join(', ')})`,
+  ].join(' AND ');
+  const jobs = new Map<string, string>();
+  await services.temporal(async () => {
+    for await (const { workflowId, runId, typedSearchAttributes: known } of services.client.workflow.list({ query })) {
+      const requestId = workflowIds.get(workflowId);
+      if (requestId === undefined || known.get(searchAttributes.CorrelationId) !== keyword(requestId)) continue;
+      jobs.set(requestId, known.get(searchAttributes.JobId) ?? runId);
+    }
+  });
+  return jobs;
+}
+
 function found(items: ReadonlyMap<string, Item>, key: string): Found | undefined {
   return items.get(key) as Found | undefined;
 }
 
 /**
- * Whether a request has been started, as its history record tells, or must not be, since Step Functions holds a record of it.
- * One without a record may be on its way to it: its start has an ID (`startIdOf`), by which Temporal knows it again.
+ * Whether a request has been started, as its history record tells or Temporal, or must not be, since Step Functions holds a
+ * record of it. Should neither tell, its start has an ID (`startIdOf`), by which Temporal knows it again.
  *
  * @param runAgainAfter the job whose failure is why the request runs again
  */
 export function startedEarlier(
   { input }: Request,
-  { history, status: holder }: Records,
+  { history, status: holder, running }: Records,
   runAgainAfter?: string,
 ): Earlier | undefined {
   if (history !== undefined) {
@@ -84,6 +110,7 @@ export function startedEarlier(
       if (!runsAgain) return { status: status as ReportStatus, job_id, ...errorOf(error_info) };
     }
   }
+  if (running !== undefined) return { status: 'IN_PROGRESS', job_id: running };
   if (input.take_over === true) return undefined;
   const held = [holder, history].find((record) => isHeldByStepFunctions(record));
   if (held === undefined) return undefined;

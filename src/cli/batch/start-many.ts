@@ -2,7 +2,7 @@
 import { BuildInProgressError, startRoleBuild } from '../../start-role-build.ts';
 import { CliError } from '../errors.ts';
 import type { Services } from '../services.ts';
-import { heldBy, recordsOf, startedEarlier, type Earlier, type Records } from './earlier.ts';
+import { heldBy, recordsOf, runningJobs, startedEarlier, type Earlier, type Records } from './earlier.ts';
 import type { BuildFollower } from './follow-many.ts';
 import { createPace, Places } from './pace.ts';
 import type { FailedRequests, Report, ReportLine } from './report.ts';
@@ -43,6 +43,8 @@ export class BatchStarter {
   readonly #inFlight: Places | undefined;
   readonly #hands: Places;
   readonly #paced: () => Promise<void>;
+  /** Whether an earlier run may have come as far as this. */
+  #cameHere = true;
   /** Aborted by the user, or by what makes it no use to go on. */
   readonly #halt = new AbortController();
   readonly #signal: AbortSignal;
@@ -121,15 +123,26 @@ export class BatchStarter {
   }
 
   async #lookUp(requests: readonly Request[]): Promise<LookedUp[]> {
-    const unknown = { history: undefined, status: undefined };
+    const unknown: Records = { history: undefined, status: undefined };
     try {
       const records = this.#signal.aborted ? [] : await recordsOf(this.#services, requests);
-      return requests.map((request, i) => ({ request, records: records[i] ?? unknown }));
+      const found = requests.map((request, i) => ({ request, records: records[i] ?? { ...unknown } }));
+      await this.#lookForRunning(found.filter(({ records: { history } }) => history === undefined));
+      return found;
     } catch (err) {
       // To start without knowing what was started would be to build twice.
       this.halt(err);
       return requests.map((request) => ({ request, records: unknown }));
     }
+  }
+
+  /** An earlier run went through the lines in the same order: where it has left nothing, it has not come. */
+  async #lookForRunning(withoutRecord: readonly LookedUp[]): Promise<void> {
+    if (!this.#cameHere || withoutRecord.length === 0 || this.#signal.aborted) return;
+    const requests = withoutRecord.map(({ request }) => request);
+    const jobs = await runningJobs(this.#services, requests).catch(() => new Map<string, string>());
+    for (const one of withoutRecord) one.records.running = jobs.get(one.request.input.correlation_id);
+    this.#cameHere = jobs.size > 0;
   }
 
   async #startOne(request: Request): Promise<void> {
