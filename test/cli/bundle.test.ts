@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -74,6 +75,16 @@ describe('the bundle of the command line', () => {
     }
     assert.ok(packages.has('@aws-sdk/client-dynamodb') && packages.has('zod'));
     assert.ok(files.length <= 48, `${files.length} files`);
+  });
+
+  it("has the failure converter where Temporal's client looks for it, beside what names it", () => {
+    const require = createRequire(import.meta.url);
+    const output = (input: string) =>
+      Object.entries(metafile.outputs).find(([, { inputs }]) => (inputs[input]?.bytesInOutput ?? 0) > 0)?.[0] ?? '';
+    const converter = join(folder, 'dist', 'client', 'failure-converter.js');
+    assert.equal(dirname(output('src/encryption/data-converter.ts')).split('/').at(-1), 'client');
+    assert.equal(basename(output('src/encryption/failure-converter.ts')), 'failure-converter.js');
+    assert.ok('failureConverter' in (require(converter) as object));
   });
 
   it('imports nothing that is not in it or in Node.js', () => {

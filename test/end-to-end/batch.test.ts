@@ -199,11 +199,11 @@ describe('role-build batch', { concurrency: 3 }, () => {
     await until('some were started', async () => (await count()) > 20);
     first.kill('SIGKILL');
     await first.result;
-    const before = await count();
-    assert.ok(before < 120);
+    const earlier = await count();
+    assert.ok(earlier < 120);
 
     const again = parseJson(await stack.cli(args(file, 'waiting'), { settings }));
-    assert.ok(Number(again['started_before']) >= before - 1, `${before} ${JSON.stringify(again)}`);
+    assert.ok(Number(again['started_before']) >= earlier - 1, `${earlier} ${JSON.stringify(again)}`);
     await until('all are listed', async () => (await count()) === 120);
     assert.equal(new Set((await readReport('waiting')).map(({ job_id }) => job_id)).size, 120);
     const third = parseJson(await stack.cli(args(file, 'waiting'), { settings }));
