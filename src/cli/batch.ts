@@ -12,7 +12,7 @@ import { CliError } from './errors.ts';
 import type { ExitReason } from './exit-codes.ts';
 import { quoted } from './next-move.ts';
 import { fields } from './output.ts';
-import { credentialFile, ENCRYPTED_JWT_VARIABLE } from './read-input.ts';
+import { credentialFile, ENCRYPTED_JWT_VARIABLE, hintOf } from './read-input.ts';
 import { whoAmI } from './who.ts';
 
 export interface BatchOptions {
@@ -88,7 +88,7 @@ async function check(
   throw new CliError(
     'usage',
     `${invalid} of ${total} lines ${invalid === 1 ? 'is' : 'are'} not valid, so nothing was started; --skip-invalid leaves them out`,
-    { fields: { faults: kept, invalid, lines: total } },
+    { fields: { faults: kept, invalid, lines: total }, ...hintOf(kept) },
   );
 }
 

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { getSystemErrorMessage } from 'node:util';
 import type { Environment } from '../config.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
-import { INPUT_KEYS, inputFaults, isRoleBuildInput } from '../domain/validate-input.ts';
+import { INPUT_KEYS, inputFaults, isRoleBuildInput, type Fault } from '../domain/validate-input.ts';
 import { CliError } from './errors.ts';
 import { oneLine, type Output } from './output.ts';
 import { whoAmI } from './who.ts';
@@ -30,6 +30,17 @@ export interface InputOptions {
 }
 
 export const ENCRYPTED_JWT_VARIABLE = 'ENCRYPTED_JWT';
+
+/** What to try where an input lacks what a flag or the environment gives. */
+export function hintOf(faults: readonly Fault[]): { hint?: string } {
+  const missing = (path: string) => faults.some((fault) => fault.path === path && fault.message === 'is missing');
+  const hints = [
+    ...(missing('url') ? ['--url URL'] : []),
+    ...(missing('encrypted_jwt') ? [`the variable ${ENCRYPTED_JWT_VARIABLE} or --encrypted-jwt-file FILE`] : []),
+  ];
+  return hints.length === 0 ? {} : { hint: hints.join(', and ') };
+}
+
 const DEFAULTS = { action: 'create', buildType: 'iam_role' } as const;
 const FLAGS_OF_THE_BODY = ['account', 'role', 'action', 'buildType', 'dryRun'] as const;
 
@@ -62,9 +73,7 @@ export function checked(input: unknown, output: Output): RoleBuildInput {
     throw new CliError(
       'usage',
       `the input is not valid:\n${faults.map((f) => `  ${oneLine(f.path)}: ${f.message}`).join('\n')}`,
-      {
-        fields: { faults },
-      },
+      { fields: { faults }, ...hintOf(faults) },
     );
   }
   for (const key of Object.keys(input).filter((name) => !INPUT_KEYS.includes(name))) {

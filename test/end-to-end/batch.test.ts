@@ -140,6 +140,10 @@ describe('role-build batch', { concurrency: 3 }, () => {
     assert.match(header, /line 1: \(header\): "encrypted_jwt" is no column: give the credential with/);
     assert.match(header, /line 1: \(header\): "wages" is no column; there are account_id, custom_role_name/);
     assert.match(header, /line 1: \(header\): "account" is there twice/);
+    assert.match(await faultsOf('account;role\n'), /"account;role" is no column; commas part one from the next/);
+    const missing = await faultsOf(`account,role\n${ACCOUNT},odd-1\n`);
+    assert.match(missing, /^line 2: url: is missing$/m);
+    assert.match(missing, /^try: --url URL$/m);
     assert.match(await faultsOf('account_id,role\n1\n'), /line 2: \(line\): has 1 cells; the header has 2/);
     assert.match(await faultsOf('account_id,role\n1,"x\n'), /line \d: \(line\): is not CSV/);
     assert.match((await stack.cli(['batch', join(folder, 'none.csv')])).stderr, /the batch can't be read: ENOENT/);

@@ -47,6 +47,8 @@ export class CsvColumns {
       const shown = JSON.stringify(header[i]);
       if (name === 'encrypted_jwt') {
         this.#refuse(`${shown} is no column: give the credential with --encrypted-jwt-file or ENCRYPTED_JWT`);
+      } else if (header.length === 1 && /[;\t]/.test(name)) {
+        this.#refuse(`${shown} is no column; commas part one from the next`);
       } else if (COLUMNS[name] === undefined && !(name.startsWith(BODY_PREFIX) && name.length > BODY_PREFIX.length)) {
         this.#refuse(`${shown} is no column; there are ${Object.keys(COLUMNS).join(', ')}, and build_body.KEY`);
       } else if (this.#names.indexOf(name) !== i) {
