@@ -21,7 +21,7 @@ FROM base AS build
 COPY package.json package-lock.json ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/build.ts scripts/
+COPY scripts/build.ts scripts/bundle-client.ts scripts/
 COPY src src
 RUN npm run build
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { defineCompletion, defineConfig, defineDoctor, defineSetup } from './installation.ts';
-import { defineHistory, defineList } from './many-builds.ts';
+import { defineBatch, defineHistory, defineList } from './many-builds.ts';
 import { defineCancel, defineOpen, defineResume, defineStart, defineStatus, defineWatch } from './one-build.ts';
 import type { Run } from './options.ts';
 
@@ -17,6 +17,7 @@ export function defineProgram(run: Run): Command {
     .addHelpText('after', `\n${exitCodesHelp()}`);
   defineSetup(program, run);
   defineStart(program, run);
+  defineBatch(program, run);
   defineStatus(program, run);
   defineWatch(program, run);
   defineCancel(program, run);
