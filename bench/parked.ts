@@ -26,6 +26,7 @@ const WORKER = fileURLToPath(new URL('../dist/worker.js', import.meta.url));
 
 const stack = await startStack({ temporal: { uiPort: false } });
 const worker = await stack.startWorker({
+  program: WORKER,
   settings: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` },
 });
 execFileSync('taskset', ['-a', '-c', '-p', '0', String(worker.pid)], { stdio: 'ignore' });
