@@ -23,6 +23,7 @@ import {
   text,
   trueOrFalse,
   webAddress,
+  wholeNumber,
 } from './setting-values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -72,6 +73,31 @@ export const SETTINGS = {
     default: '',
     meaning: 'HTTP proxy on the way to the build API; none is taken from `HTTPS_PROXY` and the like',
     parse: proxy,
+  }),
+  BUILD_API_MAX_POLLS_PER_SECOND: setting({
+    default: '',
+    meaning: 'polls a second of each worker; one that would wait for more than 5 s is put off to its next interval',
+    parse: (value) => optional(value, (given) => number(given, 0.01, 100_000)),
+  }),
+  BUILD_API_MAX_TRIGGERS_PER_SECOND: setting({
+    default: '',
+    meaning: 'attempts at `POST /build` a second of all workers together; those beyond it wait in Temporal',
+    parse: (value) => optional(value, (given) => number(given, 0.01, 100_000)),
+  }),
+  WORKER_MAX_CONCURRENT_ACTIVITIES: setting({
+    default: '100',
+    meaning: 'record writes of a worker at a time, and as many POSTs',
+    parse: (value) => wholeNumber(value, 1, 10_000),
+  }),
+  WORKER_MAX_CONCURRENT_POLLS: setting({
+    default: '400',
+    meaning: 'polls of a worker at a time',
+    parse: (value) => wholeNumber(value, 1, 10_000),
+  }),
+  WORKER_MAX_CACHED_BUILDS: setting({
+    default: '',
+    meaning: 'builds that a worker keeps in memory between their steps; by default two for each MiB of its heap',
+    parse: (value) => optional(value, (given) => wholeNumber(given, 10, 1_000_000)),
   }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
   TEMPORAL_DEPLOYMENT_NAME: setting({

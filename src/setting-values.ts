@@ -66,6 +66,12 @@ export function number(value: string, min: number, max: number): number {
   return parsed;
 }
 
+export function wholeNumber(value: string, min: number, max: number): number {
+  const parsed = number(value, min, max);
+  if (!Number.isInteger(parsed)) throw new Error(`must be a whole number, not ${JSON.stringify(value)}`);
+  return parsed;
+}
+
 export function logLevel(value: string): LogLevel {
   if (!(LOG_LEVELS as readonly string[]).includes(value)) {
     throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(value)}`);

@@ -8,7 +8,9 @@ import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporal
 import { createActivities } from './activities/index.ts';
 import { BuildApi } from './build-api/client.ts';
 import { AllowedOrigins } from './build-api/origins.ts';
+import { RateLimit } from './build-api/rate-limit.ts';
 import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS, type SettingName } from './config.ts';
+import { triggersQueueOf } from './contract.ts';
 import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
 import { createLogger, TemporalPinoLogger } from './logger.ts';
 import { keepCounting, type CountsOptions } from './operations/counts.ts';
@@ -30,9 +32,14 @@ const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
  * A build that waits for its next poll is kept in memory; past this many, the oldest are replayed at their next poll. A
  * cached build was measured at up to 0.3 MiB, which leaves at least a third of the heap to all else.
  */
-const MAX_CACHED_WORKFLOWS = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
-/** A poll can hold its place for as long as the build API takes to answer. */
-const MAX_CONCURRENT_POLLS = 400;
+const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
+/** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
+const POLL_MAX_WAIT_MS = 5_000;
+/** As many open polls of the task queue as the server says are of use; an idle worker keeps few. */
+const POLLERS = {
+  workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 20 },
+  activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 3, maximum: 10 },
+} as const satisfies Partial<WorkerOptions>;
 
 const settings = readSettingsOrExit();
 const logger = createLogger(settings.LOG_LEVEL);
@@ -79,38 +86,60 @@ async function run(): Promise<void> {
   const encryptionKey = await keyInUse(dataConverter);
   const connection = await NativeConnection.connect(connectionOptions);
   try {
-    const worker = await Worker.create({
+    const activities = activitiesOn(tables, metrics);
+    const common: Omit<WorkerOptions, 'taskQueue'> = {
       connection,
       namespace,
-      taskQueue,
-      ...workflowSource(encryptionKey !== undefined),
       dataConverter,
-      activities: { ...activitiesOn(tables, metrics) },
-      sinks: metrics.sinks(),
-      maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
-      maxConcurrentLocalActivityExecutions: MAX_CONCURRENT_POLLS,
+      maxConcurrentActivityTaskExecutions: settings.WORKER_MAX_CONCURRENT_ACTIVITIES,
+      ...POLLERS,
       ...versioning(),
       shutdownGraceTime: SHUTDOWN.grace,
       shutdownForceTime: SHUTDOWN.force,
+    };
+    const builds = await Worker.create({
+      ...common,
+      taskQueue,
+      ...workflowSource(encryptionKey !== undefined),
+      // triggerBuild too: a version before this one asked for it on this queue.
+      activities: { ...activities },
+      sinks: metrics.sinks(),
+      maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
+      maxConcurrentLocalActivityExecutions: settings.WORKER_MAX_CONCURRENT_POLLS,
+    });
+    const triggersPerSecond = settings.BUILD_API_MAX_TRIGGERS_PER_SECOND;
+    const triggers = await Worker.create({
+      ...common,
+      taskQueue: triggersQueueOf(taskQueue),
+      activities: { triggerBuild: activities.triggerBuild },
+      ...(triggersPerSecond === undefined ? {} : { maxTaskQueueActivitiesPerSecond: triggersPerSecond }),
     });
     stopping.signal.removeEventListener('abort', exit);
-    stopping.signal.addEventListener('abort', () => {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
-    });
     const version = settings.TEMPORAL_WORKER_BUILD_ID ?? 'none';
     logger.info({ namespace, taskQueue, version, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
-    readiness.watch(worker);
+    readiness.watch(builds, triggers);
     void readiness.reach(
       () => reachTables(tables),
       (err) => logger.warn({ err }, 'the DynamoDB tables do not answer; not ready until they do'),
     );
-    if (worker.client !== undefined) void keepCounting(countsOf(worker.client, taskQueue, metrics), stopping.signal);
-    await worker.run();
+    if (builds.client !== undefined) void keepCounting(countsOf(builds.client, taskQueue, metrics), stopping.signal);
+    await runUntilStopped([builds, triggers], stopping.signal);
   } finally {
     readiness.stop();
     await connection.close();
     health.close();
   }
+}
+
+/** Where one ends by itself, the others are let finish what they are at. @throws what ended it */
+async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
+  const stopAll = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  stop.addEventListener('abort', stopAll);
+  const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(stopAll)));
+  const failed = ended.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** @throws where the address of the metrics page is taken */
@@ -138,7 +167,16 @@ function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics): Co
 
 function activitiesOn(tables: RecordTables, metrics: WorkerMetrics): ReturnType<typeof createActivities> {
   const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
+  const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
   return createActivities({
+    ...(pollsPerSecond === undefined
+      ? {}
+      : {
+          pollLimit: {
+            rate: new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS),
+            onPutOff: () => metrics.count('role_build_polls_put_off', {}),
+          },
+        }),
     tables,
     buildApi: new BuildApi({
       albFqdn: settings.API_ALB_FQDN,

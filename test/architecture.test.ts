@@ -48,6 +48,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'activities/',
     'build-api/',
     'config.ts',
+    'contract.ts',
     'encryption/',
     'logger.ts',
     'operations/',

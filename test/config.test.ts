@@ -166,6 +166,25 @@ describe('the version', () => {
   });
 });
 
+describe('limits', () => {
+  test('are none by default where they hold calls back', () => {
+    const { BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS } = worker({});
+    assert.deepEqual(
+      [BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS],
+      [undefined, undefined, undefined],
+    );
+    assert.equal(worker({ BUILD_API_MAX_POLLS_PER_SECOND: '0.5' }).BUILD_API_MAX_POLLS_PER_SECOND, 0.5);
+  });
+
+  test("can't be nothing, less than nothing, or half an activity", () => {
+    for (const value of ['0', '-1', 'many']) {
+      assert.match(errorOf({ BUILD_API_MAX_TRIGGERS_PER_SECOND: value }).message, /must be a number from/);
+      assert.match(errorOf({ WORKER_MAX_CONCURRENT_POLLS: value }).message, /must be a number from/);
+    }
+    assert.match(errorOf({ WORKER_MAX_CONCURRENT_ACTIVITIES: '1.5' }).message, /must be a whole number/);
+  });
+});
+
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
     test(`may be ${value}`, () => {

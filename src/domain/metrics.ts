@@ -47,6 +47,12 @@ export const METRICS = {
     labels: ['answer'],
     meaning: 'polls that were answered, by what that meant: `undecided`, `succeeded`, `failed`',
   },
+  role_build_polls_put_off: {
+    kind: 'counter',
+    labels: [],
+    meaning:
+      "polls that were put off to the build's next interval, since the worker had reached `BUILD_API_MAX_POLLS_PER_SECOND`",
+  },
   role_build_api_request_duration: {
     kind: 'histogram',
     unit: 'seconds',

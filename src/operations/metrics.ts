@@ -79,6 +79,7 @@ export class WorkerMetrics {
     ];
     for (const labels of ended) this.count('role_build_ended', labels, 0);
     for (const answer of ['undecided', 'succeeded', 'failed']) this.count('role_build_polls', { answer }, 0);
+    this.count('role_build_polls_put_off', {}, 0);
     for (const record of ['status', 'history']) {
       this.count('role_build_records_contested', { record }, 0);
       this.count('role_build_last_write_rounds_failed', { record }, 0);

@@ -7,15 +7,16 @@ const RETRY_MS = 2_000;
 export class Readiness {
   #stopping = false;
   #tablesReached = false;
-  #worker: Worker | undefined;
+  #workers: readonly Worker[] = [];
 
   /** From here on it is not ready any more. */
   stop(): void {
     this.#stopping = true;
   }
 
-  watch(worker: Worker): void {
-    this.#worker = worker;
+  /** The one that runs workflows first. */
+  watch(...workers: readonly Worker[]): void {
+    this.#workers = workers;
   }
 
   /** Tries until it succeeds or the worker stops. @param onFault is told of each attempt that failed */
@@ -34,11 +35,16 @@ export class Readiness {
   /** @returns `undefined` where it is ready */
   whyNot(): string | undefined {
     if (this.#stopping) return 'stopping';
-    if (this.#worker === undefined) return 'starting';
-    const { runState, workflowPollerState, activityPollerState } = this.#worker.getStatus();
-    if (runState !== 'RUNNING') return `the worker is ${runState}`;
+    const [builds] = this.#workers;
+    if (builds === undefined) return 'starting';
+    const { workflowPollerState } = builds.getStatus();
     if (workflowPollerState !== 'POLLING') return `the poller of workflow tasks is ${workflowPollerState}`;
-    if (activityPollerState !== 'POLLING') return `the poller of activities is ${activityPollerState}`;
+    for (const { options, ...worker } of this.#workers.map((one) => ({ options: one.options, ...one.getStatus() }))) {
+      if (worker.runState !== 'RUNNING') return `the worker of ${options.taskQueue} is ${worker.runState}`;
+      if (worker.activityPollerState !== 'POLLING') {
+        return `the poller of activities on ${options.taskQueue} is ${worker.activityPollerState}`;
+      }
+    }
     return this.#tablesReached ? undefined : 'the DynamoDB tables have not answered yet';
   }
 }

@@ -7,7 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
-import { CONTESTED_MEMO, type RoleBuildOutcome } from '../contract.ts';
+import { CONTESTED_MEMO, triggersQueueOf, type RoleBuildOutcome } from '../contract.ts';
 import { checkBuildStatus, generateBuildStatusErrorMessage } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasResumptionShape, type Resumption } from '../domain/resumption.ts';
@@ -124,14 +124,17 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
     if (progress.build_id === undefined) {
       showStep(progress, 'TriggerBuild');
-      const answer = await onceReadable(progress, 'TriggerBuild', () => triggerBuild(target, input.build_body));
+      const onItsQueue = { ...trigger, taskQueue: triggersQueueOf(workflowInfo().taskQueue) };
+      const answer = await onceReadable(progress, 'TriggerBuild', () =>
+        triggerBuild.executeWithOptions(onItsQueue, [target, input.build_body]),
+      );
       progress.build_id = answer.build_id;
     }
 
     const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;
     for (let hasWaited = false; ; hasWaited = true) {
       await continueAsNewIfSuggested(input, progress, hasWaited);
-      await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 ? pollSpreadMs(input) : 0));
+      await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 && !hasWaited ? pollSpreadMs(input) : 0));
 
       throwIfOver();
       showStep(progress, 'GetBuildStatus');
@@ -139,6 +142,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
         target,
         progress.build_id,
       ]);
+      if (answer.put_off === true) continue;
       progress.polls += 1;
       progress.last_status = answer.build_status ?? '(none)';
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
+import type { FaultsRequest } from '../../dev/simulated-build-api/faults.ts';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../end-to-end/harness.ts';
@@ -65,6 +66,11 @@ async function isDrained(buildId: string): Promise<boolean> {
   return Number(info?.drainageInfo?.status) === VERSION_DRAINED;
 }
 
+async function putFaults(faults: FaultsRequest): Promise<void> {
+  const answer = await fetch(`${stack.buildApiUrl}/_simulator/faults`, { method: 'PUT', body: JSON.stringify(faults) });
+  assert.ok(answer.ok, await answer.text());
+}
+
 /** The versions of a build's runs, the first run's first. */
 async function versionsOf(input: RoleBuildInput): Promise<(string | null | undefined)[]> {
   const workflowId = workflowIdOf(ACCOUNT, input.ddb_composite_sort_key);
@@ -80,9 +86,9 @@ it('builds stay on their version, move when they continue as new, and the old ve
   const old = await stack.startWorker({ settings: ofVersion('v1') });
   await makeCurrent('v1');
   const inputs = [
-    ...Array.from({ length: 6 }, (_, i) => inputFor(stack, `polled-${i}`, { polls: 8 })),
+    ...Array.from({ length: 6 }, (_, i) => inputFor(stack, `polled-${i}`, { outcome: 'NEVER' })),
     ...Array.from({ length: 3 }, (_, i) =>
-      inputFor(stack, `posted-${i}`, { polls: 3, trigger: [{ delay_ms: 6_000 }] }),
+      inputFor(stack, `posted-${i}`, { outcome: 'NEVER', trigger: [{ delay_ms: 6_000 }] }),
     ),
   ];
   const ended = inputs.map((input) => runBuild(client, input));
@@ -102,6 +108,8 @@ it('builds stay on their version, move when they continue as new, and the old ve
   await until('the old version is drained', () => isDrained('v1'), 60_000);
   process.kill(old.pid, 'SIGTERM');
   assert.equal(await old.exited, 0);
+  const decided = { body: { build_status: 'SUCCEEDED', can_retry: false } };
+  for (const { correlation_id } of inputs) await putFaults({ status: [decided], correlation_id });
 
   for (const [i, outcome] of (await Promise.all([...ended, freshEnded])).entries()) {
     const input = inputs[i] ?? fresh;
