@@ -12,7 +12,8 @@ import { RateLimit } from './build-api/rate-limit.ts';
 import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS, type SettingName } from './config.ts';
 import { triggersQueueOf } from './contract.ts';
 import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
-import { createLogger, TemporalPinoLogger } from './logger.ts';
+import { createLogger, prettyOnTerminal, TemporalPinoLogger } from './logger.ts';
+import { activityLogFields } from './operations/activity-log.ts';
 import { keepCounting, type CountsOptions } from './operations/counts.ts';
 import { startHealthServer } from './operations/health.ts';
 import { metricsOptions, WorkerMetrics, withPort } from './operations/metrics.ts';
@@ -42,7 +43,7 @@ const POLLERS = {
 } as const satisfies Partial<WorkerOptions>;
 
 const settings = readSettingsOrExit();
-const logger = createLogger(settings.LOG_LEVEL);
+const logger = createLogger(settings.LOG_LEVEL, await prettyOnTerminal());
 const readiness = new Readiness();
 const stopping = new AbortController();
 onStopSignal(
@@ -94,6 +95,7 @@ async function run(): Promise<void> {
       maxConcurrentActivityTaskExecutions: settings.WORKER_MAX_CONCURRENT_ACTIVITIES,
       ...POLLERS,
       ...versioning(),
+      interceptors: { activity: [activityLogFields] },
       shutdownGraceTime: SHUTDOWN.grace,
       shutdownForceTime: SHUTDOWN.force,
     };

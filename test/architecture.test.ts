@@ -32,7 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'encryption/': ['contract.ts'],
   'codec-server/': ['encryption/'],
   'index.ts': ['start-role-build.ts', 'contract.ts', 'domain/', 'encryption/', 'config.ts'],
-  'operations/': ['contract.ts', 'domain/'],
+  'operations/': ['contract.ts', 'domain/', 'activities/types.ts'],
   'config.ts': [
     'contract.ts',
     'records/names.ts',

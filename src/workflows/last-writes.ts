@@ -47,7 +47,8 @@ function lastWritesOf(
 ): { record: LastWrite; history: LastWrite } {
   const request = historyRequestOf(input, progress.resumption);
   const built = progress.build_id === undefined ? {} : { build_id: progress.build_id };
-  const record: EndOfRecord = { account_id: request.account_id, resource: request.resource, job, ...built };
+  const { account_id, resource, correlation_id } = request;
+  const record: EndOfRecord = { account_id, resource, correlation_id, job, ...built };
   const history: EndOfHistory = { request, job, ...built, may_create: progress.record !== 'unknown' };
   switch (ending.status) {
     case 'COMPLETE':

@@ -24,10 +24,11 @@ import { beforeDeadline } from './deadline.ts';
 import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf, refusalOf } from './endings.ts';
 import { continueAsNewIfSuggested } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
+import { logRefused } from './log.ts';
 import { countEnded, countPoll, countRefused } from './metrics.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
-import { showStep } from './details.ts';
+import { showEnded, showStep } from './details.ts';
 import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
@@ -69,6 +70,7 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
     if (isRefusal(err)) {
       showEndStatus('FAILED');
       countRefused(refusalOf(err));
+      logRefused(progress.step, refusalOf(err), err.cause?.message ?? err.message);
     }
     progress.ending = endingOf(err, progress);
   }
@@ -79,7 +81,7 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
   const { ending } = progress;
   countEnded(ending.status, ending.status === 'FAILED' ? ending.error_info.Error : 'none', job.start_at);
-  showStep(progress, `ended ${progress.ending.status}`);
+  showEnded(progress, progress.ending.status);
   return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
 }
 
@@ -92,6 +94,7 @@ function refuseUnusable(input: unknown, given: unknown): void {
   }
   if (faults.length === 0) return;
   countRefused('InvalidInput');
+  logRefused(undefined, 'InvalidInput', faults.map(({ path, message }) => `${path}: ${message}`).join('; '));
   throw ApplicationFailure.create({
     message: `the input was refused: ${faults.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
     type: 'InvalidInput',
@@ -121,7 +124,8 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
   }
 
   return beforeDeadline(input, job, async (throwIfOver) => {
-    const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
+    const { url, encrypted_jwt, correlation_id } = input;
+    const target = { url, encrypted_jwt, correlation_id, job_id: job.job_id };
     if (progress.build_id === undefined) {
       showStep(progress, 'TriggerBuild');
       const onItsQueue = { ...trigger, taskQueue: triggersQueueOf(workflowInfo().taskQueue) };
