@@ -167,51 +167,51 @@ describe('role-build batch', { concurrency: 3 }, () => {
     assert.equal(parseJson(again)['started_before'], 3);
   });
 
-  it('killed in the middle of 150 and run again, it builds every request exactly once', async () => {
-    const file = await write('killed.ndjson', lines('killed', 150));
-    const first = stack.startCli(args(file, 'killed', '--rate', '25'));
-    await until('some were started', async () => (await readReport('killed').catch(() => [])).length > 30);
+  it('killed in the middle of 60 and run again, it builds every request exactly once', async () => {
+    const file = await write('killed.ndjson', lines('killed', 60));
+    const first = stack.startCli(args(file, 'killed', '--rate', '6'));
+    await until('some were started', async () => (await readReport('killed').catch(() => [])).length > 15);
     first.kill('SIGKILL');
     await first.result;
     const startedBefore = (await readReport('killed')).length;
-    assert.ok(startedBefore < 140, `${startedBefore} were started before the kill took effect`);
+    assert.ok(startedBefore < 60, `${startedBefore} were started before the kill took effect`);
 
     const again = await stack.cli(args(file, 'killed', '--wait'));
     assert.equal(again.code, 0, again.stderr);
     const { started, started_before, statuses } = parseJson(again);
-    assert.deepEqual(statuses, { COMPLETE: 150 });
+    assert.deepEqual(statuses, { COMPLETE: 60 });
     // One that no worker had taken up was started again under the same request ID: Temporal answered with its first start.
-    assert.equal(Number(started) + Number(started_before), 150);
+    assert.equal(Number(started) + Number(started_before), 60);
     const posts = postsOf('killed');
-    assert.equal(posts.size, 150);
+    assert.equal(posts.size, 60);
     assert.deepEqual(
       [...posts].filter(([, count]) => count !== 1),
       [],
     );
 
     const third = parseJson(await stack.cli(args(file, 'killed', '--wait')));
-    assert.deepEqual([third['started'], third['started_before']], [0, 150]);
+    assert.deepEqual([third['started'], third['started_before']], [0, 60]);
   });
 
   it('run again before any worker has taken up a build, it starts none of them again, and says so', async () => {
     const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
-    const file = await write('waiting.ndjson', lines('waiting', 120));
-    const first = stack.startCli(args(file, 'waiting', '--rate', '40'), { settings });
+    const file = await write('waiting.ndjson', lines('waiting', 60));
+    const first = stack.startCli(args(file, 'waiting', '--rate', '6'), { settings });
     const connection = await Connection.connect({ address: stack.temporal.address });
     const { workflow } = new Client({ connection });
     const count = async () => (await workflow.count("CustomRoleName STARTS_WITH 'waiting-'")).count;
-    await until('some were started', async () => (await count()) > 20);
+    await until('some were started', async () => (await count()) > 15);
     first.kill('SIGKILL');
     await first.result;
     const earlier = await count();
-    assert.ok(earlier < 120);
+    assert.ok(earlier < 60);
 
     const again = parseJson(await stack.cli(args(file, 'waiting'), { settings }));
     assert.ok(Number(again['started_before']) >= earlier - 1, `${earlier} ${JSON.stringify(again)}`);
-    await until('all are listed', async () => (await count()) === 120);
-    assert.equal(new Set((await readReport('waiting')).map(({ job_id }) => job_id)).size, 120);
+    await until('all are listed', async () => (await count()) === 60);
+    assert.equal(new Set((await readReport('waiting')).map(({ job_id }) => job_id)).size, 60);
     const third = parseJson(await stack.cli(args(file, 'waiting'), { settings }));
-    assert.deepEqual([third['started'], third['started_before']], [0, 120]);
+    assert.deepEqual([third['started'], third['started_before']], [0, 60]);
     await connection.close();
   });
 
