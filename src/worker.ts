@@ -31,7 +31,8 @@ const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
 
 /**
  * A build that waits for its next poll is kept in memory; past this many, the oldest are replayed at their next poll. A
- * cached build was measured at up to 0.3 MiB, which leaves at least a third of the heap to all else.
+ * cached build was measured at up to 0.3 MiB of heap, which leaves at least a third of it to all else, and at 0.45 MiB of
+ * the process: docs/sizing.md.
  */
 const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
 /** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
