@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { build as prettyStream } from 'pino-pretty';
 import { onStopSignal } from '../src/signals.ts';
 import { freePort, isPortFree } from './servers/ports.ts';
-import { startStack, type Stack } from './stack.ts';
+import { startStack, type Stack, type StackWorker } from './stack.ts';
 
 /** Where each of them usually is; one that is taken moves to a free port. */
-const USUAL_PORTS = { temporal: 7233, ui: 8233, dynamoDb: 8000, buildApi: 8090 } as const;
+const USUAL_PORTS = { temporal: 7233, ui: 8233, dynamoDb: 8000, buildApi: 8090, health: 8080, metrics: 9464 } as const;
 const SETTINGS_FILE = fileURLToPath(new URL('../.dev/settings.env', import.meta.url));
 
 const stopping = Promise.withResolvers<void>();
@@ -31,10 +31,16 @@ try {
     ignore: 'sdkComponent,target',
     translateTime: 'SYS:HH:MM:ss',
   });
-  const worker = await stack.startWorker({ onOutput: (chunk) => pretty.write(chunk) });
+  const worker = await stack.startWorker({
+    settings: {
+      HEALTH_ADDRESS: `127.0.0.1:${await portNear(USUAL_PORTS.health)}`,
+      METRICS_ADDRESS: `127.0.0.1:${await portNear(USUAL_PORTS.metrics)}`,
+    },
+    onOutput: (chunk) => pretty.write(chunk),
+  });
   await mkdir(fileURLToPath(new URL('../.dev', import.meta.url)), { recursive: true });
   await writeFile(SETTINGS_FILE, exports(stack.settings));
-  process.stdout.write(whereEverythingIs(stack));
+  process.stdout.write(whereEverythingIs(stack, worker));
   const ended = await Promise.race([stopping.promise, worker.exited]);
   if (ended !== undefined) {
     process.stderr.write('the worker ended by itself\n');
@@ -59,7 +65,7 @@ function exports(settings: Record<string, string>): string {
     .join('');
 }
 
-function whereEverythingIs({ temporal, dynamoDb, buildApiUrl }: Stack): string {
+function whereEverythingIs({ temporal, dynamoDb, buildApiUrl }: Stack, worker: StackWorker): string {
   return `
 A local stack is running; Ctrl-C stops it and forgets everything.
 
@@ -67,6 +73,8 @@ A local stack is running; Ctrl-C stops it and forgets everything.
   Temporal              ${temporal.address}
   DynamoDB (${dynamoDb.kind})   ${dynamoDb.endpoint}
   Simulated build API   ${buildApiUrl}
+  Worker's health       ${worker.healthUrl}/readyz
+  Worker's metrics      ${worker.metricsUrl}/metrics
 
 In another terminal, from this folder:
 

@@ -49,7 +49,7 @@ export interface Stack {
   /** What a worker or the command line needs to know of this stack. */
   settings: Record<string, string>;
   /** Starts a worker; resolves once it polls. @throws with its output where it ends instead */
-  startWorker(options?: WorkerOptions): Promise<Child>;
+  startWorker(options?: WorkerOptions): Promise<StackWorker>;
   /** Runs the command line to its end. */
   cli(args: readonly string[], options?: CliOptions): Promise<CliResult>;
   /** Starts the command line. */
@@ -58,9 +58,19 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+/** A worker in a process of its own. */
+export interface StackWorker extends Child {
+  /** Where its `/livez` and `/readyz` are; empty where it is another program than ours. */
+  healthUrl: string;
+  /** Where its `/metrics` is; likewise. */
+  metricsUrl: string;
+}
+
 export interface WorkerOptions {
   settings?: Record<string, string>;
   onOutput?: (chunk: string) => void;
+  /** Called once its process is there. */
+  onStart?: (worker: Child) => void;
   /** Another worker program than ours, which says `"state":"RUNNING"` once it polls. */
   program?: string;
 }
@@ -137,6 +147,8 @@ function settingsOf(
     AWS_SECRET_ACCESS_KEY: 'local',
     API_ALB_FQDN: 'https://alb.example.com',
     BUILD_API_ALLOWED_ORIGINS: buildApiUrl,
+    HEALTH_ADDRESS: '127.0.0.1:0',
+    METRICS_ADDRESS: '127.0.0.1:0',
   };
 }
 
@@ -159,22 +171,33 @@ function environment(settings: Record<string, string>): Record<string, string> {
   return { ...Object.fromEntries(present), ...settings };
 }
 
-async function startWorker(settings: Record<string, string>, options: WorkerOptions): Promise<Child> {
+async function startWorker(settings: Record<string, string>, options: WorkerOptions): Promise<StackWorker> {
   const { program = WORKER, onOutput } = options;
   const worker = await startChild(process.execPath, [program], {
     env: environment(settings),
     stopTimeoutMs: WORKER_STOP_MS,
     ...(onOutput === undefined ? {} : { onOutput }),
   });
+  options.onStart?.(worker);
   const giveUpAt = performance.now() + WORKER_READY_MS;
   while (!worker.output().includes('"state":"RUNNING"')) {
     if (worker.hasExited() || performance.now() > giveUpAt) {
       await worker.kill();
-      throw new Error(`the worker did not start:\n${worker.output()}`);
+      const code = await worker.exited;
+      throw new Error(`the worker did not start (exit code ${code}):\n${worker.output()}`);
     }
     await delay(20);
   }
-  return worker;
+  const output = worker.output();
+  return { ...worker, healthUrl: urlIn(output, 'health listening'), metricsUrl: urlIn(output, 'metrics listening') };
+}
+
+/** The address that a log line of the worker's names. */
+function urlIn(output: string, message: string): string {
+  const line = output.split('\n').find((one) => one.includes(`"msg":"${message}"`));
+  if (line === undefined) return '';
+  const { host, port } = JSON.parse(line) as { host: string; port: number };
+  return `http://${host}:${port}`;
 }
 
 /** Starts the command line with these settings and none of the user's own. */

@@ -1,6 +1,6 @@
 /**
- * `npm run build`: fills `dist/` with what images and the package run: JavaScript, its type declarations, and the
- * workflow bundled ahead of time, so that a worker's start costs neither the bundler's time nor its memory.
+ * `npm run build`: fills `dist/` with what images and the package run: JavaScript, its type declarations, the command line
+ * as a bundle, and the workflow bundled ahead of time, so that a worker's start costs neither the bundler's time nor its memory.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,12 +9,16 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { failureConverterPath } from '../src/encryption/data-converter.ts';
 import { preloadedModules, workflowsPath } from '../src/workflow-code.ts';
+import { bundleClient } from './bundle-client.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 
 rmSync(dist, { recursive: true, force: true });
 compile();
+// Its bundle takes its place.
+for (const path of globSync(['cli', 'client.*'], { cwd: dist })) rmSync(join(dist, path), { recursive: true });
+await bundleClient(dist);
 pointDeclarationsAtJavaScript();
 // npm does so only for those who install the package; an image runs the file as it lies.
 chmodSync(join(dist, 'client.js'), 0o755);

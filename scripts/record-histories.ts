@@ -57,6 +57,10 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     simulate: { polls: 0 },
     dynamoDb: { operation: 'UpdateItem', table: STATUS_TABLE_NAME, faults: three('throttle') },
   },
+  'last-write-shown': {
+    simulate: { polls: 0 },
+    dynamoDb: { operation: 'UpdateItem', table: STATUS_TABLE_NAME, faults: three('throttle') },
+  },
   'deadline-in-wait': { simulate: { outcome: 'NEVER' }, input: { deadline_seconds: 3 } },
   'deadline-in-poll': { simulate: { status: [{ hang: true }] }, input: { deadline_seconds: 3 } },
   'deadline-in-trigger': { simulate: { trigger: [{ delay_ms: 4_000 }] }, input: { deadline_seconds: 2 } },

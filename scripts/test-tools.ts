@@ -1,11 +1,13 @@
 /**
  * `npm run test:tools [-- --allow-missing]`: the tests that need more than `npm test` does: a package registry, Chromium,
- * or AWS's own DynamoDB Local (Java, and Maven to get it). Says what could not be run for want of a tool, and fails then, unless
+ * Go and Python (the schemas of Kubernetes' objects; kubectl where there is one), Prometheus, or AWS's own DynamoDB Local (Java,
+ * and Maven to get it). Says what could not be run for want of a tool, and fails then, unless
  * `--allow-missing` is given.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { startDynamoDb } from '../dev/servers/dynamodb.ts';
+import { findPrometheus, findPromtool } from '../dev/servers/prometheus.ts';
 
 interface Tool {
   name: string;
@@ -28,12 +30,24 @@ const chromium: Tool = {
   check: () => answers(process.env['CHROMIUM'] ?? '/usr/bin/chromium', ['--version']),
 };
 
+const go: Tool = { name: 'Go', check: () => answers('go', ['version']) };
+const python: Tool = { name: 'Python with pip', check: () => answers('python3', ['-m', 'pip', '--version']) };
+const prometheus: Tool = {
+  name: 'Prometheus',
+  async check() {
+    answers(await findPrometheus(), ['--version']);
+    answers(await findPromtool(), ['--version']);
+  },
+};
+
 /** Files at a time: they mostly wait. */
 const CONCURRENCY = 4;
 
 const SUITES: readonly { title: string; files: string[]; needs: Tool[]; env?: Record<string, string> }[] = [
   { title: 'the package and the images', files: ['test/tools/*.test.ts'], needs: [npm] },
+  { title: 'the Kubernetes manifests', files: ['test/tools/kubernetes/*.test.ts'], needs: [go, python] },
   { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
+  { title: 'metrics, dashboard and alerts', files: ['test/tools/observability/*.test.ts'], needs: [prometheus] },
   {
     title: 'what depends on DynamoDB, on DynamoDB Local',
     files: [

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /** The command line `role-build`: reads the environment, runs one command, ends with its exit code. */
-import { runCli } from './cli/program.ts';
+import { enableCompileCache } from 'node:module';
 import { EXIT_CODES } from './cli/exit-codes.ts';
 import { onStopSignal } from './signals.ts';
+
+// Keeps V8's code between runs in the folder for temporary files; where it can't be kept, nothing is lost but time.
+enableCompileCache();
 
 const interrupted = new AbortController();
 onStopSignal(
@@ -12,12 +15,15 @@ onStopSignal(
 // A reader that has had enough, such as `head`, is no fault.
 process.stdout.on('error', (err: NodeJS.ErrnoException) => process.exit(err.code === 'EPIPE' ? 0 : 1));
 
-const code = runCli(process.argv.slice(2), process.env, process, interrupted.signal);
+// Not before the cache is on.
+const { runCli } = await import('./cli/program.ts');
+let endsByItself = false;
+const code = runCli(process.argv.slice(2), process.env, process, interrupted.signal, () => (endsByItself = true));
 const stopped = new Promise<number>((resolve) => {
   // A command that is not following a build may be waiting for a service; an interrupt ends it all the same.
-  interrupted.signal.addEventListener('abort', () =>
-    setTimeout(() => resolve(EXIT_CODES.interrupted.code), 1_000).unref(),
-  );
+  interrupted.signal.addEventListener('abort', () => {
+    if (!endsByItself) setTimeout(() => resolve(EXIT_CODES.interrupted.code), 1_000).unref();
+  });
 });
 process.exitCode = await Promise.race([code, stopped]);
 process.exit();

@@ -12,11 +12,23 @@ import {
   type EncryptionSettings,
 } from './encryption/settings.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from './records/names.ts';
+import {
+  headerText,
+  logLevel,
+  number,
+  optional,
+  origins,
+  proxy,
+  requestHeaderName,
+  text,
+  trueOrFalse,
+  webAddress,
+  wholeNumber,
+} from './setting-values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export { LOG_LEVELS, type LogLevel } from './setting-values.ts';
 
 export interface Setting<T> {
   /** Empty where nothing is meant: then `parse` takes the empty text. */
@@ -62,7 +74,52 @@ export const SETTINGS = {
     meaning: 'HTTP proxy on the way to the build API; none is taken from `HTTPS_PROXY` and the like',
     parse: proxy,
   }),
+  BUILD_API_MAX_POLLS_PER_SECOND: setting({
+    default: '',
+    meaning: 'polls a second of each worker; one that would wait for more than 5 s is put off to its next interval',
+    parse: (value) => optional(value, (given) => number(given, 0.01, 100_000)),
+  }),
+  BUILD_API_MAX_TRIGGERS_PER_SECOND: setting({
+    default: '',
+    meaning: 'attempts at `POST /build` a second of all workers together; those beyond it wait in Temporal',
+    parse: (value) => optional(value, (given) => number(given, 0.01, 100_000)),
+  }),
+  WORKER_MAX_CONCURRENT_ACTIVITIES: setting({
+    default: '100',
+    meaning: 'record writes of a worker at a time, and as many POSTs',
+    parse: (value) => wholeNumber(value, 1, 10_000),
+  }),
+  WORKER_MAX_CONCURRENT_POLLS: setting({
+    default: '400',
+    meaning: 'polls of a worker at a time',
+    parse: (value) => wholeNumber(value, 1, 10_000),
+  }),
+  WORKER_MAX_CACHED_BUILDS: setting({
+    default: '',
+    meaning: 'builds that a worker keeps in memory between their steps; by default two for each MiB of its heap',
+    parse: (value) => optional(value, (given) => wholeNumber(given, 10, 1_000_000)),
+  }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
+  TEMPORAL_DEPLOYMENT_NAME: setting({
+    default: '',
+    meaning: 'Worker Deployment that the worker is of; with `TEMPORAL_WORKER_BUILD_ID` it runs versioned',
+    parse: (value) => optional(value, text),
+  }),
+  TEMPORAL_WORKER_BUILD_ID: setting({
+    default: '',
+    meaning: "the worker's version in that deployment, as the Temporal Worker Controller sets it",
+    parse: (value) => optional(value, text),
+  }),
+  HEALTH_ADDRESS: setting({
+    default: '127.0.0.1:8080',
+    meaning: "the worker's `/livez` and `/readyz`; port 0 takes a free one and logs it",
+    parse: hostPort,
+  }),
+  METRICS_ADDRESS: setting({
+    default: '127.0.0.1:9464',
+    meaning: "the worker's `/metrics` for Prometheus; port 0 takes a free one and logs it",
+    parse: hostPort,
+  }),
   ENCRYPTION_KEYS: setting({
     default: '',
     meaning: 'comma-separated `NAME:KEY` with keys of 32 bytes in Base64; the first encrypts payloads, all decrypt',
@@ -165,10 +222,16 @@ export function readSettings<const N extends SettingName>(env: Environment, name
   }
   if (faults.length === 0) {
     const given = parsed as Partial<Parsed<SettingName>>;
-    faults.push(...encryptionFaults(given), ...codecServerFaults(given));
+    faults.push(...encryptionFaults(given), ...codecServerFaults(given), ...versionFaults(given));
   }
   if (faults.length > 0) throw new SettingsError(faults);
   return parsed as Parsed<N>;
+}
+
+function versionFaults(given: Partial<Parsed<SettingName>>): string[] {
+  const both = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'] as const;
+  const missing = both.filter((name) => name in given && given[name] === undefined);
+  return missing.length === 1 ? [`${missing[0]} must be set too: ${both.join(' and ')} go together`] : [];
 }
 
 const ENCRYPTION = [
@@ -217,92 +280,4 @@ export function encryptionOf(settings: Parsed<(typeof ENCRYPTION)[number]>): Enc
  */
 export function readEncryptionSettings(env: Environment): EncryptionSettings {
   return encryptionOf(readSettings(env, ENCRYPTION));
-}
-
-function optional<T>(value: string, parse: (value: string) => T): T | undefined {
-  return value === '' ? undefined : parse(value);
-}
-
-function trueOrFalse(value: string): boolean {
-  if (value !== 'true' && value !== 'false') throw new Error(`must be true or false, not "${value}"`);
-  return value === 'true';
-}
-
-function text(value: string): string {
-  if (value.trim() !== value) throw new Error('must not begin or end with white space');
-  return value;
-}
-
-function headerText(value: string): string {
-  if (!/^[\x21-\x7e]+$/.test(value))
-    throw new Error('must be printable ASCII without spaces, since it becomes a header');
-  return value;
-}
-
-/** The original's five headers, and those that an HTTP client sets for itself. */
-const TAKEN_HEADERS =
-  /^(authorization|encrypted-authorization|content-type|referer|x-amzn-requestid|host|connection|content-length|transfer-encoding|expect|upgrade|keep-alive|te|trailer|accept|accept-encoding|user-agent|cookie|proxy-authorization|proxy-connection)$/i;
-
-/** A field name. https://www.rfc-editor.org/rfc/rfc9110#name-field-names */
-function requestHeaderName(value: string): string | undefined {
-  if (value === '') return undefined;
-  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value))
-    throw new Error(`must be the name of a header, not ${JSON.stringify(value)}`);
-  if (TAKEN_HEADERS.test(value)) {
-    throw new Error(`must be a header that is not sent already, not "${value}"`);
-  }
-  return value;
-}
-
-/** @returns the address without a slash at its end */
-function webAddress(value: string): string | undefined {
-  if (value === '') return undefined;
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  // The value itself is not repeated: it may hold a password by mistake.
-  if (url === undefined || !/^https?:\/\/[^/?#\\@\s]+(\/[^?#\\\s]*)?$/i.test(value)) {
-    throw new Error('must be an address such as http://localhost:8233, without credentials, query or fragment');
-  }
-  return url.href.replace(/\/+$/, '');
-}
-
-function proxy(value: string): string | undefined {
-  if (value === '') return undefined;
-  // The value itself is not repeated: it may hold a password.
-  if (!URL.canParse(value) || !/^https?:\/\/[^/?#\\\s]+\/?$/i.test(value)) {
-    throw new Error('must be a URL such as http://proxy.example.com:3128');
-  }
-  return value;
-}
-
-function number(value: string, min: number, max: number): number {
-  const parsed = Number(value);
-  if (!/^\d+(\.\d+)?$/.test(value) || parsed < min || parsed > max) {
-    throw new Error(`must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`);
-  }
-  return parsed;
-}
-
-function logLevel(value: string): LogLevel {
-  if (!(LOG_LEVELS as readonly string[]).includes(value)) {
-    throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(value)}`);
-  }
-  return value as LogLevel;
-}
-
-function origins(value: string): string[] {
-  const list = value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-  if (list.length === 0) throw new Error('must list at least one origin, such as https://builds.example.com');
-  return list.map((item, i) => {
-    const url = URL.canParse(item) ? new URL(item) : undefined;
-    // The item itself is not repeated: it may hold a password by mistake.
-    if (url === undefined || !/^https?:\/\/[^/?#\\@*\s]+\/?$/i.test(item)) {
-      throw new Error(
-        `must list origins such as https://builds.example.com, without wildcards; entry ${i + 1} is none`,
-      );
-    }
-    return url.origin;
-  });
 }

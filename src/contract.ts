@@ -13,6 +13,11 @@ export { parseWorkflowId as parseRoleBuildId, workflowIdOf } from './domain/iden
 export const ROLE_BUILD_WORKFLOW_TYPE = 'roleBuild';
 export const DEFAULT_TASK_QUEUE = 'role-builds';
 
+/** The task queue of `triggerBuild`, so that a limit on POSTs for all workers together throttles no record write. */
+export function triggersQueueOf(taskQueue: string): string {
+  return `${taskQueue}-triggers`;
+}
+
 // Named, since the declaration that is emitted for an unnamed type leads nowhere.
 const keywordKey = (name: string): SearchAttributeKey<'KEYWORD'> =>
   defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);

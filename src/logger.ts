@@ -22,6 +22,13 @@ export function createLogger(level: LogLevel, destination?: NodeJS.WritableStrea
   return pino(options, destination ?? pino.destination({ fd: 1, sync: true }));
 }
 
+/** Where stdout is a terminal, a stream that makes lines for people out of JSON and writes them there. */
+export async function prettyOnTerminal(): Promise<NodeJS.WritableStream | undefined> {
+  if (!process.stdout.isTTY) return undefined;
+  const { build } = await import('pino-pretty');
+  return build({ sync: true, translateTime: 'SYS:HH:MM:ss', ignore: 'sdkComponent,target,namespace,taskQueue,runId' });
+}
+
 const PINO_LEVELS = {
   TRACE: 'trace',
   DEBUG: 'debug',
@@ -29,6 +36,9 @@ const PINO_LEVELS = {
   WARN: 'warn',
   ERROR: 'error',
 } as const satisfies Record<TemporalLogLevel, string>;
+
+/** The workflow logs its own end, with more to it. */
+const OURS_SAYS_IT: ReadonlySet<string> = new Set(['Workflow failed']);
 
 /** What the SDK adds to a line of a task, above all at `trace`: inputs and results, in Base64 where not encrypted. */
 const NOT_FOR_A_LOG = ['task', 'taskEncoded', 'start', 'jobs'] as const;
@@ -61,7 +71,7 @@ export class TemporalPinoLogger implements TemporalLogger {
   }
 
   log(level: TemporalLogLevel, message: string, meta?: LogMetadata): void {
-    const pinoLevel = PINO_LEVELS[level];
+    const pinoLevel = PINO_LEVELS[OURS_SAYS_IT.has(message) ? 'DEBUG' : level];
     // First, since the SDK has much to say of each task at levels that nobody asked for.
     if (!this.#logger.isLevelEnabled(pinoLevel)) return;
     const {

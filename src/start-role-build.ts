@@ -1,4 +1,13 @@
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
+import {
+  InternalWorkflowStartOptionsSymbol,
+  type InternalWorkflowStartOptions,
+} from '@temporalio/client/lib/internal.js';
 import { TypedSearchAttributes } from '@temporalio/common';
 import {
   DEFAULT_TASK_QUEUE,
@@ -47,7 +56,9 @@ export interface StartedBuild {
  * Starts a build: checks the input, then starts the workflow under the ID of its account and resource.
  *
  * @param input the original state machine's execution input
- * @param options `resumption` where the build takes over from an earlier job of the same request
+ * @param options `resumption` where the build takes over from an earlier job of the same request; `requestId` of a start that
+ *   may have been made before: where the last execution of the workflow ID came of it, running or ended, that is what is
+ *   returned, and nothing is started
  * @throws InvalidInputError with every fault; nothing was started
  * @throws BuildInProgressError where one is running for the same account and resource
  * @throws ServiceError of `@temporalio/client` where Temporal refuses or can't be reached
@@ -55,7 +66,7 @@ export interface StartedBuild {
 export async function startRoleBuild(
   client: Client,
   input: RoleBuildInput,
-  options: { taskQueue?: string; resumption?: Resumption } = {},
+  options: { taskQueue?: string; resumption?: Resumption; requestId?: string } = {},
 ): Promise<StartedBuild> {
   const faults = inputFaults(input);
   if (faults.length > 0) throw new InvalidInputError(faults);
@@ -63,7 +74,7 @@ export async function startRoleBuild(
   // A build that ends between the refusal and the look at who holds the ID is no reason to refuse.
   for (let tries = 1; ; tries += 1) {
     try {
-      const handle = await client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, {
+      const startOptions: WorkflowStartOptions & InternalWorkflowStartOptions = {
         workflowId,
         taskQueue: options.taskQueue ?? DEFAULT_TASK_QUEUE,
         args: options.resumption === undefined ? [input] : [input, options.resumption],
@@ -71,7 +82,11 @@ export async function startRoleBuild(
         workflowIdConflictPolicy: 'FAIL',
         typedSearchAttributes: new TypedSearchAttributes(searchAttributesOf(input)),
         staticSummary: summaryOf(input),
-      });
+        ...(options.requestId === undefined
+          ? {}
+          : { [InternalWorkflowStartOptionsSymbol]: { requestId: options.requestId } }),
+      };
+      const handle = await client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, startOptions);
       return {
         workflow_id: workflowId,
         job_id: handle.firstExecutionRunId,

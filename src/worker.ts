@@ -2,15 +2,26 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { getHeapStatistics } from 'node:v8';
+import type { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { BuildApi } from './build-api/client.ts';
 import { AllowedOrigins } from './build-api/origins.ts';
-import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS } from './config.ts';
+import { RateLimit } from './build-api/rate-limit.ts';
+import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS, type SettingName } from './config.ts';
+import { triggersQueueOf } from './contract.ts';
 import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
-import { createLogger, TemporalPinoLogger } from './logger.ts';
+import { createLogger, prettyOnTerminal, TemporalPinoLogger } from './logger.ts';
+import { activityLogFields } from './operations/activity-log.ts';
+import { keepCounting, type CountsOptions } from './operations/counts.ts';
+import { startHealthServer } from './operations/health.ts';
+import { metricsOptions, WorkerMetrics, withPort } from './operations/metrics.ts';
+import { listenOrElse, type Address } from './operations/own-port.ts';
+import { Readiness } from './operations/readiness.ts';
 import { openRecordTables } from './records/dynamodb.ts';
+import { reachTables } from './records/reachable.ts';
+import type { RecordTables } from './records/write.ts';
 import { onStopSignal } from './signals.ts';
 import { preloadedModules, workflowsPath } from './workflow-code.ts';
 
@@ -21,22 +32,37 @@ const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
 
 /**
  * A build that waits for its next poll is kept in memory; past this many, the oldest are replayed at their next poll. A
- * cached build was measured at up to 0.3 MiB, which leaves at least a third of the heap to all else.
+ * cached build was measured at up to 0.3 MiB of heap, which leaves at least a third of it to all else, and at 0.45 MiB of
+ * the process: docs/sizing.md.
  */
-const MAX_CACHED_WORKFLOWS = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
-/** A poll can hold its place for as long as the build API takes to answer. */
-const MAX_CONCURRENT_POLLS = 400;
+const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
+/** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
+const POLL_MAX_WAIT_MS = 5_000;
+/** As many open polls of the task queue as the server says are of use; an idle worker keeps few. */
+const POLLERS = {
+  workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 20 },
+  activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 3, maximum: 10 },
+} as const satisfies Partial<WorkerOptions>;
 
 const settings = readSettingsOrExit();
-const logger = createLogger(settings.LOG_LEVEL);
-Runtime.install({
-  logger: new TemporalPinoLogger(logger),
-  shutdownSignals: [],
-  telemetryOptions: { logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} } },
-});
+const logger = createLogger(settings.LOG_LEVEL, await prettyOnTerminal());
+const readiness = new Readiness();
+const stopping = new AbortController();
+onStopSignal(
+  (signal) => {
+    readiness.stop();
+    logger.info({ signal }, 'worker stopping: steps under way are let finish');
+    stopping.abort();
+  },
+  (signal) => {
+    logger.warn({ signal }, 'worker ended at once');
+    process.exit(1);
+  },
+);
 
 try {
   await run();
+  logger.info('worker stopped');
   process.exitCode = 0;
 } catch (err) {
   logger.fatal({ err }, 'worker ended');
@@ -45,56 +71,135 @@ try {
 }
 
 async function run(): Promise<void> {
+  await listenOrElse(settings.METRICS_ADDRESS, isSet('METRICS_ADDRESS'), installRuntime);
+  const health = await listenOrElse(settings.HEALTH_ADDRESS, isSet('HEALTH_ADDRESS'), (address) =>
+    startHealthServer(address, () => readiness.whyNot()),
+  );
+  logger.info({ host: health.host, port: health.port }, 'health listening');
+  // Nothing is under way before the worker polls.
+  const exit = () => process.exit(0);
+  stopping.signal.addEventListener('abort', exit);
+  const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const taskQueue = settings.ROLE_BUILD_TASK_QUEUE;
+  const metrics = new WorkerMetrics(Runtime.instance().metricMeter, { namespace, task_queue: taskQueue });
+  metrics.beginAtZero();
+  const dataConverter = createDataConverter(encryptionOf(settings), namespace);
+  // A key that can't be used is known before a build waits for it.
+  const encryptionKey = await keyInUse(dataConverter);
+  const connection = await NativeConnection.connect(connectionOptions);
+  try {
+    const activities = activitiesOn(tables, metrics);
+    const common: Omit<WorkerOptions, 'taskQueue'> = {
+      connection,
+      namespace,
+      dataConverter,
+      maxConcurrentActivityTaskExecutions: settings.WORKER_MAX_CONCURRENT_ACTIVITIES,
+      ...POLLERS,
+      ...versioning(),
+      interceptors: { activity: [activityLogFields] },
+      shutdownGraceTime: SHUTDOWN.grace,
+      shutdownForceTime: SHUTDOWN.force,
+    };
+    const builds = await Worker.create({
+      ...common,
+      taskQueue,
+      ...workflowSource(encryptionKey !== undefined),
+      // triggerBuild too: a version before this one asked for it on this queue.
+      activities: { ...activities },
+      sinks: metrics.sinks(),
+      maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
+      maxConcurrentLocalActivityExecutions: settings.WORKER_MAX_CONCURRENT_POLLS,
+    });
+    const triggersPerSecond = settings.BUILD_API_MAX_TRIGGERS_PER_SECOND;
+    const triggers = await Worker.create({
+      ...common,
+      taskQueue: triggersQueueOf(taskQueue),
+      activities: { triggerBuild: activities.triggerBuild },
+      ...(triggersPerSecond === undefined ? {} : { maxTaskQueueActivitiesPerSecond: triggersPerSecond }),
+    });
+    stopping.signal.removeEventListener('abort', exit);
+    const version = settings.TEMPORAL_WORKER_BUILD_ID ?? 'none';
+    logger.info({ namespace, taskQueue, version, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
+    readiness.watch(builds, triggers);
+    void readiness.reach(
+      () => reachTables(tables),
+      (err) => logger.warn({ err }, 'the DynamoDB tables do not answer; not ready until they do'),
+    );
+    if (builds.client !== undefined) void keepCounting(countsOf(builds.client, taskQueue, metrics), stopping.signal);
+    await runUntilStopped([builds, triggers], stopping.signal);
+  } finally {
+    readiness.stop();
+    await connection.close();
+    health.close();
+  }
+}
+
+/** Where one ends by itself, the others are let finish what they are at. @throws what ended it */
+async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
+  const stopAll = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  stop.addEventListener('abort', stopAll);
+  const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(stopAll)));
+  const failed = ended.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** @throws where the address of the metrics page is taken */
+async function installRuntime(wanted: Address): Promise<void> {
+  const address = await withPort(wanted);
+  Runtime.install({
+    logger: new TemporalPinoLogger(logger),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} },
+      metrics: metricsOptions(address),
+    },
+  });
+  logger.info(address, 'metrics listening');
+}
+
+function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics): CountsOptions {
+  return {
+    client,
+    taskQueue,
+    setGauge: (name, value) => metrics.setGauge(name, value),
+    onFault: (err) => logger.warn({ err }, 'Temporal does not count builds; the gauges stay as they were'),
+  };
+}
+
+function activitiesOn(tables: RecordTables, metrics: WorkerMetrics): ReturnType<typeof createActivities> {
   const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
-  const activities = createActivities({
-    tables: openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE }),
+  const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
+  return createActivities({
+    ...(pollsPerSecond === undefined
+      ? {}
+      : {
+          pollLimit: {
+            rate: new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS),
+            onPutOff: () => metrics.count('role_build_polls_put_off', {}),
+          },
+        }),
+    tables,
     buildApi: new BuildApi({
       albFqdn: settings.API_ALB_FQDN,
       allowedOrigins,
       timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
       idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
       proxy: settings.BUILD_API_PROXY,
+      onCall: (call) => metrics.buildApiCalled(call),
     }),
     allowedOrigins,
   });
+}
 
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const dataConverter = createDataConverter(encryptionOf(settings), namespace);
-  // A key that can't be used is known before a build waits for it.
-  const encryptionKey = await keyInUse(dataConverter);
-  const connection = await NativeConnection.connect(connectionOptions);
-  try {
-    const worker = await Worker.create({
-      connection,
-      namespace,
-      taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
-      ...workflowSource(encryptionKey !== undefined),
-      dataConverter,
-      activities: { ...activities },
-      maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
-      maxConcurrentLocalActivityExecutions: MAX_CONCURRENT_POLLS,
-      shutdownGraceTime: SHUTDOWN.grace,
-      shutdownForceTime: SHUTDOWN.force,
-    });
-    onStopSignal(
-      (signal) => {
-        logger.info({ signal }, 'worker stopping: steps under way are let finish');
-        worker.shutdown();
-      },
-      (signal) => {
-        logger.warn({ signal }, 'worker ended at once');
-        process.exit(1);
-      },
-    );
-    logger.info(
-      { namespace, taskQueue: settings.ROLE_BUILD_TASK_QUEUE, encryptionKey: encryptionKey ?? 'none' },
-      'worker polling',
-    );
-    await worker.run();
-    logger.info('worker stopped');
-  } finally {
-    await connection.close();
-  }
+/** A build stays on the version that it runs on, and moves to the current one when it continues as new. */
+function versioning(): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId } = settings;
+  if (deploymentName === undefined || buildId === undefined) return {};
+  const version = { deploymentName, buildId };
+  return { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
 }
 
 /**
@@ -118,4 +223,8 @@ function readSettingsOrExit() {
     process.stderr.write(`worker: ${err.message}\n`);
     process.exit(EXIT_BAD_SETTINGS);
   }
+}
+
+function isSet(name: SettingName): boolean {
+  return Boolean(process.env[name]);
 }

@@ -147,6 +147,44 @@ describe('BUILD_API_PROXY', () => {
   }
 });
 
+describe('HEALTH_ADDRESS', () => {
+  test('is a host and a port, by default on loopback', () => {
+    assert.deepEqual(worker({}).HEALTH_ADDRESS, { host: '127.0.0.1', port: 8080 });
+    assert.deepEqual(worker({ HEALTH_ADDRESS: '[::]:0' }).HEALTH_ADDRESS, { host: '::', port: 0 });
+    assert.match(errorOf({ HEALTH_ADDRESS: ':8080' }).message, /HEALTH_ADDRESS must be HOST:PORT/);
+  });
+});
+
+describe('the version', () => {
+  test('is a deployment and a build ID, or neither', () => {
+    const both = { TEMPORAL_DEPLOYMENT_NAME: 'default/role-builds', TEMPORAL_WORKER_BUILD_ID: 'v1-4f2a' };
+    assert.equal(worker(both).TEMPORAL_WORKER_BUILD_ID, 'v1-4f2a');
+    assert.equal(worker({}).TEMPORAL_DEPLOYMENT_NAME, undefined);
+    for (const name of ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'] as const) {
+      assert.match(errorOf({ ...both, [name]: '' }).message, new RegExp(`${name} must be set too`));
+    }
+  });
+});
+
+describe('limits', () => {
+  test('are none by default where they hold calls back', () => {
+    const { BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS } = worker({});
+    assert.deepEqual(
+      [BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS],
+      [undefined, undefined, undefined],
+    );
+    assert.equal(worker({ BUILD_API_MAX_POLLS_PER_SECOND: '0.5' }).BUILD_API_MAX_POLLS_PER_SECOND, 0.5);
+  });
+
+  test("can't be nothing, less than nothing, or half an activity", () => {
+    for (const value of ['0', '-1', 'many']) {
+      assert.match(errorOf({ BUILD_API_MAX_TRIGGERS_PER_SECOND: value }).message, /must be a number from/);
+      assert.match(errorOf({ WORKER_MAX_CONCURRENT_POLLS: value }).message, /must be a number from/);
+    }
+    assert.match(errorOf({ WORKER_MAX_CONCURRENT_ACTIVITIES: '1.5' }).message, /must be a whole number/);
+  });
+});
+
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
     test(`may be ${value}`, () => {

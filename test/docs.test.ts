@@ -8,6 +8,7 @@ import { FINDINGS } from '../src/cli/doctor/kinds.ts';
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { SETTINGS } from '../src/config.ts';
 import { FAILURES, REFUSALS } from '../src/domain/failures.ts';
+import { exposedName, METRICS, type MetricDefinition, type MetricName } from '../src/domain/metrics.ts';
 import { resumedBy } from '../src/domain/resumption.ts';
 
 const program = defineProgram(() => Promise.resolve());
@@ -66,6 +67,15 @@ describe('the docs say what the code does', () => {
 
   it('docs/doctor.md names every finding and its meaning', () => {
     assert.deepEqual(table('docs/doctor.md', '| finding '), Object.entries(FINDINGS));
+  });
+
+  it('docs/operating.md names every metric of ours, its labels and its meaning', () => {
+    const expected = Object.entries(METRICS).map(([name, { labels, meaning }]: [string, MetricDefinition]) => [
+      exposedName(name as MetricName),
+      labels.join('`, `'),
+      meaning,
+    ]);
+    assert.deepEqual(table('docs/operating.md', '| metric '), expected);
   });
 
   it('README names every command, as docs/cli does', () => {

@@ -6,6 +6,8 @@ import {
   heartbeat,
 } from '@temporalio/activity';
 import { BuildApiError, type BuildApi } from '../build-api/client.ts';
+import type { RateLimit } from '../build-api/rate-limit.ts';
+import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import type { RoleBuildActivities } from './types.ts';
 
 const HEARTBEAT_EVERY_MS = 4_000;
@@ -18,9 +20,20 @@ interface TriggerAttempts {
   unanswered: boolean;
 }
 
+/** How polls are held back. */
+export interface PollLimit {
+  rate: RateLimit;
+  /** Told of each poll that was put off. */
+  onPutOff: () => void;
+}
+
+/** To the workflow an undecided build, so that it asks again after its interval; an attempt that failed would be one of three. */
+const PUT_OFF = { can_retry: true, build_status: null, put_off: true } as const satisfies BuildStatusAnswer;
+
 /** The activities that call the build API. */
 export function createBuildApiActivities(
   buildApi: BuildApi,
+  pollLimit?: PollLimit,
 ): Pick<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'> {
   return {
     async triggerBuild(target, buildBody) {
@@ -46,6 +59,10 @@ export function createBuildApiActivities(
     async getBuildStatus(target, buildId) {
       const signal = cancellationSignal();
       try {
+        if (pollLimit !== undefined && !(await pollLimit.rate.take(signal))) {
+          pollLimit.onPutOff();
+          return PUT_OFF;
+        }
         return await buildApi.getBuildStatus(target, buildId, signal);
       } catch (err) {
         if (signal.aborted) throw signal.reason instanceof Error ? signal.reason : new CancelledFailure('dropped');

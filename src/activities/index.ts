@@ -1,7 +1,7 @@
 import type { BuildApi } from '../build-api/client.ts';
 import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { RecordTables } from '../records/write.ts';
-import { createBuildApiActivities } from './build-api.ts';
+import { createBuildApiActivities, type PollLimit } from './build-api.ts';
 import { createRecordActivities } from './records.ts';
 import { createOwnWorkflowActivities, whoCancelled } from './own-workflow.ts';
 import type { OwnWorkflowActivities, RoleBuildActivities } from './types.ts';
@@ -10,12 +10,14 @@ export interface ActivityDependencies {
   tables: RecordTables;
   buildApi: BuildApi;
   allowedOrigins: AllowedOrigins;
+  /** None by default. */
+  pollLimit?: PollLimit;
 }
 
 export function createActivities(deps: ActivityDependencies): RoleBuildActivities & OwnWorkflowActivities {
   return {
     ...createRecordActivities(deps.tables, deps.allowedOrigins, whoCancelled),
-    ...createBuildApiActivities(deps.buildApi),
+    ...createBuildApiActivities(deps.buildApi, deps.pollLimit),
     ...createOwnWorkflowActivities(),
   };
 }

@@ -11,6 +11,8 @@ export type Holder = { job_id: string; start_at: string } | null;
 export interface EndOfRecord {
   account_id: string;
   resource: string;
+  /** For the log. */
+  correlation_id?: string;
   job: Job;
   build_id?: string;
 }
@@ -31,6 +33,8 @@ export interface BuildApiTarget {
   url: string;
   encrypted_jwt: string;
   correlation_id: string;
+  /** For the log. */
+  job_id?: string;
 }
 
 /** One activity for each Task state of the original, under the state's own name. */

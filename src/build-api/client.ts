@@ -26,6 +26,16 @@ export interface BuildApiSettings {
   idempotencyHeader?: string | undefined;
   /** `BUILD_API_PROXY`: the HTTP proxy that every request goes through. Without it none does, whatever the environment says. */
   proxy?: string | undefined;
+  /** Told of every call that was not dropped by its caller, once it is over. */
+  onCall?: (call: BuildApiCall) => void;
+}
+
+export interface BuildApiCall {
+  method: 'GET' | 'POST';
+  /** `undefined` where no answer came. */
+  status: number | undefined;
+  /** From the request to the last byte. */
+  durationMs: number;
 }
 
 export interface BuildApiRequest {
@@ -135,6 +145,7 @@ class Call {
     const tooLong = new AbortController();
     const signals = [tooLong.signal, ...(options.signal === undefined ? [] : [options.signal])];
     let status: number | undefined;
+    const startedAt = performance.now();
     try {
       const answer = client(this.#url, {
         method: this.#method,
@@ -164,6 +175,10 @@ class Call {
       options.signal?.throwIfAborted();
       if (tooLong.signal.aborted) throw this.#tooLong(status);
       throw this.#unanswered(err);
+    } finally {
+      if (options.signal?.aborted !== true) {
+        this.#settings.onCall?.({ method: this.#method, status, durationMs: performance.now() - startedAt });
+      }
     }
   }
 

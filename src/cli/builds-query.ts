@@ -14,12 +14,12 @@ export interface BuildFilters {
   query?: string;
 }
 
-/** The record's status and Temporal's word for it: neither has all. */
+/** By Temporal's own word, as they are listed: `BuildStatus` may name an end that the records still lack. */
 const STATUS_QUERIES: Readonly<Record<ListedStatus, string>> = {
   IN_PROGRESS: `ExecutionStatus = 'Running'`,
-  COMPLETE: `BuildStatus = 'COMPLETE'`,
-  FAILED: `(BuildStatus = 'FAILED' OR ExecutionStatus = 'Failed')`,
-  CANCELLED: `(BuildStatus = 'CANCELLED' OR ExecutionStatus = 'Canceled')`,
+  COMPLETE: `ExecutionStatus = 'Completed'`,
+  FAILED: `ExecutionStatus = 'Failed'`,
+  CANCELLED: `ExecutionStatus = 'Canceled'`,
   TERMINATED: `ExecutionStatus = 'Terminated'`,
   TIMED_OUT: `ExecutionStatus = 'TimedOut'`,
 };

@@ -12,6 +12,8 @@ export interface CommandContext {
   json: boolean;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
+  /** Says that the command ends by itself after an interrupt, since it has to tidy up first. */
+  endsByItself(): void;
   /** Opens Temporal and DynamoDB; they are closed when the command ends. */
   services(): Promise<Services>;
 }

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { bashCompletion } from './completion-bash.ts';
 import type { CompletionShell } from './completion-shells.ts';
+import { zshCompletion } from './completion-zsh.ts';
 
 /** Prints the script that the shell reads. */
 export async function completion(
@@ -15,8 +16,12 @@ export async function completion(
   shell: CompletionShell,
 ): CommandResult {
   const name = program.name();
-  const script =
-    shell === 'bash' ? bashCompletion(name) : printedBy(() => completionsOf(program, '').setup(name, name, shell));
+  const scripts: Record<CompletionShell, () => string> = {
+    bash: () => bashCompletion(name),
+    zsh: () => zshCompletion(name),
+    fish: () => printedBy(() => completionsOf(program, '').setup(name, name, 'fish')),
+  };
+  const script = scripts[shell]();
   if (json) output.json({ shell, script });
   else output.script(script);
   return 'done';

@@ -4,7 +4,7 @@ export const EXIT_CODES = {
   endedOtherwise: {
     code: 1,
     meaning:
-      'the build ended otherwise than asked (start --wait, watch: not COMPLETE; cancel --wait: not CANCELLED); doctor: findings are left',
+      'the build ended otherwise than asked (start --wait, watch: not COMPLETE; cancel --wait: not CANCELLED); batch: any failed or refused; doctor: findings are left; setup: search attributes are left for somebody else to register',
   },
   usage: { code: 2, meaning: 'bad usage or input' },
   inProgress: { code: 3, meaning: 'already in progress' },

@@ -17,6 +17,8 @@ export interface Output {
   error(text: string): void;
   /** What is known of where the result goes. */
   terminal: Terminal;
+  /** The same of where everything else goes; `undefined` where nothing is to be drawn there: no terminal, or `--quiet`. */
+  canvas: Terminal | undefined;
 }
 
 export interface OutputOptions {
@@ -28,6 +30,7 @@ export function createOutput(
   streams: { stdout: NodeJS.WritableStream; stderr: NodeJS.WritableStream },
   { env = {}, quiet = false }: OutputOptions = {},
 ): Output {
+  const beside = terminalOf(streams.stderr, env);
   const error = (text: string) => void streams.stderr.write(`${printable(text)}\n`);
   return {
     json: (value) => void streams.stdout.write(`${printable(JSON.stringify(value))}\n`),
@@ -37,6 +40,7 @@ export function createOutput(
     note: quiet ? () => {} : error,
     error,
     terminal: terminalOf(streams.stdout, env),
+    canvas: beside.isTerminal && !quiet && env['TERM'] !== 'dumb' ? beside : undefined,
   };
 }
 

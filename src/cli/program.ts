@@ -18,6 +18,7 @@ export interface CliStreams {
  *
  * @param args the arguments after the program's name
  * @param signal aborted when the user interrupts
+ * @param endsByItself called by a command that ends by itself after an interrupt
  * @returns the exit code
  */
 export async function runCli(
@@ -25,13 +26,14 @@ export async function runCli(
   env: Environment,
   streams: CliStreams,
   signal: AbortSignal,
+  endsByItself: () => void = () => undefined,
 ): Promise<number> {
   const json = args.includes('--json');
   const quiet = args.includes('--quiet') || args.includes('-q');
   const output = createOutput(streams, { env, quiet });
   let reason: ExitReason = 'done';
   const program = defineProgram(async (run) => {
-    reason = await runCommand(run, { env, stdin: streams.stdin, output, signal, json });
+    reason = await runCommand(run, { env, stdin: streams.stdin, output, signal, endsByItself, json });
   }).on('option:version', () => {
     // Before anything else is parsed, as `--help`.
     throw new CommanderError(0, 'role-build.version', '');

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { getSystemErrorMessage } from 'node:util';
 import type { Environment } from '../config.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
-import { INPUT_KEYS, inputFaults, isRoleBuildInput } from '../domain/validate-input.ts';
+import { INPUT_KEYS, inputFaults, isRoleBuildInput, type Fault } from '../domain/validate-input.ts';
 import { CliError } from './errors.ts';
 import { oneLine, type Output } from './output.ts';
 import { whoAmI } from './who.ts';
@@ -30,6 +30,17 @@ export interface InputOptions {
 }
 
 export const ENCRYPTED_JWT_VARIABLE = 'ENCRYPTED_JWT';
+
+/** What to try where an input lacks what a flag or the environment gives. */
+export function hintOf(faults: readonly Fault[]): { hint?: string } {
+  const missing = (path: string) => faults.some((fault) => fault.path === path && fault.message === 'is missing');
+  const hints = [
+    ...(missing('url') ? ['--url URL'] : []),
+    ...(missing('encrypted_jwt') ? [`the variable ${ENCRYPTED_JWT_VARIABLE} or --encrypted-jwt-file FILE`] : []),
+  ];
+  return hints.length === 0 ? {} : { hint: hints.join(', and ') };
+}
+
 const DEFAULTS = { action: 'create', buildType: 'iam_role' } as const;
 const FLAGS_OF_THE_BODY = ['account', 'role', 'action', 'buildType', 'dryRun'] as const;
 
@@ -62,9 +73,7 @@ export function checked(input: unknown, output: Output): RoleBuildInput {
     throw new CliError(
       'usage',
       `the input is not valid:\n${faults.map((f) => `  ${oneLine(f.path)}: ${f.message}`).join('\n')}`,
-      {
-        fields: { faults },
-      },
+      { fields: { faults }, ...hintOf(faults) },
     );
   }
   for (const key of Object.keys(input).filter((name) => !INPUT_KEYS.includes(name))) {
@@ -109,7 +118,7 @@ async function fromFile(options: InputOptions, file: string, stdin: NodeJS.Reada
 }
 
 /** V8 quotes the text around the fault, which may be the credential: only where it is stays. */
-function syntaxProblem({ message }: Error): string {
+export function syntaxProblem({ message }: Error): string {
   return /Unexpected end of JSON input/.test(message)
     ? 'it ends too early'
     : (/at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0] ?? 'it can not be read').replace(
@@ -170,7 +179,7 @@ function reasonOf(err: unknown): string {
 }
 
 /** https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader */
-function newTraceHeader(): string {
+export function newTraceHeader(): string {
   const seconds = Math.floor(Date.now() / 1000).toString(16);
   return `Root=1-${seconds}-${randomBytes(12).toString('hex')};Parent=${randomBytes(8).toString('hex')};Sampled=1`;
 }

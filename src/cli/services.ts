@@ -138,6 +138,8 @@ function dynamoDbError(err: unknown): CliError {
   });
 }
 
+/** What the server said, where it said something; the SDK wraps it. */
 function grpcMessage(err: unknown): string {
-  return isGrpcServiceError(err) ? err.details : (err as Error).message;
+  const grpc = err instanceof ServiceError ? err.cause : err;
+  return isGrpcServiceError(grpc) ? grpc.details : (err as Error).message;
 }

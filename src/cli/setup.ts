@@ -1,41 +1,56 @@
-import { isGrpcServiceError } from '@temporalio/client';
-import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
-import type { temporal } from '@temporalio/proto';
 import { searchAttributes } from '../contract.ts';
 import { createTables, type TableProtection } from '../records/create-tables.ts';
 import type { IndexSetUp } from '../records/history-index.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
-import { GRPC_STATUS } from './grpc.ts';
+import {
+  addSearchAttributes,
+  checkSearchAttributes,
+  registrationCommand,
+  RegistrationRefused,
+  untilUsable,
+} from './search-attributes.ts';
 import type { Services } from './services.ts';
 
-type IndexedValueType = temporal.api.enums.v1.IndexedValueType;
-
-/** Servers pick a new search attribute up with a delay. */
-const USABLE_WITHIN_MS = 90_000;
-const LOOK_EVERY_MS = 250;
+interface Registration {
+  /** Those that were registered now. */
+  created: string[];
+  /** Those that are missing still, since this connection may not register them. */
+  left?: { names: string[]; reason: string; command: string };
+}
 
 /** Creates the tables and registers the search attributes where they are missing; safe to repeat. */
 export async function setup(context: CommandContext): CommandResult {
   const services = await context.services();
   const tables = await services.dynamoDb(() => createTables(services.tables.client, services.tables));
-  const registered = await registerSearchAttributes(services);
-  await untilUsable(services, registered.length > 0);
+  const { created, left } = await registerSearchAttributes(services);
+  if (left === undefined) await untilUsable(services, created.length > 0);
+  const names = Object.keys(searchAttributes);
   if (context.json) {
     context.output.json({
       tables,
-      search_attributes: Object.keys(searchAttributes).map((name) => ({ name, created: registered.includes(name) })),
+      search_attributes: names.map((name) => ({
+        name,
+        created: created.includes(name),
+        ...(left?.names.includes(name) === true ? { missing: true } : {}),
+      })),
+      ...(left === undefined ? {} : { left: { reason: left.reason, command: left.command } }),
     });
-    return 'done';
+  } else {
+    for (const { name, created: isNew, protection, index } of tables) {
+      context.output.line(`table ${name}: ${isNew ? 'created' : 'was there'}; ${describeProtection(protection)}`);
+      if (index !== undefined) context.output.line(`index ${index.name} of ${name}: ${describeIndex(index)}`);
+    }
+    for (const name of names) {
+      const is = left?.names.includes(name) === true ? 'missing' : created.includes(name) ? 'registered' : 'was there';
+      context.output.line(`search attribute ${name}: ${is}`);
+    }
+    if (left !== undefined) context.output.line(left.command);
   }
-  for (const { name, created, protection, index } of tables) {
-    context.output.line(`table ${name}: ${created ? 'created' : 'was there'}; ${describeProtection(protection)}`);
-    if (index !== undefined) context.output.line(`index ${index.name} of ${name}: ${describeIndex(index)}`);
-  }
-  for (const name of Object.keys(searchAttributes)) {
-    context.output.line(`search attribute ${name}: ${registered.includes(name) ? 'registered' : 'was there'}`);
-  }
-  return 'done';
+  if (left === undefined) return 'done';
+  context.output.error(`role-build: ${left.reason}`);
+  context.output.error('Have somebody who may run the command above, then run role-build setup again.');
+  return 'endedOtherwise';
 }
 
 function describeIndex({ created, status, reason }: IndexSetUp): string {
@@ -54,45 +69,7 @@ function describeProtection(protection: TableProtection): string {
   ].join(', ');
 }
 
-/** A search attribute as the namespace has it and as it must be. */
-export interface SearchAttributeCheck {
-  name: string;
-  type: string;
-  wanted: IndexedValueType;
-  /** `undefined` where it is not registered. */
-  found: IndexedValueType | undefined;
-}
-
-/** Looks at the search attributes and changes nothing. */
-export async function checkSearchAttributes(services: Services): Promise<SearchAttributeCheck[]> {
-  const { connection, namespace } = services;
-  const { customAttributes } = await services.temporal(() =>
-    connection.operatorService.listSearchAttributes({ namespace }),
-  );
-  return Object.values(searchAttributes).map(({ name, type }) => ({
-    name,
-    type,
-    wanted: encodeSearchAttributeIndexedValueType(type) as IndexedValueType,
-    found: customAttributes?.[name],
-  }));
-}
-
-/** Registers search attributes that are missing; {@link untilUsable} says when they can be used. */
-export async function addSearchAttributes(services: Services, missing: readonly SearchAttributeCheck[]): Promise<void> {
-  const { connection, namespace } = services;
-  const types = Object.fromEntries(missing.map(({ name, wanted }) => [name, wanted]));
-  try {
-    await services.temporal(() =>
-      connection.operatorService.addSearchAttributes({ namespace, searchAttributes: types }),
-    );
-  } catch (err) {
-    // Someone else's setup was faster.
-    if (!isGrpcServiceError(err) || (err.code as number) !== GRPC_STATUS.ALREADY_EXISTS) throw err;
-  }
-}
-
-/** @returns the names that were missing */
-async function registerSearchAttributes(services: Services): Promise<string[]> {
+async function registerSearchAttributes(services: Services): Promise<Registration> {
   const checks = await checkSearchAttributes(services);
   const other = checks.find(({ found, wanted }) => found !== undefined && found !== wanted);
   if (other !== undefined) {
@@ -102,26 +79,14 @@ async function registerSearchAttributes(services: Services): Promise<string[]> {
     );
   }
   const missing = checks.filter(({ found }) => found === undefined);
-  if (missing.length > 0) await addSearchAttributes(services, missing);
-  return missing.map(({ name }) => name);
-}
-
-/** A start that comes right after must not be refused, so wait until a query can name every attribute. */
-export async function untilUsable(
-  { client, temporal: call }: Services,
-  areNew: boolean,
-  names: readonly string[] = Object.keys(searchAttributes),
-): Promise<void> {
-  const query = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
-  const giveUpAt = performance.now() + USABLE_WITHIN_MS;
-  for (;;) {
-    try {
-      await call(() => client.workflow.count(query));
-      return;
-    } catch (err) {
-      if (!areNew || performance.now() > giveUpAt || (err instanceof CliError && err.reason !== 'unreachable'))
-        throw err;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-    }
+  const names = missing.map(({ name }) => name);
+  if (missing.length === 0) return { created: [] };
+  try {
+    await addSearchAttributes(services, missing);
+    return { created: names };
+  } catch (err) {
+    if (!(err instanceof RegistrationRefused)) throw err;
+    const command = registrationCommand(services.namespace, missing);
+    return { created: [], left: { names, reason: err.message, command } };
   }
 }

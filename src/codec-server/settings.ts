@@ -20,7 +20,7 @@ export function hostPort(value: string): HostPort {
   const host = bracketed ?? plain;
   const port = Number(digits);
   if (host === undefined || port > 65_535 || (bracketed !== undefined && !isIPv6(bracketed))) {
-    throw new Error(`must be HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081, not "${value}"`);
+    throw new Error(`must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, not "${value}"`);
   }
   return { host, port };
 }

@@ -8,6 +8,8 @@ export interface BuildStatusAnswer {
   build_status: string | null;
   /** The whole answer as JSON, without the credential and cut to fit a record; only where the build has failed. */
   answer?: string;
+  /** The API was not asked, since the worker had reached its limit: then `can_retry` is `true`, and the next poll is the next try. */
+  put_off?: true;
 }
 
 export type Verdict = 'undecided' | 'succeeded' | 'failed';

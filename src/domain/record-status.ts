@@ -10,3 +10,5 @@ export type RecordStatus = keyof typeof RECORD_STATUSES;
 
 /** How a build ended. */
 export type EndStatus = Exclude<RecordStatus, 'IN_PROGRESS'>;
+
+export const END_STATUSES = ['COMPLETE', 'FAILED', 'CANCELLED'] as const satisfies readonly EndStatus[];

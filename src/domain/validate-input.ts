@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { clip } from './failures.ts';
 import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
 import { INPUT_MAX_DEPTH, type RoleBuildInput } from './role-build-input.ts';

@@ -51,18 +51,27 @@ export async function* pagesOf(
   } while (start !== undefined);
 }
 
-/** The items of these keys, by {@link keyText}; keys that are none, and items that are not there, are left out. */
+/**
+ * The items of these keys, by {@link keyText}; keys that are none, and items that are not there, are left out.
+ *
+ * @param options `consistent` where what was written a moment ago has to be seen
+ */
 export async function itemsOf(
   tables: RecordTables,
   table: Table,
   keys: readonly Item[],
   attributes: readonly string[],
+  { consistent = false }: { consistent?: boolean } = {},
 ): Promise<Map<string, Item>> {
   const found = new Map<string, Item>();
   const distinct = new Map(keys.filter((key) => isKey(table, key)).map((key) => [keyText(table, key), key]));
   const open = [...distinct.values()].map((key) => rawKey(table, key));
   for (let waits = 0; open.length > 0;) {
-    const asked: KeysAndAttributes = { Keys: open.splice(0, BATCH_MAX_KEYS), ...projection(attributes) };
+    const asked: KeysAndAttributes = {
+      Keys: open.splice(0, BATCH_MAX_KEYS),
+      ConsistentRead: consistent,
+      ...projection(attributes),
+    };
     const name = tableName(tables, table);
     const { Responses, UnprocessedKeys } = await patiently(() =>
       tables.client.send(new BatchGetItemCommand({ RequestItems: { [name]: asked } })),

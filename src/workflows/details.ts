@@ -1,9 +1,23 @@
 import { setCurrentDetails } from '@temporalio/workflow';
+import type { EndStatus } from '../domain/record-status.ts';
+import { logEnded, logStep } from './log.ts';
 import type { Progress } from './progress.ts';
 
-/** Notes which state a build is in, and keeps what the Web UI shows of it current. Costs no history. */
+/** Notes which state a build is in, logs it, and keeps what the Web UI shows of it current. Costs no history. */
 export function showStep(progress: Progress, step: string, more?: string): void {
   progress.step = step;
+  logStep(step, more);
+  showDetails(progress, step, more);
+}
+
+/** The same of its end. */
+export function showEnded(progress: Progress, status: EndStatus): void {
+  logEnded(progress, status);
+  progress.step = `ended ${status}`;
+  showDetails(progress, progress.step);
+}
+
+function showDetails(progress: Progress, step: string, more?: string): void {
   const lines = [
     `**${step}**${more === undefined ? '' : `: ${more}`}`,
     '',

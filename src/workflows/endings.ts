@@ -12,6 +12,7 @@ import { errorInfo, isFailureName, REFUSALS, type ErrorInfo, type FailureName } 
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
+import { countContested } from './metrics.ts';
 import type { Ending, Progress } from './progress.ts';
 
 const NON_RETRYABLE: readonly string[] = recordWrite.retry.nonRetryableErrorTypes;
@@ -30,6 +31,7 @@ export function failed(error_info: ErrorInfo): Ending {
 
 export function heldByNewerJob(state: string, holder: NonNullable<Holder>, progress: Progress): Ending {
   progress.contested = true;
+  countContested(state);
   if (state === 'UpsertRequestRecord') progress.record = 'contested';
   return failed(
     errorInfo(
@@ -48,6 +50,11 @@ export function isRefusal(err: unknown): err is ActivityFailure {
     typeof err.cause.type === 'string' &&
     Object.hasOwn(REFUSALS, err.cause.type)
   );
+}
+
+/** The refusal's name in `REFUSALS`. */
+export function refusalOf({ cause }: ActivityFailure): string {
+  return (cause instanceof ApplicationFailure ? cause.type : undefined) ?? 'InvalidInput';
 }
 
 /**

@@ -5,7 +5,9 @@ import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/
 import { LAST_WRITE_WAIT, LATE_PUT_MS, recordWrite } from './activity-options.ts';
 import { code, showStep } from './details.ts';
 import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
+import { countContested, countFailedRound } from './metrics.ts';
 import type { Ending, Progress } from './progress.ts';
+import { showEndStatus } from './search-attributes.ts';
 
 const complete = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'COMPLETE' });
 const failed = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'FAILED' });
@@ -24,10 +26,10 @@ export async function writeEnding(input: RoleBuildInput, job: Job, progress: Pro
       await sleep(LATE_PUT_MS, { summary: 'UpsertRequestRecord: wait for an attempt that may still take effect' });
     }
     if (!progress.ended_record && progress.record !== 'contested') {
-      await untilRight(input, progress, writes.record);
+      await untilRight(input, progress, ending, writes.record);
     }
     progress.ended_record = true;
-    if (!progress.ended_history) await untilRight(input, progress, writes.history);
+    if (!progress.ended_history) await untilRight(input, progress, ending, writes.history);
     progress.ended_history = true;
   });
 }
@@ -45,7 +47,8 @@ function lastWritesOf(
 ): { record: LastWrite; history: LastWrite } {
   const request = historyRequestOf(input, progress.resumption);
   const built = progress.build_id === undefined ? {} : { build_id: progress.build_id };
-  const record: EndOfRecord = { account_id: request.account_id, resource: request.resource, job, ...built };
+  const { account_id, resource, correlation_id } = request;
+  const record: EndOfRecord = { account_id, resource, correlation_id, job, ...built };
   const history: EndOfHistory = { request, job, ...built, may_create: progress.record !== 'unknown' };
   switch (ending.status) {
     case 'COMPLETE':
@@ -67,12 +70,20 @@ function lastWritesOf(
 }
 
 /** Rounds of three attempts with a durable wait between them, until one is answered. */
-async function untilRight(input: RoleBuildInput, progress: Progress, { state, write }: LastWrite): Promise<void> {
+async function untilRight(
+  input: RoleBuildInput,
+  progress: Progress,
+  ending: Ending,
+  { state, write }: LastWrite,
+): Promise<void> {
   for (;;) {
     showStep(progress, state);
     let waitMs: number;
     try {
-      if ((await write()) !== null) progress.contested = true;
+      if ((await write()) !== null) {
+        progress.contested = true;
+        countContested(state);
+      }
       delete progress.last_write_wait_ms;
       return;
     } catch (err) {
@@ -81,11 +92,20 @@ async function untilRight(input: RoleBuildInput, progress: Progress, { state, wr
       waitMs = nextWaitMs(progress.last_write_wait_ms);
       const next = new Date(Date.now() + waitMs).toISOString();
       showStep(progress, state, `failed (${code(why)}); it is never given up and tried again at ${next}`);
+      countFailedRound(state);
     }
+    showThatItWaits(progress, ending);
     await sleep(waitMs, { summary: `${state}: wait to try again` });
     progress.last_write_wait_ms = waitMs;
-    if (isContinueAsNewDue()) await goOnAsNew(input, progress);
+    if (isContinueAsNewDue(true)) await goOnAsNew(input, progress);
   }
+}
+
+/** From here on visibility finds the build by an end that it has and that its records lack: workers count those. */
+function showThatItWaits(progress: Progress, { status }: Ending): void {
+  if (progress.shown_waiting === true || !patched('show-end-while-last-writes-wait')) return;
+  showEndStatus(status);
+  progress.shown_waiting = true;
 }
 
 function nextWaitMs(lastMs: number | undefined): number {

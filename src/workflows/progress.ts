@@ -26,6 +26,8 @@ export interface Progress {
   ended_history: boolean;
   /** The wait after the last round of attempts at the last write under way. */
   last_write_wait_ms?: number;
+  /** Whether the search attribute `BuildStatus` says already how the build ended, since its last writes wait. */
+  shown_waiting?: boolean;
   contested: boolean;
   /** Where this job resumes another. */
   resumption?: Resumption;

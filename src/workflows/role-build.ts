@@ -7,7 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
-import { CONTESTED_MEMO, type RoleBuildOutcome } from '../contract.ts';
+import { CONTESTED_MEMO, triggersQueueOf, type RoleBuildOutcome } from '../contract.ts';
 import { checkBuildStatus, generateBuildStatusErrorMessage } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasResumptionShape, type Resumption } from '../domain/resumption.ts';
@@ -21,12 +21,14 @@ import {
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
-import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf } from './endings.ts';
+import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf, refusalOf } from './endings.ts';
 import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
+import { logRefused } from './log.ts';
+import { countEnded, countPoll, countRefused } from './metrics.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
-import { showStep } from './details.ts';
+import { showEnded, showStep } from './details.ts';
 import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
@@ -65,7 +67,11 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   try {
     progress.ending ??= await build(input, job, progress);
   } catch (err) {
-    if (isRefusal(err)) showEndStatus('FAILED');
+    if (isRefusal(err)) {
+      showEndStatus('FAILED');
+      countRefused(refusalOf(err));
+      logRefused(progress.step, refusalOf(err), err.cause?.message ?? err.message);
+    }
     progress.ending = endingOf(err, progress);
   }
 
@@ -73,7 +79,9 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
 
   showEndStatus(progress.ending.status);
   if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
-  showStep(progress, `ended ${progress.ending.status}`);
+  const { ending } = progress;
+  countEnded(ending.status, ending.status === 'FAILED' ? ending.error_info.Error : 'none', job.start_at);
+  showEnded(progress, progress.ending.status);
   return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
 }
 
@@ -85,6 +93,8 @@ function refuseUnusable(input: unknown, given: unknown): void {
     faults.push({ path: '(resumption)', message: 'is not made as a resumption is' });
   }
   if (faults.length === 0) return;
+  countRefused('InvalidInput');
+  logRefused(undefined, 'InvalidInput', faults.map(({ path, message }) => `${path}: ${message}`).join('; '));
   throw ApplicationFailure.create({
     message: `the input was refused: ${faults.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
     type: 'InvalidInput',
@@ -114,25 +124,32 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
   }
 
   return beforeDeadline(input, job, async (throwIfOver) => {
-    const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
+    const { url, encrypted_jwt, correlation_id } = input;
+    const target = { url, encrypted_jwt, correlation_id, job_id: job.job_id };
     if (progress.build_id === undefined) {
       showStep(progress, 'TriggerBuild');
-      const answer = await onceReadable(progress, 'TriggerBuild', () => triggerBuild(target, input.build_body));
+      const onItsQueue = { ...trigger, taskQueue: triggersQueueOf(workflowInfo().taskQueue) };
+      const answer = await onceReadable(progress, 'TriggerBuild', () =>
+        triggerBuild.executeWithOptions(onItsQueue, [target, input.build_body]),
+      );
       progress.build_id = answer.build_id;
     }
 
     const intervalMs = (input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;
-    for (;;) {
-      if (isContinueAsNewDue()) await goOnAsNew(input, progress);
-      await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 ? pollSpreadMs(input) : 0));
+    for (let hasWaited = false; ; hasWaited = true) {
+      if (isContinueAsNewDue(hasWaited)) await goOnAsNew(input, progress);
+      await waitForBuildStatus(progress, intervalMs + (progress.polls === 0 && !hasWaited ? pollSpreadMs(input) : 0));
 
       throwIfOver();
       showStep(progress, 'GetBuildStatus');
       const answer = await getBuildStatus(target, progress.build_id);
+      if (answer.put_off === true) continue;
       progress.polls += 1;
       progress.last_status = answer.build_status ?? '(none)';
 
-      switch (checkBuildStatus(answer)) {
+      const verdict = checkBuildStatus(answer);
+      countPoll(verdict);
+      switch (verdict) {
         case 'undecided':
           continue;
         case 'succeeded':

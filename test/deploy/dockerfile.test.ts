@@ -12,6 +12,7 @@ const root = new URL('../../', import.meta.url);
 const stages = readDockerfile();
 const app = stageOf(stages, 'app');
 const simulator = stageOf(stages, 'simulated-build-api');
+const runtime = stageOf(stages, 'runtime');
 const runsOf = (name: string) =>
   stageOf(stages, name)
     .instructions.filter((instruction) => instruction.name === 'RUN')
@@ -23,7 +24,18 @@ describe('the images', () => {
       devDependencies: Record<string, string>;
     };
     assert.equal(stages[0]?.from, `node:${devDependencies['node']}-bookworm-slim`);
-    for (const stage of stages.slice(1)) assert.equal(stage.from, 'base');
+    for (const { name, from } of stages) {
+      if (name === 'base' || name === 'runtime') continue;
+      assert.equal(from, [app.name, simulator.name].includes(name) ? 'runtime' : 'base', name);
+    }
+    assert.deepEqual(copiesOf(runtime), [
+      { fromStage: 'base', sources: ['/usr/local/bin/node'], target: '/usr/local/bin/node' },
+    ]);
+  });
+
+  test('run without shell, package manager and npm: on distroless, by its digest', () => {
+    assert.match(runtime.from, /^gcr\.io\/distroless\/cc-debian13:nonroot@sha256:[0-9a-f]{64}$/);
+    assert.deepEqual([...runsOf('runtime'), ...runsOf('app'), ...runsOf('simulated-build-api')], []);
   });
 
   test('without a target, the one that is built is the worker', () => {
@@ -35,12 +47,12 @@ describe('the images', () => {
   for (const stage of [app, simulator]) {
     test(`${stage.name} runs node itself, as a numbered user that is not root`, () => {
       assert.equal(execFormOf(stage, 'CMD')?.[0], 'node');
-      const user = stage.instructions.findLast(({ name }) => name === 'USER');
-      assert.match(user?.args ?? '', /^[1-9]\d*(:[1-9]\d*)?$/);
-      const after = stage.instructions.slice(stage.instructions.indexOf(user as never) + 1);
+      // Distroless has no entrypoint, and node is on its PATH.
+      assert.equal(execFormOf(stage, 'ENTRYPOINT'), undefined);
+      const users = [runtime, stage].flatMap(({ instructions }) => instructions.filter(({ name }) => name === 'USER'));
       assert.deepEqual(
-        after.filter(({ name }) => name === 'RUN' || name === 'COPY'),
-        [],
+        users.map(({ args }) => args),
+        ['65532:65532'],
       );
     });
   }
@@ -48,7 +60,6 @@ describe('the images', () => {
   test('dependencies are those of the lock file, without those of development', () => {
     assert.equal(runsOf('dependencies')[0], 'npm ci --omit=dev');
     assert.deepEqual(runsOf('build'), ['npm ci', 'npm run build']);
-    assert.deepEqual(runsOf('app'), []);
   });
 
   test('the worker holds what it runs and no more', () => {

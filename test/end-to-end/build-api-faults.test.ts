@@ -226,7 +226,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-describe('whatever the build API answers, both records tell how it ended', { concurrency: 16 }, () => {
+describe('whatever the build API answers, both records tell how it ended', { concurrency: 12 }, () => {
   let stack: TestStack;
 
   before(async () => {

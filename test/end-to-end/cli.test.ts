@@ -6,7 +6,16 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { BuildInProgressError, startRoleBuild } from '../../src/index.ts';
-import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
+import {
+  ACCOUNT,
+  CREDENTIAL,
+  inputFor,
+  letSucceed,
+  parseJson,
+  startTestStack,
+  until,
+  type TestStack,
+} from './harness.ts';
 
 describe('role-build', { concurrency: 4 }, () => {
   let stack: TestStack;
@@ -167,8 +176,7 @@ describe('role-build', { concurrency: 4 }, () => {
   });
 
   it('start --attach joins a running build of the same build_body, and is refused for another', async () => {
-    const input = inputFor(stack, 'joined', { polls: 14 });
-    const first = parseJson(await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) }));
+    const { input, started: first } = await startEndless('joined');
     const same = { ...input, correlation_id: 'another-request' };
     const joined = await stack.cli(['start', '--input', '-', '--attach', '--json'], { stdin: JSON.stringify(same) });
     assert.equal(joined.code, 0, joined.stderr);
@@ -179,9 +187,10 @@ describe('role-build', { concurrency: 4 }, () => {
     assert.match(refused.stderr, /build_body is not the same/);
     const followed = await stack.cli(['start', '--input', '-', '--attach', '--wait', '--json'], {
       stdin: JSON.stringify(same),
+      onStderr: () => letSucceed(stack, input),
     });
     assert.equal(followed.code, 0, followed.stderr);
-    assert.equal(parseJson(followed)['job_id'], first['job_id']);
+    assert.equal(parseJson(followed)['job_id'], first.job_id);
     assert.equal(stack.buildApi.requests('another-request').length, 0);
   });
 
@@ -279,9 +288,14 @@ describe('role-build', { concurrency: 4 }, () => {
   });
 
   it('watch follows a running build to its end, a JSON document a line', async () => {
-    const input = inputFor(stack, 'watched', { polls: 8 });
-    await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
-    const { code, stdout } = await stack.cli(['watch', ACCOUNT, 'iam_role#watched', '--json']);
+    const { input } = await startEndless('watched');
+    let changes = 0;
+    const { code, stdout } = await stack.cli(['watch', ACCOUNT, 'iam_role#watched', '--json'], {
+      onStdout() {
+        changes += 1;
+        if (changes === 3) letSucceed(stack, input);
+      },
+    });
     assert.equal(code, 0);
     const lines = stdout
       .trimEnd()

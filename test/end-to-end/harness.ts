@@ -1,11 +1,12 @@
 /** What the end-to-end tests share: a stack with a proxy before DynamoDB, inputs, and the records as they really are. */
 import { DynamoDBClient, GetItemCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
-import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type CliResult, type Stack, type StackOptions } from '../../dev/stack.ts';
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { startDynamoDbProxy, type DynamoDbProxy } from './dynamodb-proxy.ts';
+
+export { until } from '../support/until.ts';
 
 export const ACCOUNT = '123456789012';
 /** Planted as the credential, and searched for wherever it must not be. */
@@ -63,6 +64,14 @@ export function parseJson({ stdout, stderr, code }: CliResult): Record<string, u
   }
 }
 
+/** The build API says SUCCEEDED at the next poll of this request's build. */
+export function letSucceed({ buildApi }: Pick<Stack, 'buildApi'>, { correlation_id }: RoleBuildInput): void {
+  buildApi.putFaults({
+    correlation_id,
+    status: [{ status: 200, body: { build_status: 'SUCCEEDED', can_retry: false } }],
+  });
+}
+
 /** An input whose role, resource and request are of that name, for the stack's simulated build API. */
 export function inputFor(
   stack: Pick<Stack, 'buildApiUrl'>,
@@ -87,17 +96,4 @@ export function inputFor(
     poll_interval_seconds: 1,
     ...more,
   };
-}
-
-/** Waits until a condition holds. @throws after a time limit, naming what was waited for */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  timeLimitMs = 30_000,
-): Promise<void> {
-  const giveUpAt = performance.now() + timeLimitMs;
-  while (!(await condition())) {
-    if (performance.now() > giveUpAt) throw new Error(`waited ${timeLimitMs / 1000} s in vain until ${what}`);
-    await delay(25);
-  }
 }

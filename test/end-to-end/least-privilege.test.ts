@@ -1,6 +1,9 @@
 /** What each program calls of AWS, and whether its policy in `deploy/iam` allows that and nothing else. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
@@ -43,6 +46,9 @@ const PROGRAMS: Record<string, Program> = {
       await run(stack, ['resume', ...build], undefined, settings);
       await run(stack, ['cancel', ...build], undefined, settings);
       await run(stack, ['history', ACCOUNT], undefined, settings);
+      const report = join(tmpdir(), `least-privilege-${process.pid}.report`);
+      await run(stack, ['batch', '-', '--wait', '--report', report], inputFor(stack, 'batch', { polls: 0 }), settings);
+      await rm(report);
       await worker.stop();
     },
   },

@@ -3,7 +3,16 @@ import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
+import {
+  ACCOUNT,
+  CREDENTIAL,
+  inputFor,
+  letSucceed,
+  parseJson,
+  startTestStack,
+  until,
+  type TestStack,
+} from './harness.ts';
 
 const three = <T>(value: T): T[] => [value, value, value];
 
@@ -54,12 +63,13 @@ describe('resume', { concurrency: 8 }, () => {
   });
 
   it('polls on after BuildDeadlineExceeded, with a deadline from its own start, and keeps every earlier end', async () => {
-    const input = inputFor(stack, 'deadline', { polls: 4 }, { deadline_seconds: 2, requested_by: 'somebody' });
+    const input = inputFor(stack, 'deadline', { outcome: 'NEVER' }, { deadline_seconds: 8, requested_by: 'somebody' });
     const first = await stack.build(input);
     assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
     const second = await resume(input, ['--wait']);
     assert.equal(second.code, 1);
     assert.equal((second.json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
+    letSucceed(stack, input);
     const third = await resume(input, ['--wait', '--deadline-seconds', '600']);
     assert.equal(third.code, 0);
     assert.equal(posts(input).length, 1);

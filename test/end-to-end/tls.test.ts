@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { after, before, describe, it } from 'node:test';
+import { loadedIn } from '../support/print-loaded.ts';
 import { createAuthority, type Certificate } from '../support/certificates.ts';
 import { inputFor, parseJson, startTestStack, type TestStack } from './harness.ts';
 
@@ -122,6 +123,17 @@ describe('TLS', { concurrency: 3 }, () => {
     await worker.stop();
   });
 
+  it('carries a start that does not wait, with certificates for both sides, without Temporal’s client', async () => {
+    const preload = new URL('../support/print-loaded.ts', import.meta.url).href;
+    const result = await stack.cli(['start', '--input', '-', '--json'], {
+      settings: { ...mutual, ROLE_BUILD_TASK_QUEUE: 'nobody', NODE_OPTIONS: `--import ${preload}` },
+      stdin: JSON.stringify(inputFor(stack, 'quick')),
+    });
+    assert.equal(result.code, 0);
+    assert.equal(parseJson(result)['status'], 'IN_PROGRESS');
+    assert.ok(!loadedIn(result.stderr).some((url) => url.includes('/@temporalio/client/')));
+  });
+
   const TRIED_WITH_A_WORKER = ['a server whose authority is not trusted', 'no certificate of ours'];
   const broken: Record<string, () => Record<string, string>> = {
     'a server whose authority is not trusted': () => ({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: file('other-ca.pem') }),
@@ -138,9 +150,15 @@ describe('TLS', { concurrency: 3 }, () => {
       const settings = Object.fromEntries(
         Object.entries({ ...mutual, ...change() }).filter(([, value]) => value !== ''),
       );
-      const { code, stderr } = await stack.cli(['status', '123456789012', 'x'], { settings });
-      assert.equal(code, 5, stderr);
-      assert.match(stderr, /Temporal can't be reached at 127\.0\.0\.1:/);
+      for (const args of [
+        ['status', '123456789012', 'x'],
+        ['start', '--input', '-'],
+      ]) {
+        const stdin = JSON.stringify(inputFor(stack, 'let-through'));
+        const { code, stderr } = await stack.cli(args, { settings, stdin });
+        assert.equal(code, 5, stderr);
+        assert.match(stderr, /Temporal can't be reached at 127\.0\.0\.1:/);
+      }
       // The worker's TLS is another's, in Rust; a worker takes long to start, so it is not tried with each.
       if (!TRIED_WITH_A_WORKER.includes(what)) return;
       await assert.rejects(stack.startWorker({ settings }), /the worker did not start/);

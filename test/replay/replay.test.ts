@@ -19,6 +19,7 @@ const SHAPES = [
   'upsert-failed-late-put',
   'insert-failed',
   'last-write-waited',
+  'last-write-shown',
   'deadline-in-wait',
   'cancelled-in-wait',
   'cancelled-in-poll',

@@ -1,13 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const GIVE_UP_MS = 20_000;
-const LOOK_EVERY_MS = 10;
+/** Far longer than any condition takes on a machine that has other work too. */
+const GIVE_UP_MS = 60_000;
+const LOOK_EVERY_MS = 20;
 
-/** Waits until a condition holds. @throws after 20 s, naming what was waited for */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + GIVE_UP_MS;
+/** Waits until a condition holds. @throws after a time limit, naming what was waited for */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeLimitMs = GIVE_UP_MS,
+): Promise<void> {
+  const giveUpAt = performance.now() + timeLimitMs;
   while (!(await condition())) {
-    if (performance.now() > giveUpAt) throw new Error(`waited ${GIVE_UP_MS / 1000} s in vain until ${what}`);
+    if (performance.now() > giveUpAt) throw new Error(`waited ${timeLimitMs / 1000} s in vain until ${what}`);
     await delay(LOOK_EVERY_MS);
   }
 }

@@ -18,7 +18,7 @@ import {
 } from '@temporalio/worker';
 import { findTimeSkippingServer } from '../../dev/servers/temporal-binaries.ts';
 import { startTemporalServer } from '../../dev/servers/temporal-server.ts';
-import { ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, workflowIdOf } from '../../src/contract.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, triggersQueueOf, workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { quietRuntime } from './quiet-runtime.ts';
 import { RunningBuild } from './running-build.ts';
@@ -79,6 +79,8 @@ export class WorkflowEnvironment {
   readonly #server: Server;
   readonly #scripted: ScriptedActivities;
   readonly #stopWorkers: (() => Promise<void>)[] = [];
+  /** The task queues whose triggers are polled for. */
+  readonly #triggersOf = new Set<string>();
 
   private constructor(server: Server) {
     this.#server = server;
@@ -122,15 +124,36 @@ export class WorkflowEnvironment {
   async startWorker({ only, ...options }: Partial<WorkerOptions> & { only?: 'workflows' | 'activities' } = {}): Promise<
     () => Promise<void>
   > {
+    const { taskQueue = TASK_QUEUE } = options;
+    if (only !== 'workflows') await this.#startTriggers(taskQueue);
     const worker = await Worker.create({
       connection: this.#server.nativeConnection,
-      taskQueue: TASK_QUEUE,
+      taskQueue,
       activities: { ...this.#scripted.activities },
+      sinks: { metrics: { count: { fn: () => undefined }, observe: { fn: () => undefined } } },
       shutdownForceTime: '1 second',
       ...(only === 'activities' ? {} : { workflowBundle: await ourBundle() }),
       ...(only === 'workflows' ? { enableNonLocalActivities: false } : {}),
       ...options,
     });
+    return this.#run(worker);
+  }
+
+  /** One beside the workers of a task queue, as in the worker program; it stops with the environment. */
+  async #startTriggers(taskQueue: string): Promise<void> {
+    if (this.#triggersOf.has(taskQueue)) return;
+    this.#triggersOf.add(taskQueue);
+    const { triggerBuild } = this.#scripted.activities;
+    const worker = await Worker.create({
+      connection: this.#server.nativeConnection,
+      taskQueue: triggersQueueOf(taskQueue),
+      activities: { triggerBuild },
+      shutdownForceTime: '1 second',
+    });
+    this.#run(worker);
+  }
+
+  #run(worker: Worker): () => Promise<void> {
     const ran = worker.run();
     let stopped: Promise<void> | undefined;
     const stop = () => {

@@ -1,6 +1,7 @@
 /** What the worker's image would hold, made by the Dockerfile's own steps, and whether it runs. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +51,17 @@ describe('the image', () => {
     const releases = readdirSync(join(image, 'node_modules/@temporalio/core-bridge/releases'));
     assert.equal(releases.length, 1);
     assert.match(releases[0] as string, /-unknown-linux-gnu$/);
+  });
+
+  test('needs no library but those of its base, which has no others', () => {
+    // What distroless' cc image has of glibc, libstdc++ and libgcc.
+    const ofTheBase = /^(lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so\.\d+|linux-vdso\.so\.1|\S*ld-linux-\S+\.so\.\d)$/;
+    const native = globSync('node_modules/**/*.node', { cwd: image }).map((file) => join(image, file));
+    assert.ok(native.length > 0);
+    for (const file of [process.execPath, ...native]) {
+      const libraries = execFileSync('ldd', [file], { encoding: 'utf8' }).trim().split('\n');
+      for (const line of libraries) assert.match(line.trim().split(' ')[0] ?? '', ofTheBase, file);
+    }
   });
 
   test('holds neither sources nor tests', () => {

@@ -73,6 +73,62 @@ test('its command line can be run as a file', () => {
   assert.match(readFileSync(file, 'utf8'), /^#!\/usr\/bin\/env node\n/);
 });
 
+test('packed and unpacked anywhere, its command line needs nothing but Node.js', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'unpacked-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await promisify(execFile)('npm', ['pack', '--pack-destination', folder], { cwd: checkout });
+  const [packed] = readdirSync(folder);
+  assert.match(packed ?? '', /^iam-orchestrator-.*\.tgz$/);
+  await promisify(execFile)('tar', ['-xzf', packed as string], { cwd: folder });
+  const unpacked = join(folder, 'package');
+  assert.deepEqual(
+    readdirSync(unpacked).filter((name) => !['README.md', 'dist', 'package.json'].includes(name)),
+    [],
+  );
+  // As npm links it, and with nothing else on PATH.
+  const bin = join(folder, 'bin');
+  await mkdir(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  symlinkSync(join(unpacked, 'dist', 'client.js'), join(bin, 'role-build'));
+  const roleBuild = async (...args: string[]) => {
+    const env = {
+      PATH: bin,
+      ENCRYPTED_JWT: 'x',
+      TEMPORAL_ADDRESS: '127.0.0.1:9',
+      AWS_REGION: 'eu-west-1',
+      AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9',
+      AWS_ACCESS_KEY_ID: 'x',
+      AWS_SECRET_ACCESS_KEY: 'x',
+    };
+    const [command, ...rest] = ['/usr/bin/env', 'role-build', ...args] as const;
+    const run = promisify(execFile)(command, rest, { cwd: folder, env });
+    return run.then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      (err: { code: number; stdout: string; stderr: string }) => err,
+    );
+  };
+  const help = await roleBuild('--help');
+  assert.equal(help.code, 0, help.stderr);
+  assert.match(help.stdout, /Usage: role-build/);
+
+  await writeFile(join(folder, 'roles.csv'), 'account,role\n1,data-reader\n');
+  const batch = await roleBuild('batch', 'roles.csv', '--url', 'https://builds.example.com');
+  assert.equal(batch.code, 2);
+  assert.match(batch.stderr, /line 2: build_body.account_id: must be 12 digits/);
+
+  const start = await roleBuild(
+    'start',
+    '--account',
+    '123456789012',
+    '--role',
+    'x',
+    '--url',
+    'https://builds.example.com',
+  );
+  assert.equal(start.code, 5, start.stderr);
+  assert.match(start.stderr, /Temporal can't be reached at 127\.0\.0\.1:9/);
+});
+
 test('its imports have the endings of what it ships', () => {
   for (const file of readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' })) {
     if (!/\.(js|d\.ts)$/.test(file) || file.startsWith('workflow-bundle.')) continue;

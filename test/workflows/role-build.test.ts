@@ -58,12 +58,13 @@ describe('a build that succeeds', () => {
       trace_header: input.trace_header,
       requested_by: 'someone',
     };
-    const target = { url: input.url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
+    const { url, encrypted_jwt, correlation_id } = input;
+    const target = { url, encrypted_jwt, correlation_id, job_id: build.jobId };
     assert.deepEqual(build.argsOf('upsertRequestRecord'), [input, job]);
     assert.deepEqual(build.argsOf('insertRequestHistory'), [request, job]);
     assert.deepEqual(build.argsOf('triggerBuild'), [target, build_body]);
     assert.deepEqual(build.argsOf('getBuildStatus'), [target, BUILD_ID]);
-    assert.deepEqual(build.argsOf('updateSuccessfulRecord'), [{ ...key, job, build_id: BUILD_ID }]);
+    assert.deepEqual(build.argsOf('updateSuccessfulRecord'), [{ ...key, correlation_id, job, build_id: BUILD_ID }]);
     assert.deepEqual(build.argsOf('updateSuccessfulHistory'), [{ request, job, build_id: BUILD_ID, may_create: true }]);
   });
 

@@ -8,7 +8,8 @@ export function defineSetup(program: Command, run: Run): void {
   command(program, 'setup', 'create the tables and register the search attributes where they are missing')
     .description(
       "Creates the two tables, adds the history table's index, and registers the search attributes, each where it is missing. " +
-        'Safe to repeat.',
+        'Safe to repeat. Where the connection may not register search attributes, as on Temporal Cloud, it prints the command ' +
+        'that does it and ends with exit code 1.',
     )
     .addHelpText('after', example('role-build setup'))
     .action(() => run(async (context) => (await import('../setup.ts')).setup(context)));

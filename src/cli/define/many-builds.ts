@@ -1,8 +1,52 @@
 /** The commands about many builds. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import type { BatchOptions } from '../batch.ts';
+import { BATCH_FORMATS } from '../batch/formats.ts';
 import type { HistoryOptions } from '../history.ts';
 import type { ListOptions } from '../list.ts';
-import { command, count, example, filters, type Run } from './options.ts';
+import { atLeastOne, command, count, example, filters, perSecond, seconds, type Run } from './options.ts';
+
+export function defineBatch(program: Command, run: Run): void {
+  command(program, 'batch', 'start many builds, of a file with a line for each')
+    .description(
+      'Checks every line of a file, and then starts a build for each: NDJSON of inputs as `start --input` takes them, or CSV ' +
+        'with a header. One line that is not valid, and nothing is started. The same command given again, after Ctrl-C or a ' +
+        'crash, starts only what is missing. What became of each line stands in a report. docs/batch.md says more.',
+    )
+    .argument('<file>', "a line for each build ('-' = stdin)")
+    .addOption(
+      new Option('--format <format>', 'of the file (default: by its name; stdin is ndjson)').choices(BATCH_FORMATS),
+    )
+    .option('--skip-invalid', 'leave lines out that are not valid')
+    .option('--rate <n>', 'start at most so many a second (default: as fast as it goes)', perSecond)
+    .option('--max-in-flight <n>', 'start no more while so many are running', atLeastOne)
+    .option(
+      '--failed-from <report>',
+      'run again what failed according to the report of an earlier run, and nothing else',
+    )
+    .option('--report <file>', 'what became of each line, as NDJSON (default: a new name, which is printed)')
+    .option('--url <url>', 'where the build API is, for lines that do not say')
+    .option(
+      '--encrypted-jwt-file <file>',
+      "file with the caller's encrypted credential ('-' = stdin; default: the line's own, else the variable ENCRYPTED_JWT)",
+    )
+    .option('--deadline-seconds <n>', 'for lines that do not say: give the build up so long after its start', seconds)
+    .option('--poll-interval-seconds <n>', 'for lines that do not say (default: 60)', seconds)
+    .option('--poll-spread-seconds <n>', 'for lines that do not say (default: 5)', seconds)
+    .option('--requested-by <who>', 'for lines that do not say (default: user@host)')
+    .option('--take-over', 'replace records that are IN_PROGRESS under an execution of Step Functions')
+    .option('--wait', 'follow the builds to their ends')
+    .addHelpText(
+      'after',
+      example(
+        'role-build batch roles.csv --url https://builds.example.com --rate 10 --max-in-flight 200 --wait',
+        'role-build batch roles.csv --url https://builds.example.com --failed-from report.ndjson',
+      ),
+    )
+    .action((file: string, options: BatchOptions) =>
+      run(async (context) => (await import('../batch.ts')).batch(context, file, options)),
+    );
+}
 
 export function defineList(program: Command, run: Run): void {
   filters(command(program, 'list', 'list builds, newest first'))

@@ -52,6 +52,18 @@ export function count(value: string): number {
   return Number(value);
 }
 
+export function atLeastOne(value: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('It must be a whole number, at least 1.');
+  return Number(value);
+}
+
+export function perSecond(value: string): number {
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(value) || Number(value) === 0) {
+    throw new InvalidArgumentError('It must be a number above 0.');
+  }
+  return Number(value);
+}
+
 export function example(...texts: string[]): string {
   return `\nExample:\n${texts.map((text) => `  ${text}`).join('\n')}`;
 }

@@ -2,9 +2,12 @@
 import { Command } from 'commander';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { defineCompletion, defineConfig, defineDoctor, defineSetup } from './installation.ts';
-import { defineHistory, defineList } from './many-builds.ts';
+import { defineBatch, defineHistory, defineList } from './many-builds.ts';
 import { defineCancel, defineOpen, defineResume, defineStart, defineStatus, defineWatch } from './one-build.ts';
 import type { Run } from './options.ts';
+
+/** A longer meaning has a line for each command that it is about. */
+const LINE_CHARACTERS = 80;
 
 /** @param run what a command's action hands its function to */
 export function defineProgram(run: Run): Command {
@@ -17,6 +20,7 @@ export function defineProgram(run: Run): Command {
     .addHelpText('after', `\n${exitCodesHelp()}`);
   defineSetup(program, run);
   defineStart(program, run);
+  defineBatch(program, run);
   defineStatus(program, run);
   defineWatch(program, run);
   defineCancel(program, run);
@@ -31,6 +35,9 @@ export function defineProgram(run: Run): Command {
 }
 
 function exitCodesHelp(): string {
-  const lines = Object.values(EXIT_CODES).map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`);
+  const lines = Object.values(EXIT_CODES).map(({ code, meaning }) => {
+    const shown = meaning.length < LINE_CHARACTERS ? meaning : meaning.replaceAll(/; (?=\w+: )/g, ';\n       ');
+    return `  ${String(code).padStart(3)}  ${shown}`;
+  });
   return `Exit codes:\n${lines.join('\n')}`;
 }

@@ -1,9 +1,9 @@
 /** What must be there before records can be compared: both tables and the search attributes, as `role-build setup` makes them. */
 import { searchAttributes } from '../../contract.ts';
 import { checkTables } from '../../records/create-tables.ts';
+import { addSearchAttributes, checkSearchAttributes, RegistrationRefused, untilUsable } from '../search-attributes.ts';
 import type { Services } from '../services.ts';
-import { addSearchAttributes, checkSearchAttributes, untilUsable } from '../setup.ts';
-import type { Finding } from './kinds.ts';
+import type { Finding, Mended } from './kinds.ts';
 
 const FIX = 'role-build setup';
 
@@ -62,10 +62,15 @@ async function attributeFindings(services: Services, added: string[]): Promise<F
       const fix = 'by hand: remove it from the namespace, then role-build setup';
       return [{ finding: 'SearchAttributeMismatch', about: name, subject: {}, reason, fix }];
     }
-    const mend = async () => {
-      await addSearchAttributes(services, [check]);
+    const mend = async (): Promise<Mended> => {
+      try {
+        await addSearchAttributes(services, [check]);
+      } catch (err) {
+        if (!(err instanceof RegistrationRefused)) throw err;
+        return { result: 'left alone', left: true };
+      }
       added.push(name);
-      return { result: 'mended', left: false } as const;
+      return { result: 'mended', left: false };
     };
     const reason = `search attribute ${name} is not registered in namespace ${namespace}`;
     return [{ finding: 'SearchAttributeMissing', about: name, subject: {}, reason, fix: FIX, mend }];

@@ -1,0 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * So many calls a second and no more, evenly spaced, first come first served. What would have to wait for longer than is
+ * sensible is turned away at once.
+ */
+export class RateLimit {
+  readonly #spacingMs: number;
+  readonly #maxWaitMs: number;
+  #nextAt = 0;
+
+  constructor(perSecond: number, maxWaitMs: number) {
+    this.#spacingMs = 1000 / perSecond;
+    this.#maxWaitMs = maxWaitMs;
+  }
+
+  /** Waits for its turn. @returns whether it has one @throws the signal's reason where that is aborted meanwhile */
+  async take(signal: AbortSignal): Promise<boolean> {
+    const now = performance.now();
+    const at = Math.max(now, this.#nextAt);
+    if (at - now > this.#maxWaitMs) return false;
+    this.#nextAt = at + this.#spacingMs;
+    if (at > now) await delay(at - now, undefined, { signal });
+    return true;
+  }
+}

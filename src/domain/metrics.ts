@@ -1,0 +1,99 @@
+/** Every metric of ours, as the worker exposes it beside those of Temporal's SDK. No label tells one build from another. */
+
+export interface MetricDefinition {
+  kind: 'counter' | 'gauge' | 'histogram';
+  /** Of a histogram in seconds; Prometheus wants it in the name. */
+  unit?: 'seconds';
+  /** Beside `namespace` and `task_queue`, which all have. */
+  labels: readonly string[];
+  meaning: string;
+  /** Upper bounds of a histogram. */
+  buckets?: readonly number[];
+}
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export const METRICS = {
+  role_build_ended: {
+    kind: 'counter',
+    labels: ['outcome', 'cause'],
+    meaning:
+      'builds that ended, by `outcome` (`COMPLETE`, `FAILED`, `CANCELLED`, `REFUSED`) and `cause` (a failure or refusal by its name, else `none`)',
+  },
+  role_build_duration: {
+    kind: 'histogram',
+    unit: 'seconds',
+    labels: ['outcome'],
+    meaning: 'from the start of a build to its recorded end',
+    buckets: [
+      MINUTE,
+      2 * MINUTE,
+      5 * MINUTE,
+      10 * MINUTE,
+      30 * MINUTE,
+      HOUR,
+      3 * HOUR,
+      12 * HOUR,
+      DAY,
+      3 * DAY,
+      7 * DAY,
+      30 * DAY,
+    ],
+  },
+  role_build_polls: {
+    kind: 'counter',
+    labels: ['answer'],
+    meaning: 'polls that were answered, by what that meant: `undecided`, `succeeded`, `failed`',
+  },
+  role_build_polls_put_off: {
+    kind: 'counter',
+    labels: [],
+    meaning:
+      "polls that were put off to the build's next interval, since the worker had reached `BUILD_API_MAX_POLLS_PER_SECOND`",
+  },
+  role_build_api_request_duration: {
+    kind: 'histogram',
+    unit: 'seconds',
+    labels: ['method', 'status'],
+    meaning:
+      'calls of the build API, from the request to the last byte, by `method` and `status` (`2xx` to `5xx`, or `none` where no answer came)',
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60],
+  },
+  role_build_records_contested: {
+    kind: 'counter',
+    labels: ['record'],
+    meaning: 'records (`status`, `history`) that were left alone because a newer job holds them',
+  },
+  role_build_last_write_rounds_failed: {
+    kind: 'counter',
+    labels: ['record'],
+    meaning: 'rounds of three attempts at a last write that failed; the next comes 30 s to 10 min later',
+  },
+  role_build_last_writes_waiting: {
+    kind: 'gauge',
+    labels: [],
+    meaning:
+      'builds that have ended and whose records do not say so yet, as Temporal counts them: each worker reports the same number',
+  },
+  role_build_in_flight: {
+    kind: 'gauge',
+    labels: [],
+    meaning: 'builds that run, as Temporal counts them: each worker reports the same number',
+  },
+  role_build_counted_timestamp_seconds: {
+    kind: 'gauge',
+    labels: [],
+    meaning: 'when this worker last had both counts from Temporal, in seconds since 1970',
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export type MetricName = keyof typeof METRICS;
+
+/** As it stands on the metrics page; a histogram's series end in `_bucket`, `_sum` and `_count`. */
+export function exposedName(name: MetricName): string {
+  const { kind, unit }: MetricDefinition = METRICS[name];
+  if (kind === 'counter') return `${name}_total`;
+  return unit === undefined ? name : `${name}_${unit}`;
+}

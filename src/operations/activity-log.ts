@@ -1,0 +1,40 @@
+import type { Context } from '@temporalio/activity';
+import type { ActivityInterceptors } from '@temporalio/worker';
+import { STATE_NAMES } from '../activities/types.ts';
+import { parseRoleBuildId } from '../contract.ts';
+
+/** Adds to every line that the SDK and ours log of an activity which build, which step and which attempt it is. */
+export function activityLogFields({ info }: Context): ActivityInterceptors {
+  const key = parseRoleBuildId(info.workflowExecution?.workflowId ?? '');
+  const step = STATE_NAMES[info.activityType as keyof typeof STATE_NAMES] ?? info.activityType;
+  let fields: Record<string, unknown> = {
+    account_id: key?.accountId,
+    resource: key?.resource,
+    step,
+    attempt: info.attempt,
+  };
+  return {
+    inbound: {
+      execute: (input, next) => {
+        fields = { ...idsIn(input.args), ...fields };
+        return next(input);
+      },
+    },
+    outbound: { getLogAttributes: (input, next) => next({ ...input, ...fields }) },
+  };
+}
+
+/** The IDs that an activity was given, wherever in its arguments they stand. */
+function idsIn(args: readonly unknown[]): { correlation_id?: string; job_id?: string } {
+  const found: { correlation_id?: string; job_id?: string } = {};
+  const objects = args.flatMap((arg) => (isObject(arg) ? [arg, arg['request'], arg['job']] : []));
+  for (const name of ['correlation_id', 'job_id'] as const) {
+    const value = objects.filter(isObject).find((one) => typeof one[name] === 'string')?.[name];
+    if (typeof value === 'string') found[name] = value;
+  }
+  return found;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { ROLE_BUILD_WORKFLOW_TYPE } from '../contract.ts';
+import { END_STATUSES } from '../domain/record-status.ts';
+import type { MetricName } from '../domain/metrics.ts';
+
+const COUNT_EVERY_MS = 30_000;
+
+/** A build that runs although it has an end waits for its last writes. Also for people, in Temporal's Web UI. */
+const QUERIES = {
+  role_build_in_flight: `ExecutionStatus = 'Running'`,
+  role_build_last_writes_waiting: `ExecutionStatus = 'Running' AND BuildStatus IN (${END_STATUSES.map((status) => `'${status}'`).join(', ')})`,
+} as const satisfies Partial<Record<MetricName, string>>;
+
+export interface CountsOptions {
+  client: Client;
+  taskQueue: string;
+  setGauge: (name: MetricName, value: number) => void;
+  onFault: (err: unknown) => void;
+}
+
+/**
+ * Has Temporal count the builds of a task queue, again and again until the signal aborts. What a worker knows itself goes
+ * with it, and what two know would be counted twice; Temporal knows whatever becomes of workers.
+ */
+export async function keepCounting({ client, taskQueue, setGauge, onFault }: CountsOptions, signal: AbortSignal) {
+  const ofQueue = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND TaskQueue = '${taskQueue.replaceAll("'", String.raw`\'`)}'`;
+  while (!signal.aborted) {
+    try {
+      for (const [name, query] of Object.entries(QUERIES) as [keyof typeof QUERIES, string][]) {
+        setGauge(name, (await client.workflow.count(`${ofQueue} AND ${query}`)).count);
+      }
+      setGauge('role_build_counted_timestamp_seconds', Math.floor(Date.now() / 1000));
+    } catch (err) {
+      if (!signal.aborted) onFault(err);
+    }
+    // Aborted is what ends it.
+    await delay(COUNT_EVERY_MS, undefined, { ref: false, signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,35 @@
+/** A line an event, with what tells its build from others. Nothing is logged again on replay: the SDK's logger sees to it. */
+import { log, workflowInfo } from '@temporalio/workflow';
+import { parseRoleBuildId, searchAttributes, WAIT_SUMMARY } from '../contract.ts';
+import type { EndStatus } from '../domain/record-status.ts';
+import type { Progress } from './progress.ts';
+
+/** They come again with every poll. */
+const OFTEN: readonly string[] = [WAIT_SUMMARY, 'GetBuildStatus'];
+
+export function logStep(step: string, more?: string): void {
+  const level = OFTEN.includes(step) ? 'debug' : more === undefined ? 'info' : 'warn';
+  log[level](more === undefined ? step : `${step}: ${more}`, fields(step));
+}
+
+export function logEnded({ step, ending, polls, contested }: Progress, status: EndStatus): void {
+  const cause = ending?.status === 'FAILED' ? ending.error_info.Error : undefined;
+  const more = { outcome: status, polls, contested, ...(cause === undefined ? {} : { cause }) };
+  log.info(`ended ${status}`, { ...fields(step), ...more });
+}
+
+export function logRefused(step: string | undefined, refusal: string, why: string): void {
+  log.warn(`refused: ${why}`, { ...fields(step), cause: refusal });
+}
+
+function fields(step: string | undefined): Record<string, unknown> {
+  const { workflowId, firstExecutionRunId, typedSearchAttributes } = workflowInfo();
+  const key = parseRoleBuildId(workflowId);
+  return {
+    correlation_id: typedSearchAttributes.get(searchAttributes.CorrelationId),
+    job_id: firstExecutionRunId,
+    account_id: key?.accountId,
+    resource: key?.resource,
+    step,
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * What builds count. Through a sink, which is not called on replay, and not through the SDK's own meter for workflows: that
+ * one spells its labels `taskQueue` and `workflowType`, where all else on the metrics page has `task_queue`.
+ */
+import { proxySinks, type Sinks } from '@temporalio/workflow';
+import type { FailureName } from '../domain/failures.ts';
+import type { MetricName } from '../domain/metrics.ts';
+import type { EndStatus } from '../domain/record-status.ts';
+
+/** The worker's side of it. */
+export interface MetricSinks extends Sinks {
+  metrics: {
+    count(name: MetricName, labels: Record<string, string>): void;
+    observe(name: MetricName, value: number, labels: Record<string, string>): void;
+  };
+}
+
+const { metrics } = proxySinks<MetricSinks>();
+
+export function countEnded(outcome: EndStatus, cause: FailureName | 'none', startAt: string): void {
+  metrics.count('role_build_ended', { outcome, cause });
+  metrics.observe('role_build_duration', Math.max(0, Date.now() - Date.parse(startAt)) / 1000, { outcome });
+}
+
+export function countRefused(cause: string): void {
+  metrics.count('role_build_ended', { outcome: 'REFUSED', cause });
+}
+
+export function countPoll(answer: 'undecided' | 'succeeded' | 'failed'): void {
+  metrics.count('role_build_polls', { answer });
+}
+
+export function countContested(state: string): void {
+  metrics.count('role_build_records_contested', { record: recordOf(state) });
+}
+
+export function countFailedRound(state: string): void {
+  metrics.count('role_build_last_write_rounds_failed', { record: recordOf(state) });
+}
+
+/** The record that a state writes. */
+function recordOf(state: string): 'status' | 'history' {
+  return state.endsWith('History') ? 'history' : 'status';
+}

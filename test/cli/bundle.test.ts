@@ -1,0 +1,100 @@
+/** What the bundle of the command line loads: counted, since how long that takes depends on the machine. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Metafile } from 'esbuild';
+import { bundleClient } from '../../scripts/bundle-client.ts';
+import { loadedIn } from '../support/print-loaded.ts';
+
+const PRINT_LOADED = new URL('../support/print-loaded.ts', import.meta.url).href;
+
+describe('the bundle of the command line', () => {
+  let folder: string;
+  let outputs: Metafile['outputs'];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'bundle-'));
+    await writeFile(join(folder, 'package.json'), '{"type": "module", "version": "0.0.0"}');
+    await writeFile(join(folder, 'no-credential'), 'two\nlines');
+    outputs = await bundleClient(join(folder, 'dist'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  /** The files of the bundle that a command loads, and the packages in them. */
+  async function loadedBy(...args: string[]): Promise<{ files: string[]; packages: Set<string>; builtins: string[] }> {
+    const run = promisify(execFile)(
+      process.execPath,
+      ['--import', PRINT_LOADED, join(folder, 'dist', 'client.js'), ...args],
+      {
+        // Nobody listens there.
+        env: {
+          TEMPORAL_ADDRESS: '127.0.0.1:9',
+          AWS_REGION: 'eu-west-1',
+          AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9',
+        },
+      },
+    );
+    const { stderr } = await run.catch((err: { stderr: string }) => err);
+    const urls = loadedIn(stderr);
+    const files = urls.filter((url) => url.startsWith('file:')).map((url) => basename(fileURLToPath(url)));
+    const packages = new Set<string>();
+    for (const [path, { inputs }] of Object.entries(outputs)) {
+      if (!files.includes(basename(path))) continue;
+      for (const [input, { bytesInOutput }] of Object.entries(inputs)) {
+        const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1];
+        if (name !== undefined && bytesInOutput > 0) packages.add(name);
+      }
+    }
+    return { files, packages, builtins: urls.filter((url) => url.startsWith('node:')) };
+  }
+
+  it('loads commander and nothing else of others for --help', async () => {
+    const { files, packages, builtins } = await loadedBy('--help');
+    assert.deepEqual([...packages], ['commander']);
+    assert.ok(files.length <= 16, files.join(' '));
+    assert.ok(!builtins.includes('node:http') && !builtins.includes('node:crypto'), builtins.join(' '));
+  });
+
+  it("starts a build without Temporal's client, its gRPC and its protobuf", async () => {
+    const flags = ['--account', '123456789012', '--role', 'x', '--url', 'https://builds.example.com'];
+    const { files, packages } = await loadedBy(
+      'start',
+      ...flags,
+      '--encrypted-jwt-file',
+      join(folder, 'no-credential'),
+    );
+    // The file is no credential, so it comes no further than what has to be loaded before.
+    for (const name of ['@temporalio/client', '@temporalio/proto', '@grpc/grpc-js', 'protobufjs', 'cli-progress']) {
+      assert.ok(!packages.has(name), `${name} in ${files.join(' ')}`);
+    }
+    assert.ok(packages.has('@aws-sdk/client-dynamodb') && packages.has('zod'));
+    assert.ok(files.length <= 24, `${files.length} files`);
+  });
+
+  it("has the failure converter where Temporal's client looks for it, beside what names it", () => {
+    const require = createRequire(import.meta.url);
+    const output = (input: string) =>
+      Object.entries(outputs).find(([, { inputs }]) => (inputs[input]?.bytesInOutput ?? 0) > 0)?.[0] ?? '';
+    const converter = join(folder, 'dist', 'client', 'failure-converter.js');
+    assert.equal(dirname(output('src/encryption/data-converter.ts')).split('/').at(-1), 'client');
+    assert.equal(basename(output('src/encryption/failure-converter.ts')), 'failure-converter.js');
+    assert.ok('failureConverter' in (require(converter) as object));
+  });
+
+  it('imports nothing that is not in it or in Node.js', () => {
+    for (const [path, { imports }] of Object.entries(outputs)) {
+      for (const { path: target, external } of imports) {
+        if (external !== true) assert.ok(outputs[target], `${path} imports ${target}`);
+        else if (target.startsWith('.')) assert.ok(existsSync(join(folder, 'dist', 'client', target)), target);
+        else assert.match(target, /^node:|^[a-z_/0-9]+$/, path);
+      }
+    }
+  });
+});

@@ -1,0 +1,106 @@
+/** What a worker logs of builds. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, it } from 'node:test';
+import { ACCOUNT, CREDENTIAL, inputFor, startTestStack, until, type TestStack } from './harness.ts';
+
+type Line = Record<string, unknown>;
+
+const WORKER = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
+const PSEUDO_TERMINAL = fileURLToPath(new URL('../../dev/pseudo_terminal.py', import.meta.url));
+
+/** The lines about a build. */
+const about = (output: string, correlationId: string): Line[] =>
+  output
+    .split('\n')
+    .filter((line) => line.includes(correlationId))
+    .map((line) => JSON.parse(line) as Line);
+
+describe("the worker's log", () => {
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await startTestStack();
+  });
+  after(() => stack.stop());
+
+  it('has a line an event, with what tells the build, its step and the attempt', async () => {
+    let output = '';
+    const worker = await stack.startWorker({ onOutput: (chunk) => (output += chunk) });
+    const input = inputFor(stack, 'logged', { polls: 1, outcome: 'FAILED', trigger: [{ status: 503 }] });
+    const { json } = await stack.build(input);
+    await worker.stop();
+    const lines = about(output, input.correlation_id);
+    const ids = {
+      correlation_id: input.correlation_id,
+      job_id: json['job_id'],
+      account_id: ACCOUNT,
+      resource: input.ddb_composite_sort_key,
+    };
+    for (const line of lines) assert.deepEqual({ ...line, ...ids }, line);
+    assert.deepEqual(
+      lines.map(({ level, msg, step, attempt }) => [level, msg, step, attempt]),
+      [
+        ['info', 'UpsertRequestRecord', 'UpsertRequestRecord', undefined],
+        ['info', 'InsertRequestHistory', 'InsertRequestHistory', undefined],
+        ['info', 'TriggerBuild', 'TriggerBuild', undefined],
+        ['warn', 'Activity failed', 'TriggerBuild', 1],
+        ['info', 'UpdateFailedRecord', 'UpdateFailedRecord', undefined],
+        ['info', 'UpdateFailedHistory', 'UpdateFailedHistory', undefined],
+        ['info', 'ended FAILED', 'UpdateFailedHistory', undefined],
+      ],
+    );
+    const { outcome, cause, polls } = lines.at(-1) as Line;
+    assert.deepEqual({ outcome, cause, polls }, { outcome: 'FAILED', cause: 'BuildFailed', polls: 2 });
+    assert.ok(!output.includes(CREDENTIAL));
+  });
+
+  it('says why a request was refused, once', async () => {
+    let output = '';
+    const worker = await stack.startWorker({ onOutput: (chunk) => (output += chunk) });
+    const input = { ...inputFor(stack, 'elsewhere'), url: 'http://127.0.0.1:9' };
+    await stack.build(input);
+    await worker.stop();
+    const refused = about(output, input.correlation_id).filter(({ msg }) => String(msg).startsWith('refused: '));
+    assert.equal(refused.length, 1);
+    assert.equal(refused[0]?.['cause'], 'InvalidInput');
+  });
+
+  it('has nothing twice where another worker replays the build; with debug, a line for each poll', async () => {
+    const settings = { LOG_LEVEL: 'debug' };
+    let output = '';
+    const onOutput = (chunk: string) => (output += chunk);
+    const first = await stack.startWorker({ settings, onOutput });
+    const input = inputFor(stack, 'replayed', { polls: 3 }, { poll_interval_seconds: 2 });
+    const ended = stack.build(input);
+    const count = (message: string) =>
+      about(output, input.correlation_id).filter(({ msg }) => String(msg).startsWith(message)).length;
+    await until('it waits again after its first poll', () => count('WaitForBuildStatus') === 2);
+    await first.kill();
+    const second = await stack.startWorker({ settings, onOutput });
+    assert.equal((await ended).json['status'], 'COMPLETE');
+    await second.stop();
+    for (const step of ['UpsertRequestRecord', 'InsertRequestHistory', 'TriggerBuild', 'UpdateSuccessfulRecord']) {
+      assert.equal(count(step), 1, step);
+    }
+    assert.equal(count('GetBuildStatus'), 4);
+    assert.equal(count('WaitForBuildStatus'), 4);
+    assert.equal(count('ended COMPLETE'), 1);
+    assert.ok(!output.includes(CREDENTIAL));
+  });
+
+  it('is for people on a terminal', async () => {
+    const env = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', ...stack.settings };
+    const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, WORKER], { env, stdio: 'pipe' });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    await until('it polls', () => output.includes('worker polling'));
+    child.stdin.write('kill SIGTERM\n');
+    const [code] = (await once(child, 'close')) as [number];
+    assert.equal(code, 0);
+    assert.ok(!output.includes('{"level"'), output);
+    assert.match(output, /INFO.*: .*worker stopped/);
+  });
+});

@@ -1,0 +1,110 @@
+/** The metrics page of real workers, during real builds. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { METRICS, exposedName, type MetricName } from '../../src/domain/metrics.ts';
+import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
+import { withClient } from '../faults/truth.ts';
+import { readMetrics } from '../support/metrics-page.ts';
+import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
+
+describe('metrics', () => {
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await startTestStack();
+  });
+  after(() => stack.stop());
+
+  it('count builds by outcome and cause, polls and calls by what they came to, and name nobody', async () => {
+    const worker = await stack.startWorker();
+    const cancelled = inputFor(stack, 'cancelled', { outcome: 'NEVER' }, { poll_interval_seconds: 60 });
+    await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(cancelled) });
+    await Promise.all([
+      stack.build(inputFor(stack, 'good', { polls: 2, trigger: [{ status: 503 }] })),
+      stack.build(inputFor(stack, 'bad', { polls: 0, outcome: 'FAILED' })),
+      stack.build(inputFor(stack, 'refused-post', { trigger: [{ status: 403 }] })),
+      stack.build({ ...inputFor(stack, 'elsewhere'), url: 'http://127.0.0.1:9' }),
+      stack.cli(['cancel', ACCOUNT, 'iam_role#cancelled', '--wait']),
+    ]);
+    const { sum, samples, text } = await readMetrics(worker.metricsUrl);
+    const ended = (outcome: string, cause: string) => sum('role_build_ended_total', { outcome, cause });
+    assert.equal(ended('COMPLETE', 'none'), 1);
+    assert.equal(ended('FAILED', 'BuildFailed'), 1);
+    assert.equal(ended('FAILED', 'CustomNonRetryableError'), 1);
+    assert.equal(ended('REFUSED', 'InvalidInput'), 1);
+    assert.equal(ended('CANCELLED', 'none'), 1);
+    assert.equal(sum('role_build_ended_total'), 5);
+    assert.equal(ended('FAILED', 'BuildTriggerUnknown'), 0, 'there before the first');
+    assert.equal(sum('role_build_duration_seconds_count'), 4);
+    assert.equal(sum('role_build_duration_seconds_count', { outcome: 'FAILED' }), 2);
+    const seconds = sum('role_build_duration_seconds_sum', { outcome: 'COMPLETE' }) ?? 0;
+    assert.ok(seconds > 3 && seconds < 60, `${seconds} s`);
+    assert.deepEqual(
+      ['undecided', 'succeeded', 'failed'].map((answer) => sum('role_build_polls_total', { answer })),
+      [2, 1, 1],
+    );
+    const calls = (method: string, status: string) =>
+      sum('role_build_api_request_duration_seconds_count', { method, status });
+    assert.deepEqual([calls('POST', '2xx'), calls('POST', '4xx'), calls('POST', '5xx')], [3, 1, 1]);
+    assert.equal(calls('GET', '2xx'), 4);
+
+    const exposed = new Set(samples.map(({ name }) => name.replace(/_(bucket|sum|count)$/, '')));
+    for (const name of Object.keys(METRICS) as MetricName[]) assert.ok(exposed.has(exposedName(name)), name);
+    for (const secret of [CREDENTIAL, ACCOUNT, 'iam_role', 'good', 'request-'])
+      assert.ok(!text.includes(secret), secret);
+    assert.ok(
+      samples.some(({ name }) => name === 'temporal_worker_task_slots_available'),
+      "the SDK's own",
+    );
+    assert.ok(samples.every(({ name }) => !name.includes('_milliseconds')));
+    await worker.stop();
+  });
+
+  it('count nothing again where another worker replays a build', async () => {
+    const first = await stack.startWorker();
+    const input = inputFor(stack, 'replayed', { polls: 3 }, { poll_interval_seconds: 2 });
+    const ended = stack.build(input);
+    await until('the first poll is counted', async () => {
+      return ((await readMetrics(first.metricsUrl)).sum('role_build_polls_total') ?? 0) > 0;
+    });
+    const counted = (await readMetrics(first.metricsUrl)).sum('role_build_polls_total') ?? 0;
+    await first.kill();
+    const second = await stack.startWorker();
+    assert.equal((await ended).json['polls'], 4);
+    const { sum } = await readMetrics(second.metricsUrl);
+    assert.equal((sum('role_build_polls_total') ?? 0) + counted, 4);
+    assert.equal(sum('role_build_ended_total', { outcome: 'COMPLETE' }), 1);
+    await second.stop();
+  });
+
+  it('tell of last writes that wait, every worker the same number, those included that have just started', async () => {
+    const first = await stack.startWorker();
+    const input = inputFor(stack, 'waiting', { polls: 0 });
+    let broken = true;
+    stack.proxy.decide = ({ operation, request }) =>
+      broken && operation === 'UpdateItem' && request.TableName === STATUS_TABLE_NAME ? 'throttle' : undefined;
+    const ended = stack.build(input);
+    const isShown = () =>
+      withClient(stack, async ({ workflow }) => {
+        const { count } = await workflow.count("ExecutionStatus = 'Running' AND BuildStatus = 'COMPLETE'");
+        return count === 1;
+      });
+    await until('Temporal knows that its records are not right yet', isShown);
+    assert.equal((await readMetrics(first.metricsUrl)).sum('role_build_last_write_rounds_failed_total'), 1);
+    const waiting = async (metricsUrl: string) => (await readMetrics(metricsUrl)).sum('role_build_last_writes_waiting');
+    const second = await stack.startWorker();
+    await until('a new worker tells', async () => (await waiting(second.metricsUrl)) === 1);
+    await until('the one before tells', async () => (await waiting(first.metricsUrl)) === 1, 40_000);
+    const listed = async (status: string) => {
+      const { stdout } = await stack.cli(['list', '--status', status, '--json']);
+      return stdout.includes(input.correlation_id);
+    };
+    assert.deepEqual([await listed('IN_PROGRESS'), await listed('COMPLETE')], [true, false]);
+    await first.kill();
+    broken = false;
+    assert.equal((await ended).json['status'], 'COMPLETE');
+    await until('none waits any more', async () => (await waiting(second.metricsUrl)) === 0, 40_000);
+    assert.equal(parseJson(await stack.cli(['status', ACCOUNT, 'iam_role#waiting', '--json']))['status'], 'COMPLETE');
+    await second.stop();
+  });
+});

@@ -1,0 +1,37 @@
+/** A worker's metrics page, read. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+export interface Sample {
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  value: number;
+}
+
+export interface MetricsPage {
+  text: string;
+  samples: Sample[];
+  /** The sum of the samples of that name that have these labels; `undefined` where there is none. */
+  sum(name: string, labels?: Record<string, string>): number | undefined;
+}
+
+export async function readMetrics(metricsUrl: string): Promise<MetricsPage> {
+  const answer = await fetch(`${metricsUrl}/metrics`);
+  const text = await answer.text();
+  const samples = text
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line): Sample => {
+      const [, name = '', labels = '', value = ''] = /^([\w:]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, of]) => [key, of] as const);
+      return { name, labels: Object.fromEntries(pairs) as Record<string, string>, value: Number(value) };
+    });
+  return {
+    text,
+    samples,
+    sum: (name, wanted = {}) => {
+      const found = samples.filter(
+        (sample) =>
+          sample.name === name && Object.entries(wanted).every(([key, value]) => sample.labels[key] === value),
+      );
+      return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
+    },
+  };
+}

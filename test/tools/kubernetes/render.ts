@@ -1,0 +1,67 @@
+/** Renders deploy/kubernetes as `kubectl apply -k` would, with whichever components. */
+import { execFile } from 'node:child_process';
+import { access, constants, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { installOnce } from '../../../dev/servers/cache.ts';
+import type { KubernetesObject } from './objects.ts';
+
+const run = promisify(execFile);
+const MANIFESTS = fileURLToPath(new URL('../../../deploy/kubernetes', import.meta.url));
+/** What `kubectl kustomize` is made of. */
+const KUSTOMIZE = { module: 'sigs.k8s.io/kustomize/kustomize/v5', version: 'v5.8.1' };
+const GO_TIMEOUT_MS = 10 * 60_000;
+
+export type Overlay = 'local' | 'production';
+
+/** @param components in place of those that the overlay lists */
+export async function render(overlay: Overlay, components?: readonly string[]): Promise<KubernetesObject[]> {
+  const [command, ...args] = await findKustomize();
+  const root = await mkdtemp(join(tmpdir(), 'kubernetes-'));
+  try {
+    await cp(MANIFESTS, root, { recursive: true });
+    const folder = join(root, 'overlays', overlay);
+    if (components !== undefined) {
+      const file = join(folder, 'kustomization.yaml');
+      const kustomization = parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+      const paths = components.map((name) => `../../components/${name}`);
+      await writeFile(file, stringify({ ...kustomization, components: paths }));
+    }
+    const { stdout } = await run(command, [...args, folder], { maxBuffer: 64 * 2 ** 20 });
+    return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+}
+
+/** `KUBECTL`, or kubectl from PATH, or Kustomize built once from its Go module and kept. @throws where there is none */
+async function findKustomize(): Promise<[string, ...string[]]> {
+  const { KUBECTL: given, PATH: path = '' } = process.env;
+  if (given) return [given, 'kustomize'];
+  for (const folder of path.split(delimiter)) {
+    const candidate = join(folder, 'kubectl');
+    if (folder !== '' && (await isExecutable(candidate))) return [candidate, 'kustomize'];
+  }
+  const { module, version } = KUSTOMIZE;
+  const folder = await installOnce(`kustomize-${version}`, async (target) => {
+    const env = { ...process.env, GOBIN: target, CGO_ENABLED: '0' };
+    await run('go', ['install', `${module}@${version}`], { cwd: target, env, timeout: GO_TIMEOUT_MS }).catch(
+      (error: unknown) => {
+        throw new Error('kubectl is not on PATH, and Kustomize could not be built with Go; or set KUBECTL', {
+          cause: error,
+        });
+      },
+    );
+  });
+  return [join(folder, 'kustomize'), 'build'];
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,59 @@
+/**
+ * Kubernetes' schemas, from PyPI's `kubernetes-validate`, and those of the custom resources that the components use, from the
+ * Go modules that define them. None is part of this checkout: each is got once and kept in the cache.
+ */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { installOnce } from '../../../dev/servers/cache.ts';
+import type { KubernetesObject } from './objects.ts';
+
+const run = promisify(execFile);
+const TIMEOUT_MS = 10 * 60_000;
+const VALIDATOR = 'kubernetes-validate==1.37.0';
+/** The oldest that the manifests are written for, and the newest that the validator knows. */
+const KUBERNETES_VERSIONS = ['1.32', '1.37'];
+
+/** Temporal Worker Controller: MIT. KEDA: Apache-2.0. */
+const CUSTOM: readonly { module: string; version: string; files: readonly string[] }[] = [
+  {
+    module: 'github.com/temporalio/temporal-worker-controller',
+    version: 'v1.8.1',
+    files: ['connections', 'workerdeployments'].map(
+      (name) => `helm/temporal-worker-controller-crds/templates/temporal.io_${name}.yaml`,
+    ),
+  },
+  {
+    module: 'github.com/kedacore/keda/v2',
+    version: 'v2.20.2',
+    files: ['scaledobjects', 'triggerauthentications'].map((name) => `config/crd/bases/keda.sh_${name}.yaml`),
+  },
+];
+
+/** @returns what is wrong with the objects, a line each */
+export async function schemaFaults(objects: readonly KubernetesObject[]): Promise<string[]> {
+  const packages = await installOnce(VALIDATOR, async (folder) => {
+    await run('python3', ['-m', 'pip', 'install', '--quiet', '--no-compile', '--target', folder, VALIDATOR], {
+      timeout: TIMEOUT_MS,
+    });
+  });
+  const crds = (await Promise.all(CUSTOM.map(definitionsOf))).flat();
+  const program = fileURLToPath(new URL('check_schemas.py', import.meta.url));
+  const child = run('python3', [program], {
+    env: { ...process.env, PYTHONPATH: packages },
+    timeout: TIMEOUT_MS,
+    maxBuffer: 64 * 2 ** 20,
+  });
+  child.child.stdin?.end(JSON.stringify({ objects, crds, versions: KUBERNETES_VERSIONS }));
+  return JSON.parse((await child).stdout) as string[];
+}
+
+async function definitionsOf({ module, version, files }: (typeof CUSTOM)[number]): Promise<string[]> {
+  const name = `${module.replaceAll('/', '-')}-${version}`;
+  const folder = await installOnce(name, async (target) => {
+    const env = { ...process.env, GOMODCACHE: target, GOFLAGS: '-modcacherw' };
+    await run('go', ['mod', 'download', `${module}@${version}`], { cwd: target, env, timeout: TIMEOUT_MS });
+  });
+  return files.map((file) => join(folder, `${module}@${version}`, file));
+}

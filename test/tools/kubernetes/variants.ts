@@ -1,0 +1,36 @@
+/** What users render: each overlay as it stands, and with each component. */
+import type { Overlay } from './render.ts';
+
+export interface Variant {
+  title: string;
+  overlay: Overlay;
+  components?: readonly string[];
+}
+
+const OF_PRODUCTION = [
+  [],
+  ['setup', 'keda', 'temporal-api-key'],
+  ['setup', 'keda', 'temporal-mtls', 'keda-mtls'],
+  ['setup', 'temporal-mtls'],
+  ['setup', 'worker-controller'],
+  ['setup', 'worker-controller', 'temporal-api-key'],
+  ['setup', 'worker-controller', 'temporal-mtls'],
+];
+const OF_LOCAL = [
+  ['setup', 'keda'],
+  ['setup', 'worker-controller'],
+];
+
+const variantsOf = (overlay: Overlay, lists: readonly (readonly string[])[]): Variant[] =>
+  lists.map((components) => ({
+    title: `${overlay} with ${components.length === 0 ? 'no component' : components.join(', ')}`,
+    overlay,
+    components,
+  }));
+
+export const VARIANTS: readonly Variant[] = [
+  { title: 'production', overlay: 'production' },
+  ...variantsOf('production', OF_PRODUCTION),
+  { title: 'local', overlay: 'local' },
+  ...variantsOf('local', OF_LOCAL),
+];

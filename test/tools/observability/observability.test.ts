@@ -1,0 +1,156 @@
+/** What stands in deploy/observability, held against a real Prometheus that scrapes real workers during builds. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parse } from 'yaml';
+import { findPromtool } from '../../../dev/servers/prometheus.ts';
+import { STATUS_TABLE_NAME } from '../../../src/records/names.ts';
+import { inputFor, startTestStack, until, type TestStack } from '../../end-to-end/harness.ts';
+import { withClient } from '../../faults/truth.ts';
+import { startPrometheus, type Prometheus } from './prometheus.ts';
+
+const path = (relative: string) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url));
+const text = (relative: string) => readFileSync(path(relative), 'utf8');
+const RULES = 'deploy/observability/alerts.yaml';
+const RULE_TESTS = 'test/tools/observability/alerts.test.yaml';
+
+interface Rule {
+  alert: string;
+  expr: string;
+  labels: { severity: string };
+  annotations: { summary: string; runbook_url: string };
+}
+interface RuleTests {
+  tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
+}
+interface Dashboard {
+  panels: { title: string; type: string; targets?: { expr: string }[] }[];
+}
+
+const rules = (parse(text(RULES)) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
+const dashboard = JSON.parse(text('deploy/observability/dashboard.json')) as Dashboard;
+const queries = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
+
+describe('the alert rules', () => {
+  const promtool = async (...args: string[]) =>
+    promisify(execFile)(await findPromtool(), args).catch((err: Error & { stdout?: string; stderr?: string }) => {
+      assert.fail(`${err.stdout}${err.stderr}`);
+    });
+
+  it('are ones that Prometheus takes', async () => {
+    await promtool('check', 'rules', path(RULES));
+  });
+
+  it('fire when they should and stay quiet when they should', async () => {
+    await promtool('test', 'rules', path(RULE_TESTS));
+  });
+
+  it('are all tested both ways', () => {
+    const cases = (parse(text(RULE_TESTS)) as RuleTests).tests.flatMap((test) => test.alert_rule_test);
+    for (const { alert } of rules) {
+      const own = cases.filter(({ alertname }) => alertname === alert);
+      assert.ok(
+        own.some(({ exp_alerts }) => exp_alerts.length > 0) && own.some(({ exp_alerts }) => exp_alerts.length === 0),
+        alert,
+      );
+    }
+    assert.deepEqual(
+      [...new Set(cases.map(({ alertname }) => alertname))].sort(),
+      rules.map(({ alert }) => alert).sort(),
+    );
+  });
+
+  it('have an entry each in the runbook, and the runbook none besides', () => {
+    const entries = [...text('docs/runbook.md').matchAll(/^## (\w+)\n\n(Page|Ticket)\./gm)];
+    assert.deepEqual(
+      entries.map(([, name, severity]) => [name, severity?.toLowerCase()]),
+      rules.map(({ alert, labels }) => [alert, labels.severity]),
+    );
+    for (const { alert, annotations } of rules) {
+      assert.equal(annotations.runbook_url, `docs/runbook.md#${alert.toLowerCase()}`);
+    }
+  });
+});
+
+describe('Prometheus, scraping two workers during builds', () => {
+  let stack: TestStack;
+  let prometheus: Prometheus;
+
+  before(async () => {
+    stack = await startTestStack();
+    const workers = [await stack.startWorker(), await stack.startWorker()];
+    prometheus = await startPrometheus(
+      workers.map(({ metricsUrl }) => metricsUrl),
+      path(RULES),
+    );
+  });
+  after(async () => {
+    await prometheus.stop();
+    await stack.stop();
+  });
+
+  const number = async (expression: string) => Number((await prometheus.query(expression))[0]?.value[1]);
+
+  it('counts what both did, and sees last writes that wait once', async () => {
+    let broken = true;
+    stack.proxy.decide = ({ operation, request }) =>
+      broken &&
+      operation === 'UpdateItem' &&
+      request.TableName === STATUS_TABLE_NAME &&
+      JSON.stringify(request).includes('#waits')
+        ? 'throttle'
+        : undefined;
+    const waits = stack.build(inputFor(stack, 'waits', { polls: 0 }));
+    const names = Array.from({ length: 6 }, (_, i) => `good-${i}`);
+    await Promise.all([
+      ...names.map((name) => stack.build(inputFor(stack, name, { polls: 1 }))),
+      stack.build(inputFor(stack, 'bad', { polls: 0, outcome: 'FAILED' })),
+      withClient(stack, ({ workflow }) =>
+        workflow.start('unknownToTheWorker', { taskQueue: 'role-builds', workflowId: 'unknown', args: [] }),
+      ),
+    ]);
+    await until('all is scraped', async () => (await number('sum(role_build_ended_total)')) === 7);
+    assert.equal(await number('sum(role_build_ended_total{outcome="FAILED",cause="BuildFailed"})'), 1);
+    assert.equal(await number('sum(role_build_polls_total)'), 14);
+    assert.equal(await number('count(up == 1)'), 2);
+    await until(
+      'both tell of the last write',
+      async () => (await number('min(role_build_last_writes_waiting)')) === 1,
+      60_000,
+    );
+    assert.equal(await number('max(role_build_last_writes_waiting)'), 1);
+    interface Groups {
+      groups: { rules: { name: string; state: string; health: string; lastError?: string }[] }[];
+    }
+    const { groups } = await prometheus.get<Groups>('rules');
+    const states = groups.flatMap((group) => group.rules);
+    assert.equal(states.length, rules.length);
+    for (const { name, health, lastError } of states) assert.equal(health, 'ok', `${name}: ${lastError}`);
+    const stateOf = (wanted: string) => states.find(({ name }) => name === wanted)?.state;
+    assert.equal(stateOf('RoleBuildLastWritesWaiting'), 'pending');
+    assert.equal(stateOf('RoleBuildWorkersGone'), 'inactive');
+    broken = false;
+    assert.equal((await waits).json['status'], 'COMPLETE');
+    await until('none waits any more', async () => (await number('max(role_build_last_writes_waiting)')) === 0, 60_000);
+  });
+
+  it('has every metric that dashboard and rules name', async () => {
+    const names = new Set(
+      [...rules, ...queries].flatMap(({ expr }) => expr.match(/\b(?:role_build|temporal)_\w+/g) ?? []),
+    );
+    assert.ok(names.size > 12);
+    for (const name of names) assert.notEqual((await prometheus.query(`count(${name})`)).length, 0, name);
+  });
+
+  it("can draw every panel's query", async () => {
+    assert.ok(queries.length > 20);
+    for (const { title, expr } of queries) {
+      const filled = expr.replaceAll(/\$(namespace|task_queue)/g, '.*').replaceAll('$__rate_interval', '1m');
+      assert.ok(!filled.includes('$'), title);
+      assert.notEqual((await prometheus.query(filled)).length, 0, `${title}: ${filled}`);
+    }
+  });
+});
