@@ -4,11 +4,8 @@ import { parseRoleBuildId, searchAttributes, WAIT_SUMMARY } from '../contract.ts
 import type { EndStatus } from '../domain/record-status.ts';
 import type { Progress } from './progress.ts';
 
-/** They come again with every poll. */
-const OFTEN: readonly string[] = [WAIT_SUMMARY, 'GetBuildStatus'];
-
 export function logStep(step: string, more?: string): void {
-  const level = OFTEN.includes(step) ? 'debug' : more === undefined ? 'info' : 'warn';
+  const level = comesWithEveryPoll(step) ? 'debug' : more === undefined ? 'info' : 'warn';
   log[level](more === undefined ? step : `${step}: ${more}`, fields(step));
 }
 
@@ -20,6 +17,10 @@ export function logEnded({ step, ending, polls, contested }: Progress, status: E
 
 export function logRefused(step: string | undefined, refusal: string, why: string): void {
   log.warn(`refused: ${why}`, { ...fields(step), cause: refusal });
+}
+
+function comesWithEveryPoll(step: string): boolean {
+  return step === WAIT_SUMMARY || step === 'GetBuildStatus';
 }
 
 function fields(step: string | undefined): Record<string, unknown> {
