@@ -173,14 +173,8 @@ function activitiesOn(tables: RecordTables, metrics: WorkerMetrics): ReturnType<
   const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
   const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
   return createActivities({
-    ...(pollsPerSecond === undefined
-      ? {}
-      : {
-          pollLimit: {
-            rate: new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS),
-            onPutOff: () => metrics.count('role_build_polls_put_off', {}),
-          },
-        }),
+    ...(pollsPerSecond === undefined ? {} : { pollRate: new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS) }),
+    onPoll: (what) => metrics.polled(what),
     tables,
     buildApi: new BuildApi({
       albFqdn: settings.API_ALB_FQDN,

@@ -69,7 +69,9 @@ export async function startOnTemporal(
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({
     connection,
-    ...(isOurs ? { dataConverter: createDataConverter({ localKeys: parseLocalKeys(key) }, 'default') } : {}),
+    ...(isOurs && more['ENCRYPTION_KEYS'] !== ''
+      ? { dataConverter: createDataConverter({ localKeys: parseLocalKeys(key) }, 'default') }
+      : {}),
   });
   const settings = {
     ...at.settings,

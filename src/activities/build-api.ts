@@ -7,7 +7,7 @@ import {
 } from '@temporalio/activity';
 import { BuildApiError, type BuildApi } from '../build-api/client.ts';
 import type { RateLimit } from '../build-api/rate-limit.ts';
-import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import { checkBuildStatus, type BuildStatusAnswer, type Verdict } from '../domain/build-status.ts';
 import type { RoleBuildActivities } from './types.ts';
 
 const HEARTBEAT_EVERY_MS = 4_000;
@@ -20,11 +20,12 @@ interface TriggerAttempts {
   unanswered: boolean;
 }
 
-/** How polls are held back. */
-export interface PollLimit {
-  rate: RateLimit;
-  /** Told of each poll that was put off. */
-  onPutOff: () => void;
+/** How polls are held back, and who hears of them. */
+export interface PollOptions {
+  /** None by default. */
+  pollRate?: RateLimit;
+  /** Told what each poll's answer meant, or that the poll was put off. */
+  onPoll?: (what: Verdict | 'put off') => void;
 }
 
 /** To the workflow an undecided build, so that it asks again after its interval; an attempt that failed would be one of three. */
@@ -33,7 +34,7 @@ const PUT_OFF = { can_retry: true, build_status: null, put_off: true } as const 
 /** The activities that call the build API. */
 export function createBuildApiActivities(
   buildApi: BuildApi,
-  pollLimit?: PollLimit,
+  { pollRate, onPoll }: PollOptions = {},
 ): Pick<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'> {
   return {
     async triggerBuild(target, buildBody) {
@@ -59,11 +60,13 @@ export function createBuildApiActivities(
     async getBuildStatus(target, buildId) {
       const signal = cancellationSignal();
       try {
-        if (pollLimit !== undefined && !(await pollLimit.rate.take(signal))) {
-          pollLimit.onPutOff();
+        if (pollRate !== undefined && !(await pollRate.take(signal))) {
+          onPoll?.('put off');
           return PUT_OFF;
         }
-        return await buildApi.getBuildStatus(target, buildId, signal);
+        const answer = await buildApi.getBuildStatus(target, buildId, signal);
+        onPoll?.(checkBuildStatus(answer));
+        return answer;
       } catch (err) {
         if (signal.aborted) throw signal.reason instanceof Error ? signal.reason : new CancelledFailure('dropped');
         throw err instanceof BuildApiError ? toFailure(err, 'BuildApiUnavailable') : err;

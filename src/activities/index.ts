@@ -1,23 +1,21 @@
 import type { BuildApi } from '../build-api/client.ts';
 import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { RecordTables } from '../records/write.ts';
-import { createBuildApiActivities, type PollLimit } from './build-api.ts';
+import { createBuildApiActivities, type PollOptions } from './build-api.ts';
 import { createRecordActivities } from './records.ts';
 import { createOwnWorkflowActivities, whoCancelled } from './own-workflow.ts';
 import type { OwnWorkflowActivities, RoleBuildActivities } from './types.ts';
 
-export interface ActivityDependencies {
+export interface ActivityDependencies extends PollOptions {
   tables: RecordTables;
   buildApi: BuildApi;
   allowedOrigins: AllowedOrigins;
-  /** None by default. */
-  pollLimit?: PollLimit;
 }
 
 export function createActivities(deps: ActivityDependencies): RoleBuildActivities & OwnWorkflowActivities {
   return {
     ...createRecordActivities(deps.tables, deps.allowedOrigins, whoCancelled),
-    ...createBuildApiActivities(deps.buildApi, deps.pollLimit),
+    ...createBuildApiActivities(deps.buildApi, deps),
     ...createOwnWorkflowActivities(),
   };
 }

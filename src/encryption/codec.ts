@@ -5,7 +5,7 @@
  * nothing can change, and are compared with where the payload was found. The workflow's ID stands there as its hash: the
  * context is in the clear, and the ID may be up to 1,000 bytes long.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { KeptMessages } from './kept-messages.ts';
@@ -47,12 +47,16 @@ export class EncryptionCodec implements PayloadCodec {
     if (payloads.length === 0 || !isEncrypting(this.#settings)) return payloads;
     const keyRing = await this.#open();
     const bound = this.#contextOf(context);
+    const encrypt = async (plaintext: Uint8Array) => {
+      const ciphertext = await keyRing.encrypt(plaintext, bound);
+      // A worker hands most of what it encrypts to itself: to its activities, and their results to its workflows.
+      this.#kept.keep(purposeOf('decrypt', bound), ciphertext, plaintext);
+      return ciphertext;
+    };
     return Promise.all(
       payloads.map(async (payload) => ({
         metadata: { [ENCODING]: Buffer.from(ENCRYPTED), [KEY_ID]: Buffer.from(keyRing.encryptsWith) },
-        data: await this.#kept.of(purposeOf('encrypt', bound), PayloadMessage.encode(payload).finish(), (plaintext) =>
-          keyRing.encrypt(plaintext, bound),
-        ),
+        data: await this.#kept.of(purposeOf('encrypt', bound), PayloadMessage.encode(payload).finish(), encrypt),
       })),
     );
   }
@@ -88,7 +92,7 @@ export class EncryptionCodec implements PayloadCodec {
     const workflowId = context?.workflowId;
     return {
       [NAMESPACE]: context?.namespace ?? this.#namespace,
-      ...(workflowId === undefined ? {} : { [WORKFLOW]: createHash('sha256').update(workflowId).digest('base64url') }),
+      ...(workflowId === undefined ? {} : { [WORKFLOW]: hash('sha256', workflowId, 'base64url') }),
     };
   }
 

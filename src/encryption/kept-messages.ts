@@ -34,13 +34,19 @@ export class KeptMessages {
     make: (message: Uint8Array) => Promise<Uint8Array>,
   ): Promise<Uint8Array> {
     if (message.length > MAX_MESSAGE_BYTES) return make(message);
-    const key = `${purpose} ${hash('sha256', message, 'base64url')}`;
+    const key = keyOf(purpose, message);
     const found = this.#take(key);
     if (found !== undefined) return found;
     // A copy: small buffers are cut from larger ones, which would be kept whole.
     const made = Uint8Array.from(await make(message));
     this.#put(key, { message: made, until: Date.now() + MAX_AGE_MS });
     return made;
+  }
+
+  /** Keeps what is known to come of a message, as if it had been made. */
+  keep(purpose: string, message: Uint8Array, made: Uint8Array): void {
+    if (message.length > MAX_MESSAGE_BYTES) return;
+    this.#put(keyOf(purpose, message), { message: Uint8Array.from(made), until: Date.now() + MAX_AGE_MS });
   }
 
   #take(key: string): Uint8Array | undefined {
@@ -68,4 +74,8 @@ export class KeptMessages {
     this.#kept.delete(key);
     this.#bytes -= message.length + ENTRY_BYTES;
   }
+}
+
+function keyOf(purpose: string, message: Uint8Array): string {
+  return `${purpose} ${hash('sha256', message, 'base64url')}`;
 }

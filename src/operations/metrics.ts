@@ -2,9 +2,10 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import type { MetricMeter } from '@temporalio/common';
+import type { MetricCounter, MetricHistogram, MetricMeter } from '@temporalio/common';
 import type { InjectedSinks, TelemetryOptions } from '@temporalio/worker';
 import type { Sinks } from '@temporalio/workflow';
+import type { Verdict } from '../domain/build-status.ts';
 import { FAILURES, REFUSALS } from '../domain/failures.ts';
 import { METRICS, type MetricDefinition, type MetricName } from '../domain/metrics.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
@@ -45,22 +46,33 @@ type Labels = Record<string, string>;
 /** A worker's own metrics. */
 export class WorkerMetrics {
   readonly #meter: MetricMeter;
+  readonly #counters = new Map<MetricName, MetricCounter>();
+  readonly #histograms = new Map<MetricName, MetricHistogram>();
 
   constructor(meter: MetricMeter, labels: { namespace: string; task_queue: string }) {
     this.#meter = meter.withTags(labels);
   }
 
   count(name: MetricName, labels: Labels, step = 1): void {
-    this.#meter.createCounter(name, undefined, METRICS[name].meaning).add(step, labels);
+    const counter = this.#counters.get(name) ?? this.#meter.createCounter(name, undefined, METRICS[name].meaning);
+    this.#counters.set(name, counter);
+    counter.add(step, labels);
   }
 
   observe(name: MetricName, value: number, labels: Labels): void {
     const { unit, meaning }: MetricDefinition = METRICS[name];
-    this.#meter.createHistogram(name, 'float', unit, meaning).record(value, labels);
+    const histogram = this.#histograms.get(name) ?? this.#meter.createHistogram(name, 'float', unit, meaning);
+    this.#histograms.set(name, histogram);
+    histogram.record(value, labels);
   }
 
   setGauge(name: MetricName, value: number): void {
     this.#meter.createGauge(name, 'float', undefined, METRICS[name].meaning).set(value);
+  }
+
+  polled(what: Verdict | 'put off'): void {
+    if (what === 'put off') this.count('role_build_polls_put_off', {});
+    else this.count('role_build_polls', { answer: what });
   }
 
   buildApiCalled(call: { method: string; status: number | undefined; durationMs: number }): void {

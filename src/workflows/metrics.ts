@@ -26,10 +26,6 @@ export function countRefused(cause: string): void {
   metrics.count('role_build_ended', { outcome: 'REFUSED', cause });
 }
 
-export function countPoll(answer: 'undecided' | 'succeeded' | 'failed'): void {
-  metrics.count('role_build_polls', { answer });
-}
-
 export function countContested(state: string): void {
   metrics.count('role_build_records_contested', { record: recordOf(state) });
 }

@@ -25,7 +25,7 @@ import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf, refusalOf } fro
 import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
 import { logRefused } from './log.ts';
-import { countEnded, countPoll, countRefused } from './metrics.ts';
+import { countEnded, countRefused } from './metrics.ts';
 import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { showEnded, showStep } from './details.ts';
@@ -147,9 +147,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
       progress.polls += 1;
       progress.last_status = answer.build_status ?? '(none)';
 
-      const verdict = checkBuildStatus(answer);
-      countPoll(verdict);
-      switch (verdict) {
+      switch (checkBuildStatus(answer)) {
         case 'undecided':
           continue;
         case 'succeeded':
