@@ -20,9 +20,9 @@ await bundleClient(dist);
 pointDeclarationsAtJavaScript();
 // npm does so only for those who install the package; an image runs the file as it lies.
 chmodSync(join(dist, 'client.js'), 0o755);
-await bundleWorkflow('workflow-bundle.js');
-// Another, since the converter of failures that a worker with encryption needs goes into the bundle.
-await bundleWorkflow('workflow-bundle.encrypting.js', join(root, 'src', 'encryption', 'failure-converter.ts'));
+// Others, since what encryption (the converter of failures) and traces (interceptors) need of a workflow goes into the bundle.
+for (const encrypting of [false, true])
+  for (const traced of [false, true]) await bundleWorkflow({ encrypting, traced });
 
 function compile(): void {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -44,11 +44,14 @@ function pointDeclarationsAtJavaScript(): void {
 }
 
 /** With its source map inline (two thirds of it), which is what turns a workflow's stack traces into TypeScript's lines. */
-async function bundleWorkflow(name: string, failureConverterPath?: string): Promise<void> {
+async function bundleWorkflow({ encrypting, traced }: { encrypting: boolean; traced: boolean }): Promise<void> {
+  const source = (path: string) => join(root, 'src', path);
   const { code } = await bundleWorkflowCode({
-    workflowsPath: join(root, 'src', 'workflows', 'index.ts'),
+    workflowsPath: source('workflows/index.ts'),
     logger: new DefaultLogger('WARN'),
-    ...(failureConverterPath === undefined ? {} : { failureConverterPath }),
+    ...(encrypting ? { failureConverterPath: source('encryption/failure-converter.ts') } : {}),
+    ...(traced ? { workflowInterceptorModules: [source('workflows/traces.ts')] } : {}),
   });
+  const name = `workflow-bundle${encrypting ? '.encrypting' : ''}${traced ? '.traced' : ''}.js`;
   writeFileSync(join(dist, name), code);
 }
