@@ -62,8 +62,11 @@ export async function openServices(env: Environment, note: (text: string) => voi
   }
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
-  const traces = await openTraces(settings, note);
-  const interceptors = { workflow: traces === undefined ? [] : [traces.interceptor] };
+  let traces: Promise<ClientTraces> | undefined;
+  // Only a start makes a span, so nothing else waits for OpenTelemetry to load.
+  const startWithDetails: ClientTraces['startWithDetails'] = async (input, next) =>
+    (await (traces ??= openTraces(settings, note))).startWithDetails(input, next);
+  const interceptors = { workflow: isTracing(settings) ? [{ startWithDetails }] : [] };
   const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter, interceptors });
   return {
     taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
@@ -93,14 +96,12 @@ export async function openServices(env: Environment, note: (text: string) => voi
     async close() {
       tables.client.destroy();
       await connection.close();
-      await traces?.close(LAST_SPANS_MS);
+      await (await traces)?.close(LAST_SPANS_MS);
     },
   };
 }
 
-/** @returns `undefined` where there are none; nothing of OpenTelemetry is loaded then */
-async function openTraces(settings: TracingSettings, note: (text: string) => void): Promise<ClientTraces | undefined> {
-  if (!isTracing(settings)) return undefined;
+async function openTraces(settings: TracingSettings, note: (text: string) => void): Promise<ClientTraces> {
   const { traceClient } = await import('../tracing/client.ts');
   return traceClient({ settings, onFault: (reason) => note(`role-build: spans could not be sent: ${reason}`) });
 }

@@ -7,7 +7,7 @@ import { headersOf, originOf, withCarrier } from './origin.ts';
 import { Spans, type SpansOptions } from './spans.ts';
 
 export interface ClientTraces {
-  interceptor: WorkflowClientInterceptor;
+  startWithDetails: NonNullable<WorkflowClientInterceptor['startWithDetails']>;
   /** Sends what there is, and gives up after that time. */
   close(withinMs: number): Promise<void>;
 }
@@ -17,24 +17,22 @@ export function traceClient(options: Omit<SpansOptions, 'serviceName'>): ClientT
   const spans = new Spans({ ...options, serviceName: 'role-build' });
   return {
     close: (withinMs) => spans.close(withinMs),
-    interceptor: {
-      async startWithDetails(input, next) {
-        const { trace_header } = (input.options.args[0] ?? {}) as { trace_header?: unknown };
-        const { parent, traceId } = originOf({ 'x-amzn-trace-id': xrayHeaderOf(trace_header) }, spans);
-        const attributes = { temporalWorkflowId: input.options.workflowId };
-        const span = spans.start(`StartWorkflow:${input.workflowType}`, { kind: SpanKind.CLIENT, attributes }, parent, {
-          traceId,
-        });
-        const carrier = headersOf(trace.setSpan(ROOT_CONTEXT, span), 'w3c');
-        try {
-          const output = await next({ ...input, headers: withCarrier(input.headers, carrier) });
-          span.setAttribute('run_id', output.runId).end();
-          return output;
-        } catch (err) {
-          endFailed(span, errorTypeOf(err));
-          throw err;
-        }
-      },
+    async startWithDetails(input, next) {
+      const { workflowType } = input;
+      const { workflowId, args } = input.options;
+      const { trace_header } = (args[0] ?? {}) as { trace_header?: unknown };
+      const { parent, traceId } = originOf({ 'x-amzn-trace-id': xrayHeaderOf(trace_header) }, spans);
+      const spanOptions = { kind: SpanKind.CLIENT, attributes: { temporalWorkflowId: workflowId } };
+      const span = spans.start(`StartWorkflow:${workflowType}`, spanOptions, parent, { traceId });
+      const carrier = headersOf(trace.setSpan(ROOT_CONTEXT, span), 'w3c');
+      try {
+        const output = await next({ ...input, headers: withCarrier(input.headers, carrier) });
+        span.setAttribute('run_id', output.runId).end();
+        return output;
+      } catch (err) {
+        endFailed(span, errorTypeOf(err));
+        throw err;
+      }
     },
   };
 }

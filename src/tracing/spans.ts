@@ -4,7 +4,13 @@ import { context, trace, type Context, type Span, type SpanOptions, type Tracer 
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { ExportResultCode } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  defaultResource,
+  detectResources,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from '@opentelemetry/resources';
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
@@ -47,7 +53,7 @@ export class Spans {
       sampler: samplerOf(settings.OTEL_TRACES_SAMPLER, settings.OTEL_TRACES_SAMPLER_ARG),
       resource: defaultResource()
         .merge(resourceFromAttributes({ 'service.name': serviceName }))
-        .merge(detectResources({ detectors: [envDetector] })),
+        .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] })),
       // The exporter reads OpenTelemetry's variables itself: endpoint, headers, time-out, compression, certificates.
       spanProcessors: [new BatchSpanProcessor({ exporter: telling(new OTLPTraceExporter(), onFault) })],
     });

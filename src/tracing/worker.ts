@@ -66,6 +66,8 @@ function startRun(
 
 function activityInterceptors(spans: Spans, { info }: ActivityContext): ActivityInterceptors {
   const { activityType, activityId, attempt, workflowExecution } = info;
+  // The SDK logs how an attempt ended once its span has.
+  let ids: { trace_id?: string; span_id?: string } = {};
   return {
     inbound: {
       async execute(input, next) {
@@ -75,6 +77,8 @@ function activityInterceptors(spans: Spans, { info }: ActivityContext): Activity
         const parent = trace.setSpan(ROOT_CONTEXT, startRun(spans, carrier, runId));
         const attributes = { temporalWorkflowId: workflowId, run_id: runId, temporalActivityId: activityId, attempt };
         const span = spans.start(`RunActivity:${activityType}`, { kind: SpanKind.SERVER, attributes }, parent);
+        const { traceId, spanId } = span.spanContext();
+        ids = { trace_id: traceId, span_id: spanId };
         try {
           const result = await within(span, parent, () => next(input));
           span.end();
@@ -86,10 +90,7 @@ function activityInterceptors(spans: Spans, { info }: ActivityContext): Activity
       },
     },
     outbound: {
-      getLogAttributes(input, next) {
-        const span = trace.getSpanContext(context.active());
-        return next(span === undefined ? input : { ...input, trace_id: span.traceId, span_id: span.spanId });
-      },
+      getLogAttributes: (input, next) => next({ ...input, ...ids }),
     },
   };
 }

@@ -80,14 +80,22 @@ describe('traces', () => {
     assert.match(worker.output(), /spans could not be sent/);
   });
 
-  it('send a key that the collector asks for, and show it to nobody', async () => {
+  it('go out under the name and with the key that are set, and the key is shown to nobody', async () => {
     const key = 'canary-collector-key';
-    const settings = { OTEL_EXPORTER_OTLP_HEADERS: `x-api-key=${key}`, LOG_LEVEL: 'trace' };
+    const settings = {
+      OTEL_EXPORTER_OTLP_HEADERS: `x-api-key=${key}`,
+      OTEL_SERVICE_NAME: 'renamed',
+      OTEL_RESOURCE_ATTRIBUTES: 'service.name=outranked,deployment.environment.name=test',
+      LOG_LEVEL: 'trace',
+    };
+    const { header, traceId } = callersTrace();
     const worker = await stack.startWorker({ settings });
-    await stack.build(inputFor(stack, 'with-key', { polls: 0 }));
+    await stack.build(inputFor(stack, 'with-key', { polls: 0 }, { trace_header: header }));
     const config = await stack.cli(['config'], { settings });
     await worker.stop();
+    assert.equal(named(stack.collector.spansOf(traceId), 'RunWorkflow:roleBuild').service, 'renamed');
     assert.ok(stack.collector.headers.some((headers) => headers['x-api-key'] === key));
+    assert.match(config.stdout, /OTEL_EXPORTER_OTLP_HEADERS +\(hidden\)/);
     assert.ok(!worker.output().includes(key) && !config.stdout.includes(key));
   });
 
