@@ -97,6 +97,9 @@ function activityInterceptors(spans: Spans, { info }: ActivityContext): Activity
 
 /** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client */
 function startCall(spans: Spans, traceHeaders: TraceHeaders, { method, url, template }: TracedCall): CallTrace {
+  const active = context.active();
+  // A worker without traces has asked for the step, so there is no trace to join.
+  if (trace.getSpan(active) === undefined) return { headers: {}, end: () => undefined };
   const { hostname, port, protocol } = new URL(url);
   const { attempt } = activityInfo();
   const attributes = {
@@ -106,7 +109,6 @@ function startCall(spans: Spans, traceHeaders: TraceHeaders, { method, url, temp
     'url.template': template,
     ...(attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {}),
   };
-  const active = context.active();
   const span = spans.start(`${method} ${template}`, { kind: SpanKind.CLIENT, attributes }, active);
   return {
     headers: traceHeaders === 'none' ? {} : headersOf(trace.setSpan(active, span), traceHeaders),

@@ -59,16 +59,15 @@ export function interceptors(): WorkflowInterceptors {
 
 /** The start's own span, the caller's X-Ray trace, or else a trace of this build's own, made of its first run's ID. */
 function originOf(headers: Headers, input: unknown): TraceCarrier {
-  const { traceparent, tracestate, 'x-amzn-trace-id': handedOn } = carrierIn(headers);
+  const given = carrierIn(headers);
   const { trace_header } = (input ?? {}) as { trace_header?: unknown };
   return {
-    ...(typeof traceparent === 'string' ? { traceparent } : {}),
-    ...(typeof tracestate === 'string' ? { tracestate } : {}),
-    'x-amzn-trace-id': xrayHeaderOf(handedOn) || xrayHeaderOf(trace_header) || ownTrace(),
+    ...w3cOf(given),
+    'x-amzn-trace-id': xrayHeaderOf(given['x-amzn-trace-id']) || xrayHeaderOf(trace_header) || ownTrace(),
   };
 }
 
-/** What any client may have put there. */
+/** Any client may start a build with anything there; what is handed on is in every activity's header. */
 function carrierIn(headers: Headers): Record<string, unknown> {
   const payload = headers[TRACE_HEADER];
   if (payload === undefined) return {};
@@ -77,6 +76,16 @@ function carrierIn(headers: Headers): Record<string, unknown> {
   } catch {
     return {};
   }
+}
+
+/** https://www.w3.org/TR/trace-context/#tracestate-limits */
+const TRACESTATE_MAX_CHARACTERS = 512;
+
+function w3cOf({ traceparent, tracestate }: Record<string, unknown>): TraceCarrier {
+  if (typeof traceparent !== 'string') return {};
+  if (!/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return {};
+  const fits = typeof tracestate === 'string' && tracestate.length <= TRACESTATE_MAX_CHARACTERS;
+  return { traceparent, ...(fits ? { tracestate } : {}) };
 }
 
 /** The first run's ID is the job's, so that a trace is found by it: its last 24 digits, after the start's second. */

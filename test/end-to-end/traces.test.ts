@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { after, before, describe, it } from 'node:test';
 import { bundleClient } from '../../scripts/bundle-client.ts';
 import { CREDENTIAL, inputFor, until } from './harness.ts';
+import type { ReceivedSpan } from '../support/otlp-receiver.ts';
 import { callersTrace, FIVE, named, startTracedStack, type TracedStack } from './traces-fixture.ts';
 
 describe('a trace', () => {
@@ -193,6 +194,8 @@ describe('a trace', () => {
     const third = await stack.startWorker();
     assert.equal((await ended).json['status'], 'COMPLETE');
     await third.stop();
+    const rootless = ({ name, parentId }: ReceivedSpan) => /^(RunActivity:|POST|GET)/.test(name) && parentId === '';
+    assert.deepEqual(stack.collector.spans().filter(rootless), []);
     named(stack.collector.spansOf(traceId), 'RunWorkflow:roleBuild');
   });
 

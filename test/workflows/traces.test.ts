@@ -1,15 +1,16 @@
 /** What workflow code does for traces, on a worker with them and beside workers without. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { TRACE_HEADER } from '../../src/contract.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE, TRACE_HEADER, workflowIdOf } from '../../src/contract.ts';
 import type { EndedRun } from '../../src/workflows/traces.ts';
 import { quietRuntime } from '../support/quiet-runtime.ts';
 import type { HistoryEvent } from '../support/running-build.ts';
 import { times } from '../support/scripted-activities.ts';
-import { SKIPPING, WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
+import { inputWith, SKIPPING, WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
 
 const TASK_QUEUE = 'traced';
 const UNDECIDED = { can_retry: true, build_status: 'QUEUED' };
@@ -112,6 +113,33 @@ describe('a workflow on a worker with traces', () => {
       const header = (carrier as Record<string, string>)['x-amzn-trace-id'] ?? '';
       assert.match(header, kept === undefined ? own : new RegExp(`^${kept}$`));
       for (const other of others) assert.deepEqual(other, carrier);
+    }
+  });
+
+  it('hands nothing on of a header that is no trace context', async () => {
+    for (const carrier of [
+      { traceparent: 'secret'.repeat(1_000), tracestate: 'secret', baggage: 'secret' },
+      'secret',
+      null,
+    ]) {
+      const input = inputWith({ poll_interval_seconds: 0.2 });
+      const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
+      environment.follow(workflowId, {});
+      await environment.client.workflowService.startWorkflowExecution({
+        namespace: 'default',
+        requestId: randomUUID(),
+        workflowId,
+        workflowType: { name: ROLE_BUILD_WORKFLOW_TYPE },
+        taskQueue: { name: TASK_QUEUE },
+        input: { payloads: [defaultPayloadConverter.toPayload(input)] },
+        header: { fields: { [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) } },
+      });
+      const handle = environment.client.workflow.getHandle(workflowId);
+      await handle.result();
+      const [, ...events] = (await handle.fetchHistory()).events ?? [];
+      for (const handedOn of events.map(carrierOf).filter((one) => one !== undefined)) {
+        assert.deepEqual(handedOn, { 'x-amzn-trace-id': CALLERS });
+      }
     }
   });
 
