@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { failureConverterPath } from '../src/encryption/data-converter.ts';
-import { preloadedModules, workflowsPath } from '../src/workflow-code.ts';
+import { workflowCode } from '../src/workflow-code.ts';
 import { bundleClient } from './bundle-client.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -22,9 +22,9 @@ await bundleClient(dist);
 pointDeclarationsAtJavaScript();
 // npm does so only for those who install the package; an image runs the file as it lies.
 chmodSync(join(dist, 'client.js'), 0o755);
-await bundleWorkflow('workflow-bundle.js', false);
-// Another, since the converter of failures that a worker with encryption needs goes into the bundle.
-await bundleWorkflow('workflow-bundle.encrypting.js', true);
+// Others, since what encryption (the converter of failures) and traces (interceptors) need of a workflow goes into the bundle.
+for (const encrypting of [false, true])
+  for (const traced of [false, true]) await bundleWorkflow({ encrypting, traced });
 
 function compile(): void {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -46,12 +46,14 @@ function pointDeclarationsAtJavaScript(): void {
 }
 
 /** With its source map inline (two thirds of it), which is what turns a workflow's stack traces into TypeScript's lines. */
-async function bundleWorkflow(name: string, isEncrypting: boolean): Promise<void> {
+async function bundleWorkflow(options: { encrypting: boolean; traced: boolean }): Promise<void> {
+  const { bundle, workflowsPath, preloadModules, workflowInterceptorModules } = workflowCode(options);
   const { code } = await bundleWorkflowCode({
     workflowsPath,
-    preloadModules: preloadedModules(isEncrypting),
+    preloadModules,
+    workflowInterceptorModules,
     logger: new DefaultLogger('WARN'),
-    ...(isEncrypting ? { failureConverterPath } : {}),
+    ...(options.encrypting ? { failureConverterPath } : {}),
   });
-  writeFileSync(join(dist, name), code);
+  writeFileSync(join(dist, bundle), code);
 }

@@ -18,7 +18,9 @@ const requireBuiltins: Plugin = {
   setup({ onResolve, onLoad }) {
     const names = builtinModules.filter((name) => !name.startsWith('_')).join('|');
     onResolve({ filter: new RegExp(`^(node:)?(${names})$`) }, ({ path, kind, namespace }) => {
-      if (namespace === 'builtin' || kind === 'require-call') return { path, external: true };
+      // What asks late takes one apart by names, which a module of `require` does not have.
+      const isLate = kind === 'require-call' || kind === 'dynamic-import';
+      if (namespace === 'builtin' || isLate) return { path, external: true };
       return { path: path.replace(/^node:/, ''), namespace: 'builtin', sideEffects: false };
     });
     onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({

@@ -16,30 +16,23 @@ import {
   headerText,
   logLevel,
   number,
+  oneOf,
   optional,
   origins,
   proxy,
   requestHeaderName,
+  setting,
   text,
   trueOrFalse,
   webAddress,
   wholeNumber,
+  type Setting,
 } from './setting-values.ts';
+import { TRACE_HEADERS, TRACING_SECRETS, TRACING_SETTINGS, type TracingSettingName } from './tracing/settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export { LOG_LEVELS, type LogLevel } from './setting-values.ts';
-
-export interface Setting<T> {
-  /** Empty where nothing is meant: then `parse` takes the empty text. */
-  default?: string;
-  requiredBy?: 'worker' | 'codec server';
-  meaning: string;
-  /** @throws Error whose message completes "VARIABLE …" */
-  parse: (value: string) => T;
-}
-
-const setting = <T>(value: Setting<T>): Setting<T> => value;
+export { LOG_LEVELS, type LogLevel, type Setting } from './setting-values.ts';
 
 export const SETTINGS = {
   ROLE_BUILD_TASK_QUEUE: setting({
@@ -73,6 +66,12 @@ export const SETTINGS = {
     default: '',
     meaning: 'HTTP proxy on the way to the build API; none is taken from `HTTPS_PROXY` and the like',
     parse: proxy,
+  }),
+  BUILD_API_TRACE_HEADERS: setting({
+    default: 'none',
+    meaning:
+      'trace headers of a request: `none`, `xray` (`X-Amzn-Trace-Id`) or `w3c` (`traceparent`), where traces are on',
+    parse: (value) => oneOf(value, TRACE_HEADERS),
   }),
   BUILD_API_MAX_POLLS_PER_SECOND: setting({
     default: '',
@@ -175,12 +174,17 @@ export const SETTINGS = {
     meaning: "where Temporal's Web UI is, such as `http://localhost:8233`; the command line links to it",
     parse: webAddress,
   }),
+  ...TRACING_SETTINGS,
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
 
 /** Their values are never shown: keys, and an address that may hold a password. */
-export const SETTINGS_WITH_SECRETS: ReadonlySet<string> = new Set<SettingName>(['ENCRYPTION_KEYS', 'BUILD_API_PROXY']);
+export const SETTINGS_WITH_SECRETS: ReadonlySet<string> = new Set<SettingName>([
+  'ENCRYPTION_KEYS',
+  'BUILD_API_PROXY',
+  ...TRACING_SECRETS,
+]);
 
 /** Values of settings that are required by the worker are `undefined` only for programs that don't need them. */
 type Parsed<N extends SettingName> = { [K in N]: ReturnType<(typeof SETTINGS)[K]['parse']> };
@@ -250,6 +254,7 @@ export const CLIENT_SETTINGS = [
   'HISTORY_TABLE',
   'TEMPORAL_UI_URL',
   ...ENCRYPTION,
+  ...(Object.keys(TRACING_SETTINGS) as TracingSettingName[]),
 ] as const satisfies SettingName[];
 export const CODEC_SERVER_SETTINGS = [
   ...ENCRYPTION,

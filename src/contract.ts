@@ -103,3 +103,22 @@ export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';
 /** Summaries of the two timers that are no waits of a last write; the command line tells them apart by these. */
 export const WAIT_SUMMARY = 'WaitForBuildStatus';
 export const DEADLINE_SUMMARY = 'deadline';
+
+/** Header of a start, and of the activities after it, that joins spans to one trace: that of Temporal's own interceptors. */
+export const TRACE_HEADER = '_tracer-data';
+
+/** What it holds: a propagator's carrier, `traceparent` and `tracestate` of W3C or `x-amzn-trace-id` of X-Ray. */
+export type TraceCarrier = Partial<Record<'traceparent' | 'tracestate' | 'x-amzn-trace-id', string>>;
+
+/**
+ * The parts of an X-Ray trace header that are as X-Ray has them, and nothing else of it: a caller may give any text, and
+ * headers are not encrypted. Empty where it names no trace.
+ *
+ * https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+ */
+export function xrayHeaderOf(text: unknown): string {
+  if (typeof text !== 'string') return '';
+  const parts = ['Root=1-[0-9a-f]{8}-[0-9a-f]{24}', 'Parent=[0-9a-f]{16}', 'Sampled=[01]'];
+  const found = parts.map((part) => new RegExp(`(?:^|;)\\s*(${part})\\s*(?=;|$)`).exec(text)?.[1]);
+  return found[0] === undefined ? '' : found.filter((part) => part !== undefined).join(';');
+}

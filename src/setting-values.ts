@@ -3,6 +3,18 @@
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** One variable of the environment. */
+export interface Setting<T> {
+  /** Empty where nothing is meant: then `parse` takes the empty text. */
+  default?: string;
+  requiredBy?: 'worker' | 'codec server';
+  meaning: string;
+  /** @throws Error whose message completes "VARIABLE …" */
+  parse: (value: string) => T;
+}
+
+export const setting = <T>(value: Setting<T>): Setting<T> => value;
+
 export function optional<T>(value: string, parse: (value: string) => T): T | undefined {
   return value === '' ? undefined : parse(value);
 }
@@ -23,9 +35,9 @@ export function headerText(value: string): string {
   return value;
 }
 
-/** The original's five headers, and those that an HTTP client sets for itself. */
+/** The original's five headers, trace headers, and those that an HTTP client sets for itself. */
 const TAKEN_HEADERS =
-  /^(authorization|encrypted-authorization|content-type|referer|x-amzn-requestid|host|connection|content-length|transfer-encoding|expect|upgrade|keep-alive|te|trailer|accept|accept-encoding|user-agent|cookie|proxy-authorization|proxy-connection)$/i;
+  /^(authorization|encrypted-authorization|content-type|referer|x-amzn-requestid|x-amzn-trace-id|traceparent|tracestate|host|connection|content-length|transfer-encoding|expect|upgrade|keep-alive|te|trailer|accept|accept-encoding|user-agent|cookie|proxy-authorization|proxy-connection)$/i;
 
 /** A field name. https://www.rfc-editor.org/rfc/rfc9110#name-field-names */
 export function requestHeaderName(value: string): string | undefined {
@@ -72,11 +84,14 @@ export function wholeNumber(value: string, min: number, max: number): number {
   return parsed;
 }
 
+export function oneOf<const T extends string>(value: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === value);
+  if (found === undefined) throw new Error(`must be one of ${allowed.join(', ')}, not ${JSON.stringify(value)}`);
+  return found;
+}
+
 export function logLevel(value: string): LogLevel {
-  if (!(LOG_LEVELS as readonly string[]).includes(value)) {
-    throw new Error(`must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(value)}`);
-  }
-  return value as LogLevel;
+  return oneOf(value, LOG_LEVELS);
 }
 
 export function origins(value: string): string[] {

@@ -23,7 +23,9 @@ import { openRecordTables } from './records/dynamodb.ts';
 import { reachTables } from './records/reachable.ts';
 import type { RecordTables } from './records/write.ts';
 import { onStopSignal } from './signals.ts';
-import { preloadedModules, workflowsPath } from './workflow-code.ts';
+import { isTracing } from './tracing/settings.ts';
+import type { WorkerTraces } from './tracing/worker.ts';
+import { workflowCode } from './workflow-code.ts';
 
 const EXIT_BAD_SETTINGS = 2;
 
@@ -36,6 +38,8 @@ const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
  * the process: docs/sizing.md.
  */
 const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
+/** A collector that does not answer holds up the end for so long. */
+const LAST_SPANS_MS = 3_000;
 /** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
 const POLL_MAX_WAIT_MS = 5_000;
 /** As many open polls of the task queue as the server says are of use; an idle worker keeps few. */
@@ -63,7 +67,8 @@ onStopSignal(
 try {
   await run();
   logger.info('worker stopped');
-  process.exitCode = 0;
+  // What the exporter of spans goes on trying does not hold up the end.
+  process.exit(0);
 } catch (err) {
   logger.fatal({ err }, 'worker ended');
   // Where no connection was made yet, the SDK's native half would keep the process running.
@@ -87,9 +92,10 @@ async function run(): Promise<void> {
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   // A key that can't be used is known before a build waits for it.
   const encryptionKey = await keyInUse(dataConverter);
+  const traces = await openTraces();
   const connection = await NativeConnection.connect(connectionOptions);
   try {
-    const activities = activitiesOn(tables, metrics);
+    const activities = activitiesOn(tables, metrics, traces);
     const common: Omit<WorkerOptions, 'taskQueue'> = {
       connection,
       namespace,
@@ -97,17 +103,19 @@ async function run(): Promise<void> {
       maxConcurrentActivityTaskExecutions: settings.WORKER_MAX_CONCURRENT_ACTIVITIES,
       ...POLLERS,
       ...versioning(),
-      interceptors: { activity: [activityLogFields] },
+      interceptors: { activity: [activityLogFields, ...(traces === undefined ? [] : [traces.activity])] },
       shutdownGraceTime: SHUTDOWN.grace,
       shutdownForceTime: SHUTDOWN.force,
     };
+    const { code, workflowModules } = workflowSource(encryptionKey !== undefined, traces !== undefined);
     const builds = await Worker.create({
       ...common,
       taskQueue,
-      ...workflowSource(encryptionKey !== undefined),
+      ...code,
+      interceptors: { ...common.interceptors, workflowModules },
       // triggerBuild too: a version before this one asked for it on this queue.
       activities: { ...activities },
-      sinks: metrics.sinks(),
+      sinks: { ...metrics.sinks(), ...traces?.sinks },
       maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
       maxConcurrentLocalActivityExecutions: settings.WORKER_MAX_CONCURRENT_POLLS,
     });
@@ -131,6 +139,7 @@ async function run(): Promise<void> {
   } finally {
     readiness.stop();
     await connection.close();
+    await traces?.close(LAST_SPANS_MS);
     health.close();
   }
 }
@@ -169,7 +178,22 @@ function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics): Co
   };
 }
 
-function activitiesOn(tables: RecordTables, metrics: WorkerMetrics): ReturnType<typeof createActivities> {
+/** @returns `undefined` where there are none; nothing of OpenTelemetry is loaded then */
+async function openTraces(): Promise<WorkerTraces | undefined> {
+  if (!isTracing(settings)) return undefined;
+  const { traceWorker } = await import('./tracing/worker.ts');
+  return traceWorker({
+    settings,
+    traceHeaders: settings.BUILD_API_TRACE_HEADERS,
+    onFault: (reason) => logger.warn({ reason }, 'spans could not be sent'),
+  });
+}
+
+function activitiesOn(
+  tables: RecordTables,
+  metrics: WorkerMetrics,
+  traces: WorkerTraces | undefined,
+): ReturnType<typeof createActivities> {
   const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
   const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
   return createActivities({
@@ -183,6 +207,7 @@ function activitiesOn(tables: RecordTables, metrics: WorkerMetrics): ReturnType<
       idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
       proxy: settings.BUILD_API_PROXY,
       onCall: (call) => metrics.buildApiCalled(call),
+      ...(traces === undefined ? {} : { traceCall: traces.traceCall }),
     }),
     allowedOrigins,
   });
@@ -196,17 +221,18 @@ function versioning(): Pick<WorkerOptions, 'workerDeploymentOptions'> {
   return { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
 }
 
-/**
- * The bundle that `npm run build` puts beside this file; from a checkout, the sources. A bundle holds the converter of
- * the failures that a workflow ends with, so encryption has one of its own.
- */
+/** The bundle that `npm run build` puts beside this file; from a checkout, the sources. */
 function workflowSource(
   isEncrypting: boolean,
-): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'> {
-  const bundle = isEncrypting ? './workflow-bundle.encrypting.js' : './workflow-bundle.js';
+  hasTraces: boolean,
+): { code: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'>; workflowModules: string[] } {
+  const { bundle, workflowsPath, preloadModules, workflowInterceptorModules } = workflowCode({
+    encrypting: isEncrypting,
+    traced: hasTraces,
+  });
   const codePath = fileURLToPath(new URL(bundle, import.meta.url));
-  if (existsSync(codePath)) return { workflowBundle: { codePath } };
-  return { workflowsPath, bundlerOptions: { preloadModules: preloadedModules(isEncrypting) } };
+  if (existsSync(codePath)) return { code: { workflowBundle: { codePath } }, workflowModules: [] };
+  return { code: { workflowsPath, bundlerOptions: { preloadModules } }, workflowModules: workflowInterceptorModules };
 }
 
 function readSettingsOrExit() {

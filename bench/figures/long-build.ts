@@ -6,7 +6,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { findTimeSkippingServer } from '../../dev/servers/temporal-binaries.ts';
 import type { RoleBuildActivities } from '../../src/activities/types.ts';
-import { DEFAULT_TASK_QUEUE, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../src/contract.ts';
+import { DEFAULT_TASK_QUEUE, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, triggersQueueOf } from '../../src/contract.ts';
 import { quantile } from '../measure/statistics.ts';
 import type { Figure, Row, Run } from './figure.ts';
 
@@ -17,6 +17,9 @@ const REPLAYS = 5;
 const THIRTY_DAYS_OF_MINUTES = 43_200;
 const QUICK_POLLS = 1_500;
 const LARGEST_HISTORY = 4_200;
+
+const ignore = { fn: () => undefined };
+const SINKS = { metrics: { count: ignore, observe: ignore } };
 
 type History = temporal.api.history.v1.IHistory;
 
@@ -40,12 +43,20 @@ export const longBuild: Figure = {
 
 async function measureOn(environment: TestWorkflowEnvironment, { progress }: Run, polls: number) {
   const workflowBundle = { code: readFileSync(BUNDLE, 'utf8') };
+  const activities = { ...pretendedActivities() };
   const worker = await Worker.create({
     connection: environment.nativeConnection,
     taskQueue: DEFAULT_TASK_QUEUE,
     workflowBundle,
-    activities: { ...pretendedActivities() },
+    activities,
+    sinks: SINKS,
   });
+  const triggers = await Worker.create({
+    connection: environment.nativeConnection,
+    taskQueue: triggersQueueOf(DEFAULT_TASK_QUEUE),
+    activities,
+  });
+  const triggersRun = triggers.run();
   const runs = await worker.runUntil(async () => {
     progress(`builds of ${[...REPLAYED_POLLS, polls].join(', ')} polls, on a server that skips the waits`);
     const found: History[][] = [];
@@ -53,6 +64,8 @@ async function measureOn(environment: TestWorkflowEnvironment, { progress }: Run
     for (const each of [...REPLAYED_POLLS, polls]) found.push(await historiesOf(environment, each));
     return found;
   });
+  triggers.shutdown();
+  await triggersRun;
   const largest = Math.max(...runs.flat().map(({ events }) => events?.length ?? 0));
 
   const replayed = runs.slice(0, REPLAYED_POLLS.length).flatMap(([first]) => (first === undefined ? [] : [first]));
@@ -110,7 +123,10 @@ async function replayMs(workflowBundle: { code: string }, history: History): Pro
   const again = Array.from({ length: REPLAYS }, (_, i) => ({ workflowId: `replay-${i}`, history }));
   let begun: number | undefined;
   // The first brings up the worker that replays.
-  for await (const { error } of Worker.runReplayHistories({ workflowBundle }, [...again.slice(0, 1), ...again])) {
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle, sinks: SINKS }, [
+    ...again.slice(0, 1),
+    ...again,
+  ])) {
     if (error !== undefined) throw error;
     if (begun !== undefined) times.push(performance.now() - begun);
     begun = performance.now();

@@ -28,6 +28,22 @@ export interface BuildApiSettings {
   proxy?: string | undefined;
   /** Told of every call that was not dropped by its caller, once it is over. */
   onCall?: (call: BuildApiCall) => void;
+  /** Makes a span of every call that is sent. */
+  traceCall?: (call: TracedCall) => CallTrace;
+}
+
+export interface TracedCall {
+  method: 'GET' | 'POST';
+  url: string;
+  /** Its path without the build's ID. */
+  template: string;
+}
+
+export interface CallTrace {
+  /** That name the span to the build API. */
+  headers: Readonly<Record<string, string>>;
+  /** @param end.status `undefined` where no answer came @param end.errorType why it failed, where the status doesn't say so */
+  end(end: { status: number | undefined; errorType: string | undefined }): void;
 }
 
 export interface BuildApiCall {
@@ -94,7 +110,7 @@ export class BuildApi {
 
   /** `POST {url}/build`. Once begun it is let finish. @throws BuildApiError */
   async triggerBuild(request: BuildApiRequest, buildBody: unknown): Promise<{ build_id: string }> {
-    const call = new Call(this.#settings, request, 'POST', `${request.url}/build`);
+    const call = new Call(this.#settings, request, 'POST', `${request.url}/build`, '/build');
     return call.parse(await call.send(this.#got, { body: JSON.stringify(buildBody) }), (body) => {
       const answer = parseTriggerAnswer(body);
       if (call.isCredentialIn(answer.build_id)) throw new ContractBreach('build_id holds the credential');
@@ -108,7 +124,8 @@ export class BuildApi {
     if (fault !== undefined) {
       throw new BuildApiError(`GET ${request.url}/build was not sent: ${fault}`, { retryable: false });
     }
-    const call = new Call(this.#settings, request, 'GET', `${request.url}/build/${encodeURIComponent(buildId)}`);
+    const url = `${request.url}/build/${encodeURIComponent(buildId)}`;
+    const call = new Call(this.#settings, request, 'GET', url, '/build/{build_id}');
     return call.parse(await call.send(this.#got, { signal }), (body) => parseStatusAnswer(body, call.redact));
   }
 }
@@ -119,13 +136,21 @@ class Call {
   readonly #request: BuildApiRequest;
   readonly #method: 'GET' | 'POST';
   readonly #url: string;
+  readonly #template: string;
   readonly #redact: (text: string) => string;
 
-  constructor(settings: BuildApiSettings, request: BuildApiRequest, method: 'GET' | 'POST', url: string) {
+  constructor(
+    settings: BuildApiSettings,
+    request: BuildApiRequest,
+    method: 'GET' | 'POST',
+    url: string,
+    template: string,
+  ) {
     this.#settings = settings;
     this.#request = request;
     this.#method = method;
     this.#url = url;
+    this.#template = template;
     this.#redact = redactor(request.encrypted_jwt);
   }
 
@@ -145,7 +170,9 @@ class Call {
     const tooLong = new AbortController();
     const signals = [tooLong.signal, ...(options.signal === undefined ? [] : [options.signal])];
     let status: number | undefined;
+    let errorType: string | undefined;
     const startedAt = performance.now();
+    const span = this.#settings.traceCall?.({ method: this.#method, url: this.#url, template: this.#template });
     try {
       const answer = client(this.#url, {
         method: this.#method,
@@ -159,6 +186,7 @@ class Call {
           ...(this.#method === 'POST' && idempotencyHeader !== undefined
             ? { [idempotencyHeader]: this.#request.correlation_id }
             : {}),
+          ...span?.headers,
         },
         ...(options.body === undefined ? {} : { body: options.body }),
         signal: AbortSignal.any(signals),
@@ -171,11 +199,13 @@ class Call {
       });
       return this.#checkStatus(await answer);
     } catch (err) {
+      errorType = err instanceof RequestError ? err.code : (err as Error).name;
       if (err instanceof BuildApiError) throw err;
       options.signal?.throwIfAborted();
       if (tooLong.signal.aborted) throw this.#tooLong(status);
       throw this.#unanswered(err);
     } finally {
+      span?.end({ status, errorType });
       if (options.signal?.aborted !== true) {
         this.#settings.onCall?.({ method: this.#method, status, durationMs: performance.now() - startedAt });
       }

@@ -69,7 +69,8 @@ async function runCommand(
   try {
     return await run({
       ...given,
-      services: async () => (services ??= await (await import('./services.ts')).openServices(given.env)),
+      services: async () =>
+        (services ??= await (await import('./services.ts')).openServices(given.env, given.output.note)),
     });
   } finally {
     await services?.close();

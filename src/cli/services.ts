@@ -5,6 +5,8 @@ import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '.
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import type { RecordTables } from '../records/write.ts';
+import type { ClientTraces } from '../tracing/client.ts';
+import { isTracing, type TracingSettings } from '../tracing/settings.ts';
 import type { PayloadReader } from './build-history.ts';
 import { CliError } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
@@ -13,6 +15,9 @@ import { whoAmI } from './who.ts';
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Temporal's client waits for ever by default. */
 const CALL_TIMEOUT_MS = 10_000;
+
+/** A collector that does not answer holds up the end for so long. */
+const LAST_SPANS_MS = 1_000;
 
 const LOOK_AT_SETTINGS = 'role-build config shows the address in force and where it comes from';
 
@@ -33,8 +38,11 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** @throws CliError where Temporal can't be reached; @throws SettingsError */
-export async function openServices(env: Environment): Promise<Services> {
+/**
+ * @param note tells the user of what is no fault of the command's
+ * @throws CliError where Temporal can't be reached; @throws SettingsError
+ */
+export async function openServices(env: Environment, note: (text: string) => void): Promise<Services> {
   const settings = readSettings(env, CLIENT_SETTINGS);
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const address = connectionOptions.address ?? '127.0.0.1:7233';
@@ -54,7 +62,12 @@ export async function openServices(env: Environment): Promise<Services> {
   }
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
-  const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter });
+  let traces: Promise<ClientTraces> | undefined;
+  // Only a start makes a span, so nothing else waits for OpenTelemetry to load.
+  const startWithDetails: ClientTraces['startWithDetails'] = async (input, next) =>
+    (await (traces ??= openTraces(settings, note))).startWithDetails(input, next);
+  const interceptors = { workflow: isTracing(settings) ? [{ startWithDetails }] : [] };
+  const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter, interceptors });
   return {
     taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
     namespace,
@@ -83,8 +96,14 @@ export async function openServices(env: Environment): Promise<Services> {
     async close() {
       tables.client.destroy();
       await connection.close();
+      await (await traces)?.close(LAST_SPANS_MS);
     },
   };
+}
+
+async function openTraces(settings: TracingSettings, note: (text: string) => void): Promise<ClientTraces> {
+  const { traceClient } = await import('../tracing/client.ts');
+  return traceClient({ settings, onFault: (reason) => note(`role-build: spans could not be sent: ${reason}`) });
 }
 
 function webUiPage(base: string | undefined, namespace: string, workflowId: string, runId = ''): string | undefined {

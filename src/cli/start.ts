@@ -8,6 +8,7 @@ import { openRecordTables } from '../records/dynamodb.ts';
 import { readHistoryRecord } from '../records/history-table.ts';
 import { readStatusRecord } from '../records/status-table.ts';
 import { isHeldByStepFunctions } from '../records/write.ts';
+import { isTracing } from '../tracing/settings.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import type { Output } from './output.ts';
@@ -31,8 +32,8 @@ export async function start(context: CommandContext, options: StartOptions): Com
   const settings = readSettings(env, CLIENT_SETTINGS);
   if (input.take_over !== true) await refuseStepFunctions(settings, input, output);
   const requestId = randomUUID();
-  // What follows the build needs Temporal's client in any case, and the codec what it loads.
-  const isQuick = options.wait !== true && !isEncrypting(encryptionOf(settings));
+  // What follows the build needs Temporal's client in any case, and the codec and spans what it loads.
+  const isQuick = options.wait !== true && !isEncrypting(encryptionOf(settings)) && !isTracing(settings);
   const started = isQuick ? await startQuickly(env, settings.ROLE_BUILD_TASK_QUEUE, input, requestId) : undefined;
   if (started === undefined) {
     return (await import('./start-with-client.ts')).startWithClient(context, input, requestId, options);

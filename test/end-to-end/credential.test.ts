@@ -13,6 +13,7 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { createDataConverter } from '../../src/encryption/data-converter.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { canariesIn, CANARY, ECHOES } from '../support/canary.ts';
+import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.ts';
 import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from './harness.ts';
 
 /** With payloads encrypted, the credential must be nowhere in Temporal's database either. */
@@ -55,6 +56,7 @@ const BUILDS: Record<string, Simulate> = {
 for (const encrypted of [false, true])
   describe(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}`, () => {
     let stack: TestStack;
+    let collector: OtlpReceiver;
     let folder: string;
     let log = '';
     const printed: string[] = [];
@@ -74,9 +76,14 @@ for (const encrypted of [false, true])
 
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'credential-'));
+      collector = await startOtlpReceiver();
       stack = await startTestStack({
         temporal: { dbFile: join(folder, 'temporal.db'), log: join(folder, 'temporal.log') },
-        settings: { BUILD_API_TIMEOUT_SECONDS: '2', ...(encrypted ? ENCRYPTION : {}) },
+        settings: {
+          BUILD_API_TIMEOUT_SECONDS: '2',
+          OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+          ...(encrypted ? ENCRYPTION : {}),
+        },
       });
       const worker = () => stack.startWorker({ settings: { LOG_LEVEL: 'trace' }, onOutput: (chunk) => (log += chunk) });
       const first = await worker();
@@ -120,6 +127,7 @@ for (const encrypted of [false, true])
     });
     after(async () => {
       await stack.stop();
+      await collector.stop();
       await rm(folder, { recursive: true, force: true });
     });
 
@@ -240,6 +248,17 @@ for (const encrypted of [false, true])
       }
       assert.ok(seen > Object.keys(BUILDS).length);
       await connection.close();
+    });
+
+    it('is in no span', async () => {
+      const ofLast = () =>
+        collector.spans().some(({ name, attributes }) => {
+          return (
+            name === 'RunWorkflow:roleBuild' && String(attributes['temporalWorkflowId']).endsWith('#worker-killed')
+          );
+        });
+      await until('the build that ended last is told of', ofLast);
+      assert.deepEqual(canariesIn(Buffer.concat(collector.bodies)), []);
     });
 
     it("is in no log of Temporal's server", async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 
@@ -40,24 +40,28 @@ describe('committed histories', () => {
     assert.ok(files.includes('continued-as-new.2.json'));
   });
 
-  it('replay with the workflow code as it is now', async () => {
-    const logger = new DefaultLogger('ERROR', () => undefined);
-    Runtime.install({ logger });
-    const workflowBundle = await bundleWorkflowCode({
-      logger,
-      workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+  const logger = new DefaultLogger('ERROR', () => undefined);
+  before(() => Runtime.install({ logger }));
+  const source = (name: string) => fileURLToPath(new URL(`../../src/workflows/${name}`, import.meta.url));
+
+  for (const { title, workflowInterceptorModules } of [
+    { title: 'as it is now', workflowInterceptorModules: [] },
+    { title: 'as a worker with traces has it', workflowInterceptorModules: [source('traces.ts')] },
+  ])
+    it(`replay with the workflow code ${title}`, async () => {
+      const workflowsPath = source('index.ts');
+      const workflowBundle = await bundleWorkflowCode({ logger, workflowsPath, workflowInterceptorModules });
+      const histories = readdirSync(FOLDER).map((file) => {
+        const history = historyFromJSON(JSON.parse(readFileSync(`${FOLDER}${file}`, 'utf8')));
+        const workflowId = history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId;
+        assert.ok(workflowId, file);
+        return { workflowId, history };
+      });
+      let replayed = 0;
+      for await (const result of Worker.runReplayHistories({ workflowBundle }, histories)) {
+        assert.equal(result.error, undefined, `${result.workflowId}: ${result.error?.message}`);
+        replayed += 1;
+      }
+      assert.equal(replayed, histories.length);
     });
-    const histories = readdirSync(FOLDER).map((file) => {
-      const history = historyFromJSON(JSON.parse(readFileSync(`${FOLDER}${file}`, 'utf8')));
-      const workflowId = history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId;
-      assert.ok(workflowId, file);
-      return { workflowId, history };
-    });
-    let replayed = 0;
-    for await (const result of Worker.runReplayHistories({ workflowBundle }, histories)) {
-      assert.equal(result.error, undefined, `${result.workflowId}: ${result.error?.message}`);
-      replayed += 1;
-    }
-    assert.equal(replayed, histories.length);
-  });
 });

@@ -188,6 +188,7 @@ for (const { title, overlay, components } of VARIANTS) {
         settings['TEMPORAL_ADDRESS'] as string,
         settings['AWS_ENDPOINT_URL_DYNAMODB'] ?? 'https://dynamodb.eu-west-1.amazonaws.com',
         ...(settings['BUILD_API_ALLOWED_ORIGINS']?.split(',') ?? []),
+        ...(settings['OTEL_EXPORTER_OTLP_ENDPOINT'] === undefined ? [] : [settings['OTEL_EXPORTER_OTLP_ENDPOINT']]),
       ].map((address) => Number(/:(\d+)$/.exec(address)?.[1] ?? 443));
       for (const port of [...wanted, 53]) assert.ok(ports('egress').includes(port), String(port));
       assert.deepEqual(

@@ -10,14 +10,17 @@ export interface Variant {
 const OF_PRODUCTION = [
   [],
   ['setup', 'keda', 'temporal-api-key'],
+  ['setup', 'keda', 'opentelemetry', 'temporal-api-key'],
   ['setup', 'keda', 'temporal-mtls', 'keda-mtls'],
   ['setup', 'temporal-mtls'],
   ['setup', 'worker-controller'],
+  ['setup', 'worker-controller', 'opentelemetry'],
   ['setup', 'worker-controller', 'temporal-api-key'],
   ['setup', 'worker-controller', 'temporal-mtls'],
 ];
 const OF_LOCAL = [
   ['setup', 'keda'],
+  ['setup', 'opentelemetry'],
   ['setup', 'worker-controller'],
 ];
 

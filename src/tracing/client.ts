@@ -1,0 +1,38 @@
+/** The span of a start, and its way to the workflow. */
+import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api';
+import type { WorkflowClientInterceptor } from '@temporalio/client';
+import { xrayHeaderOf } from '../contract.ts';
+import { endFailed, errorTypeOf } from './errors.ts';
+import { headersOf, originOf, withCarrier } from './origin.ts';
+import { Spans, type SpansOptions } from './spans.ts';
+
+export interface ClientTraces {
+  startWithDetails: NonNullable<WorkflowClientInterceptor['startWithDetails']>;
+  /** Sends what there is, and gives up after that time. */
+  close(withinMs: number): Promise<void>;
+}
+
+/** A start becomes a span of the trace that its input's `trace_header` names. */
+export function traceClient(options: Omit<SpansOptions, 'serviceName'>): ClientTraces {
+  const spans = new Spans({ ...options, serviceName: 'role-build' });
+  return {
+    close: (withinMs) => spans.close(withinMs),
+    async startWithDetails(input, next) {
+      const { workflowType } = input;
+      const { workflowId, args } = input.options;
+      const { trace_header } = (args[0] ?? {}) as { trace_header?: unknown };
+      const { parent, traceId } = originOf({ 'x-amzn-trace-id': xrayHeaderOf(trace_header) }, spans);
+      const spanOptions = { kind: SpanKind.CLIENT, attributes: { temporalWorkflowId: workflowId } };
+      const span = spans.start(`StartWorkflow:${workflowType}`, spanOptions, parent, { traceId });
+      const carrier = headersOf(trace.setSpan(ROOT_CONTEXT, span), 'w3c');
+      try {
+        const output = await next({ ...input, headers: withCarrier(input.headers, carrier) });
+        span.setAttribute('run_id', output.runId).end();
+        return output;
+      } catch (err) {
+        endFailed(span, errorTypeOf(err));
+        throw err;
+      }
+    },
+  };
+}

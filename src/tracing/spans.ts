@@ -1,0 +1,148 @@
+/** Spans, and where they go. Loads OpenTelemetry: import it only once there are traces. */
+import { randomBytes } from 'node:crypto';
+import { context, trace, type Context, type Span, type SpanOptions, type Tracer } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { ExportResultCode } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import {
+  defaultResource,
+  detectResources,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from '@opentelemetry/resources';
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+  type IdGenerator,
+  type Sampler,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace';
+import type { SamplerName, TracingSettings } from './settings.ts';
+
+export interface SpansOptions {
+  settings: TracingSettings;
+  /** Unless `OTEL_SERVICE_NAME` says otherwise. */
+  serviceName: string;
+  /** Told when spans could not be sent, and not again before some were. */
+  onFault: (message: string) => void;
+}
+
+/** IDs that a span is given in place of new ones. */
+export interface GivenIds {
+  traceId?: string | undefined;
+  spanId?: string;
+}
+
+/** One a process: it also takes care of which span is the active one. */
+export class Spans {
+  readonly #provider: TracerProvider;
+  readonly #tracer: Tracer;
+  readonly #ids = new Ids();
+  readonly #onFault: (message: string) => void;
+
+  constructor({ settings, serviceName, onFault }: SpansOptions) {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    this.#onFault = onFault;
+    this.#provider = new TracerProvider({
+      idGenerator: this.#ids,
+      sampler: samplerOf(settings.OTEL_TRACES_SAMPLER, settings.OTEL_TRACES_SAMPLER_ARG),
+      resource: defaultResource()
+        .merge(resourceFromAttributes({ 'service.name': serviceName }))
+        .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] })),
+      // The exporter reads OpenTelemetry's variables itself: endpoint, headers, time-out, compression, certificates.
+      spanProcessors: [new BatchSpanProcessor({ exporter: telling(new OTLPTraceExporter(), onFault) })],
+    });
+    this.#tracer = this.#provider.getTracer('iam-orchestrator');
+  }
+
+  /** @param ids the span's own, and its trace's where it has no parent */
+  start(name: string, options: SpanOptions, parent: Context, ids: GivenIds = {}): Span {
+    return this.#ids.given(ids, () => this.#tracer.startSpan(name, options, parent));
+  }
+
+  /** Sends what has ended, and gives up after that time. */
+  async close(withinMs: number): Promise<void> {
+    const late = Symbol('late');
+    let timer: NodeJS.Timeout | undefined;
+    const timeOut = new Promise<typeof late>((resolve) => {
+      timer = setTimeout(resolve, withinMs, late);
+    });
+    try {
+      const first = await Promise.race([this.#provider.shutdown(), timeOut]);
+      if (first === late) this.#onFault(`not within ${withinMs / 1000} s`);
+    } catch (err) {
+      this.#onFault((err as Error).message);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Runs with a span as the active one. */
+export function within<T>(span: Span, parent: Context, run: () => T): T {
+  return context.with(trace.setSpan(parent, span), run);
+}
+
+/** New trace IDs begin with the time, in seconds, as X-Ray wants them. */
+class Ids implements IdGenerator {
+  #given: GivenIds = {};
+
+  /** @param start makes one span, at once */
+  given(ids: GivenIds, start: () => Span): Span {
+    this.#given = ids;
+    try {
+      return start();
+    } finally {
+      this.#given = {};
+    }
+  }
+
+  generateTraceId(): string {
+    const seconds = Math.floor(Date.now() / 1000).toString(16);
+    return this.#given.traceId ?? `${seconds}${randomBytes(12).toString('hex')}`;
+  }
+
+  generateSpanId(): string {
+    return this.#given.spanId ?? randomBytes(8).toString('hex');
+  }
+}
+
+function samplerOf(name: SamplerName, share: number): Sampler {
+  switch (name) {
+    case 'always_on':
+      return new AlwaysOnSampler();
+    case 'always_off':
+      return new AlwaysOffSampler();
+    case 'traceidratio':
+      return new TraceIdRatioBasedSampler(share);
+    case 'parentbased_always_on':
+      return new ParentBasedSampler({ root: new AlwaysOnSampler() });
+    case 'parentbased_always_off':
+      return new ParentBasedSampler({ root: new AlwaysOffSampler() });
+    case 'parentbased_traceidratio':
+      return new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) });
+  }
+}
+
+/** A collector that is away is no fault of a build's: it is told of once, and nothing is thrown. */
+function telling(exporter: SpanExporter, onFault: (message: string) => void): SpanExporter {
+  let isAway = false;
+  return {
+    export(spans, done) {
+      exporter.export(spans, ({ code, error }) => {
+        const failed = code !== ExportResultCode.SUCCESS;
+        // Nothing of what the collector answered: it may repeat what it was sent.
+        if (failed && !isAway) onFault(error?.message ?? 'the collector refused them');
+        isAway = failed;
+        done({ code: ExportResultCode.SUCCESS });
+      });
+    },
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+    shutdown: () => exporter.shutdown(),
+  };
+}

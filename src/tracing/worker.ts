@@ -1,0 +1,122 @@
+/** The spans of a worker: of runs, of attempts at activities, of calls of the build API. */
+import { createHash } from 'node:crypto';
+import { context, ROOT_CONTEXT, SpanKind, trace, type Context, type Span, type SpanOptions } from '@opentelemetry/api';
+import { activityInfo, type Context as ActivityContext } from '@temporalio/activity';
+import type { ActivityInterceptors, InjectedSinks } from '@temporalio/worker';
+import type { BuildApiSettings, CallTrace, TracedCall } from '../build-api/client.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contract.ts';
+import type { TraceSinks } from '../workflows/traces.ts';
+import { endFailed, errorTypeOf } from './errors.ts';
+import { carrierIn, headersOf, originOf } from './origin.ts';
+import type { TraceHeaders } from './settings.ts';
+import { Spans, within, type SpansOptions } from './spans.ts';
+
+export interface WorkerTraces {
+  activity: (context: ActivityContext) => ActivityInterceptors;
+  sinks: InjectedSinks<TraceSinks>;
+  traceCall: NonNullable<BuildApiSettings['traceCall']>;
+  /** Sends what there is, and gives up after that time. */
+  close(withinMs: number): Promise<void>;
+}
+
+/** @param options.traceHeaders what the build API is sent of the trace */
+export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { traceHeaders: TraceHeaders }): WorkerTraces {
+  const spans = new Spans({ ...options, serviceName: 'iam-orchestrator' });
+  return {
+    activity: (activity) => activityInterceptors(spans, activity),
+    sinks: {
+      traces: {
+        runEnded: {
+          fn: ({ workflowId, runId, runStartTime, continuedFromExecutionRunId }, { origin, endMs, errorType }) => {
+            const attributes = { temporalWorkflowId: workflowId, run_id: runId };
+            const span = startRun(spans, origin, runId, {
+              continuedFrom: continuedFromExecutionRunId,
+              options: { startTime: runStartTime, attributes },
+            });
+            if (errorType === undefined) span.end(endMs);
+            else endFailed(span, errorType, endMs);
+          },
+        },
+      },
+    },
+    traceCall: (call) => startCall(spans, options.traceHeaders, call),
+    close: (withinMs) => spans.close(withinMs),
+  };
+}
+
+/**
+ * The span of a run. Its ID is made of the run's, so that whoever knows the run knows its span, long before that has ended
+ * and whichever worker it is on; so is the sampler's decision, made of the trace's ID.
+ */
+function startRun(
+  spans: Spans,
+  origin: TraceCarrier,
+  runId: string,
+  more: { continuedFrom?: string | undefined; options?: SpanOptions } = {},
+): Span {
+  const { parent, traceId } = originOf(origin, spans);
+  const start = (id: string, options: SpanOptions, from: Context) =>
+    spans.start(`RunWorkflow:${ROLE_BUILD_WORKFLOW_TYPE}`, { kind: SpanKind.SERVER, ...options }, from, {
+      traceId,
+      spanId: createHash('sha256').update(id).digest('hex').slice(0, 16),
+    });
+  if (more.continuedFrom === undefined) return start(runId, more.options ?? {}, parent);
+  return start(runId, more.options ?? {}, trace.setSpan(ROOT_CONTEXT, start(more.continuedFrom, {}, parent)));
+}
+
+function activityInterceptors(spans: Spans, { info }: ActivityContext): ActivityInterceptors {
+  const { activityType, activityId, attempt, workflowExecution } = info;
+  // The SDK logs how an attempt ended once its span has.
+  let ids: { trace_id?: string; span_id?: string } = {};
+  return {
+    inbound: {
+      async execute(input, next) {
+        const carrier = carrierIn(input.headers);
+        if (carrier === undefined || workflowExecution === undefined) return next(input);
+        const { workflowId, runId } = workflowExecution;
+        const parent = trace.setSpan(ROOT_CONTEXT, startRun(spans, carrier, runId));
+        const attributes = { temporalWorkflowId: workflowId, run_id: runId, temporalActivityId: activityId, attempt };
+        const span = spans.start(`RunActivity:${activityType}`, { kind: SpanKind.SERVER, attributes }, parent);
+        const { traceId, spanId } = span.spanContext();
+        ids = { trace_id: traceId, span_id: spanId };
+        try {
+          const result = await within(span, parent, () => next(input));
+          span.end();
+          return result;
+        } catch (err) {
+          endFailed(span, errorTypeOf(err));
+          throw err;
+        }
+      },
+    },
+    outbound: {
+      getLogAttributes: (input, next) => next({ ...input, ...ids }),
+    },
+  };
+}
+
+/** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client */
+function startCall(spans: Spans, traceHeaders: TraceHeaders, { method, url, template }: TracedCall): CallTrace {
+  const active = context.active();
+  // A worker without traces has asked for the step, so there is no trace to join.
+  if (trace.getSpan(active) === undefined) return { headers: {}, end: () => undefined };
+  const { hostname, port, protocol } = new URL(url);
+  const { attempt } = activityInfo();
+  const attributes = {
+    'http.request.method': method,
+    'server.address': hostname,
+    'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
+    'url.template': template,
+    ...(attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {}),
+  };
+  const span = spans.start(`${method} ${template}`, { kind: SpanKind.CLIENT, attributes }, active);
+  return {
+    headers: traceHeaders === 'none' ? {} : headersOf(trace.setSpan(active, span), traceHeaders),
+    end({ status, errorType }) {
+      if (status !== undefined) span.setAttribute('http.response.status_code', status);
+      const failure = status !== undefined && status >= 400 ? String(status) : errorType;
+      if (failure === undefined) span.end();
+      else endFailed(span, failure);
+    },
+  };
+}

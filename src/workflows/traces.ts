@@ -1,0 +1,103 @@
+/**
+ * What traces need of workflow code, in bundles of workers that send them. No span is made here: the trace's origin is handed
+ * on in headers, and a run is told of when it ends, by a sink, which is not called on replay. Promises are given back as they
+ * come, since one more `await` could turn out a race otherwise than an untraced worker's, and a replay would fail.
+ */
+import { ApplicationFailure, defaultPayloadConverter, type Headers } from '@temporalio/common';
+import {
+  ContinueAsNew,
+  isCancellation,
+  proxySinks,
+  workflowInfo,
+  type Sinks,
+  type WorkflowInterceptors,
+} from '@temporalio/workflow';
+import { TRACE_HEADER, xrayHeaderOf, type TraceCarrier } from '../contract.ts';
+
+/** What the worker is told of a run that has ended. */
+export interface EndedRun {
+  origin: TraceCarrier;
+  endMs: number;
+  /** Type of its failure, or the name of its error. */
+  errorType?: string;
+}
+
+/** The worker's side of it. */
+export interface TraceSinks extends Sinks {
+  traces: { runEnded(run: EndedRun): void };
+}
+
+const { traces } = proxySinks<TraceSinks>();
+
+export function interceptors(): WorkflowInterceptors {
+  let origin: TraceCarrier = {};
+  const withOrigin = <T extends { headers: Headers }>(input: T): T => ({
+    ...input,
+    headers: { ...input.headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(origin) },
+  });
+  return {
+    inbound: [
+      {
+        execute(input, next) {
+          origin = originOf(input.headers, input.args[0]);
+          const result = next(input);
+          const ended = (err?: unknown) => traces.runEnded({ origin, endMs: Date.now(), ...errorTypeOf(err) });
+          result.then(() => ended(), ended);
+          return result;
+        },
+      },
+    ],
+    outbound: [
+      {
+        scheduleActivity: (input, next) => next(withOrigin(input)),
+        scheduleLocalActivity: (input, next) => next(withOrigin(input)),
+        continueAsNew: (input, next) => next(withOrigin(input)),
+      },
+    ],
+  };
+}
+
+/** The start's own span, the caller's X-Ray trace, or else a trace of this build's own, made of its first run's ID. */
+function originOf(headers: Headers, input: unknown): TraceCarrier {
+  const given = carrierIn(headers);
+  const { trace_header } = (input ?? {}) as { trace_header?: unknown };
+  return {
+    ...w3cOf(given),
+    'x-amzn-trace-id': xrayHeaderOf(given['x-amzn-trace-id']) || xrayHeaderOf(trace_header) || ownTrace(),
+  };
+}
+
+/** Any client may start a build with anything there; what is handed on is in every activity's header. */
+function carrierIn(headers: Headers): Record<string, unknown> {
+  const payload = headers[TRACE_HEADER];
+  if (payload === undefined) return {};
+  try {
+    return (defaultPayloadConverter.fromPayload(payload) as Record<string, unknown> | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** https://www.w3.org/TR/trace-context/#tracestate-limits */
+const TRACESTATE_MAX_CHARACTERS = 512;
+
+function w3cOf({ traceparent, tracestate }: Record<string, unknown>): TraceCarrier {
+  if (typeof traceparent !== 'string') return {};
+  if (!/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return {};
+  const fits = typeof tracestate === 'string' && tracestate.length <= TRACESTATE_MAX_CHARACTERS;
+  return { traceparent, ...(fits ? { tracestate } : {}) };
+}
+
+/** The first run's ID is the job's, so that a trace is found by it: its last 24 digits, after the start's second. */
+function ownTrace(): string {
+  const { startTime, firstExecutionRunId } = workflowInfo();
+  const seconds = Math.floor(startTime.getTime() / 1000).toString(16);
+  return `Root=1-${seconds}-${firstExecutionRunId.replaceAll('-', '').slice(-24)}`;
+}
+
+function errorTypeOf(err: unknown): { errorType?: string } {
+  if (err === undefined || err instanceof ContinueAsNew) return {};
+  if (isCancellation(err)) return { errorType: 'CancelledFailure' };
+  if (err instanceof ApplicationFailure && err.type) return { errorType: err.type };
+  return { errorType: err instanceof Error ? err.name : 'Error' };
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { readSettings } from '../../src/config.ts';
+import type { TraceCarrier } from '../../src/contract.ts';
+import { headersOf, originOf } from '../../src/tracing/origin.ts';
+import { TRACING_SETTINGS, type TracingSettingName } from '../../src/tracing/settings.ts';
+import { Spans } from '../../src/tracing/spans.ts';
+
+const TRACE_ID = '67891233abcdef012345678912345678';
+const ROOT = 'Root=1-67891233-abcdef012345678912345678';
+const PARENT = '463ac35c9f6413ad';
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+
+const settings = (env: Record<string, string> = {}) =>
+  readSettings(env, Object.keys(TRACING_SETTINGS) as TracingSettingName[]);
+
+describe('where a trace comes from', () => {
+  let spans: Spans;
+  before(() => {
+    spans = new Spans({ settings: settings(), serviceName: 'test', onFault: () => undefined });
+  });
+  after(() => spans.close(1_000));
+
+  const read = (carrier: TraceCarrier, by = spans) => {
+    const { parent, traceId } = originOf(carrier, by);
+    const found = trace.getSpanContext(parent);
+    const made = by.start('made', {}, parent, { traceId }).spanContext();
+    return { parentId: found?.spanId, traceId: made.traceId, sampled: made.traceFlags === 1 };
+  };
+
+  it('is the span that an X-Ray header names, with its decision', () => {
+    for (const sampled of [true, false]) {
+      const header = `${ROOT};Parent=${PARENT};Sampled=${sampled ? 1 : 0}`;
+      assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled });
+    }
+  });
+
+  it('is the start of a trace that has an ID and no span, and none where the caller keeps none', () => {
+    for (const header of [ROOT, `${ROOT};Sampled=1`]) {
+      assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: undefined, traceId: TRACE_ID, sampled: true });
+    }
+    const { traceId, sampled } = read({ 'x-amzn-trace-id': `${ROOT};Sampled=0` });
+    assert.deepEqual([traceId, sampled], [TRACE_ID, false]);
+  });
+
+  it('is decided here where the caller has left that open', () => {
+    const header = `${ROOT};Parent=${PARENT}`;
+    assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled: true });
+    const none = new Spans({
+      settings: settings({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' }),
+      serviceName: 'test',
+      onFault: () => undefined,
+    });
+    assert.deepEqual(read({ 'x-amzn-trace-id': header }, none).sampled, false);
+    assert.deepEqual(read({ 'x-amzn-trace-id': ROOT }, none).sampled, false);
+    assert.deepEqual(read({ 'x-amzn-trace-id': `${header};Sampled=1` }, none).sampled, true);
+  });
+
+  it("is W3C's where there are both, and X-Ray's where W3C's is none", () => {
+    const header = `${ROOT};Parent=${PARENT};Sampled=1`;
+    assert.equal(read({ 'x-amzn-trace-id': header, traceparent: TRACEPARENT }).parentId, 'b7ad6b7169203331');
+    assert.equal(read({ 'x-amzn-trace-id': header, traceparent: 'whatever' }).parentId, PARENT);
+  });
+
+  it("is nowhere without any; a new trace's ID begins with the time, as X-Ray wants it", () => {
+    const earliest = Math.floor(Date.now() / 1000);
+    const { parentId, traceId } = read({ 'x-amzn-trace-id': '' });
+    assert.equal(parentId, undefined);
+    const seconds = parseInt(traceId.slice(0, 8), 16);
+    assert.ok(seconds >= earliest && seconds <= earliest + 60);
+  });
+
+  it('is told to others in their format', () => {
+    const { parent } = originOf({ 'x-amzn-trace-id': `${ROOT};Parent=${PARENT};Sampled=1` }, spans);
+    assert.deepEqual(headersOf(parent, 'xray'), { 'x-amzn-trace-id': `${ROOT};Parent=${PARENT};Sampled=1` });
+    assert.deepEqual(headersOf(parent, 'w3c'), { traceparent: `00-${TRACE_ID}-${PARENT}-01` });
+    assert.deepEqual(headersOf(ROOT_CONTEXT, 'w3c'), {});
+  });
+});
