@@ -38,9 +38,11 @@ export class EncryptionCodec implements PayloadCodec {
   /** Encrypts and decrypts something. @returns the key that encrypts, where there is one @throws Error where that can't be done */
   async check(): Promise<string | undefined> {
     if (!isEncrypting(this.#settings)) return undefined;
-    const payload = { metadata: { [ENCODING]: Buffer.from('binary/null') } };
-    await this.decode(await this.encode([payload]));
-    return (await this.#open()).encryptsWith;
+    // Not as a payload: what was just encrypted is known decrypted, without the permission to.
+    const keyRing = await this.#open();
+    const context = this.#contextOf(undefined);
+    await keyRing.decrypt(await keyRing.encrypt(Buffer.from('check'), context));
+    return keyRing.encryptsWith;
   }
 
   async encode(payloads: Payload[], context?: SerializationContext): Promise<Payload[]> {

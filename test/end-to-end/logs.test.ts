@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
+import { Connection, WorkflowClient } from '@temporalio/client';
+import { workflowIdOf } from '../../src/contract.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, startTestStack, until, type TestStack } from './harness.ts';
 
 type Line = Record<string, unknown>;
@@ -20,11 +22,16 @@ const about = (output: string, correlationId: string): Line[] =>
 
 describe("the worker's log", () => {
   let stack: TestStack;
+  let workflow: WorkflowClient;
 
   before(async () => {
     stack = await startTestStack();
+    workflow = new WorkflowClient({ connection: await Connection.connect({ address: stack.temporal.address }) });
   });
-  after(() => stack.stop());
+  after(async () => {
+    await workflow.connection.close();
+    await stack.stop();
+  });
 
   it('has a line an event, with what tells the build, its step and the attempt', async () => {
     let output = '';
@@ -75,9 +82,16 @@ describe("the worker's log", () => {
     const first = await stack.startWorker({ settings, onOutput });
     const input = inputFor(stack, 'replayed', { polls: 3 }, { poll_interval_seconds: 2 });
     const ended = stack.build(input);
-    const count = (message: string) =>
-      about(output, input.correlation_id).filter(({ msg }) => String(msg).startsWith(message)).length;
-    await until('it waits again after its first poll', () => count('WaitForBuildStatus') === 2);
+    const count = (message: string, step?: string) =>
+      about(output, input.correlation_id).filter(
+        (line) => String(line['msg']).startsWith(message) && (step === undefined || line['step'] === step),
+      ).length;
+    await until('it waits again after its first poll', async () => {
+      // Lines come a moment after what they tell of.
+      if (count('Activity completed', 'GetBuildStatus') !== 1) return false;
+      const { events } = await workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)).fetchHistory();
+      return (events ?? []).filter(({ timerStartedEventAttributes: timer }) => timer != null).length === 2;
+    });
     await first.kill();
     const second = await stack.startWorker({ settings, onOutput });
     assert.equal((await ended).json['status'], 'COMPLETE');
@@ -85,8 +99,7 @@ describe("the worker's log", () => {
     for (const step of ['UpsertRequestRecord', 'InsertRequestHistory', 'TriggerBuild', 'UpdateSuccessfulRecord']) {
       assert.equal(count(step), 1, step);
     }
-    assert.equal(count('GetBuildStatus'), 4);
-    assert.equal(count('WaitForBuildStatus'), 4);
+    assert.equal(count('Activity completed', 'GetBuildStatus'), 4);
     assert.equal(count('ended COMPLETE'), 1);
     assert.ok(!output.includes(CREDENTIAL));
   });
