@@ -1,4 +1,6 @@
 /** Every figure, in the order in which they are measured and shown. */
+import { batch } from './batch.ts';
+import { clientStart } from './client-start.ts';
 import { events } from './events.ts';
 import type { Figure } from './figure.ts';
 import { herd } from './herd.ts';
@@ -17,6 +19,8 @@ export const FIGURES: readonly Figure[] = [
   inFlight,
   memory,
   ready,
+  clientStart,
+  batch,
   recovery,
   longBuild,
   herd,

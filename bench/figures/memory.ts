@@ -16,6 +16,7 @@ const GIVE_UP_MS = 600_000;
 export const memory: Figure = {
   name: 'memory',
   title: 'Memory of a worker',
+  fullOnly: true,
   async measure({ quick, progress }) {
     const [rounds, step, steps] = quick ? [1, 60, 4] : [3, 400, 5];
     const row: Row = {

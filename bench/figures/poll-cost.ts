@@ -18,6 +18,7 @@ interface Cost {
 export const pollCost: Figure = {
   name: 'poll-cost',
   title: 'CPU a poll',
+  fullOnly: true,
   async measure({ quick, progress }) {
     const [rounds, builds, windowMs] = quick ? [2, 40, 8_000] : [6, 60, 30_000];
     const at = await startSurroundings();

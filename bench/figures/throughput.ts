@@ -14,7 +14,10 @@ import type { Figure, Row } from './figure.ts';
 const POLL_INTERVAL_SECONDS = 1;
 const UNDECIDED_POLLS = 1;
 /** So many times as many builds for who is so much faster, lest the builds' own waits are what is measured. */
-const TIMES_AS_MANY = { roleBuild: 1, plain: 1, dbos: 3, states: 4 } as const satisfies Record<ContenderName, number>;
+const TIMES_AS_MANY = { roleBuild: 1, open: 1, plain: 1, dbos: 3, states: 4 } as const satisfies Record<
+  ContenderName,
+  number
+>;
 const GIVE_UP_MS = 300_000;
 
 interface Batch {
@@ -27,11 +30,12 @@ export const throughput: Figure = {
   name: 'throughput',
   title: 'Short builds',
   async measure({ quick, progress }) {
-    const [rounds, builds] = quick ? [2, 40] : [5, 200];
+    const [rounds, builds] = quick ? [1, 40] : [5, 200];
     const at = await startSurroundings();
     const temporal = await startTemporal();
     const contenders = [
       await startOnTemporal('roleBuild', temporal, at),
+      ...(quick ? [] : [await startOnTemporal('open', temporal, at)]),
       await startOnTemporal('plain', temporal, at),
       await startOther('dbos', at),
       await startOther('states', at),
@@ -44,7 +48,7 @@ export const throughput: Figure = {
     };
     const engine: Row = { what: 'engine CPU a short build', unit: 'ms', values: {} };
     const worker: Row = { what: 'worker CPU a short build', unit: 'ms', values: {} };
-    for (const contender of contenders) await runBatch(contender, at, Math.ceil(builds / 4));
+    for (const contender of contenders) await runBatch(contender, at, Math.ceil(builds / (quick ? 4 : 2)));
     for (let round = 0; round < rounds; round += 1) {
       // Back and forth, so that a drift of the machine does not favour one.
       for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {

@@ -15,6 +15,7 @@ import type { Surroundings } from './surroundings.ts';
 
 export const CONTENDERS = {
   roleBuild: 'roleBuild',
+  open: 'roleBuild, not encrypted',
   plain: 'plain Temporal',
   dbos: 'DBOS + PostgreSQL',
   states: 'ASL interpreter',
@@ -23,9 +24,10 @@ export type ContenderName = keyof typeof CONTENDERS;
 
 const WORKER_READY_MS = 120_000;
 const STARTS_AT_ONCE = 10;
-const TASK_QUEUES = { roleBuild: 'role-builds', plain: 'plain-role-builds' } as const;
+const TASK_QUEUES = { roleBuild: 'role-builds', open: 'open-role-builds', plain: 'plain-role-builds' } as const;
 const PROGRAMS = {
   roleBuild: '../../dist/worker.js',
+  open: '../../dist/worker.js',
   plain: '../peers/plain/worker.ts',
   dbos: '../peers/dbos/worker.ts',
   states: '../peers/states/worker.ts',
@@ -54,31 +56,30 @@ export function startTemporal(): Promise<TemporalServer> {
 }
 
 /**
- * `roleBuild` as it is run for real: from `dist`, with encryption, search attributes, metrics and probes; the plain version
- * as it stands. Both on the same server, on a task queue of their own.
+ * `roleBuild` as it is run for real: from `dist`, with encryption (or without, to tell what that costs), search
+ * attributes, metrics and probes; the plain version
+ * as it stands. All on the same server, on a task queue of their own.
  */
 export async function startOnTemporal(
-  name: 'roleBuild' | 'plain',
+  name: keyof typeof TASK_QUEUES,
   temporal: TemporalServer,
   at: Surroundings,
-  more: Record<string, string> = {},
 ): Promise<Contender> {
-  const isOurs = name === 'roleBuild';
+  const isOurs = name !== 'plain';
+  const isEncrypted = name === 'roleBuild';
   const key = `bench:${randomBytes(32).toString('base64')}`;
   const taskQueue = TASK_QUEUES[name];
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({
     connection,
-    ...(isOurs && more['ENCRYPTION_KEYS'] !== ''
-      ? { dataConverter: createDataConverter({ localKeys: parseLocalKeys(key) }, 'default') }
-      : {}),
+    ...(isEncrypted ? { dataConverter: createDataConverter({ localKeys: parseLocalKeys(key) }, 'default') } : {}),
   });
   const settings = {
     ...at.settings,
     TEMPORAL_ADDRESS: temporal.address,
     ROLE_BUILD_TASK_QUEUE: taskQueue,
-    ...(isOurs ? { ENCRYPTION_KEYS: key, METRICS_ADDRESS: '127.0.0.1:0', HEALTH_ADDRESS: '127.0.0.1:0' } : {}),
-    ...more,
+    ...(isOurs ? { METRICS_ADDRESS: '127.0.0.1:0', HEALTH_ADDRESS: '127.0.0.1:0' } : {}),
+    ...(isEncrypted ? { ENCRYPTION_KEYS: key } : {}),
   };
   const startOne = async (input: RoleBuildInput) => {
     if (isOurs) return void (await startRoleBuild(client, input, { taskQueue }));
