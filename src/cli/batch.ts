@@ -12,23 +12,16 @@ import { CliError } from './errors.ts';
 import type { ExitReason } from './exit-codes.ts';
 import { quoted } from './next-move.ts';
 import { fields } from './output.ts';
-import { credentialFile, ENCRYPTED_JWT_VARIABLE, hintOf } from './read-input.ts';
+import { credentialFile, ENCRYPTED_JWT_VARIABLE, hintOf, type DefaultOptions } from './read-input.ts';
 import { whoAmI } from './who.ts';
 
-export interface BatchOptions {
+export interface BatchOptions extends DefaultOptions {
   format?: BatchFormat;
   skipInvalid?: boolean;
   rate?: number;
   maxInFlight?: number;
   failedFrom?: string;
   report?: string;
-  url?: string;
-  encryptedJwtFile?: string;
-  deadlineSeconds?: number;
-  pollIntervalSeconds?: number;
-  pollSpreadSeconds?: number;
-  requestedBy?: string;
-  takeOver?: boolean;
   wait?: boolean;
 }
 

@@ -9,24 +9,28 @@ import { CliError } from './errors.ts';
 import { oneLine, type Output } from './output.ts';
 import { whoAmI } from './who.ts';
 
-/** The options of `start` that say what to build. */
-export interface InputOptions {
-  input?: string;
-  account?: string;
-  role?: string;
-  action?: string;
-  buildType?: string;
-  dryRun?: boolean;
+/** The options of `start` and `batch` for what an input does not say itself. */
+export interface DefaultOptions {
   url?: string;
-  resource?: string;
-  correlationId?: string;
-  traceHeader?: string;
   encryptedJwtFile?: string;
   deadlineSeconds?: number;
   pollIntervalSeconds?: number;
   pollSpreadSeconds?: number;
   requestedBy?: string;
   takeOver?: boolean;
+}
+
+/** The options of `start` that say what to build. */
+export interface InputOptions extends DefaultOptions {
+  input?: string;
+  account?: string;
+  role?: string;
+  action?: string;
+  buildType?: string;
+  dryRun?: boolean;
+  resource?: string;
+  correlationId?: string;
+  traceHeader?: string;
 }
 
 export const ENCRYPTED_JWT_VARIABLE = 'ENCRYPTED_JWT';
