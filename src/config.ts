@@ -245,9 +245,9 @@ const ENCRYPTION = [
   'ENCRYPTION_REQUIRED',
 ] as const satisfies SettingName[];
 
-const isOfCodecServer = (name: SettingName) => name.startsWith('CODEC_SERVER_');
+const isOfOthers = (name: SettingName) => name.startsWith('CODEC_SERVER_') || name === 'TEMPORAL_UI_URL';
 
-export const WORKER_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !isOfCodecServer(name));
+export const WORKER_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !isOfOthers(name));
 export const CLIENT_SETTINGS = [
   'ROLE_BUILD_TASK_QUEUE',
   'STATUS_TABLE',

@@ -1,6 +1,14 @@
 /** npm and terminals deliver one Ctrl-C twice; within this time it is the same one. */
 const SAME_SIGNAL_MS = 1_000;
 
+const exit = () => process.exit(0);
+
+/** Ends the program at a SIGINT or SIGTERM, until {@link onStopSignal} has it stop cleanly. */
+export function exitOnStopSignal(): void {
+  process.on('SIGINT', exit);
+  process.on('SIGTERM', exit);
+}
+
 /**
  * Stops a program cleanly at the first SIGINT or SIGTERM, and at once at the second.
  *
@@ -17,6 +25,5 @@ export function onStopSignal(stop: (signal: NodeJS.Signals) => void, now: (signa
       now(signal);
     }
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal).off(signal, exit);
 }

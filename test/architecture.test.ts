@@ -48,8 +48,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'logger.ts': ['config.ts'],
   'signals.ts': [],
   'workflow-code.ts': ['encryption/data-converter.ts'],
+  // Before it listens for signals it loads nothing else.
+  'worker.ts': ['signals.ts', 'run-worker.ts'],
   // They wire everything together.
-  'worker.ts': [
+  'run-worker.ts': [
     'activities/',
     'build-api/',
     'config.ts',
@@ -274,7 +276,7 @@ describe('the environment', () => {
   test('is read by the programs alone: the worker, the command line and the codec server', () => {
     const readers = [...files].filter(
       ([file, { code, imports }]) =>
-        !['worker.ts', 'client.ts', 'codec-server.ts'].includes(file) &&
+        !['run-worker.ts', 'client.ts', 'codec-server.ts'].includes(file) &&
         (/\bprocess\s*(\.|\?\.|\[)\s*['"]?env\b/.test(code) ||
           imports.some(({ specifier }) => /^(node:)?process$/.test(specifier))),
     );

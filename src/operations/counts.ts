@@ -5,6 +5,10 @@ import { END_STATUSES } from '../domain/record-status.ts';
 import type { MetricName } from '../domain/metrics.ts';
 
 const COUNT_EVERY_MS = 30_000;
+/** Where Temporal says that it is asked too often; what is counted is then older, which an alert tells of after 10 min. */
+const COUNT_AT_LEAST_EVERY_MS = 240_000;
+/** https://grpc.io/docs/guides/status-codes/ */
+const RESOURCE_EXHAUSTED = 8;
 
 /** A build that runs although it has an end waits for its last writes. Also for people, in Temporal's Web UI. */
 const QUERIES = {
@@ -25,16 +29,32 @@ export interface CountsOptions {
  */
 export async function keepCounting({ client, taskQueue, setGauge, onFault }: CountsOptions, signal: AbortSignal) {
   const ofQueue = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND TaskQueue = '${taskQueue.replaceAll("'", String.raw`\'`)}'`;
+  let everyMs = COUNT_EVERY_MS;
   while (!signal.aborted) {
     try {
       for (const [name, query] of Object.entries(QUERIES) as [keyof typeof QUERIES, string][]) {
         setGauge(name, (await client.workflow.count(`${ofQueue} AND ${query}`)).count);
       }
       setGauge('role_build_counted_timestamp_seconds', Math.floor(Date.now() / 1000));
+      everyMs = Math.max(COUNT_EVERY_MS, everyMs / 2);
     } catch (err) {
       if (!signal.aborted) onFault(err);
+      if (isAskedTooOften(err)) everyMs = Math.min(COUNT_AT_LEAST_EVERY_MS, everyMs * 2);
     }
     // Aborted is what ends it.
-    await delay(COUNT_EVERY_MS, undefined, { ref: false, signal }).catch(() => undefined);
+    await delay(jittered(everyMs), undefined, { ref: false, signal }).catch(() => undefined);
   }
+}
+
+/** Workers that were started together do not count together. */
+function jittered(ms: number): number {
+  return ms * (0.8 + Math.random() * 0.4);
+}
+
+/** The client wraps what gRPC says. */
+function isAskedTooOften(err: unknown): boolean {
+  for (let cause = err; cause instanceof Error; cause = cause.cause) {
+    if ((cause as { code?: unknown }).code === RESOURCE_EXHAUSTED) return true;
+  }
+  return false;
 }

@@ -1,4 +1,5 @@
 /** The metrics page of a worker: what Temporal's SDK measures, and what is ours. */
+import { lookup } from 'node:dns/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -26,6 +27,11 @@ export function metricsOptions({ host, port }: Address): NonNullable<TelemetryOp
       histogramBucketOverrides: Object.fromEntries(buckets),
     },
   };
+}
+
+/** The native half takes no names. @throws where the name is not known */
+export async function withIpAddress({ host, port }: Address): Promise<Address> {
+  return { host: (await lookup(host)).address, port };
 }
 
 /** The native half can't say which port it took, so it is given one that was free just now. */

@@ -193,7 +193,7 @@ describe('safety', () => {
   }
 
   test('a worker has the time that it may take to stop', () => {
-    const forceSeconds = Number(onlyMatch(sourceText('src/worker.ts'), /force: '(\d+) seconds'/));
+    const forceSeconds = Number(onlyMatch(sourceText('src/run-worker.ts'), /force: '(\d+) seconds'/));
     const { stop_grace_period } = service('worker');
     assert.ok(stop_grace_period !== undefined && secondsOf(stop_grace_period) > forceSeconds);
   });

@@ -1,13 +1,19 @@
-/** The queries that docs/web-ui.md gives, each run as it stands there. */
+/** The queries that the docs give, each run as it stands there. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { inputFor, startTestStack, until, type TestStack } from './harness.ts';
 
-const page = readFileSync(new URL('../../docs/web-ui.md', import.meta.url), 'utf8');
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const page = readFileSync(`${root}/docs/web-ui.md`, 'utf8');
+/** What the docs give after `--query`, on any page; `…` stands for a time. */
+const quoted = globSync(['*.md', 'docs/**/*.md'], { cwd: root })
+  .flatMap((file) => [...readFileSync(`${root}/${file}`, 'utf8').matchAll(/--query "([^"]+)"/g)])
+  .map(([, query = '']) => query.replaceAll(/\s+/g, ' ').replace("'…'", "'2100-01-01T00:00:00Z'"));
 const CORRELATION_ID = '0e8a7a52-4a3f-4c54-9a57-2b3f0f6ad1c5';
 const ALL = ['auditor', 'break-glass', 'data-reader', 'data-writer', 'gone'];
 
@@ -72,6 +78,15 @@ describe('a query in the docs', () => {
   it('is one of those below', () => {
     const queries = [...page.matchAll(/^\|[^|]*\| `([^`]+)` *\|$/gm)].map(([, query = '']) => query);
     assert.deepEqual(queries.sort(), Object.keys(FINDS).sort());
+  });
+
+  it('is one that Temporal takes, wherever it stands', async () => {
+    assert.ok(quoted.length >= 4, quoted.join('\n'));
+    const connection = await Connection.connect({ address: stack.temporal.address });
+    const { workflow } = new Client({ connection });
+    const counts = await Promise.all([...new Set(quoted)].map((query) => workflow.count(query)));
+    assert.ok(counts.some(({ count }) => count > 0));
+    await connection.close();
   });
 
   for (const [query, roles] of Object.entries(FINDS)) {

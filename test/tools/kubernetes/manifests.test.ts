@@ -65,6 +65,15 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
+    test('as many builds as a worker keeps, and as their replay takes, fit into its memory', () => {
+      // Measured: docs/sizing.md.
+      const [aloneMib, buildMib] = [208, 0.45];
+      const { resources } = containerOf(podOf(objects, 'worker'));
+      assert.equal(resources?.limits?.['memory'], '1Gi');
+      const kept = Number(/^WORKER_MAX_CACHED_BUILDS=(\d+)$/m.exec(read('deploy/kubernetes/base/worker.env'))?.[1]);
+      assert.ok(aloneMib + buildMib * kept < 1024 * 0.75);
+    });
+
     test('programs run as the image has them: node, never npm', () => {
       const stage = stageOf(readDockerfile(), 'app');
       assert.deepEqual(containerOf(podOf(objects, 'worker')).command, execFormOf(stage, 'CMD'));
@@ -86,8 +95,8 @@ for (const { title, overlay, components } of VARIANTS) {
     });
 
     test('a worker has the time that it may take to stop', () => {
-      const force = Number(/force: '(\d+) seconds'/.exec(read('src/worker.ts'))?.[1]);
-      const grace = Number(/grace: '(\d+) seconds'/.exec(read('src/worker.ts'))?.[1]);
+      const force = Number(/force: '(\d+) seconds'/.exec(read('src/run-worker.ts'))?.[1]);
+      const grace = Number(/grace: '(\d+) seconds'/.exec(read('src/run-worker.ts'))?.[1]);
       assert.ok(grace < force);
       assert.ok((podOf(objects, 'worker').spec.terminationGracePeriodSeconds ?? 0) > force);
       const codecServer = Number(/STOP_MS = ([\d_]+)/.exec(read('src/codec-server.ts'))?.[1]?.replace('_', '')) / 1000;
@@ -119,7 +128,7 @@ for (const { title, overlay, components } of VARIANTS) {
       const { startupProbe, livenessProbe, readinessProbe } = containerOf(podOf(objects, 'worker'));
       assert.deepEqual(
         [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet),
-        ['/readyz', '/livez', '/readyz'].map((path) => ({ path, port: 'health' })),
+        ['/livez', '/livez', '/readyz'].map((path) => ({ path, port: 'health' })),
       );
     });
 

@@ -1,0 +1,261 @@
+/** Reads the environment, wires a worker together, polls until it is told to stop. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { getHeapStatistics } from 'node:v8';
+import type { Client } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities } from './activities/index.ts';
+import { BuildApi } from './build-api/client.ts';
+import { AllowedOrigins } from './build-api/origins.ts';
+import { RateLimit } from './build-api/rate-limit.ts';
+import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS, type SettingName } from './config.ts';
+import { triggersQueueOf } from './contract.ts';
+import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
+import { createLogger, prettyOnTerminal, TemporalPinoLogger } from './logger.ts';
+import { activityLogFields } from './operations/activity-log.ts';
+import { keepCounting, type CountsOptions } from './operations/counts.ts';
+import { startHealthServer } from './operations/health.ts';
+import { metricsOptions, withIpAddress, WorkerMetrics, withPort } from './operations/metrics.ts';
+import { listenOrElse, type Address } from './operations/own-port.ts';
+import { Readiness } from './operations/readiness.ts';
+import { openRecordTables } from './records/dynamodb.ts';
+import { reachTables } from './records/reachable.ts';
+import type { RecordTables } from './records/write.ts';
+import { onStopSignal } from './signals.ts';
+import { isTracing } from './tracing/settings.ts';
+import type { WorkerTraces } from './tracing/worker.ts';
+import { workflowCode } from './workflow-code.ts';
+
+const EXIT_BAD_SETTINGS = 2;
+
+/** In this order: an activity's longest attempt (65 s) < grace < force < the platform's own limit (90 s). */
+const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
+
+/**
+ * A build that waits for its next poll is kept in memory; past this many, the oldest are replayed at their next poll. A
+ * cached build was measured at up to 0.3 MiB of heap, which leaves at least a third of it to all else, and at 0.45 MiB of
+ * the process: docs/sizing.md.
+ */
+const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
+/** A collector that does not answer holds up the end for so long. */
+const LAST_SPANS_MS = 3_000;
+/** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
+const POLL_MAX_WAIT_MS = 5_000;
+/** As many open polls of the task queue as the server says are of use; an idle worker keeps few. */
+const POLLERS = {
+  workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 20 },
+  activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 3, maximum: 10 },
+} as const satisfies Partial<WorkerOptions>;
+
+const settings = readSettingsOrExit();
+const logger = createLogger(settings.LOG_LEVEL, await prettyOnTerminal());
+const readiness = new Readiness();
+const stopping = new AbortController();
+onStopSignal(
+  (signal) => {
+    readiness.stop();
+    logger.info({ signal }, 'worker stopping: steps under way are let finish');
+    stopping.abort();
+  },
+  (signal) => {
+    logger.warn({ signal }, 'worker ended at once');
+    process.exit(1);
+  },
+);
+
+try {
+  await run();
+  logger.info('worker stopped');
+  // What the exporter of spans goes on trying does not hold up the end.
+  process.exit(0);
+} catch (err) {
+  logger.fatal({ err }, 'worker ended');
+  // Where no connection was made yet, the SDK's native half would keep the process running.
+  process.exit(1);
+}
+
+async function run(): Promise<void> {
+  await listenAt('METRICS_ADDRESS', installRuntime);
+  const health = await listenAt('HEALTH_ADDRESS', (address) => startHealthServer(address, () => readiness.whyNot()));
+  logger.info({ host: health.host, port: health.port }, 'health listening');
+  // Nothing is under way before the worker polls.
+  const exit = () => process.exit(0);
+  stopping.signal.addEventListener('abort', exit);
+  const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const taskQueue = settings.ROLE_BUILD_TASK_QUEUE;
+  const metrics = new WorkerMetrics(Runtime.instance().metricMeter, { namespace, task_queue: taskQueue });
+  metrics.beginAtZero();
+  const dataConverter = createDataConverter(encryptionOf(settings), namespace);
+  // A key that can't be used is known before a build waits for it.
+  const encryptionKey = await keyInUse(dataConverter);
+  const traces = await openTraces();
+  const connection = await NativeConnection.connect(connectionOptions);
+  try {
+    const activities = activitiesOn(tables, metrics, traces);
+    const common: Omit<WorkerOptions, 'taskQueue'> = {
+      connection,
+      namespace,
+      dataConverter,
+      maxConcurrentActivityTaskExecutions: settings.WORKER_MAX_CONCURRENT_ACTIVITIES,
+      ...POLLERS,
+      ...versioning(),
+      interceptors: { activity: [activityLogFields, ...(traces === undefined ? [] : [traces.activity])] },
+      shutdownGraceTime: SHUTDOWN.grace,
+      shutdownForceTime: SHUTDOWN.force,
+    };
+    const { code, workflowModules } = workflowSource(encryptionKey !== undefined, traces !== undefined);
+    const builds = await Worker.create({
+      ...common,
+      taskQueue,
+      ...code,
+      interceptors: { ...common.interceptors, workflowModules },
+      // triggerBuild too: a version before this one asked for it on this queue.
+      activities: { ...activities },
+      sinks: { ...metrics.sinks(), ...traces?.sinks },
+      maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
+      maxConcurrentLocalActivityExecutions: settings.WORKER_MAX_CONCURRENT_POLLS,
+    });
+    const triggersPerSecond = settings.BUILD_API_MAX_TRIGGERS_PER_SECOND;
+    const triggers = await Worker.create({
+      ...common,
+      taskQueue: triggersQueueOf(taskQueue),
+      activities: { triggerBuild: activities.triggerBuild },
+      ...(triggersPerSecond === undefined ? {} : { maxTaskQueueActivitiesPerSecond: triggersPerSecond }),
+    });
+    stopping.signal.removeEventListener('abort', exit);
+    const version = settings.TEMPORAL_WORKER_BUILD_ID ?? 'none';
+    logger.info({ namespace, taskQueue, version, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
+    readiness.watch(builds, triggers);
+    void readiness.reach(
+      () => reachTables(tables),
+      (err) => logger.warn({ err }, 'the DynamoDB tables do not answer; not ready until they do'),
+    );
+    if (builds.client !== undefined) void keepCounting(countsOf(builds.client, taskQueue, metrics), stopping.signal);
+    await runUntilStopped([builds, triggers], stopping.signal);
+  } finally {
+    readiness.stop();
+    await connection.close();
+    await traces?.close(LAST_SPANS_MS);
+    health.close();
+  }
+}
+
+/** Where one ends by itself, the others are let finish what they are at. @throws what ended it */
+async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
+  const stopAll = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  stop.addEventListener('abort', stopAll);
+  const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(stopAll)));
+  const failed = ended.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** @throws where the address of the metrics page is taken */
+async function installRuntime(wanted: Address): Promise<void> {
+  const address = await withPort(await withIpAddress(wanted));
+  Runtime.install({
+    logger: new TemporalPinoLogger(logger),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} },
+      metrics: metricsOptions(address),
+    },
+  });
+  logger.info(address, 'metrics listening');
+}
+
+function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics): CountsOptions {
+  return {
+    client,
+    taskQueue,
+    setGauge: (name, value) => metrics.setGauge(name, value),
+    onFault: (err) => logger.warn({ err }, 'Temporal does not count builds; the gauges stay as they were'),
+  };
+}
+
+/** @returns `undefined` where there are none; nothing of OpenTelemetry is loaded then */
+async function openTraces(): Promise<WorkerTraces | undefined> {
+  if (!isTracing(settings)) return undefined;
+  const { traceWorker } = await import('./tracing/worker.ts');
+  return traceWorker({
+    settings,
+    traceHeaders: settings.BUILD_API_TRACE_HEADERS,
+    onFault: (reason) => logger.warn({ reason }, 'spans could not be sent'),
+  });
+}
+
+function activitiesOn(
+  tables: RecordTables,
+  metrics: WorkerMetrics,
+  traces: WorkerTraces | undefined,
+): ReturnType<typeof createActivities> {
+  const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
+  const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
+  return createActivities({
+    ...(pollsPerSecond === undefined ? {} : { pollRate: new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS) }),
+    onPoll: (what) => metrics.polled(what),
+    tables,
+    buildApi: new BuildApi({
+      albFqdn: settings.API_ALB_FQDN,
+      allowedOrigins,
+      timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
+      idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
+      proxy: settings.BUILD_API_PROXY,
+      onCall: (call) => metrics.buildApiCalled(call),
+      ...(traces === undefined ? {} : { traceCall: traces.traceCall }),
+    }),
+    allowedOrigins,
+  });
+}
+
+/** A build stays on the version that it runs on, and moves to the current one when it continues as new. */
+function versioning(): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId } = settings;
+  if (deploymentName === undefined || buildId === undefined) return {};
+  const version = { deploymentName, buildId };
+  return { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
+}
+
+/** The bundle that `npm run build` puts beside this file; from a checkout, the sources. */
+function workflowSource(
+  isEncrypting: boolean,
+  hasTraces: boolean,
+): { code: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'>; workflowModules: string[] } {
+  const { bundle, workflowsPath, preloadModules, workflowInterceptorModules } = workflowCode({
+    encrypting: isEncrypting,
+    traced: hasTraces,
+  });
+  const codePath = fileURLToPath(new URL(bundle, import.meta.url));
+  if (existsSync(codePath)) return { code: { workflowBundle: { codePath } }, workflowModules: [] };
+  return { code: { workflowsPath, bundlerOptions: { preloadModules } }, workflowModules: workflowInterceptorModules };
+}
+
+function readSettingsOrExit() {
+  try {
+    return readSettings(process.env, WORKER_SETTINGS);
+  } catch (err) {
+    if (!(err instanceof SettingsError)) throw err;
+    process.stderr.write(`worker: ${err.message}\n`);
+    process.exit(EXIT_BAD_SETTINGS);
+  }
+}
+
+/** @throws Error naming the setting, where its address can't be listened on */
+async function listenAt<T>(
+  name: 'METRICS_ADDRESS' | 'HEALTH_ADDRESS',
+  listen: (address: Address) => Promise<T> | T,
+): Promise<T> {
+  try {
+    return await listenOrElse(settings[name], isSet(name), listen);
+  } catch (err) {
+    const { host, port } = settings[name];
+    throw new Error(`${name}: can't listen on ${host}, port ${port}: ${(err as Error).message}`, { cause: err });
+  }
+}
+
+function isSet(name: SettingName): boolean {
+  return Boolean(process.env[name]);
+}
