@@ -1,71 +1,19 @@
+/** What `batch` takes, refuses and shows. */
 import assert from 'node:assert/strict';
-import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { Client, Connection } from '@temporalio/client';
 import { Screen } from '../../dev/screen.ts';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
-import type { Simulate } from '../../dev/simulated-build-api/server.ts';
-import type { ReportLine } from '../../src/cli/batch/report.ts';
-import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
-
-type Given = Record<string, unknown>;
+import { ACCOUNT, CREDENTIAL, inputFor, parseJson } from './harness.ts';
+import { batchFixture, type Given } from './batch-fixture.ts';
 
 describe('role-build batch', { concurrency: 2 }, () => {
-  let stack: TestStack;
-  let folder: string;
-
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'batch-'));
-    stack = await startTestStack({ settings: { ENCRYPTED_JWT: CREDENTIAL } });
-    await stack.startWorker();
-  });
-  after(async () => {
-    await stack.stop();
-    await rm(folder, { recursive: true });
-  });
-
-  /** What a line may leave out is left out. */
-  const line = (name: string, simulate: Simulate = { polls: 0 }, more: Given = {}): Given => {
-    const { build_body, ddb_composite_sort_key, url } = inputFor(stack, name, simulate);
-    return { build_body, ddb_composite_sort_key, url, poll_interval_seconds: 1, poll_spread_seconds: 0, ...more };
-  };
-  const lines = (prefix: string, count: number, simulate?: (i: number) => Simulate) =>
-    Array.from({ length: count }, (_, i) => line(`${prefix}-${i + 1}`, simulate?.(i)));
-  const write = async (name: string, content: readonly unknown[] | string) => {
-    const path = join(folder, name);
-    const text = typeof content === 'string' ? content : content.map((one) => `${JSON.stringify(one)}\n`).join('');
-    await writeFile(path, text);
-    return path;
-  };
-  const reportPath = (name: string) => join(folder, `${name}.report`);
-  const readReport = async (name: string): Promise<ReportLine[]> =>
-    (await readFile(reportPath(name), 'utf8'))
-      .split('\n')
-      .filter((text) => text !== '')
-      .map((text) => JSON.parse(text) as ReportLine)
-      .sort((a, b) => a.line - b.line);
-  const args = (file: string, report: string, ...more: string[]) => [
-    'batch',
-    file,
-    '--report',
-    reportPath(report),
-    '--json',
-    ...more,
-  ];
-  /** How often the build API was asked for each role of a batch. */
-  const postsOf = (prefix: string): Map<string, number> => {
-    const posts = new Map<string, number>();
-    for (const { method, body } of stack.buildApi.requests()) {
-      if (method !== 'POST') continue;
-      const { custom_role_name: role } = JSON.parse(body) as { custom_role_name: string };
-      if (role.startsWith(`${prefix}-`)) posts.set(role, (posts.get(role) ?? 0) + 1);
-    }
-    return posts;
-  };
+  const on = batchFixture();
+  const { line, lines, write, reportPath, readReport, args, postsOf } = on;
 
   it('starts nothing where a line is bad, and names every fault with its line and path', async () => {
     const good = lines('bad', 3);
@@ -81,7 +29,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
         JSON.stringify([1]),
       ].join('\n'),
     );
-    const { code, stdout, stderr } = await stack.cli(args(file, 'bad'));
+    const { code, stdout, stderr } = await on.stack.cli(args(file, 'bad'));
     assert.equal(code, 2, stderr);
     const { faults } = JSON.parse(stdout) as { faults: { line: number; path: string; message: string }[] };
     assert.deepEqual(
@@ -94,7 +42,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     await assert.rejects(readReport('bad'));
     assert.equal(postsOf('bad').size, 0);
 
-    const skipping = await stack.cli(args(file, 'bad', '--skip-invalid', '--wait'));
+    const skipping = await on.stack.cli(args(file, 'bad', '--skip-invalid', '--wait'));
     assert.equal(skipping.code, 1, skipping.stderr);
     assert.deepEqual(parseJson(skipping)['statuses'], { COMPLETE: 3, INVALID: 4 });
     assert.deepEqual(
@@ -111,8 +59,8 @@ describe('role-build batch', { concurrency: 2 }, () => {
       `${ACCOUNT},csv-2,,1,,,`,
     ].join('\r\n');
     const file = await write('roles.csv', csv);
-    const result = await stack.cli(
-      args(file, 'csv', '--url', stack.buildApiUrl, '--wait', '--poll-spread-seconds', '0'),
+    const result = await on.stack.cli(
+      args(file, 'csv', '--url', on.stack.buildApiUrl, '--wait', '--poll-spread-seconds', '0'),
     );
     assert.equal(result.code, 0, result.stderr);
     const [first, second] = await readReport('csv');
@@ -122,7 +70,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     );
     assert.equal(second?.line, 4);
     assert.match(second?.correlation_id ?? '', /^[\da-f]{8}-[\da-f]{4}-5[\da-f]{3}-/);
-    const [post] = stack.buildApi.requests('csv-request-1');
+    const [post] = on.stack.buildApi.requests('csv-request-1');
     assert.deepEqual(JSON.parse(post?.body ?? ''), {
       build_type: 'iam_role',
       action: 'create',
@@ -135,7 +83,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
   });
 
   it('refuses a CSV whose header or shape is not understood', async () => {
-    const faultsOf = async (csv: string) => (await stack.cli(args(await write('odd.csv', csv), 'odd'))).stderr;
+    const faultsOf = async (csv: string) => (await on.stack.cli(args(await write('odd.csv', csv), 'odd'))).stderr;
     const header = await faultsOf('account_id,encrypted_jwt,wages,account\n');
     assert.match(header, /line 1: \(header\): "encrypted_jwt" is no column: give the credential with/);
     assert.match(header, /line 1: \(header\): "wages" is no column; there are account_id, custom_role_name/);
@@ -146,160 +94,53 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(missing, /^try: --url URL$/m);
     assert.match(await faultsOf('account_id,role\n1\n'), /line 2: \(line\): has 1 cells; the header has 2/);
     assert.match(await faultsOf('account_id,role\n1,"x\n'), /line \d: \(line\): is not CSV/);
-    assert.match((await stack.cli(['batch', join(folder, 'none.csv')])).stderr, /the batch can't be read: ENOENT/);
-    assert.match((await stack.cli(['batch', 'roles.txt'])).stderr, /is it ndjson or csv\?.*--format/);
+    assert.match(
+      (await on.stack.cli(['batch', join(on.folder, 'none.csv')])).stderr,
+      /the batch can't be read: ENOENT/,
+    );
+    assert.match((await on.stack.cli(['batch', 'roles.txt'])).stderr, /is it ndjson or csv\?.*--format/);
   });
 
   it('takes stdin, and leaves nothing of it behind', async () => {
-    const temporary = join(folder, 'tmp');
+    const temporary = join(on.folder, 'tmp');
     await mkdir(temporary);
     const stdin = lines('stdin', 3)
       .map((one) => JSON.stringify(one))
       .join('\n');
-    const result = await stack.cli(args('-', 'stdin', '--wait'), { stdin, settings: { TMPDIR: temporary } });
+    const result = await on.stack.cli(args('-', 'stdin', '--wait'), { stdin, settings: { TMPDIR: temporary } });
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(parseJson(result)['statuses'], { COMPLETE: 3 });
     assert.deepEqual(
       (await readdir(temporary)).filter((name) => name !== 'node-compile-cache'),
       [],
     );
-    const again = await stack.cli(args('-', 'stdin', '--wait'), { stdin });
+    const again = await on.stack.cli(args('-', 'stdin', '--wait'), { stdin });
     assert.equal(parseJson(again)['started_before'], 3);
   });
 
-  it('killed in the middle of 40 and run again, it builds every request exactly once', async () => {
-    const file = await write('killed.ndjson', lines('killed', 40));
-    const first = stack.startCli(args(file, 'killed', '--rate', '6'));
-    await until('some were started', async () => (await readReport('killed').catch(() => [])).length > 10);
-    first.kill('SIGKILL');
-    await first.result;
-    const startedBefore = (await readReport('killed')).length;
-    assert.ok(startedBefore < 40, `${startedBefore} were started before the kill took effect`);
-
-    const again = await stack.cli(args(file, 'killed', '--wait'));
-    assert.equal(again.code, 0, again.stderr);
-    const { started, started_before, statuses } = parseJson(again);
-    assert.deepEqual(statuses, { COMPLETE: 40 });
-    // One that no worker had taken up was started again under the same request ID: Temporal answered with its first start.
-    assert.equal(Number(started) + Number(started_before), 40);
-    const posts = postsOf('killed');
-    assert.equal(posts.size, 40);
-    assert.deepEqual(
-      [...posts].filter(([, count]) => count !== 1),
-      [],
-    );
-
-    const third = parseJson(await stack.cli(args(file, 'killed', '--wait')));
-    assert.deepEqual([third['started'], third['started_before']], [0, 40]);
-  });
-
-  it('run again before any worker has taken up a build, it starts none of them again, and says so', async () => {
-    const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
-    const file = await write('waiting.ndjson', lines('waiting', 60));
-    const first = stack.startCli(args(file, 'waiting', '--rate', '6'), { settings });
-    const connection = await Connection.connect({ address: stack.temporal.address });
-    const { workflow } = new Client({ connection });
-    const count = async () => (await workflow.count("CustomRoleName STARTS_WITH 'waiting-'")).count;
-    await until('some were started', async () => (await count()) > 15);
-    first.kill('SIGKILL');
-    await first.result;
-    const earlier = await count();
-    assert.ok(earlier < 60);
-
-    const again = parseJson(await stack.cli(args(file, 'waiting'), { settings }));
-    assert.ok(Number(again['started_before']) >= earlier - 1, `${earlier} ${JSON.stringify(again)}`);
-    await until('all are listed', async () => (await count()) === 60);
-    assert.equal(new Set((await readReport('waiting')).map(({ job_id }) => job_id)).size, 60);
-    const third = parseJson(await stack.cli(args(file, 'waiting'), { settings }));
-    assert.deepEqual([third['started'], third['started_before']], [0, 60]);
-    await connection.close();
-  });
-
-  it('--max-in-flight is held, seen from the build API', async () => {
-    const file = await write('held.ndjson', lines('held', 24));
-    const result = await stack.cli(args(file, 'held', '--max-in-flight', '4', '--wait'));
-    assert.equal(result.code, 0, result.stderr);
-    const roles = new Map<string, { from: number; to: number }>();
-
-    for (const one of await readReport('held')) {
-      const seen = stack.buildApi.requests(one.correlation_id);
-      roles.set(one.workflow_id ?? '', { from: seen[0]?.at ?? 0, to: seen.at(-1)?.answered_at ?? Infinity });
-    }
-    const spans = [...roles.values()];
-    assert.equal(spans.length, 24);
-    const most = Math.max(
-      ...spans.map(({ from }) => spans.filter((other) => other.from <= from && from < other.to).length),
-    );
-    assert.ok(most <= 4 && most >= 2, `${most} at once`);
-  });
-
-  it('--rate is held', async () => {
-    const file = await write('rate.ndjson', lines('rate', 12));
-    const begun = Date.now();
-    const result = await stack.cli(args(file, 'rate', '--rate', '6'));
-    assert.equal(result.code, 0, result.stderr);
-    assert.ok(Date.now() - begun >= (11 / 6) * 1_000);
-    assert.deepEqual(parseJson(result)['statuses'], { IN_PROGRESS: 12 });
-  });
-
-  it('--failed-from runs again what failed, once, and nothing else', async () => {
-    const refusedAtFirst: Simulate = { polls: 0, trigger: [{ status: 400 }] };
-    const file = await write(
-      'failing.ndjson',
-      lines('failing', 6, (i) => (i % 3 === 0 ? refusedAtFirst : { polls: 0 })),
-    );
-    const first = await stack.cli(args(file, 'failing', '--wait'));
-    assert.equal(first.code, 1, first.stderr);
-    assert.match(first.stderr, /^line 1: FAILED: CustomNonRetryableError: /m);
-    assert.match(first.stderr, /^run again what failed: role-build batch \S+ … --failed-from \S+$/m);
-    const report = await readReport('failing');
-    assert.deepEqual(
-      report.map(({ status }) => status),
-      ['FAILED', 'COMPLETE', 'COMPLETE', 'FAILED', 'COMPLETE', 'COMPLETE'],
-    );
-    assert.match(report[0]?.error ?? '', /^CustomNonRetryableError: /);
-    assert.ok(report.every(({ job_id, correlation_id }) => job_id !== undefined && correlation_id !== undefined));
-
-    // The batch by itself starts no failed request again: it was not missing.
-    const plain = await stack.cli(args(file, 'failing-plain', '--wait'));
-    assert.equal(plain.code, 1);
-    assert.deepEqual([...postsOf('failing').values()], [1, 1, 1, 1, 1, 1]);
-
-    const again = await stack.cli(args(file, 'failing-2', '--failed-from', reportPath('failing'), '--wait'));
-    assert.equal(again.code, 0, again.stderr);
-    assert.deepEqual(
-      (await readReport('failing-2')).map(({ line: number, status }) => `${number} ${status}`),
-      ['1 COMPLETE', '4 COMPLETE'],
-    );
-    const third = parseJson(await stack.cli(args(file, 'failing-3', '--failed-from', reportPath('failing'), '--wait')));
-    assert.deepEqual([third['started'], third['started_before'], third['statuses']], [0, 2, { COMPLETE: 2 }]);
-    const posts = postsOf('failing');
-    assert.deepEqual([posts.get('failing-1'), posts.get('failing-2'), posts.get('failing-4')], [2, 1, 2]);
-  });
-
   it('a resource that another request holds, and a correlation_id of another request, are refused', async () => {
-    const other = inputFor(stack, 'taken-1', { outcome: 'NEVER' });
-    await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(other) });
-    await stack.build(inputFor(stack, 'taken-0', { polls: 0 }));
+    const other = inputFor(on.stack, 'taken-1', { outcome: 'NEVER' });
+    await on.stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(other) });
+    await on.stack.build(inputFor(on.stack, 'taken-0', { polls: 0 }));
     const file = await write('taken.ndjson', [
       line('taken-1'),
       line('taken-2', { polls: 0 }, { correlation_id: 'request-taken-0' }),
       line('taken-3'),
     ]);
-    const result = await stack.cli(args(file, 'taken', '--wait'));
+    const result = await on.stack.cli(args(file, 'taken', '--wait'));
     assert.equal(result.code, 1, result.stderr);
     const [held, reused, free] = await readReport('taken');
     assert.deepEqual([held?.status, reused?.status, free?.status], ['REFUSED', 'REFUSED', 'COMPLETE']);
     assert.match(held?.error ?? '', /already builds this resource/);
     assert.match(reused?.error ?? '', /request request-taken-0 is that of 123456789012 iam_role#taken-0/);
-    await stack.cli(['cancel', '--correlation-id', other.correlation_id]);
+    await on.stack.cli(['cancel', '--correlation-id', other.correlation_id]);
   });
 
   it('a line whose resource Step Functions holds is refused, and the others go on; --take-over builds it', async () => {
     const EXECUTION = 'arn:aws:states:eu-west-1:123456789012:execution:iam-orchestrator:e-1';
     const direct = new DynamoDBClient({
       region: 'us-east-1',
-      endpoint: stack.dynamoDb.endpoint,
+      endpoint: on.stack.dynamoDb.endpoint,
       credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
     });
     const Item = {
@@ -312,7 +153,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     await direct.send(new PutItemCommand({ TableName: STATUS_TABLE_NAME, Item }));
     direct.destroy();
     const file = await write('sfn.ndjson', lines('sfn', 2));
-    const first = await stack.cli(args(file, 'sfn', '--wait'));
+    const first = await on.stack.cli(args(file, 'sfn', '--wait'));
     assert.equal(first.code, 1, first.stderr);
     const [held, free] = await readReport('sfn');
     assert.deepEqual([held?.status, held?.job_id, free?.status], ['REFUSED', EXECUTION, 'COMPLETE']);
@@ -320,7 +161,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(first.stderr, /^line 1: REFUSED: arn:aws:states:/m);
     assert.equal(postsOf('sfn').get('sfn-1'), undefined);
 
-    const taken = await stack.cli(args(file, 'sfn-2', '--wait', '--take-over', '--failed-from', reportPath('sfn')));
+    const taken = await on.stack.cli(args(file, 'sfn-2', '--wait', '--take-over', '--failed-from', reportPath('sfn')));
     assert.equal(taken.code, 0, taken.stderr);
     assert.deepEqual(parseJson(taken)['statuses'], { COMPLETE: 1 });
     assert.deepEqual([...postsOf('sfn').values()], [1, 1]);
@@ -329,12 +170,12 @@ describe('role-build batch', { concurrency: 2 }, () => {
   it('sends no line in the clear where there is a key', async () => {
     const settings = { ENCRYPTION_KEYS: keysText(newKey('key-a')), ROLE_BUILD_TASK_QUEUE: 'encrypted' };
     const file = await write('encrypted.ndjson', lines('encrypted', 3));
-    const worker = await stack.startWorker({ settings });
-    const result = await stack.cli(args(file, 'encrypted', '--wait'), { settings });
+    const worker = await on.stack.startWorker({ settings });
+    const result = await on.stack.cli(args(file, 'encrypted', '--wait'), { settings });
     await worker.stop();
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(parseJson(result)['statuses'], { COMPLETE: 3 });
-    const connection = await Connection.connect({ address: stack.temporal.address });
+    const connection = await Connection.connect({ address: on.stack.temporal.address });
     const client = new Client({ connection });
     for (const { workflow_id: id } of await readReport('encrypted')) {
       const { events } = await client.workflow.getHandle(id ?? '').fetchHistory();
@@ -353,10 +194,10 @@ describe('role-build batch', { concurrency: 2 }, () => {
 
   it('names faults in lines that JSON can hold and nobody should send', async () => {
     const deep = `{"build_body":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
-    const { code, stderr } = await stack.cli(args(await write('deep.ndjson', `${deep}\n`), 'deep'));
+    const { code, stderr } = await on.stack.cli(args(await write('deep.ndjson', `${deep}\n`), 'deep'));
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^line 1: /m);
-    const long = await stack.cli(args(await write('long.ndjson', `{"a":"${'x'.repeat(5_000_000)}`), 'long'));
+    const long = await on.stack.cli(args(await write('long.ndjson', `{"a":"${'x'.repeat(5_000_000)}`), 'long'));
     assert.equal(long.code, 2, long.stderr);
     assert.match(long.stderr, /line is longer than 4000000 characters/);
   });
@@ -366,47 +207,12 @@ describe('role-build batch', { concurrency: 2 }, () => {
       'many-faults.ndjson',
       Array.from({ length: 250 }, () => ({})),
     );
-    const { code, stderr, stdout } = await stack.cli(args(file, 'many-faults'));
+    const { code, stderr, stdout } = await on.stack.cli(args(file, 'many-faults'));
     assert.equal(code, 2);
     assert.match(stderr, /^line 100: /m);
     assert.doesNotMatch(stderr, /^line 101: /m);
     assert.match(stderr, /^and 150 more lines that are not valid$/m);
     assert.equal((JSON.parse(stdout) as { faults: unknown[] }).faults.length, 750);
-  });
-
-  it('what ends without a record is found out from Temporal', async () => {
-    const file = await write('evil.ndjson', [line('evil', {}, { url: 'http://127.0.0.1:9' })]);
-    const result = await stack.cli(args(file, 'evil', '--wait'));
-    assert.equal(result.code, 1, result.stderr);
-    const [refused] = await readReport('evil');
-    assert.equal(refused?.status, 'FAILED');
-    assert.match(refused.error ?? '', /InvalidInput: .*BUILD_API_ALLOWED_ORIGINS/);
-  });
-
-  it('Ctrl-C starts no more, finishes the report and leaves the builds running', async () => {
-    const file = await write('stopped.ndjson', lines('stopped', 60));
-    const running = stack.startCli(args(file, 'stopped', '--rate', '5', '--wait'));
-    await until('some were started', () => postsOf('stopped').size > 5);
-    running.kill('SIGINT');
-    const result = await running.result;
-    assert.equal(result.code, 130, result.stderr);
-    assert.match(result.stderr, /interrupted: \d+ not started, which the same command does; \d+ builds go on/);
-    const report = await readReport('stopped');
-    assert.deepEqual(
-      report.map(({ line: number }) => number),
-      Array.from({ length: 60 }, (_, i) => i + 1),
-    );
-    const started = report.filter(({ job_id }) => job_id !== undefined);
-    assert.ok(started.length > 5 && started.length < 60);
-    await until('those that were started are built', () => postsOf('stopped').size === started.length, 120_000);
-
-    const again = await stack.cli(args(file, 'stopped', '--wait'));
-    assert.equal(again.code, 0, again.stderr);
-    assert.deepEqual(
-      [...postsOf('stopped').values()].filter((count) => count !== 1),
-      [],
-    );
-    assert.equal(postsOf('stopped').size, 60);
   });
 
   it('checks 10,000 lines and starts 1,000 in memory that would not hold them', async () => {
@@ -417,13 +223,13 @@ describe('role-build batch', { concurrency: 2 }, () => {
       build_body: { ...(one['build_body'] as Given), padding: 'x'.repeat(3_000) },
     }));
     const bad = await write('many-bad.ndjson', [...padded, {}]);
-    const checked = await stack.cli(args(bad, 'many-bad'), { settings });
+    const checked = await on.stack.cli(args(bad, 'many-bad'), { settings });
     assert.equal(checked.code, 2, checked.stderr);
     assert.match(checked.stderr, /line 10001: build_body: is missing/);
     assert.equal(parseJson(checked)['lines'], 10_001);
 
     const good = await write('many.ndjson', padded.slice(0, 1_000));
-    const started = await stack.cli(args(good, 'many'), { settings });
+    const started = await on.stack.cli(args(good, 'many'), { settings });
     assert.equal(started.code, 0, started.stderr);
     assert.deepEqual(parseJson(started)['statuses'], { IN_PROGRESS: 1_000 });
     assert.equal((await readReport('many')).length, 1_000);
@@ -431,7 +237,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
 
   it('draws a progress bar on a terminal, and nowhere else', async () => {
     const file = await write('bar.ndjson', lines('bar', 5));
-    const wide = await stack.cli(args(file, 'bar', '--rate', '5', '--wait'), {
+    const wide = await on.stack.cli(args(file, 'bar', '--rate', '5', '--wait'), {
       terminal: { columns: 100, rows: 20 },
     });
     assert.match(wide.stdout, /[█░]{40} \d+% \d\/5 · \d in flight · \d starts\/s/);
@@ -440,21 +246,21 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(screen.text(), /^report: .*\n\{.*"statuses":\{"COMPLETE":5\}/);
     assert.doesNotMatch(screen.text(), /█|in flight/);
 
-    const narrow = await stack.cli(args(file, 'bar', '--wait'), { terminal: { columns: 30, rows: 20 } });
+    const narrow = await on.stack.cli(args(file, 'bar', '--wait'), { terminal: { columns: 30, rows: 20 } });
     assert.match(narrow.stdout, /[█░]{10,} \d+% \d\/5(?! ·)/);
 
     for (const quiet of [{}, { terminal: { columns: 100, rows: 20 } }]) {
-      const result = await stack.cli(args(file, 'bar', '--wait', '--quiet'), quiet);
+      const result = await on.stack.cli(args(file, 'bar', '--wait', '--quiet'), quiet);
       assert.doesNotMatch(result.stderr + result.stdout, /in flight|█/);
     }
   });
 
   it('refuses to write its report over what it reads, and a report that is none', async () => {
     const file = await write('clash.ndjson', lines('clash', 1));
-    assert.equal((await stack.cli(['batch', file, '--report', file])).code, 2);
-    const { code, stderr } = await stack.cli(args(file, 'clash', '--failed-from', file));
+    assert.equal((await on.stack.cli(['batch', file, '--report', file])).code, 2);
+    const { code, stderr } = await on.stack.cli(args(file, 'clash', '--failed-from', file));
     assert.equal(code, 2);
     assert.match(stderr, /is no report of a batch: see its line 1/);
-    assert.equal((await stack.cli(['batch', file, '--rate', '0'])).code, 2);
+    assert.equal((await on.stack.cli(['batch', file, '--rate', '0'])).code, 2);
   });
 });
