@@ -67,7 +67,7 @@ for (const { title, overlay, components } of VARIANTS) {
 
     test('as many builds as a worker keeps, and as their replay takes, fit into its memory', () => {
       // Measured: docs/sizing.md.
-      const [aloneMib, buildMib] = [208, 0.45];
+      const [aloneMib, buildMib] = [218, 0.45];
       const { resources } = containerOf(podOf(objects, 'worker'));
       assert.equal(resources?.limits?.['memory'], '1Gi');
       const kept = Number(/^WORKER_MAX_CACHED_BUILDS=(\d+)$/m.exec(read('deploy/kubernetes/base/worker.env'))?.[1]);
