@@ -1,7 +1,7 @@
 /** What stands in deploy/observability, held against a real Prometheus that scrapes real workers during builds. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,7 +15,7 @@ import { startPrometheus, type Prometheus } from './prometheus.ts';
 const path = (relative: string) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url));
 const text = (relative: string) => readFileSync(path(relative), 'utf8');
 const RULES = 'deploy/observability/alerts.yaml';
-const RULE_TESTS = 'test/tools/observability/alerts.test.yaml';
+const RULE_TESTS = globSync('test/tools/observability/alerts-*.test.yaml', { cwd: path('') });
 
 interface Rule {
   alert: string;
@@ -45,11 +45,13 @@ describe('the alert rules', () => {
   });
 
   it('fire when they should and stay quiet when they should', async () => {
-    await promtool('test', 'rules', path(RULE_TESTS));
+    await promtool('test', 'rules', ...RULE_TESTS.map(path));
   });
 
   it('are all tested both ways', () => {
-    const cases = (parse(text(RULE_TESTS)) as RuleTests).tests.flatMap((test) => test.alert_rule_test);
+    const cases = RULE_TESTS.flatMap((file) =>
+      (parse(text(file)) as RuleTests).tests.flatMap((test) => test.alert_rule_test),
+    );
     for (const { alert } of rules) {
       const own = cases.filter(({ alertname }) => alertname === alert);
       assert.ok(
