@@ -45,7 +45,7 @@ const CONCURRENCY = 4;
 
 const SUITES: readonly { title: string; files: string[]; needs: Tool[]; env?: Record<string, string> }[] = [
   { title: 'the package and the images', files: ['test/tools/*.test.ts'], needs: [npm] },
-  { title: 'the Kubernetes manifests', files: ['test/tools/kubernetes/*.test.ts'], needs: [go, python] },
+  { title: 'the Kubernetes manifests', files: ['test/tools/kubernetes/*.test.ts'], needs: [go, python, prometheus] },
   { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
   { title: 'metrics, dashboard and alerts', files: ['test/tools/observability/*.test.ts'], needs: [prometheus] },
   {

@@ -1,11 +1,22 @@
 /** The metrics page of real workers, during real builds. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { METRICS, exposedName, type MetricName } from '../../src/domain/metrics.ts';
-import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
+import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { withClient } from '../faults/truth.ts';
-import { readMetrics } from '../support/metrics-page.ts';
-import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
+import { readMetrics, type MetricsPage } from '../support/metrics-page.ts';
+import {
+  ACCOUNT,
+  CREDENTIAL,
+  inputFor,
+  letSucceed,
+  parseJson,
+  startTestStack,
+  until,
+  type TestStack,
+} from './harness.ts';
 
 describe('metrics', () => {
   let stack: TestStack;
@@ -60,6 +71,30 @@ describe('metrics', () => {
     await worker.stop();
   });
 
+  it('count records that a newer job holds, and calls without an answer, whose series begin with the first', async () => {
+    const worker = await stack.startWorker();
+    const atFirst = await readMetrics(worker.metricsUrl);
+    const contested = ({ sum }: MetricsPage) =>
+      ['status', 'history'].map((record) => sum('role_build_records_contested_total', { record }));
+    const unanswered = ({ sum }: MetricsPage) =>
+      sum('role_build_api_request_duration_seconds_count', { method: 'POST', status: 'none' });
+    assert.deepEqual(contested(atFirst), [0, 0]);
+    assert.equal(atFirst.sum('role_build_polls_total', { answer: 'undecided' }), 0, 'the alerts know workers by it');
+    // No increase to Prometheus, which the alert on it allows for.
+    assert.equal(unanswered(atFirst), undefined);
+
+    const overtaken = inputFor(stack, 'overtaken', { outcome: 'NEVER' });
+    const ended = stack.build(overtaken);
+    await until('it polls', () => stack.buildApi.requests(overtaken.correlation_id).length >= 2);
+    await giveToNewerJob(stack, overtaken);
+    letSucceed(stack, overtaken);
+    await Promise.all([ended, stack.build(inputFor(stack, 'unanswered', { polls: 0, trigger: [{ drop: 'after' }] }))]);
+    const atLast = await readMetrics(worker.metricsUrl);
+    assert.deepEqual(contested(atLast), [1, 1]);
+    assert.equal(unanswered(atLast), 1);
+    await worker.stop();
+  });
+
   it('count nothing again where another worker replays a build', async () => {
     const first = await stack.startWorker();
     const input = inputFor(stack, 'replayed', { polls: 3 }, { poll_interval_seconds: 2 });
@@ -108,3 +143,21 @@ describe('metrics', () => {
     await second.stop();
   });
 });
+
+/** As where a build was terminated, asked for again, and is brought back by a reset. */
+async function giveToNewerJob(stack: TestStack, input: RoleBuildInput): Promise<void> {
+  const client = new DynamoDBClient({
+    region: 'us-east-1',
+    endpoint: stack.dynamoDb.endpoint,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const { status, history } = await stack.records(input);
+  for (const [TableName, record] of [
+    [STATUS_TABLE_NAME, status],
+    [HISTORY_TABLE_NAME, history],
+  ] as const) {
+    const Item = { ...record, job_id: { S: 'newer' }, start_at: { S: new Date().toISOString() } };
+    await client.send(new PutItemCommand({ TableName, Item }));
+  }
+  client.destroy();
+}

@@ -1,4 +1,4 @@
-/** Renders deploy/kubernetes as `kubectl apply -k` would, with whichever components. */
+/** Renders deploy/kubernetes as `kubectl apply -k` would, with whichever components and additions. */
 import { execFile } from 'node:child_process';
 import { access, constants, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,26 +10,35 @@ import { installOnce } from '../../../dev/servers/cache.ts';
 import type { KubernetesObject } from './objects.ts';
 
 const run = promisify(execFile);
-const MANIFESTS = fileURLToPath(new URL('../../../deploy/kubernetes', import.meta.url));
+/** With what the components take from beside deploy/kubernetes. */
+const MANIFESTS = fileURLToPath(new URL('../../../deploy', import.meta.url));
 /** What `kubectl kustomize` is made of. */
 const KUSTOMIZE = { module: 'sigs.k8s.io/kustomize/kustomize/v5', version: 'v5.8.1' };
 const GO_TIMEOUT_MS = 10 * 60_000;
 
 export type Overlay = 'local' | 'production';
 
-/** @param components in place of those that the overlay lists */
-export async function render(overlay: Overlay, components?: readonly string[]): Promise<KubernetesObject[]> {
+/**
+ * @param components in place of those that the overlay lists
+ * @param more what a user adds to the lists of the overlay's kustomization.yaml
+ */
+export async function render(
+  overlay: Overlay,
+  components?: readonly string[],
+  more: Readonly<Record<string, readonly unknown[]>> = {},
+): Promise<KubernetesObject[]> {
   const [command, ...args] = await findKustomize();
   const root = await mkdtemp(join(tmpdir(), 'kubernetes-'));
   try {
     await cp(MANIFESTS, root, { recursive: true });
-    const folder = join(root, 'overlays', overlay);
-    if (components !== undefined) {
-      const file = join(folder, 'kustomization.yaml');
-      const kustomization = parse(await readFile(file, 'utf8')) as Record<string, unknown>;
-      const paths = components.map((name) => `../../components/${name}`);
-      await writeFile(file, stringify({ ...kustomization, components: paths }));
+    const folder = join(root, 'kubernetes', 'overlays', overlay);
+    const file = join(folder, 'kustomization.yaml');
+    const kustomization = parse(await readFile(file, 'utf8')) as Record<string, readonly unknown[]>;
+    if (components !== undefined) kustomization['components'] = components.map((name) => `../../components/${name}`);
+    for (const [key, values] of Object.entries(more)) {
+      kustomization[key] = [...(kustomization[key] ?? []), ...values];
     }
+    await writeFile(file, stringify(kustomization));
     const { stdout } = await run(command, [...args, folder], { maxBuffer: 64 * 2 ** 20 });
     return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject);
   } finally {

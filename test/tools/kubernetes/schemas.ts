@@ -15,7 +15,7 @@ const VALIDATOR = 'kubernetes-validate==1.37.0';
 /** The oldest that the manifests are written for, and the newest that the validator knows. */
 const KUBERNETES_VERSIONS = ['1.32', '1.37'];
 
-/** Temporal Worker Controller: MIT. KEDA: Apache-2.0. */
+/** Temporal Worker Controller: MIT. KEDA, Prometheus Operator: Apache-2.0. */
 const CUSTOM: readonly { module: string; version: string; files: readonly string[] }[] = [
   {
     module: 'github.com/temporalio/temporal-worker-controller',
@@ -28,6 +28,13 @@ const CUSTOM: readonly { module: string; version: string; files: readonly string
     module: 'github.com/kedacore/keda/v2',
     version: 'v2.20.2',
     files: ['scaledobjects', 'triggerauthentications'].map((name) => `config/crd/bases/keda.sh_${name}.yaml`),
+  },
+  {
+    module: 'github.com/prometheus-operator/prometheus-operator',
+    version: 'v0.85.0',
+    files: ['podmonitors', 'prometheusrules'].map(
+      (name) => `example/prometheus-operator-crd/monitoring.coreos.com_${name}.yaml`,
+    ),
   },
 ];
 

@@ -1,7 +1,7 @@
 /** What stands in deploy/observability, held against a real Prometheus that scrapes real workers during builds. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,7 +15,7 @@ import { startPrometheus, type Prometheus } from './prometheus.ts';
 const path = (relative: string) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url));
 const text = (relative: string) => readFileSync(path(relative), 'utf8');
 const RULES = 'deploy/observability/alerts.yaml';
-const RULE_TESTS = 'test/tools/observability/alerts.test.yaml';
+const RULE_TESTS = globSync('test/tools/observability/alerts-*.test.yaml', { cwd: path('') });
 
 interface Rule {
   alert: string;
@@ -28,6 +28,7 @@ interface RuleTests {
 }
 interface Dashboard {
   panels: { title: string; type: string; targets?: { expr: string }[] }[];
+  templating: { list: { name: string; type: string; allValue?: string; query: { query: string } }[] };
 }
 
 const rules = (parse(text(RULES)) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
@@ -45,11 +46,13 @@ describe('the alert rules', () => {
   });
 
   it('fire when they should and stay quiet when they should', async () => {
-    await promtool('test', 'rules', path(RULE_TESTS));
+    await promtool('test', 'rules', ...RULE_TESTS.map(path));
   });
 
   it('are all tested both ways', () => {
-    const cases = (parse(text(RULE_TESTS)) as RuleTests).tests.flatMap((test) => test.alert_rule_test);
+    const cases = RULE_TESTS.flatMap((file) =>
+      (parse(text(file)) as RuleTests).tests.flatMap((test) => test.alert_rule_test),
+    );
     for (const { alert } of rules) {
       const own = cases.filter(({ alertname }) => alertname === alert);
       assert.ok(
@@ -132,6 +135,10 @@ describe('Prometheus, scraping two workers during builds', () => {
     const stateOf = (wanted: string) => states.find(({ name }) => name === wanted)?.state;
     assert.equal(stateOf('RoleBuildLastWritesWaiting'), 'pending');
     assert.equal(stateOf('RoleBuildWorkersGone'), 'inactive');
+    // One task of one build, on one of both workers.
+    assert.equal(stateOf('RoleBuildWorkflowTasksFailing'), 'pending');
+    assert.equal(await number('max(role_build_in_flight{namespace="default"})'), 1);
+    assert.deepEqual(await prometheus.query('{exported_namespace!=""}'), []);
     broken = false;
     assert.equal((await waits).json['status'], 'COMPLETE');
     await until('none waits any more', async () => (await number('max(role_build_last_writes_waiting)')) === 0, 60_000);
@@ -145,10 +152,28 @@ describe('Prometheus, scraping two workers during builds', () => {
     for (const name of names) assert.notEqual((await prometheus.query(`count(${name})`)).length, 0, name);
   });
 
-  it("can draw every panel's query", async () => {
+  it("can draw every panel's query, of our own namespace and task queues and no other service's", async () => {
     assert.ok(queries.length > 20);
+    const variables = dashboard.templating.list.filter(({ type }) => type === 'query');
+    assert.deepEqual(
+      variables.map(({ name }) => name),
+      ['namespace', 'task_queue'],
+    );
+    for (const { name, query, allValue } of variables) {
+      assert.match(query.query, /^label_values\(role_build_/, name);
+      // All of ours, in place of all that there are.
+      assert.equal(allValue, undefined, name);
+    }
     for (const { title, expr } of queries) {
-      const filled = expr.replaceAll(/\$(namespace|task_queue)/g, '.*').replaceAll('$__rate_interval', '1m');
+      for (const [, name = '', filter = ''] of expr.matchAll(/\b((?:role_build|temporal)_\w+)(\{[^}]*\})?/g)) {
+        assert.match(filter, /namespace=~"\$namespace"/, `${title}: ${name}`);
+        if (name !== 'temporal_request_latency_seconds_bucket')
+          assert.match(filter, /task_queue=~/, `${title}: ${name}`);
+      }
+      const filled = expr
+        .replaceAll('$namespace', 'default')
+        .replaceAll('$task_queue', 'role-builds')
+        .replaceAll('$__rate_interval', '1m');
       assert.ok(!filled.includes('$'), title);
       assert.notEqual((await prometheus.query(filled)).length, 0, `${title}: ${filled}`);
     }

@@ -15,7 +15,10 @@ export interface Prometheus {
   stop(): Promise<void>;
 }
 
-/** A real Prometheus on loopback that scrapes these metrics pages every second and has these rules. */
+/**
+ * A real Prometheus on loopback that scrapes these metrics pages every second and has these rules. Its targets have a label
+ * `namespace` of their own, as Kubernetes' discovery gives them, which the pages' labels go before.
+ */
 export async function startPrometheus(metricsUrls: readonly string[], ruleFile: string): Promise<Prometheus> {
   const executable = await findPrometheus();
   const folder = await mkdtemp(join(tmpdir(), 'role-build-prometheus-'));
@@ -23,7 +26,13 @@ export async function startPrometheus(metricsUrls: readonly string[], ruleFile: 
   const config = {
     global: { scrape_interval: '1s', evaluation_interval: '1s' },
     rule_files: [ruleFile],
-    scrape_configs: [{ job_name: 'iam-orchestrator', static_configs: [{ targets }] }],
+    scrape_configs: [
+      {
+        job_name: 'iam-orchestrator',
+        honor_labels: true,
+        static_configs: [{ targets, labels: { namespace: 'of-kubernetes' } }],
+      },
+    ],
   };
   await writeFile(join(folder, 'prometheus.yml'), stringify(config));
   const url = `http://127.0.0.1:${await freePort()}`;
