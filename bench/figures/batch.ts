@@ -21,7 +21,7 @@ export const batch: Figure = {
   name: 'batch',
   title: 'Starts by batch',
   async measure({ quick, progress }) {
-    const [rounds, lines] = quick ? [2, 300] : [5, 2_000];
+    const [rounds, lines] = quick ? [1, 300] : [5, 2_000];
     const at = await startSurroundings();
     const temporal = await startTemporal();
     const client = new Client({ connection: await Connection.connect({ address: temporal.address }) });

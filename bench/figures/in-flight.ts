@@ -33,8 +33,8 @@ interface Plan {
 const QUICK: Plan = {
   rounds: 1,
   pollIntervalSeconds: 2,
-  levels: [170, 340],
-  startsPerSecond: 25,
+  levels: [200, 400],
+  startsPerSecond: 30,
   settleMs: 2_500,
   windowMs: 4_000,
   contenders: ['plain', 'roleBuild'],

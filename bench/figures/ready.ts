@@ -13,7 +13,7 @@ export const ready: Figure = {
   name: 'ready',
   title: 'Start of a worker',
   async measure({ quick, progress }) {
-    const rounds = quick ? 2 : 10;
+    const rounds = quick ? 1 : 10;
     const at = await startSurroundings();
     const temporal = await startTemporal();
     const settings = {

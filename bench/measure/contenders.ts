@@ -12,6 +12,7 @@ import { parseLocalKeys } from '../../src/encryption/settings.ts';
 import { startRoleBuild } from '../../src/start-role-build.ts';
 import { startPostgres } from '../peers/dbos/postgres.ts';
 import type { Surroundings } from './surroundings.ts';
+import { untilTrue } from './until.ts';
 
 export const CONTENDERS = {
   roleBuild: 'roleBuild',
@@ -150,6 +151,13 @@ export async function startWorker(program: string, settings: Record<string, stri
     await delay(5);
   }
   return worker;
+}
+
+/** Waits until a worker of ours has seen its tables, which takes calls that are no build's. @throws after a time limit */
+export async function untilReady(worker: Child): Promise<void> {
+  const port = /"port":(\d+),"msg":"health listening"/.exec(worker.output())?.[1];
+  const isReady = () => fetch(`http://127.0.0.1:${port}/readyz`).then(({ ok }) => ok);
+  await untilTrue('the worker is ready', isReady, WORKER_READY_MS);
 }
 
 function doorOf(worker: Child): string {

@@ -39,8 +39,6 @@ export async function startSurroundings(): Promise<Surroundings> {
     const target = request.headers['x-amz-target'];
     if (typeof target !== 'string' || response.statusCode !== 200) return;
     const operation = target.slice(target.indexOf('.') + 1);
-    // Asked by a worker that starts, and not by a build.
-    if (operation === 'DescribeTable') return;
     dynamoDbCalls.set(operation, (dynamoDbCalls.get(operation) ?? 0) + 1);
   };
   // Both servers run in this process, so that Node.js tells of their answers; the build API has no such header.

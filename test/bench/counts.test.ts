@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { startTemporal, startWorker } from '../../bench/measure/contenders.ts';
+import { startTemporal, startWorker, untilReady } from '../../bench/measure/contenders.ts';
 import { inputsFor, startSurroundings, type Surroundings } from '../../bench/measure/surroundings.ts';
 import type { Child } from '../../dev/servers/child.ts';
 import type { TemporalServer } from '../../dev/servers/temporal-server.ts';
@@ -26,7 +26,13 @@ describe('a build of 2 polls, by the real worker', () => {
   before(async () => {
     at = await startSurroundings();
     temporal = await startTemporal();
-    worker = await startWorker('../../src/worker.ts', { ...at.settings, TEMPORAL_ADDRESS: temporal.address });
+    const settings = {
+      TEMPORAL_ADDRESS: temporal.address,
+      HEALTH_ADDRESS: '127.0.0.1:0',
+      METRICS_ADDRESS: '127.0.0.1:0',
+    };
+    worker = await startWorker('../../src/worker.ts', { ...at.settings, ...settings });
+    await untilReady(worker);
     client = new Client({ connection: await Connection.connect({ address: temporal.address }) });
   });
   after(async () => {
