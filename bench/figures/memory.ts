@@ -18,7 +18,7 @@ export const memory: Figure = {
   title: 'Memory of a worker',
   fullOnly: true,
   async measure({ quick, progress }) {
-    const [rounds, step, steps] = quick ? [1, 60, 4] : [3, 400, 5];
+    const [rounds, step, steps] = quick ? [1, 60, 4] : [1, 400, 4];
     const row: Row = {
       what: 'worker memory a build in flight',
       unit: 'MiB',

@@ -20,7 +20,7 @@ export const pollCost: Figure = {
   title: 'CPU a poll',
   fullOnly: true,
   async measure({ quick, progress }) {
-    const [rounds, builds, windowMs] = quick ? [2, 40, 8_000] : [6, 60, 30_000];
+    const [rounds, builds, windowMs] = quick ? [2, 40, 8_000] : [4, 60, 20_000];
     const at = await startSurroundings();
     const temporal = await startTemporal();
     const contenders = [

@@ -30,7 +30,7 @@ export const throughput: Figure = {
   name: 'throughput',
   title: 'Short builds',
   async measure({ quick, progress }) {
-    const [rounds, builds] = quick ? [1, 30] : [5, 200];
+    const [rounds, builds] = quick ? [1, 30] : [3, 200];
     const at = await startSurroundings();
     const temporal = await startTemporal();
     const contenders = [
