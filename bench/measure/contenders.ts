@@ -118,18 +118,21 @@ export async function startOnTemporal(
 export async function startOther(name: 'dbos' | 'states', at: Surroundings): Promise<Contender> {
   const postgres = name === 'dbos' ? await startPostgres() : undefined;
   const settings = { ...at.settings, ...(postgres === undefined ? {} : { DBOS_SYSTEM_DATABASE_URL: postgres.url }) };
+  const worker = await startWorker(PROGRAMS[name], settings);
+  // At once, since of a program's output only the end is kept.
+  let door = doorOf(worker);
   const contender: Contender = {
     name,
-    worker: await startWorker(PROGRAMS[name], settings),
+    worker,
     startWorker: async () => {
       contender.worker = await startWorker(PROGRAMS[name], settings);
+      door = doorOf(contender.worker);
     },
     enginePid: postgres?.pid,
     start: async (inputs) => {
-      const door = doorOf(contender.worker);
       await someAtATime(inputs, (input) => ask(door, { method: 'POST', body: JSON.stringify([input]) }));
     },
-    abandon: () => ask(doorOf(contender.worker), { method: 'DELETE' }),
+    abandon: () => ask(door, { method: 'DELETE' }),
     stop: async () => {
       await contender.worker.kill();
       await postgres?.stop();
