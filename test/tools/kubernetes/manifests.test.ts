@@ -6,11 +6,10 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { execFormOf, readDockerfile, stageOf } from '../../deploy/dockerfile.ts';
 import { containerOf, isSelected, ofKind, podOf, podTemplates, type KubernetesObject } from './objects.ts';
 import { render } from './render.ts';
-import { VARIANTS } from './variants.ts';
+import { OUR_PROGRAMS, VARIANTS } from './variants.ts';
 
 const root = new URL('../../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
-const OURS = ['worker', 'codec-server', 'setup'];
 
 for (const { title, overlay, components } of VARIANTS) {
   describe(title, () => {
@@ -48,37 +47,11 @@ for (const { title, overlay, components } of VARIANTS) {
       for (const one of ofKind(objects, 'ServiceAccount')) assert.equal(one.automountServiceAccountToken, false);
     });
 
-    test('every pod says what it needs, and has as much memory as it may use', () => {
-      for (const { name, pod } of podTemplates(objects)) {
-        const { requests, limits } = containerOf(pod).resources ?? {};
-        assert.ok(requests?.['cpu'] && requests['memory'], name);
-        assert.equal(requests['memory'], limits?.['memory'], name);
-      }
-    });
-
-    test("a heap leaves room for the rest of its container's memory", () => {
-      for (const name of OURS.filter((one) => podTemplates(objects).some((pod) => pod.name === one))) {
-        const { env, resources } = containerOf(podOf(objects, name));
-        const heap = /^--max-old-space-size=(\d+)$/.exec(env?.find((one) => one.name === 'NODE_OPTIONS')?.value ?? '');
-        const [, size, unit] = /^(\d+)(Mi|Gi)$/.exec(resources?.limits?.['memory'] ?? '') ?? [];
-        assert.ok(Number(heap?.[1]) <= Number(size) * (unit === 'Gi' ? 1024 : 1) * 0.75, name);
-      }
-    });
-
-    test('as many builds as a worker keeps, and as their replay takes, fit into its memory', () => {
-      // Measured: docs/sizing.md.
-      const [aloneMib, buildMib] = [218, 0.45];
-      const { resources } = containerOf(podOf(objects, 'worker'));
-      assert.equal(resources?.limits?.['memory'], '1Gi');
-      const kept = Number(/^WORKER_MAX_CACHED_BUILDS=(\d+)$/m.exec(read('deploy/kubernetes/base/worker.env'))?.[1]);
-      assert.ok(aloneMib + buildMib * kept < 1024 * 0.75);
-    });
-
     test('programs run as the image has them: node, never npm', () => {
       const stage = stageOf(readDockerfile(), 'app');
       assert.deepEqual(containerOf(podOf(objects, 'worker')).command, execFormOf(stage, 'CMD'));
       const user = stageOf(readDockerfile(), stage.from).instructions.find(({ name }) => name === 'USER')?.args;
-      for (const { name, pod } of podTemplates(objects).filter((one) => OURS.includes(one.name))) {
+      for (const { name, pod } of podTemplates(objects).filter((one) => OUR_PROGRAMS.includes(one.name))) {
         const { command = [] } = containerOf(pod);
         assert.equal(command[0], 'node');
         assert.ok(existsSync(new URL(String(command[1]).replace(/^dist\/(.+)\.js$/, 'src/$1.ts'), root)), name);
@@ -219,7 +192,7 @@ for (const { title, overlay, components } of VARIANTS) {
       const configMaps = ofKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name);
       for (const name of configMaps) assert.match(name, /-[a-z0-9]{10}$/);
       const accounts = ofKind(objects, 'ServiceAccount').map(({ metadata }) => metadata.name);
-      for (const { name, pod } of podTemplates(objects).filter((one) => OURS.includes(one.name))) {
+      for (const { name, pod } of podTemplates(objects).filter((one) => OUR_PROGRAMS.includes(one.name))) {
         assert.equal(pod.spec.serviceAccountName, name);
         assert.ok(accounts.includes(name));
         for (const { configMapRef } of containerOf(pod).envFrom ?? []) {

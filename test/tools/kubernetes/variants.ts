@@ -37,3 +37,6 @@ export const VARIANTS: readonly Variant[] = [
   { title: 'local', overlay: 'local' },
   ...variantsOf('local', OF_LOCAL),
 ];
+
+/** Deployments and the Job that run what is built here; the rest is there for a local cluster. */
+export const OUR_PROGRAMS: readonly string[] = ['worker', 'codec-server', 'setup'];
