@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const LOOK_EVERY_MS = 10;
+const LOOK_EVERY_MS = 25;
 
 /** Waits until a condition holds. @throws after a time limit, naming what was waited for */
 export async function untilTrue(

@@ -41,7 +41,8 @@ export function createBuildApiActivities(
       const unansweredBefore = unansweredInEarlierAttempts();
       // While the POST is under way, a worker that dies leaves it unanswered.
       const beat = () => heartbeat({ unanswered: true } satisfies TriggerAttempts);
-      beat();
+      // A first attempt that left nothing counts as unanswered anyhow; a later one would leave what was known before it.
+      if (activityInfo().attempt > 1) beat();
       const beating = setInterval(beat, HEARTBEAT_EVERY_MS);
       try {
         return await buildApi.triggerBuild(target, buildBody);

@@ -14,29 +14,37 @@ import type { Ending } from './progress.ts';
  * @param decide is given a check to make before each poll: where a worker was away for long, a wait and the deadline can
  *   end in the same workflow task
  */
-export async function beforeDeadline(
+export function beforeDeadline(
   input: RoleBuildInput,
   job: Job,
   decide: (throwIfOver: () => void) => Promise<Ending>,
 ): Promise<Ending> {
+  if (input.deadline_seconds !== undefined) return cutShortAt(input.deadline_seconds, job, decide);
+  // Most builds have none: scopes of its own would cost each of them a dozen promises.
+  throwIf(isCancelled());
+  return decide(() => throwIf(isCancelled()));
+}
+
+async function cutShortAt(
+  deadlineSeconds: number,
+  job: Job,
+  decide: (throwIfOver: () => void) => Promise<Ending>,
+): Promise<Ending> {
   const outer = CancellationScope.current();
-  const deadlineMs = input.deadline_seconds === undefined ? Infinity : input.deadline_seconds * 1000;
-  const leftMs = Date.parse(job.start_at) + deadlineMs - Date.now();
-  const endsAtMs = Date.now() + leftMs;
+  const endsAtMs = Date.parse(job.start_at) + deadlineSeconds * 1000;
+  const leftMs = endsAtMs - Date.now();
   const isOver = () => Date.now() >= endsAtMs;
-  const throwIfOver = () => {
-    if (isCancelled() || isOver()) throw new CancelledFailure('cut short before the next step');
-  };
+  const throwIfOver = () => throwIf(isCancelled() || isOver());
   const exceeded = () =>
     failed(
       errorInfo(
         'BuildDeadlineExceeded',
-        `the build was not decided in the ${input.deadline_seconds} s from ${job.start_at}; the build API may still finish it`,
+        `the build was not decided in the ${deadlineSeconds} s from ${job.start_at}; the build API may still finish it`,
       ),
     );
   const deciding = new CancellationScope();
   const timing = new CancellationScope();
-  if (leftMs !== Infinity && leftMs > 0) {
+  if (leftMs > 0) {
     const passed = timing.run(() => sleep(leftMs, { summary: DEADLINE_SUMMARY }));
     void passed.then(
       () => deciding.cancel(),
@@ -53,4 +61,8 @@ export async function beforeDeadline(
   } finally {
     timing.cancel();
   }
+}
+
+function throwIf(isCutShortNow: boolean): void {
+  if (isCutShortNow) throw new CancelledFailure('cut short before the next step');
 }

@@ -159,7 +159,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
   });
 }
 
-async function conclude(ending: Ending, outcome: RoleBuildOutcome): Promise<RoleBuildOutcome> {
+function conclude(ending: Ending, outcome: RoleBuildOutcome): RoleBuildOutcome | Promise<never> {
   switch (ending.status) {
     case 'COMPLETE':
       return outcome;

@@ -12,17 +12,28 @@ const WAIT_MS = 30_000;
  *
  * @throws whatever else the step throws
  */
-export async function onceReadable<T>(progress: Progress, state: string, step: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await step();
-    } catch (err) {
-      if (!isUnreadable(err)) throw err;
-      const next = new Date(Date.now() + WAIT_MS).toISOString();
-      showStep(progress, state, `${code(err.cause.message)}; given to a worker again at ${next}`);
-    }
+export function onceReadable<T>(progress: Progress, state: string, step: () => Promise<T>): Promise<T> {
+  // Not an async function: each promise in the sandbox costs a stack trace, and most steps are read at once.
+  return step().catch((err: unknown) => untilReadable(progress, state, step, err));
+}
+
+async function untilReadable<T>(
+  progress: Progress,
+  state: string,
+  step: () => Promise<T>,
+  firstErr: unknown,
+): Promise<T> {
+  for (let err = firstErr; ;) {
+    if (!isUnreadable(err)) throw err;
+    const next = new Date(Date.now() + WAIT_MS).toISOString();
+    showStep(progress, state, `${code(err.cause.message)}; given to a worker again at ${next}`);
     await sleep(WAIT_MS, { summary: `${state}: wait for a worker that can read it` });
     showStep(progress, state);
+    try {
+      return await step();
+    } catch (again) {
+      err = again;
+    }
   }
 }
 
