@@ -104,6 +104,8 @@ async function untilEnded(contender: Contender, at: Surroundings, lot: readonly 
   try {
     await at.untilEnded(lot, GIVE_UP_MS);
   } catch (cause) {
-    throw new Error(`${CONTENDERS[contender.name]} ended not all of its builds:\n${contender.worker.output()}`, { cause });
+    throw new Error(`${CONTENDERS[contender.name]} ended not all of its builds:\n${contender.worker.output()}`, {
+      cause,
+    });
   }
 }

@@ -35,12 +35,15 @@ const NAMES = { '#resource': 'resource', '#status': 'status' };
 
 /** Holds where this job may write the whole record: none there, or one of the same account and resource to replace. */
 function mayReplaceHistory(request: HistoryRequest, job: Job): Condition {
-  const { expression, values } = mayReplace(job, {
+  const { anyOf, values } = mayReplace(job, {
     take_over: request.take_over === true,
     resumes: request.resumption?.resumes,
   });
   return {
-    expression: `attribute_not_exists(request_id) OR (account_id = :account_id AND #resource = :resource AND (${expression}))`,
+    anyOf: [
+      'attribute_not_exists(request_id)',
+      ...anyOf.map((condition) => `account_id = :account_id AND #resource = :resource AND ${condition}`),
+    ],
     values: { ...values, ':account_id': request.account_id, ':resource': request.resource },
   };
 }
@@ -67,7 +70,7 @@ export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, 
       new PutCommand({
         TableName: tables.historyTable,
         Item,
-        ConditionExpression: condition.expression,
+        ConditionExpression: condition.anyOf.join(' OR '),
         ExpressionAttributeNames: NAMES,
         ExpressionAttributeValues: condition.values,
       }),
@@ -92,7 +95,7 @@ export function endHistoryRecord(
   const condition = mayCreate
     ? mayReplaceHistory(request, job)
     : {
-        expression: 'job_id = :job_id AND #status = :in_progress',
+        anyOf: ['job_id = :job_id AND #status = :in_progress'],
         values: { ':job_id': job.job_id, ':in_progress': 'IN_PROGRESS' },
       };
   const attributes = {
@@ -119,7 +122,7 @@ export function endHistoryRecord(
         TableName: tables.historyTable,
         Key: { request_id: request.correlation_id },
         UpdateExpression: `SET ${set}${absent.length > 0 ? ` REMOVE ${absent.join(', ')}` : ''}`,
-        ConditionExpression: condition.expression,
+        ConditionExpression: condition.anyOf.join(' OR '),
         ExpressionAttributeNames: {
           '#status': 'status',
           ...Object.fromEntries(entries.map(([name]) => [`#${name}`, name])),

@@ -54,7 +54,7 @@ export function putStatusRecord(
       new PutCommand({
         TableName: tables.statusTable,
         Item,
-        ConditionExpression: `attribute_not_exists(account_id) OR ${replaced.expression}`,
+        ConditionExpression: ['attribute_not_exists(account_id)', ...replaced.anyOf].join(' OR '),
         ExpressionAttributeNames: { '#status': 'status' },
         ExpressionAttributeValues: replaced.values,
       }),
