@@ -31,6 +31,8 @@ export interface Curve {
   x: string;
   y: string;
   lines: Record<string, [x: number, y: number][]>;
+  /** Axes on which each step is ten times the one before; values there are above 0. */
+  logarithmic?: readonly ('x' | 'y')[];
 }
 
 export interface Result {

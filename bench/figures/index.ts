@@ -7,6 +7,7 @@ import { herd } from './herd.ts';
 import { inFlight } from './in-flight.ts';
 import { longBuild } from './long-build.ts';
 import { memory } from './memory.ts';
+import { mostPolls } from './most-polls.ts';
 import { pollCost } from './poll-cost.ts';
 import { ready } from './ready.ts';
 import { recovery } from './recovery.ts';
@@ -16,6 +17,7 @@ export const FIGURES: readonly Figure[] = [
   events,
   throughput,
   pollCost,
+  mostPolls,
   inFlight,
   memory,
   ready,

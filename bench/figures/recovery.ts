@@ -14,7 +14,7 @@ export const recovery: Figure = {
   title: 'Recovery after a kill',
   fullOnly: true,
   async measure({ quick, progress }) {
-    const [rounds, sleepers, pollIntervalSeconds] = quick ? [1, 60, 12] : [2, 3_000, 600];
+    const [rounds, sleepers, pollIntervalSeconds] = quick ? [1, 60, 12] : [1, 3_000, 360];
     const row: Row = { what: `${sleepers} sleepers polled after a kill`, unit: 's', values: {} };
     const at = await startSurroundings();
     const temporal = await startTemporal();

@@ -14,16 +14,25 @@ export function plotOf(curve: Curve): string {
     points === undefined ? [] : [{ name, points: points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y)) }],
   );
   const all = lines.flatMap(({ points }) => points);
-  const [maxX, maxY] = [niceAbove(Math.max(...all.map(([x]) => x))), niceAbove(Math.max(...all.map(([, y]) => y)))];
-  const x = (value: number) => MARGIN.left + (value / maxX) * (WIDTH - MARGIN.left - MARGIN.right);
-  const y = (value: number) => HEIGHT - MARGIN.bottom - (value / maxY) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const ticks = Array.from({ length: TICKS + 1 }, (_, i) => i / TICKS);
+  const isLogarithmic = (axis: 'x' | 'y') => curve.logarithmic?.includes(axis) === true;
+  const across = axisOf(
+    all.map(([px]) => px),
+    isLogarithmic('x'),
+  );
+  const up = axisOf(
+    all.map(([, py]) => py),
+    isLogarithmic('y'),
+  );
+  const x = (value: number) => MARGIN.left + across.shareOf(value) * (WIDTH - MARGIN.left - MARGIN.right);
+  const y = (value: number) => HEIGHT - MARGIN.bottom - up.shareOf(value) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  const [left, right] = [MARGIN.left, WIDTH - MARGIN.right];
+  const bottom = HEIGHT - MARGIN.bottom;
   return svg(curve.title, [
-    ...ticks.map((share) => line(x(0), y(share * maxY), x(maxX), y(share * maxY), '#ddd')),
-    ...ticks.map((share) => text(x(0) - 8, y(share * maxY) + 4, tick(share * maxY), 'end')),
-    ...ticks.map((share) => text(x(share * maxX), y(0) + 20, tick(share * maxX), 'middle')),
-    text((x(0) + x(maxX)) / 2, HEIGHT - 8, curve.x, 'middle'),
-    text(x(0), MARGIN.top - 10, curve.y, 'end'),
+    ...up.ticks.map((value) => line(left, y(value), right, y(value), '#ddd')),
+    ...up.ticks.map((value) => text(left - 8, y(value) + 4, tick(value), 'end')),
+    ...across.ticks.map((value) => text(x(value), bottom + 20, tick(value), 'middle')),
+    text((left + right) / 2, HEIGHT - 8, curve.x, 'middle'),
+    text(left, MARGIN.top - 10, curve.y, 'end'),
     ...lines.flatMap(({ name, points }, i) => {
       const colour = COLOURS[i % COLOURS.length] as string;
       const path = points.map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`).join(' ');
@@ -38,6 +47,29 @@ export function plotOf(curve: Curve): string {
       ];
     }),
   ]);
+}
+
+interface Axis {
+  ticks: number[];
+  /** Where a value stands between the axis's ends, from 0 to 1. */
+  shareOf(value: number): number;
+}
+
+function axisOf(values: readonly number[], isLogarithmic: boolean): Axis {
+  if (!isLogarithmic) {
+    const max = niceAbove(Math.max(...values));
+    return {
+      ticks: Array.from({ length: TICKS + 1 }, (_, i) => (i / TICKS) * max),
+      shareOf: (value) => value / max,
+    };
+  }
+  const positive = values.filter((value) => value > 0);
+  const from = Math.floor(Math.log10(Math.min(...positive)));
+  const to = Math.max(from + 1, Math.ceil(Math.log10(Math.max(...positive))));
+  return {
+    ticks: Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i)),
+    shareOf: (value) => Math.max(0, (Math.log10(value) - from) / (to - from)),
+  };
 }
 
 /** The least of 1, 2, 5 times a power of ten that is not below. */

@@ -63,4 +63,13 @@ describe('a plot', () => {
     assert.ok(svg.includes('plain Temporal') && svg.includes('a &lt; b &amp; &quot;c&quot;'));
     assert.ok(!svg.includes('NaN'));
   });
+
+  it('can have axes of powers of ten', () => {
+    const points: [number, number][] = [10, 100, 1_000].map((x) => [x, x / 10]);
+    const svg = plotOf({ name: 'x', title: 't', x: 'x', y: 'y', lines: { plain: points }, logarithmic: ['x', 'y'] });
+    const xs = [...svg.matchAll(/<circle cx="([^"]+)" cy="([^"]+)"/g)].map(([, x, y]) => [Number(x), Number(y)]);
+    const [first, middle, last] = xs as [number[], number[], number[]];
+    for (const axis of [0, 1]) assert.equal(middle[axis], ((first[axis] ?? NaN) + (last[axis] ?? NaN)) / 2);
+    for (const tick of ['>10<', '>100<', '>1,000<', '>1<']) assert.ok(svg.includes(tick), tick);
+  });
 });
