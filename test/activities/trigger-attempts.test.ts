@@ -1,0 +1,54 @@
+/** What an attempt at the POST leaves behind for the next one, by heartbeats, with a real build API. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createBuildApiActivities } from '../../src/activities/build-api.ts';
+import { api, clientOf, CREDENTIAL, url, useSimulatedBuildApi } from '../build-api/client-fixture.ts';
+import { sampleInput } from '../domain/sample-input.ts';
+
+useSimulatedBuildApi();
+
+/** @returns what it came to, and its heartbeats with the number of requests that the build API had seen by then */
+async function attemptOf(
+  info: { attempt: number; heartbeatDetails?: unknown },
+  trigger: object[] = [],
+): Promise<{ failure: ApplicationFailure | undefined; beats: { details: unknown; requests: number }[] }> {
+  const environment = new MockActivityEnvironment(info);
+  const beats: { details: unknown; requests: number }[] = [];
+  environment.on('heartbeat', (details: unknown) => beats.push({ details, requests: api.requests().length }));
+  const { triggerBuild } = createBuildApiActivities(clientOf());
+  const target = { url, encrypted_jwt: CREDENTIAL, correlation_id: 'request-1', job_id: 'job-1' };
+  const body = { ...sampleInput().build_body, simulate: { trigger } };
+  const failure = await environment.run(triggerBuild, target, body).then(
+    () => undefined,
+    (err: unknown) => {
+      assert.ok(err instanceof ApplicationFailure, String(err));
+      return err;
+    },
+  );
+  return { failure, beats };
+}
+
+describe("an attempt at the build's POST", () => {
+  it('leaves nothing where it is the first and is answered at once', async () => {
+    assert.deepEqual(await attemptOf({ attempt: 1 }), { failure: undefined, beats: [] });
+  });
+
+  it('leaves that it was answered where that was no yes', async () => {
+    const { failure, beats } = await attemptOf({ attempt: 1 }, [{ status: 503 }]);
+    assert.equal(failure?.type, 'BuildApiUnavailable');
+    assert.deepEqual(beats, [{ details: { unanswered: false }, requests: 1 }]);
+  });
+
+  it('takes back that the one before was answered, before its own POST may be taken', async () => {
+    const { beats } = await attemptOf({ attempt: 2, heartbeatDetails: { unanswered: false } });
+    assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
+  });
+
+  it('counts one before it that left nothing as unanswered', async () => {
+    const { failure } = await attemptOf({ attempt: 2 }, [{ status: 503 }]);
+    assert.equal(failure?.type, 'BuildTriggerUnknown');
+    assert.match(failure.message, /an earlier attempt may have been taken without an answer/);
+  });
+});
