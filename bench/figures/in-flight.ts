@@ -12,7 +12,7 @@ import {
   type ContenderName,
 } from '../measure/contenders.ts';
 import { cpuMsOf, residentMbOf } from '../measure/processes.ts';
-import { quantile, slope } from '../measure/statistics.ts';
+import { quantile } from '../measure/statistics.ts';
 import type { RecordedRequest } from '../../dev/simulated-build-api/records.ts';
 import { inputsFor, latenesses, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
 import { untilTrue } from '../measure/until.ts';
@@ -75,7 +75,7 @@ export const inFlight: Figure = {
       found.set(name, levels);
     }
     return {
-      rows: [heldOf(found), memoryOf(found)],
+      rows: [heldOf(found)],
       curves: curvesOf(found),
       notes: [
         `Each build polls every ${plan.pollIntervalSeconds} s; levels of ${plan.levels.join(', ')} builds, each watched for ${plan.windowMs / 1000} s. A level is held while the p99 of the polls' lateness is at most ${LATENESS_LIMIT_MS / 1000} s and 99 of 100 builds poll at all.`,
@@ -159,22 +159,6 @@ function heldOf(found: Found): Row {
     unit: 'builds',
     values: Object.fromEntries([...found].map(([name, levels]) => [name, [heldBy(levels)]])),
     bar: { against: 'plain', is: 'at least', bar: 2, stretch: 4 },
-  };
-}
-
-/** From where what a worker takes for itself at most is behind it. */
-const MEMORY_FROM_BUILDS = 1_000;
-
-function memoryOf(found: Found): Row {
-  const points = (levels: readonly Level[]) =>
-    levels
-      .filter(({ builds }) => builds >= MEMORY_FROM_BUILDS)
-      .map(({ builds, workerMb }): [number, number] => [builds, workerMb]);
-  return {
-    what: `worker memory a build, from ${MEMORY_FROM_BUILDS} on`,
-    unit: 'MiB',
-    values: Object.fromEntries([...found].map(([name, levels]) => [name, [slope(points(levels))]])),
-    bar: { against: 'plain', is: 'at most', bar: 0.9, stretch: 0.5 },
   };
 }
 
