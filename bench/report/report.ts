@@ -31,7 +31,7 @@ export async function writeReport(measured: Record<string, Measured>, figures: r
     () => ({}),
   );
   const all: Record<string, Measured> = { ...earlier, ...measured };
-  await writeFile(path, `${JSON.stringify(all, null, 2)}\n`);
+  await writeFormatted(path, JSON.stringify(all));
   const parts: string[] = [];
   for (const { name, title } of figures) {
     const found = all[name];
@@ -47,7 +47,12 @@ export async function writeReport(measured: Record<string, Measured>, figures: r
   const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (before < 0 || after < 0) throw new Error(`${PAGE} has no place for what was measured`);
   const written = `${page.slice(0, before)}${BEGIN}\n\n${parts.join('\n\n')}\n\n${page.slice(after)}`;
-  await writeFile(PAGE, await format(written, { ...(await resolveConfig(PAGE)), filepath: PAGE }));
+  await writeFormatted(PAGE, written);
+}
+
+/** As the static checks want it. */
+async function writeFormatted(path: string, content: string): Promise<void> {
+  await writeFile(path, await format(content, { ...(await resolveConfig(path)), filepath: path }));
 }
 
 function sectionOf({ result, at, form, machine }: Measured): string {
