@@ -78,7 +78,7 @@ export const inFlight: Figure = {
       rows: [heldOf(found)],
       curves: curvesOf(found),
       notes: [
-        `Each build polls every ${plan.pollIntervalSeconds} s; levels of ${plan.levels.join(', ')} builds, each watched for ${plan.windowMs / 1000} s. A level is held while the p99 of the polls' lateness is at most ${LATENESS_LIMIT_MS / 1000} s and 99 of 100 builds poll at all.`,
+        `Each build polls every ${plan.pollIntervalSeconds} s; levels of ${plan.levels.join(', ')} builds${plan.otherwise?.dbos === undefined ? '' : ` (DBOS: ${plan.otherwise.dbos.levels.join(', ')})`}, each watched for ${plan.pollIntervalSeconds + plan.windowMs / 1000} s. A level is held while the p99 of the polls' lateness is at most ${LATENESS_LIMIT_MS / 1000} s and 99 of 100 builds poll at all.`,
         `A contender that held the last level may hold more.`,
       ],
     };
@@ -167,18 +167,12 @@ function heldBy(levels: readonly Level[]): number {
 }
 
 function curvesOf(found: Found): Curve[] {
-  const curve = (
-    name: string,
-    title: string,
-    y: string,
-    of: (level: Level) => number,
-    logarithmic: Curve['logarithmic'] = ['x'],
-  ): Curve => ({
+  const curve = (name: string, title: string, y: string, of: (level: Level) => number): Curve => ({
     name,
     title,
     x: 'builds in flight',
     y,
-    logarithmic,
+    logarithmic: ['x', 'y'],
     lines: Object.fromEntries(
       [...found].map(([contender, levels]) => [
         contender,
@@ -187,9 +181,9 @@ function curvesOf(found: Found): Curve[] {
     ),
   });
   return [
-    curve('lateness', 'Lateness of polls, p99', 'ms', ({ latenessP99Ms }) => latenessP99Ms, ['x', 'y']),
+    curve('lateness', 'Lateness of polls, p99', 'ms', ({ latenessP99Ms }) => latenessP99Ms),
     curve('engine-cpu', 'Engine CPU a poll', 'ms', ({ engineMsAPoll }) => engineMsAPoll),
     curve('worker-cpu', 'Worker CPU a poll', 'ms', ({ workerMsAPoll }) => workerMsAPoll),
-    curve('worker-memory', 'Memory of the worker', 'MiB', ({ workerMb }) => workerMb, ['x', 'y']),
+    curve('worker-memory', 'Memory of the worker', 'MiB', ({ workerMb }) => workerMb),
   ];
 }
