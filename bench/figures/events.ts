@@ -2,7 +2,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { startOnTemporal, startTemporal, untilReady } from '../measure/contenders.ts';
 import { inputsFor, startSurroundings } from '../measure/surroundings.ts';
-import type { Figure, Row } from './figure.ts';
+import { addTo, type Figure, type Row } from './figure.ts';
 import { workflowIdOf } from '../../src/contract.ts';
 
 const POLL_INTERVAL_SECONDS = 1;
@@ -35,16 +35,18 @@ export const events: Figure = {
           await handle.result().catch(() => undefined);
           const { events: all } = await handle.fetchHistory();
           if (polls === 2) {
-            (tasks.values[name] ??= []).push(
+            addTo(
+              tasks,
+              name,
               (all ?? []).filter(({ workflowTaskCompletedEventAttributes: done }) => done != null).length,
             );
           }
           return all?.length ?? NaN;
         }),
       );
-      (build.values[name] ??= []).push(two);
-      (poll.values[name] ??= []).push((four - two) / 2);
-      (calls.values[name] ??= []).push(totalOf(at.dynamoDbCalls) / 2);
+      addTo(build, name, two);
+      addTo(poll, name, (four - two) / 2);
+      addTo(calls, name, totalOf(at.dynamoDbCalls) / 2);
       await contender.stop();
     }
     await connection.close();

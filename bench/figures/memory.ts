@@ -9,7 +9,7 @@ import { residentMbOf } from '../measure/processes.ts';
 import { slope } from '../measure/statistics.ts';
 import { inputsFor, startSurroundings } from '../measure/surroundings.ts';
 import { untilTrue } from '../measure/until.ts';
-import type { Figure, Row } from './figure.ts';
+import { addTo, type Figure, type Row } from './figure.ts';
 
 /** None polls while it is measured. */
 const POLL_INTERVAL_SECONDS = 3_600;
@@ -63,7 +63,7 @@ export const memory: Figure = {
         }
         for (const [contender, all] of points) all.push([i * step, residentMbOf(contender.worker.pid)]);
       }
-      for (const [{ name }, all] of points) (row.values[name] ??= []).push(slope(all));
+      for (const [{ name }, all] of points) addTo(row, name, slope(all));
       await Promise.all(contenders.map((contender) => contender.stop()));
       await temporal.kill();
       await at.stop();

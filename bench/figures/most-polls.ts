@@ -3,24 +3,16 @@
  * half a minute for each contender where `in-flight` takes a quarter of an hour.
  */
 import { availableParallelism } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
-import { CONTENDERS, startOnTemporal, startTemporal, type Contender } from '../measure/contenders.ts';
-import { cpuMsOf } from '../measure/processes.ts';
-import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
-import { untilTrue } from '../measure/until.ts';
-import type { Figure, Row } from './figure.ts';
+import { startOnTemporal, startTemporal } from '../measure/contenders.ts';
+import { watchPolls } from '../measure/polls.ts';
+import { inTurn } from '../measure/rounds.ts';
+import { startSurroundings } from '../measure/surroundings.ts';
+import { addTo, pollCostRows, type Figure, type Row } from './figure.ts';
 
 const POLL_INTERVAL_SECONDS = 1;
 /** More polls a second than either makes on a few cores. */
 const BUILDS_A_CORE = 80;
 const SETTLE_MS = 3_000;
-const GIVE_UP_MS = 120_000;
-
-interface Most {
-  pollsPerSecond: number;
-  engineMs: number;
-  workerMs: number;
-}
 
 export const mostPolls: Figure = {
   name: 'most-polls',
@@ -37,28 +29,14 @@ export const mostPolls: Figure = {
       values: {},
       bar: { against: 'plain', is: 'at least', bar: 2, stretch: 4 },
     };
-    const against = { against: 'plain', is: 'at most' } as const;
-    const engine: Row = {
-      what: 'engine CPU a poll, at that load',
-      unit: 'ms',
-      values: {},
-      bar: { ...against, bar: 0.7, stretch: 0.5 },
-    };
-    const worker: Row = {
-      what: 'worker CPU a poll, at that load',
-      unit: 'ms',
-      values: {},
-      bar: { ...against, bar: 1, stretch: 0.6 },
-    };
-    for (let round = 0; round < rounds; round += 1) {
-      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        progress(`round ${round + 1} of ${rounds}: ${CONTENDERS[contender.name]}`);
-        const most = await mostOf(contender, at, builds, windowMs);
-        (polls.values[contender.name] ??= []).push(most.pollsPerSecond);
-        (engine.values[contender.name] ??= []).push(most.engineMs);
-        (worker.values[contender.name] ??= []).push(most.workerMs);
-      }
-    }
+    const { engine, worker } = pollCostRows(', at that load');
+    const options = { builds, pollIntervalSeconds: POLL_INTERVAL_SECONDS, settleMs: SETTLE_MS, windowMs };
+    await inTurn(contenders, rounds, progress, async (contender) => {
+      const { pollsPerSecond, engineMs, workerMs } = await watchPolls(contender, at, options);
+      addTo(polls, contender.name, pollsPerSecond);
+      addTo(engine, contender.name, engineMs);
+      addTo(worker, contender.name, workerMs);
+    });
     await Promise.all(contenders.map((contender) => contender.stop()));
     await temporal.kill();
     await at.stop();
@@ -70,20 +48,3 @@ export const mostPolls: Figure = {
     };
   },
 };
-
-async function mostOf(contender: Contender, at: Surroundings, builds: number, windowMs: number): Promise<Most> {
-  const earlier = at.buildApi.builds().length;
-  await contender.start(inputsFor(at, builds, { pollIntervalSeconds: POLL_INTERVAL_SECONDS }));
-  await untilTrue('all builds are in flight', () => at.buildApi.builds().length - earlier >= builds, GIVE_UP_MS);
-  await delay(SETTLE_MS);
-  at.buildApi.clearRequests();
-  const [engineBefore, workerBefore] = [cpuMsOf(contender.enginePid), cpuMsOf(contender.worker.pid)];
-  const begun = performance.now();
-  await delay(windowMs);
-  const seconds = (performance.now() - begun) / 1000;
-  const polls = at.buildApi.requests().filter(({ method }) => method === 'GET').length;
-  const engineMs = (cpuMsOf(contender.enginePid) - engineBefore) / polls;
-  const workerMs = (cpuMsOf(contender.worker.pid) - workerBefore) / polls;
-  await contender.abandon();
-  return { pollsPerSecond: polls / seconds, engineMs, workerMs };
-}

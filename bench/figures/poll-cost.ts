@@ -1,19 +1,12 @@
 /** What CPU a poll costs engine and worker: the same number of builds in flight on each contender in turn, several rounds. */
-import { setTimeout as delay } from 'node:timers/promises';
-import { CONTENDERS, startOnTemporal, startOther, startTemporal, type Contender } from '../measure/contenders.ts';
-import { cpuMsOf } from '../measure/processes.ts';
-import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
-import { untilTrue } from '../measure/until.ts';
-import type { Figure, Row } from './figure.ts';
+import { startOnTemporal, startOther, startTemporal } from '../measure/contenders.ts';
+import { watchPolls } from '../measure/polls.ts';
+import { inTurn } from '../measure/rounds.ts';
+import { startSurroundings } from '../measure/surroundings.ts';
+import { addTo, pollCostRows, type Figure } from './figure.ts';
 
 const POLL_INTERVAL_SECONDS = 2;
 const SETTLE_MS = 5_000;
-const GIVE_UP_MS = 300_000;
-
-interface Cost {
-  engineMs: number;
-  workerMs: number;
-}
 
 export const pollCost: Figure = {
   name: 'poll-cost',
@@ -28,29 +21,15 @@ export const pollCost: Figure = {
       await startOnTemporal('plain', temporal, at),
       ...(quick ? [] : [await startOther('dbos', at)]),
     ];
-    const against = { against: 'plain', is: 'at most' } as const;
-    const engine: Row = {
-      what: 'engine CPU a poll',
-      unit: 'ms',
-      values: {},
-      bar: { ...against, bar: 0.7, stretch: 0.5 },
-    };
-    const worker: Row = {
-      what: 'worker CPU a poll',
-      unit: 'ms',
-      values: {},
-      bar: { ...against, bar: 1, stretch: 0.6 },
-    };
-    // The first round compiles what is run often.
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        progress(`round ${round} of ${rounds}: ${CONTENDERS[contender.name]}`);
-        const cost = await costOf(contender, at, builds, windowMs);
-        if (round === 0) continue;
-        (engine.values[contender.name] ??= []).push(cost.engineMs);
-        (worker.values[contender.name] ??= []).push(cost.workerMs);
-      }
-    }
+    const { engine, worker } = pollCostRows();
+    const options = { builds, pollIntervalSeconds: POLL_INTERVAL_SECONDS, settleMs: SETTLE_MS, windowMs };
+    await inTurn(contenders, rounds + 1, progress, async (contender, round) => {
+      const { engineMs, workerMs } = await watchPolls(contender, at, options);
+      // The first round compiles what is run often.
+      if (round === 1) return;
+      addTo(engine, contender.name, engineMs);
+      addTo(worker, contender.name, workerMs);
+    });
     await Promise.all(contenders.map((contender) => contender.stop()));
     await temporal.kill();
     await at.stop();
@@ -62,19 +41,3 @@ export const pollCost: Figure = {
     };
   },
 };
-
-async function costOf(contender: Contender, at: Surroundings, builds: number, windowMs: number): Promise<Cost> {
-  const earlier = at.buildApi.builds().length;
-  await contender.start(inputsFor(at, builds, { pollIntervalSeconds: POLL_INTERVAL_SECONDS }));
-  await untilTrue('all builds are in flight', () => at.buildApi.builds().length - earlier >= builds, GIVE_UP_MS);
-  // The starts' own garbage is not a poll's.
-  await delay(SETTLE_MS);
-  at.buildApi.clearRequests();
-  const [engineBefore, workerBefore] = [cpuMsOf(contender.enginePid), cpuMsOf(contender.worker.pid)];
-  await delay(windowMs);
-  const polls = at.buildApi.requests().filter(({ method }) => method === 'GET').length;
-  const engineMs = (cpuMsOf(contender.enginePid) - engineBefore) / polls;
-  const workerMs = (cpuMsOf(contender.worker.pid) - workerBefore) / polls;
-  await contender.abandon();
-  return { engineMs, workerMs };
-}

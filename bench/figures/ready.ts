@@ -1,7 +1,7 @@
 /** How long a worker takes from its start until it polls, with its workflows bundled ahead of time and bundled at start. */
 import { startTemporal, startWorker } from '../measure/contenders.ts';
 import { startSurroundings } from '../measure/surroundings.ts';
-import type { Figure, Row } from './figure.ts';
+import { addTo, type Figure, type Row } from './figure.ts';
 
 const PROGRAMS = {
   'bundled ahead': '../../dist/worker.js',
@@ -34,7 +34,7 @@ export const ready: Figure = {
       for (const [name, program] of Object.entries(PROGRAMS)) {
         const begun = performance.now();
         const worker = await startWorker(program, settings);
-        if (round > 0) (row.values[name] ??= []).push(performance.now() - begun);
+        if (round > 0) addTo(row, name, performance.now() - begun);
         await worker.kill();
       }
     }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CONTENDERS, startOnTemporal, startOther, startTemporal, type Contender } from '../measure/contenders.ts';
 import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
 import { untilTrue } from '../measure/until.ts';
-import type { Figure, Row } from './figure.ts';
+import { addTo, type Figure, type Row } from './figure.ts';
 
 const GIVE_UP_MS = 900_000;
 /** Until a worker that is gone is known to be: a task on its sticky queue then goes to any other. */
@@ -30,7 +30,7 @@ export const recovery: Figure = {
           sleepers,
           intervals[contender.name as keyof typeof intervals],
         );
-        (row.values[contender.name] ??= []).push(seconds);
+        addTo(row, contender.name, seconds);
         await contender.abandon();
         await contender.stop();
       }

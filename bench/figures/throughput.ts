@@ -8,9 +8,10 @@ import {
   type ContenderName,
 } from '../measure/contenders.ts';
 import { cpuMsOf } from '../measure/processes.ts';
+import { inTurn } from '../measure/rounds.ts';
 import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import type { Figure, Row } from './figure.ts';
+import { addTo, type Figure, type Row } from './figure.ts';
 
 const POLL_INTERVAL_SECONDS = 1;
 const UNDECIDED_POLLS = 1;
@@ -53,16 +54,12 @@ export const throughput: Figure = {
     const engine: Row = { what: 'engine CPU a short build', unit: 'ms', values: {} };
     const worker: Row = { what: 'worker CPU a short build', unit: 'ms', values: {} };
     for (const contender of contenders) await runBatch(contender, at, Math.ceil(builds / (quick ? 4 : 2)));
-    for (let round = 0; round < rounds; round += 1) {
-      // Back and forth, so that a drift of the machine does not favour one.
-      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        progress(`round ${round + 1} of ${rounds}: ${CONTENDERS[contender.name]}`);
-        const batch = await runBatch(contender, at, builds * TIMES_AS_MANY[contender.name]);
-        (perSecond.values[contender.name] ??= []).push(batch.perSecond);
-        (worker.values[contender.name] ??= []).push(batch.workerMs);
-        if (contender.enginePid !== undefined) (engine.values[contender.name] ??= []).push(batch.engineMs);
-      }
-    }
+    await inTurn(contenders, rounds, progress, async (contender) => {
+      const batch = await runBatch(contender, at, builds * TIMES_AS_MANY[contender.name]);
+      addTo(perSecond, contender.name, batch.perSecond);
+      addTo(worker, contender.name, batch.workerMs);
+      if (contender.enginePid !== undefined) addTo(engine, contender.name, batch.engineMs);
+    });
     await Promise.all(contenders.map((contender) => contender.stop()));
     await temporal.kill();
     await at.stop();

@@ -109,26 +109,3 @@ export function inputsFor(at: Surroundings, count: number, options: BuildOptions
     };
   });
 }
-
-/**
- * Of each poll from a moment on: how much later than its interval after the build's POST or the poll before it, in
- * milliseconds. A poll whose build has nothing of that among the requests that are kept says nothing.
- *
- * @param since epoch milliseconds
- */
-export function latenesses(api: SimulatedBuildApi, pollIntervalSeconds: number, since: number): number[] {
-  const names = new Map(api.builds().map((build) => [String(build.build_id), build.correlation_id]));
-  const lastAnsweredAt = new Map<string, number>();
-  const found: number[] = [];
-  for (const { method, path, body, at, answered_at: answeredAt } of api.requests()) {
-    const name =
-      method === 'GET'
-        ? names.get(path.slice(path.lastIndexOf('/') + 1))
-        : (JSON.parse(body) as RoleBuildInput['build_body']).custom_role_name;
-    if (name === undefined) continue;
-    const last = lastAnsweredAt.get(name);
-    if (method === 'GET' && last !== undefined && at >= since) found.push(at - last - pollIntervalSeconds * 1000);
-    if (answeredAt !== null) lastAnsweredAt.set(name, answeredAt);
-  }
-  return found;
-}
