@@ -48,6 +48,12 @@ const POLLERS = {
   activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 3, maximum: 10 },
 } as const satisfies Partial<WorkerOptions>;
 
+/**
+ * Of Node.js's pool that small buffers are cut from. The SDK keeps what each build last answered to Temporal, a few KB, and
+ * with it all of the piece that it was cut from: by default 64 KB.
+ */
+Buffer.poolSize = 8 * 2 ** 10;
+
 const settings = readSettingsOrExit();
 const logger = createLogger(settings.LOG_LEVEL, await prettyOnTerminal());
 const readiness = new Readiness();

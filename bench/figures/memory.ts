@@ -26,7 +26,7 @@ export const memory: Figure = {
   title: 'Memory of a worker',
   fullOnly: true,
   async measure({ quick, progress }) {
-    const [rounds, step, steps] = quick ? [1, 60, 4] : [1, 300, 5];
+    const [rounds, step, steps] = quick ? [1, 60, 4] : [3, 300, 5];
     const row: Row = {
       what: 'worker memory a build in flight',
       unit: 'MiB',
@@ -41,7 +41,13 @@ export const memory: Figure = {
       const contenders = [
         await startOnTemporal('roleBuild', temporal, at),
         await startOnTemporal('plain', temporal, at),
-        ...(quick ? [] : [await startOther('dbos', at), await startOther('states', at)]),
+        ...(quick
+          ? []
+          : [
+              await startOnTemporal('open', temporal, at),
+              await startOther('dbos', at),
+              await startOther('states', at),
+            ]),
       ];
       const points = new Map(contenders.map((contender) => [contender, [] as [number, number][]]));
       let started = 0;

@@ -56,10 +56,16 @@ export class EncryptionCodec implements PayloadCodec {
       return ciphertext;
     };
     return Promise.all(
-      payloads.map(async (payload) => ({
-        metadata: { [ENCODING]: Buffer.from(ENCRYPTED), [KEY_ID]: Buffer.from(keyRing.encryptsWith) },
-        data: await this.#kept.of(purposeOf('encrypt', bound), PayloadMessage.encode(payload).finish(), encrypt),
-      })),
+      payloads.map(async (payload) => {
+        const plaintext = PayloadMessage.encode(payload).finish();
+        const data = await this.#kept.of(purposeOf('encrypt', bound), plaintext, encrypt);
+        // Where it is the same as before, the activity before has taken it out.
+        if (isReadOnce(context)) this.#kept.keep(purposeOf('decrypt', bound), data, plaintext);
+        return {
+          metadata: { [ENCODING]: Buffer.from(ENCRYPTED), [KEY_ID]: Buffer.from(keyRing.encryptsWith) },
+          data,
+        };
+      }),
     );
   }
 
@@ -84,8 +90,12 @@ export class EncryptionCodec implements PayloadCodec {
       refuseElsewhere(found, here);
       return plaintext;
     };
+    const ciphertext = payload.data ?? new Uint8Array();
+    const purpose = purposeOf('decrypt', here);
     return PayloadMessage.decode(
-      await this.#kept.of(purposeOf('decrypt', here), payload.data ?? new Uint8Array(), decrypt),
+      isReadOnce(context)
+        ? (this.#kept.takeOut(purpose, ciphertext) ?? (await decrypt(ciphertext)))
+        : await this.#kept.of(purpose, ciphertext, decrypt),
     );
   }
 
@@ -122,6 +132,14 @@ export class EncryptionCodec implements PayloadCodec {
 /** A message means nothing in another context than its own. */
 function purposeOf(what: 'encrypt' | 'decrypt', context: EncryptionContext): string {
   return `${what} ${JSON.stringify([context[NAMESPACE], context[WORKFLOW]])}`;
+}
+
+/**
+ * What an ordinary activity is handed, and a workflow, is read where it is needed and then never again. A poll, which is a
+ * local activity, is handed the same again and again; where no workflow is known, people look at it.
+ */
+function isReadOnce(context: SerializationContext | undefined): boolean {
+  return context?.type === 'workflow' || context?.isLocal === false;
 }
 
 export function isEncrypted({ metadata }: Payload): boolean {

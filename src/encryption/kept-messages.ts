@@ -43,6 +43,15 @@ export class KeptMessages {
     return made;
   }
 
+  /** What is kept of a message, which is not asked for a second time. */
+  takeOut(purpose: string, message: Uint8Array): Uint8Array | undefined {
+    const key = keyOf(purpose, message);
+    const found = this.#take(key);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) this.#delete(key, kept);
+    return found;
+  }
+
   /** Keeps what is known to come of a message, as if it had been made. */
   keep(purpose: string, message: Uint8Array, made: Uint8Array): void {
     if (message.length > MAX_MESSAGE_BYTES) return;

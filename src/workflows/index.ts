@@ -1,1 +1,3 @@
+import './stack-traces.ts';
+
 export { roleBuild } from './role-build.ts';

@@ -28,6 +28,17 @@ describe('messages that are kept', () => {
     assert.equal(made.count, 1);
   });
 
+  it('are taken out once', async () => {
+    const kept = new KeptMessages();
+    const made = maker();
+    kept.keep('a', HELLO, Buffer.from('known'));
+    assert.equal(kept.takeOut('b', HELLO), undefined);
+    assert.equal(Buffer.from(kept.takeOut('a', HELLO) ?? []).toString(), 'known');
+    assert.equal(kept.takeOut('a', HELLO), undefined);
+    await kept.of('a', HELLO, made.make);
+    assert.equal(made.count, 1);
+  });
+
   it('are another for another purpose', async () => {
     const kept = new KeptMessages();
     const made = maker();
@@ -93,6 +104,22 @@ describe('the codec', () => {
     assert.deepEqual(twice, once);
     const [elsewhere] = await codec.encode([payload], of('b'));
     assert.notDeepEqual(elsewhere?.data, once?.data);
+  });
+
+  it('reads what it has just encrypted without the key, as often as it was handed over', async () => {
+    const codec = new EncryptionCodec({ localKeys }, 'default');
+    const activity = { type: 'activity' as const, namespace: 'default', workflowId: 'a', activityId: '1' };
+    for (const isLocal of [true, false]) {
+      const context = { ...activity, isLocal };
+      for (let activities = 1; activities <= 2; activities += 1) {
+        const encoded = await codec.encode([payload], context);
+        // A second attempt is handed the same once more.
+        for (let attempt = 1; attempt <= 2; attempt += 1) {
+          const [read] = await codec.decode(encoded, context);
+          assert.equal(Buffer.from(read?.data ?? []).toString(), '"x"');
+        }
+      }
+    }
   });
 
   it('refuses in another workflow what it has just read in its own', async () => {

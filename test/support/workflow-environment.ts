@@ -1,7 +1,6 @@
 /** The real workflow on a real server, with a real worker whose activities follow a script. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
@@ -20,12 +19,12 @@ import { findTimeSkippingServer } from '../../dev/servers/temporal-binaries.ts';
 import { startTemporalServer } from '../../dev/servers/temporal-server.ts';
 import { ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, triggersQueueOf, workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { workflowCode } from '../../src/workflow-code.ts';
 import { quietRuntime } from './quiet-runtime.ts';
 import { RunningBuild } from './running-build.ts';
 import { ScriptedActivities, type Script } from './scripted-activities.ts';
 
 export const TASK_QUEUE = 'workflow-tests';
-const OUR_WORKFLOWS = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
 const EXAMPLE = new URL('../fixtures/input.json', import.meta.url);
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
@@ -33,7 +32,8 @@ let cases = 0;
 
 /** Bundled once a process. */
 function ourBundle(): Promise<WorkflowBundleWithSourceMap> {
-  bundle ??= bundleWorkflowCode({ workflowsPath: OUR_WORKFLOWS, logger: quietRuntime() });
+  const { workflowsPath, preloadModules } = workflowCode({ encrypting: false, traced: false });
+  bundle ??= bundleWorkflowCode({ workflowsPath, preloadModules, logger: quietRuntime() });
   return bundle;
 }
 
