@@ -6,14 +6,13 @@ import { startSurroundings } from '../measure/surroundings.ts';
 import { addTo, pollCostRows, type Figure } from './figure.ts';
 
 const POLL_INTERVAL_SECONDS = 2;
-const SETTLE_MS = 5_000;
 
 export const pollCost: Figure = {
   name: 'poll-cost',
   title: 'CPU a poll',
   fullOnly: true,
   async measure({ quick, progress }) {
-    const [rounds, builds, windowMs] = quick ? [2, 40, 8_000] : [4, 60, 20_000];
+    const [rounds, builds, settleMs, windowMs] = quick ? [2, 40, 5_000, 8_000] : [3, 60, 10_000, 45_000];
     const at = await startSurroundings();
     const temporal = await startTemporal();
     const contenders = [
@@ -22,7 +21,7 @@ export const pollCost: Figure = {
       ...(quick ? [] : [await startOther('dbos', at)]),
     ];
     const { engine, worker } = pollCostRows();
-    const options = { builds, pollIntervalSeconds: POLL_INTERVAL_SECONDS, settleMs: SETTLE_MS, windowMs };
+    const options = { builds, pollIntervalSeconds: POLL_INTERVAL_SECONDS, settleMs, windowMs };
     await inTurn(contenders, rounds + 1, progress, async (contender, round) => {
       const { engineMs, workerMs } = await watchPolls(contender, at, options);
       // The first round compiles what is run often.
@@ -36,7 +35,7 @@ export const pollCost: Figure = {
     return {
       rows: [engine, worker],
       notes: [
-        `${builds} builds that poll every ${POLL_INTERVAL_SECONDS} s, watched for ${windowMs / 1000} s, on each contender in turn; a first round is left out.`,
+        `${builds} builds that poll every ${POLL_INTERVAL_SECONDS} s, watched for ${windowMs / 1000} s from ${settleMs / 1000} s after the last of them began, on each contender in turn; a first round is left out.`,
       ],
     };
   },
