@@ -42,11 +42,11 @@ const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 
 const LAST_SPANS_MS = 3_000;
 /** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
 const POLL_MAX_WAIT_MS = 5_000;
-/** As many open polls of the task queue as the server says are of use; an idle worker keeps few. */
-const POLLERS = {
-  workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 5, maximum: 20 },
-  activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 3, maximum: 10 },
-} as const satisfies Partial<WorkerOptions>;
+/**
+ * Open polls for workflow tasks, as many as is the SDK's default. Pollers that scale by themselves keep fewer, and took a
+ * tenth more of the CPU of worker and engine: docs/benchmarks.md.
+ */
+const WORKFLOW_TASK_POLLS = 10;
 
 /**
  * Of Node.js's pool that small buffers are cut from. The SDK keeps what each build last answered to Temporal, a few KB, and
@@ -105,7 +105,6 @@ async function run(): Promise<void> {
       namespace,
       dataConverter,
       maxConcurrentActivityTaskExecutions: settings.WORKER_MAX_CONCURRENT_ACTIVITIES,
-      ...POLLERS,
       ...versioning(),
       interceptors: { activity: [activityLogFields, ...(traces === undefined ? [] : [traces.activity])] },
       shutdownGraceTime: SHUTDOWN.grace,
@@ -122,6 +121,7 @@ async function run(): Promise<void> {
       sinks: { ...metrics.sinks(), ...traces?.sinks },
       maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
       maxConcurrentLocalActivityExecutions: settings.WORKER_MAX_CONCURRENT_POLLS,
+      maxConcurrentWorkflowTaskPolls: WORKFLOW_TASK_POLLS,
     });
     const triggersPerSecond = settings.BUILD_API_MAX_TRIGGERS_PER_SECOND;
     const triggers = await Worker.create({
