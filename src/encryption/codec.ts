@@ -49,18 +49,13 @@ export class EncryptionCodec implements PayloadCodec {
     if (payloads.length === 0 || !isEncrypting(this.#settings)) return payloads;
     const keyRing = await this.#open();
     const bound = this.#contextOf(context);
-    const encrypt = async (plaintext: Uint8Array) => {
-      const ciphertext = await keyRing.encrypt(plaintext, bound);
-      // A worker hands most of what it encrypts to itself: to its activities, and their results to its workflows.
-      this.#kept.keep(purposeOf('decrypt', bound), ciphertext, plaintext);
-      return ciphertext;
-    };
+    const encrypt = (plaintext: Uint8Array) => keyRing.encrypt(plaintext, bound);
     return Promise.all(
       payloads.map(async (payload) => {
         const plaintext = PayloadMessage.encode(payload).finish();
-        const data = await this.#kept.of(purposeOf('encrypt', bound), plaintext, encrypt);
-        // Where it is the same as before, the activity before has taken it out.
-        if (isReadOnce(context)) this.#kept.keep(purposeOf('decrypt', bound), data, plaintext);
+        const { message: data, until } = await this.#kept.of(purposeOf('encrypt', bound), plaintext, encrypt);
+        // A worker hands most of what it encrypts to itself: to its activities, and their results to its workflows.
+        this.#kept.keep(purposeOf('decrypt', bound), data, plaintext, until);
         return {
           metadata: { [ENCODING]: Buffer.from(ENCRYPTED), [KEY_ID]: Buffer.from(keyRing.encryptsWith) },
           data,
@@ -95,7 +90,7 @@ export class EncryptionCodec implements PayloadCodec {
     return PayloadMessage.decode(
       isReadOnce(context)
         ? (this.#kept.takeOut(purpose, ciphertext) ?? (await decrypt(ciphertext)))
-        : await this.#kept.of(purpose, ciphertext, decrypt),
+        : (await this.#kept.of(purpose, ciphertext, decrypt)).message,
     );
   }
 

@@ -13,8 +13,9 @@ const MAX_MESSAGE_BYTES = 8 * 2 ** 10;
 /** What the map takes for an entry, beside the message: its digest, and the objects around both. */
 const ENTRY_BYTES = 300;
 
-interface Kept {
+export interface Kept {
   message: Uint8Array;
+  /** Epoch milliseconds. */
   until: number;
 }
 
@@ -28,18 +29,15 @@ export class KeptMessages {
    *
    * @param purpose of the same message, whatever else the result depends on
    */
-  async of(
-    purpose: string,
-    message: Uint8Array,
-    make: (message: Uint8Array) => Promise<Uint8Array>,
-  ): Promise<Uint8Array> {
-    if (message.length > MAX_MESSAGE_BYTES) return make(message);
+  async of(purpose: string, message: Uint8Array, make: (message: Uint8Array) => Promise<Uint8Array>): Promise<Kept> {
+    const until = Date.now() + MAX_AGE_MS;
+    if (message.length > MAX_MESSAGE_BYTES) return { message: await make(message), until };
     const key = keyOf(purpose, message);
     const found = this.#take(key);
     if (found !== undefined) return found;
     // A copy: small buffers are cut from larger ones, which would be kept whole.
-    const made = Uint8Array.from(await make(message));
-    this.#put(key, { message: made, until: Date.now() + MAX_AGE_MS });
+    const made = { message: Uint8Array.from(await make(message)), until };
+    this.#put(key, made);
     return made;
   }
 
@@ -47,24 +45,27 @@ export class KeptMessages {
   takeOut(purpose: string, message: Uint8Array): Uint8Array | undefined {
     const key = keyOf(purpose, message);
     const found = this.#take(key);
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) this.#delete(key, kept);
-    return found;
+    if (found !== undefined) this.#delete(key, found);
+    return found?.message;
   }
 
-  /** Keeps what is known to come of a message, as if it had been made. */
-  keep(purpose: string, message: Uint8Array, made: Uint8Array): void {
+  /**
+   * Keeps what is known to come of a message, as if it had been made.
+   *
+   * @param until epoch milliseconds
+   */
+  keep(purpose: string, message: Uint8Array, made: Uint8Array, until: number): void {
     if (message.length > MAX_MESSAGE_BYTES) return;
-    this.#put(keyOf(purpose, message), { message: Uint8Array.from(made), until: Date.now() + MAX_AGE_MS });
+    this.#put(keyOf(purpose, message), { message: Uint8Array.from(made), until });
   }
 
-  #take(key: string): Uint8Array | undefined {
+  #take(key: string): Kept | undefined {
     const kept = this.#kept.get(key);
     if (kept === undefined) return undefined;
     this.#delete(key, kept);
     if (kept.until <= Date.now()) return undefined;
     this.#put(key, kept);
-    return kept.message;
+    return kept;
   }
 
   /** As the one used last. */

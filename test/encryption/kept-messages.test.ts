@@ -23,7 +23,7 @@ describe('messages that are kept', () => {
     const kept = new KeptMessages();
     const made = maker();
     for (let i = 0; i < 3; i += 1) {
-      assert.equal(Buffer.from(await kept.of('a', HELLO, made.make)).toString(), 'HELLO');
+      assert.equal(Buffer.from((await kept.of('a', HELLO, made.make)).message).toString(), 'HELLO');
     }
     assert.equal(made.count, 1);
   });
@@ -31,12 +31,14 @@ describe('messages that are kept', () => {
   it('are taken out once', async () => {
     const kept = new KeptMessages();
     const made = maker();
-    kept.keep('a', HELLO, Buffer.from('known'));
+    kept.keep('a', HELLO, Buffer.from('known'), Date.now() + 1_000);
     assert.equal(kept.takeOut('b', HELLO), undefined);
     assert.equal(Buffer.from(kept.takeOut('a', HELLO) ?? []).toString(), 'known');
     assert.equal(kept.takeOut('a', HELLO), undefined);
     await kept.of('a', HELLO, made.make);
     assert.equal(made.count, 1);
+    kept.keep('a', HELLO, Buffer.from('known'), Date.now());
+    assert.equal(kept.takeOut('a', HELLO), undefined);
   });
 
   it('are another for another purpose', async () => {
