@@ -29,17 +29,6 @@ export function addTo({ values }: Row, contender: string, value: number): void {
   (values[contender] ??= []).push(value);
 }
 
-/** The rows of what CPU a poll costs, with the bars that both figures of it are held to. */
-export function pollCostRows(when = ''): { engine: Row; worker: Row } {
-  const row = (whose: string, bar: number, stretch: number): Row => ({
-    what: `${whose} CPU a poll${when}`,
-    unit: 'ms',
-    values: {},
-    bar: { against: 'plain', is: 'at most', bar, stretch },
-  });
-  return { engine: row('engine', 0.7, 0.5), worker: row('worker', 1, 0.6) };
-}
-
 /** A quantity as it grows with another, a line for each contender. */
 export interface Curve {
   name: string;

@@ -7,7 +7,8 @@ import { startOnTemporal, startTemporal } from '../measure/contenders.ts';
 import { watchPolls } from '../measure/polls.ts';
 import { inTurn } from '../measure/rounds.ts';
 import { startSurroundings } from '../measure/surroundings.ts';
-import { addTo, pollCostRows, type Figure, type Row } from './figure.ts';
+import { addTo, type Figure, type Row } from './figure.ts';
+import { pollCostRows } from './poll-cost.ts';
 
 const POLL_INTERVAL_SECONDS = 1;
 /** More polls a second than either makes on a few cores. */

@@ -3,7 +3,7 @@ import { startOnTemporal, startOther, startTemporal } from '../measure/contender
 import { watchPolls } from '../measure/polls.ts';
 import { inTurn } from '../measure/rounds.ts';
 import { startSurroundings } from '../measure/surroundings.ts';
-import { addTo, pollCostRows, type Figure } from './figure.ts';
+import { addTo, type Figure, type Row } from './figure.ts';
 
 const POLL_INTERVAL_SECONDS = 2;
 
@@ -40,3 +40,14 @@ export const pollCost: Figure = {
     };
   },
 };
+
+/** The rows of what CPU a poll costs, with the bars that both figures of it are held to. */
+export function pollCostRows(when = ''): { engine: Row; worker: Row } {
+  const row = (whose: string, bar: number, stretch: number): Row => ({
+    what: `${whose} CPU a poll${when}`,
+    unit: 'ms',
+    values: {},
+    bar: { against: 'plain', is: 'at most', bar, stretch },
+  });
+  return { engine: row('engine', 0.7, 0.5), worker: row('worker', 1, 0.6) };
+}

@@ -60,6 +60,24 @@ describe('with keys of AWS KMS', () => {
     assert.deepEqual(asked().slice(2), ['GenerateDataKey 1']);
   });
 
+  for (const isLocal of [true, false]) {
+    const decryptions = isLocal ? 'nor for a second attempt' : 'but for a second attempt';
+    test(`what a worker hands to its ${isLocal ? 'local' : 'ordinary'} activities it does not decrypt, ${decryptions}`, async () => {
+      const codec = codecOf(OLD);
+      const context = { ...contextOf('w'), type: 'activity' as const, activityId: '1', isLocal };
+      for (let activities = 1; activities <= 2; activities += 1) {
+        await codec.decode(await codec.encode([payload()], context), context);
+      }
+      assert.deepEqual(asked(), ['GenerateDataKey 1']);
+      const encoded = await codec.encode([payload()], context);
+      for (let attempt = 1; attempt <= 2; attempt += 1) {
+        const [read] = await codec.decode(encoded, context);
+        assert.deepEqual(defaultPayloadConverter.fromPayload(read as Payload), VALUE);
+      }
+      assert.deepEqual(asked().slice(1), isLocal ? [] : ['Decrypt 1']);
+    });
+  }
+
   test('rotation: the first key encrypts, all decrypt, each in its own region', async () => {
     const old = await codecOf(OLD).encode([payload()], contextOf('w'));
     kms.requests = [];

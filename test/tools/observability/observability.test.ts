@@ -28,7 +28,7 @@ interface RuleTests {
 }
 /** Of Prometheus' own list of them. */
 interface Groups {
-  groups: { rules: { name: string; state: string; health: string }[] }[];
+  groups: { rules: { name: string; state: string; health: string; lastError?: string }[] }[];
 }
 interface Dashboard {
   panels: { title: string; type: string; targets?: { expr: string }[] }[];
@@ -154,14 +154,16 @@ describe('Prometheus, scraping two workers during builds', () => {
         const states = groups.flatMap((group) => group.rules);
         const stateOf = (wanted: string) => states.find(({ name }) => name === wanted)?.state;
         return {
-          healthy: states.filter(({ health }) => health === 'ok').length,
+          count: states.length,
+          unhealthy: states.filter(({ health }) => health !== 'ok').map(({ name, lastError }) => ({ name, lastError })),
           lastWritesWaiting: stateOf('RoleBuildLastWritesWaiting'),
           workersGone: stateOf('RoleBuildWorkersGone'),
           workflowTasksFailing: stateOf('RoleBuildWorkflowTasksFailing'),
         };
       },
       {
-        healthy: rules.length,
+        count: rules.length,
+        unhealthy: [],
         lastWritesWaiting: 'pending',
         workersGone: 'inactive',
         // One task of one build, on one of both workers.
