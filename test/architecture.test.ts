@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'signals.ts': [],
   'workflow-code.ts': ['encryption/data-converter.ts'],
   // Before it listens for signals it loads nothing else.
-  'worker.ts': ['signals.ts', 'run-worker.ts'],
+  'worker.ts': ['signals.ts', 'run-worker.ts', 'operations/memory.ts'],
   // They wire everything together.
   'run-worker.ts': [
     'activities/',
@@ -276,7 +276,7 @@ describe('the environment', () => {
   test('is read by the programs alone: the worker, the command line and the codec server', () => {
     const readers = [...files].filter(
       ([file, { code, imports }]) =>
-        !['run-worker.ts', 'client.ts', 'codec-server.ts'].includes(file) &&
+        !['worker.ts', 'run-worker.ts', 'client.ts', 'codec-server.ts'].includes(file) &&
         (/\bprocess\s*(\.|\?\.|\[)\s*['"]?env\b/.test(code) ||
           imports.some(({ specifier }) => /^(node:)?process$/.test(specifier))),
     );

@@ -1,24 +1,15 @@
 /**
- * What a build that waits for its next poll takes of a worker's memory, without the garbage that V8 has not collected yet: all
- * contenders at once, since no time is measured.
+ * What a build that waits for its next poll takes of a worker's memory: resident memory as the system counts it, what is not
+ * collected yet and what the allocators keep included. All contenders at once, since no time is measured.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { CONTENDERS, startOnTemporal, startOther, startTemporal } from '../measure/contenders.ts';
+import { CONTENDERS, startOnTemporal, startOther, startTemporal, type Contender } from '../measure/contenders.ts';
 import { residentMbOf } from '../measure/processes.ts';
-import { slope } from '../measure/statistics.ts';
-import { inputsFor, startSurroundings } from '../measure/surroundings.ts';
+import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
 import { untilTrue } from '../measure/until.ts';
 import { addTo, type Figure, type Row } from './figure.ts';
 
-/** None polls while it is measured. */
-const POLL_INTERVAL_SECONDS = 3_600;
-const SETTLE_MS = 2_000;
-const COLLECT_MS = 2_000;
-/** What is free after a collection is given back to the system by the next. */
-const COLLECTIONS = 3;
-const COLLECT_GARBAGE = fileURLToPath(new URL('../measure/collect-garbage.cjs', import.meta.url));
-const WARM_UP_LOTS = 2;
+const SAMPLE_EVERY_MS = 1_000;
 const GIVE_UP_MS = 600_000;
 
 export const memory: Figure = {
@@ -26,17 +17,16 @@ export const memory: Figure = {
   title: 'Memory of a worker',
   fullOnly: true,
   async measure({ quick, progress }) {
-    const [rounds, step, steps] = quick ? [1, 60, 4] : [3, 300, 5];
-    const row: Row = {
+    const [rounds, few, many, pollIntervalSeconds] = quick ? [1, 60, 180, 20] : [3, 300, 900, 120];
+    const aBuild: Row = {
       what: 'worker memory a build in flight',
       unit: 'MiB',
       values: {},
       bar: { against: 'plain', is: 'at most', bar: 0.9, stretch: 0.5 },
     };
-    for (let round = 0; round < rounds; round += 1) {
-      const surroundings = await startSurroundings();
-      const NODE_OPTIONS = `--expose-gc --require=${COLLECT_GARBAGE}`;
-      const at = { ...surroundings, settings: { ...surroundings.settings, NODE_OPTIONS } };
+    const all: Row = { what: `worker memory, ${many} builds in flight`, unit: 'MiB', values: {} };
+    for (let round = 1; round <= rounds; round += 1) {
+      const at = await startSurroundings();
       const temporal = await startTemporal();
       const contenders = [
         await startOnTemporal('roleBuild', temporal, at),
@@ -49,40 +39,49 @@ export const memory: Figure = {
               await startOther('states', at),
             ]),
       ];
-      const points = new Map(contenders.map((contender) => [contender, [] as [number, number][]]));
-      let started = 0;
-      for (let i = 1; i <= steps; i += 1) {
-        progress(`round ${round + 1} of ${rounds}: ${i * step} builds each`);
-        await Promise.all(
-          contenders.map((contender) =>
-            contender.start(inputsFor(at, step, { pollIntervalSeconds: POLL_INTERVAL_SECONDS })),
-          ),
-        );
-        started += step * contenders.length;
-        await untilTrue('all builds are in flight', () => at.buildApi.builds().length >= started, GIVE_UP_MS);
-        await delay(SETTLE_MS);
-        // What comes first warms up: code is compiled, the allocators take what they need at most.
-        if (i < WARM_UP_LOTS) continue;
-        for (let collection = 0; collection < COLLECTIONS; collection += 1) {
-          for (const { worker } of contenders) process.kill(worker.pid, 'SIGWINCH');
-          await delay(COLLECT_MS);
-        }
-        for (const [contender, all] of points) all.push([i * step, residentMbOf(contender.worker.pid)]);
+      const inFlight = async (builds: number, before: number) => {
+        progress(`round ${round} of ${rounds}: ${builds} builds each`);
+        await startEach(contenders, at, builds - before, pollIntervalSeconds);
+        return await meanResidentMb(contenders, pollIntervalSeconds * 1000);
+      };
+      const withFew = await inFlight(few, 0);
+      const withMany = await inFlight(many, few);
+      for (const [i, { name }] of contenders.entries()) {
+        addTo(aBuild, name, ((withMany[i] ?? NaN) - (withFew[i] ?? NaN)) / (many - few));
+        addTo(all, name, withMany[i] ?? NaN);
       }
-      for (const [{ name }, all] of points) addTo(row, name, slope(all));
       await Promise.all(contenders.map((contender) => contender.stop()));
       await temporal.kill();
       await at.stop();
     }
+    const names = Object.keys(all.values).map((name) => CONTENDERS[name as keyof typeof CONTENDERS]);
     return {
-      rows: [row],
+      rows: [aBuild, all],
       notes: [
-        `Resident memory as ${step * steps} builds are started in lots of ${step} and wait, each time after garbage was collected in every thread: the slope from ${WARM_UP_LOTS} lots on, in a worker that is new each round (${Object.keys(
-          row.values,
-        )
-          .map((name) => CONTENDERS[name as keyof typeof CONTENDERS])
-          .join(', ')}, all at once).`,
+        `Resident memory, the mean of ${pollIntervalSeconds} s in which each build polls once, with ${few} and with ${many} builds in flight; a build's is the difference. Workers are new each round (${names.join(', ')}, all at once).`,
       ],
     };
   },
 };
+
+/** So many more builds on each, all of them in flight. */
+async function startEach(
+  contenders: readonly Contender[],
+  at: Surroundings,
+  builds: number,
+  pollIntervalSeconds: number,
+): Promise<void> {
+  const inFlight = at.buildApi.builds().length + builds * contenders.length;
+  await Promise.all(contenders.map((contender) => contender.start(inputsFor(at, builds, { pollIntervalSeconds }))));
+  await untilTrue('all builds are in flight', () => at.buildApi.builds().length >= inFlight, GIVE_UP_MS);
+}
+
+async function meanResidentMb(contenders: readonly Contender[], windowMs: number): Promise<number[]> {
+  const samples = Math.ceil(windowMs / SAMPLE_EVERY_MS);
+  const sums = contenders.map(() => 0);
+  for (let sample = 0; sample < samples; sample += 1) {
+    await delay(SAMPLE_EVERY_MS);
+    for (const [i, { worker }] of contenders.entries()) sums[i] = (sums[i] ?? 0) + residentMbOf(worker.pid);
+  }
+  return sums.map((sum) => sum / samples);
+}

@@ -22,11 +22,3 @@ export function quantile(values: readonly number[], share: number): number {
 export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
   return ours.map((value, i) => value / (theirs[i] ?? NaN));
 }
-
-/** The slope of the straight line through points, by least squares. */
-export function slope(points: readonly (readonly [x: number, y: number])[]): number {
-  const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length;
-  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
-  const above = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
-  return above / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-}

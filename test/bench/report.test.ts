@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Row } from '../../bench/figures/figure.ts';
-import { quantile, slope, spreadOf } from '../../bench/measure/statistics.ts';
+import { quantile, spreadOf } from '../../bench/measure/statistics.ts';
 import { plotOf } from '../../bench/report/plot.ts';
 import { ratiosOf, shown, verdictOf } from '../../bench/report/summary.ts';
 
@@ -11,11 +11,6 @@ describe('statistics', () => {
     assert.equal(quantile([1], 0.99), 1);
     assert.ok(Number.isNaN(quantile([], 0.5)));
     assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, least: 1, most: 3 });
-  });
-
-  it('find the slope of a line', () => {
-    const points: [number, number][] = [1, 2, 3].map((x) => [x, 10 + 0.25 * x]);
-    assert.ok(Math.abs(slope(points) - 0.25) < 1e-9);
   });
 });
 

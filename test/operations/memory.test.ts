@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+
+const MODULE = new URL('../../src/operations/memory.ts', import.meta.url).href;
+const SAYS = `
+  import { takeLessMemory } from '${MODULE}';
+  takeLessMemory(process.env);
+  const { MALLOC_ARENA_MAX: heaps, NODE_OPTIONS: options, KEPT: kept } = process.env;
+  process.stdout.write(JSON.stringify({ pid: process.pid, heaps, options, kept, arguments: process.argv.slice(1) }));
+`;
+
+function run(env: Record<string, string>) {
+  const args = ['--no-deprecation', '--input-type=module', '--eval', SAYS, 'one', 'two words'];
+  const { pid, stdout, stderr, status } = spawnSync(process.execPath, args, {
+    env: { PATH: process.env['PATH'], KEPT: 'yes', ...env },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  assert.equal(status, 0, stderr);
+  // Neither Node.js nor V8 has anything to say against it.
+  assert.equal(stderr, '');
+  return { ...(JSON.parse(stdout) as Record<string, unknown>), isSameProcess: stdout.includes(`"pid":${pid},`) };
+}
+
+describe('memory settings of a worker', { skip: process.platform !== 'linux' && 'glibc is on Linux' }, () => {
+  const same = { kept: 'yes', arguments: ['one', 'two words'], isSameProcess: true };
+
+  test('are set by a new start in the same process, with its arguments and its environment', () => {
+    const { pid: _, ...said } = run({}) as { pid?: unknown };
+    assert.deepEqual(said, { ...same, heaps: '2', options: '--max-semi-space-size=8' });
+  });
+
+  test('of NODE_OPTIONS come after ours, and so prevail', () => {
+    const said = run({ NODE_OPTIONS: '--max-semi-space-size=32 --max-old-space-size=640' });
+    assert.equal(
+      (said as { options?: unknown }).options,
+      '--max-semi-space-size=8 --max-semi-space-size=32 --max-old-space-size=640',
+    );
+  });
+
+  test('are left to whoever sets MALLOC_ARENA_MAX', () => {
+    const { pid: _, ...said } = run({ MALLOC_ARENA_MAX: '4' }) as { pid?: unknown };
+    assert.deepEqual(said, { ...same, heaps: '4' });
+  });
+});
