@@ -83,7 +83,7 @@ describe('the worker', () => {
     worker.kill('SIGTERM');
     const loaded = (JSON.parse(listening.toString()) as string[]).filter((url) => !url.startsWith('node:'));
     const files = loaded.map((url) => url.slice(url.lastIndexOf('/')));
-    assert.deepEqual(files, ['/worker.ts', '/memory.ts', '/signals.ts']);
+    assert.deepEqual(files, ['/worker.ts', '/process-settings.ts', '/signals.ts']);
     assert.deepEqual(await once(worker, 'close'), [0, null]);
     assert.ok(!output.includes('worker polling'), output);
     silent.close();
