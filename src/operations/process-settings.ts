@@ -9,6 +9,7 @@ const NEW_OBJECTS = '--max-semi-space-size=8';
  * https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html
  */
 const ALLOCATOR_HEAPS = '2';
+
 /**
  * Has a worker hold its builds in less memory: docs/benchmarks.md. Two of the three settings are read at a process's start
  * alone, so the program starts anew in its own process (execve) and keeps its ID, its files and its arguments. Where

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { workflowIdOf } from '../../src/domain/identity.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { METRICS, exposedName, type MetricName } from '../../src/domain/metrics.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import { withClient } from '../faults/truth.ts';
+import { hasTimer, withClient } from '../faults/truth.ts';
 import { readMetrics, type MetricsPage } from '../support/metrics-page.ts';
 import {
   ACCOUNT,
@@ -101,14 +100,9 @@ describe('metrics', () => {
     const input = inputFor(stack, 'replayed', { polls: 3 }, { poll_interval_seconds: 2 });
     const ended = stack.build(input);
     // Counted where it is made: one whose answer is not in the history yet is made again, and rightly counted again.
-    const id = workflowIdOf(ACCOUNT, input.ddb_composite_sort_key);
-    const waits = () =>
-      withClient(stack, async ({ workflow }) => {
-        const { events } = await workflow.getHandle(id).fetchHistory();
-        return events?.filter(({ timerStartedEventAttributes: wait }) => wait).length ?? 0;
-      }).catch(() => 0);
-    await until('the first poll has its answer in the history', async () => (await waits()) > 1);
-    const counted = (await readMetrics(first.metricsUrl)).sum('role_build_polls_total') ?? 0;
+    await until('the first poll has its answer in the history', () => hasTimer(stack, input, 2));
+    const counted = (await readMetrics(first.metricsUrl)).sum('role_build_polls_total');
+    assert.equal(counted, 1);
     await first.kill();
     const second = await stack.startWorker();
     assert.equal((await ended).json['polls'], 4);

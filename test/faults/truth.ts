@@ -74,9 +74,9 @@ export async function withClient<T>(
   }
 }
 
-/** Whether a build has come as far as its first timer. */
-export function hasTimer(stack: TestStack, input: RoleBuildInput): Promise<boolean> {
-  return hasEvent(stack, input, ({ timerStartedEventAttributes }) => timerStartedEventAttributes != null);
+/** Whether a build has come as far as its first timer, or a later one. */
+export function hasTimer(stack: TestStack, input: RoleBuildInput, which = 1): Promise<boolean> {
+  return hasEvent(stack, input, ({ timerStartedEventAttributes }) => timerStartedEventAttributes != null, which);
 }
 
 /** Whether a build has come as far as to ask for an activity. */
@@ -88,10 +88,11 @@ function hasEvent(
   stack: TestStack,
   { build_body, ddb_composite_sort_key }: RoleBuildInput,
   isWanted: (event: HistoryEvent) => boolean,
+  times = 1,
 ): Promise<boolean> {
   return withClient(stack, async (client) => {
     const handle = client.workflow.getHandle(workflowIdOf(build_body.account_id, ddb_composite_sort_key));
     const { events } = await handle.fetchHistory().catch(() => ({ events: [] }));
-    return (events ?? []).some(isWanted);
+    return (events ?? []).filter(isWanted).length >= times;
   });
 }
