@@ -14,7 +14,7 @@ import { isEncrypting, type EncryptionSettings } from './settings.ts';
 import { PayloadUnreadableError } from './unreadable.ts';
 
 const ENCODING = 'encoding';
-const ENCRYPTED = 'binary/encrypted';
+const ENCRYPTED = Buffer.from('binary/encrypted');
 /** Which key encrypted a payload, so that one who lacks it can say so. Nothing trusts it. */
 const KEY_ID = 'encryption-key-id';
 
@@ -48,19 +48,14 @@ export class EncryptionCodec implements PayloadCodec {
   async encode(payloads: Payload[], context?: SerializationContext): Promise<Payload[]> {
     if (payloads.length === 0 || !isEncrypting(this.#settings)) return payloads;
     const keyRing = await this.#open();
-    const bound = this.#contextOf(context);
-    const encrypt = (plaintext: Uint8Array) => keyRing.encrypt(plaintext, bound);
+    const place = this.#placeOf(context);
+    const encrypt = (plaintext: Uint8Array) => keyRing.encrypt(plaintext, this.#contextOf(context));
+    const keyId = Buffer.from(keyRing.encryptsWith);
     return Promise.all(
-      payloads.map(async (payload) => {
-        const plaintext = PayloadMessage.encode(payload).finish();
-        const { message: data, until } = await this.#kept.of(purposeOf('encrypt', bound), plaintext, encrypt);
-        // A worker hands most of what it encrypts to itself: to its activities, and their results to its workflows.
-        this.#kept.keep(purposeOf('decrypt', bound), data, plaintext, until);
-        return {
-          metadata: { [ENCODING]: Buffer.from(ENCRYPTED), [KEY_ID]: Buffer.from(keyRing.encryptsWith) },
-          data,
-        };
-      }),
+      payloads.map(async (payload) => ({
+        metadata: { [ENCODING]: ENCRYPTED, [KEY_ID]: keyId },
+        data: await this.#kept.encrypted(place, PayloadMessage.encode(payload).finish(), encrypt),
+      })),
     );
   }
 
@@ -74,23 +69,21 @@ export class EncryptionCodec implements PayloadCodec {
       if (this.#settings.required !== true) return payload;
       throw new PayloadUnreadableError('the payload is not encrypted, and ENCRYPTION_REQUIRED has such refused');
     }
-    const keyId = Buffer.from(payload.metadata?.[KEY_ID] ?? '').toString();
-    if (!isEncrypting(this.#settings)) throw this.#whyNot(keyId);
+    if (!isEncrypting(this.#settings)) throw this.#whyNot(payload);
     const keyRing = await this.#open();
-    const here = this.#contextOf(context);
     const decrypt = async (ciphertext: Uint8Array) => {
       const { plaintext, context: found } = await keyRing
         .decrypt(ciphertext)
-        .catch((err: unknown) => Promise.reject(this.#whyNot(keyId, err)));
-      refuseElsewhere(found, here);
+        .catch((err: unknown) => Promise.reject(this.#whyNot(payload, err)));
+      refuseElsewhere(found, this.#contextOf(context));
       return plaintext;
     };
     const ciphertext = payload.data ?? new Uint8Array();
-    const purpose = purposeOf('decrypt', here);
+    const place = this.#placeOf(context);
     return PayloadMessage.decode(
       isReadOnce(context)
-        ? (this.#kept.takeOut(purpose, ciphertext) ?? (await decrypt(ciphertext)))
-        : (await this.#kept.of(purpose, ciphertext, decrypt)).message,
+        ? await this.#kept.decryptedOnce(place, ciphertext, decrypt)
+        : await this.#kept.decrypted(place, ciphertext, decrypt),
     );
   }
 
@@ -103,12 +96,18 @@ export class EncryptionCodec implements PayloadCodec {
     };
   }
 
+  /** The same as a string: each poll asks for it several times, and a digest for each would cost more than all else. */
+  #placeOf(context: SerializationContext | undefined): string {
+    return JSON.stringify([context?.namespace ?? this.#namespace, context?.workflowId]);
+  }
+
   #open(): Promise<KeyRing> {
     this.#keyRing ??= import('./key-ring.ts').then(({ openKeyRing }) => openKeyRing(this.#settings));
     return this.#keyRing;
   }
 
-  #whyNot(keyId: string, cause?: unknown): PayloadUnreadableError {
+  #whyNot({ metadata }: Payload, cause?: unknown): PayloadUnreadableError {
+    const keyId = Buffer.from(metadata?.[KEY_ID] ?? '').toString();
     const { kmsKeyArns = [], localKeys = [] } = this.#settings;
     // It comes with the payload, so it may say anything.
     const named = JSON.stringify(keyId.slice(0, 200));
@@ -124,11 +123,6 @@ export class EncryptionCodec implements PayloadCodec {
   }
 }
 
-/** A message means nothing in another context than its own. */
-function purposeOf(what: 'encrypt' | 'decrypt', context: EncryptionContext): string {
-  return `${what} ${JSON.stringify([context[NAMESPACE], context[WORKFLOW]])}`;
-}
-
 /**
  * What an ordinary activity is handed, and a workflow, is read where it is needed and then never again. A poll, which is a
  * local activity, is handed the same again and again; where no workflow is known, people look at it.
@@ -138,7 +132,8 @@ function isReadOnce(context: SerializationContext | undefined): boolean {
 }
 
 export function isEncrypted({ metadata }: Payload): boolean {
-  return Buffer.from(metadata?.[ENCODING] ?? '').toString() === ENCRYPTED;
+  const encoding = metadata?.[ENCODING];
+  return encoding != null && ENCRYPTED.equals(encoding);
 }
 
 /** Whoever does not know the workflow, as the codec server, checks the namespace alone. */

@@ -6,6 +6,8 @@ import { KeptMessages, MAX_AGE_MS } from '../../src/encryption/kept-messages.ts'
 
 const HELLO = Buffer.from('hello');
 
+const textOf = (message: Uint8Array) => Buffer.from(message).toString();
+
 /** What makes upper case of a message and counts how often it was asked. */
 function maker() {
   const made = {
@@ -23,42 +25,52 @@ describe('messages that are kept', () => {
     const kept = new KeptMessages();
     const made = maker();
     for (let i = 0; i < 3; i += 1) {
-      assert.equal(Buffer.from((await kept.of('a', HELLO, made.make)).message).toString(), 'HELLO');
+      assert.equal(textOf(await kept.decrypted('a', HELLO, made.make)), 'HELLO');
     }
     assert.equal(made.count, 1);
   });
 
-  it('are taken out once', async () => {
+  it('are known to come of what was made of them, for as long, and are given out once where that is all', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'] });
     const kept = new KeptMessages();
-    const made = maker();
-    kept.keep('a', HELLO, Buffer.from('known'), Date.now() + 1_000);
-    assert.equal(kept.takeOut('b', HELLO), undefined);
-    assert.equal(Buffer.from(kept.takeOut('a', HELLO) ?? []).toString(), 'known');
-    assert.equal(kept.takeOut('a', HELLO), undefined);
-    await kept.of('a', HELLO, made.make);
-    assert.equal(made.count, 1);
-    kept.keep('a', HELLO, Buffer.from('known'), Date.now());
-    assert.equal(kept.takeOut('a', HELLO), undefined);
+    const [encrypting, decrypting] = [maker(), maker()];
+    const ciphertext = await kept.encrypted('a', HELLO, encrypting.make);
+    assert.equal(textOf(ciphertext), 'HELLO');
+    for (let i = 0; i < 2; i += 1) {
+      assert.equal(textOf(await kept.decrypted('a', ciphertext, decrypting.make)), 'hello');
+    }
+    for (let i = 0; i < 2; i += 1) {
+      // Encrypted again, it is handed over again.
+      assert.equal(await kept.encrypted('a', HELLO, encrypting.make), ciphertext);
+      assert.equal(textOf(await kept.decryptedOnce('a', ciphertext, decrypting.make)), 'hello');
+    }
+    assert.deepEqual([encrypting.count, decrypting.count], [1, 0]);
+    assert.equal(textOf(await kept.decryptedOnce('a', ciphertext, decrypting.make)), 'HELLO');
+    await kept.encrypted('a', HELLO, encrypting.make);
+    t.mock.timers.tick(MAX_AGE_MS);
+    await kept.decrypted('a', ciphertext, decrypting.make);
+    assert.deepEqual([encrypting.count, decrypting.count], [1, 2]);
   });
 
-  it('are another for another purpose', async () => {
+  it('are others in another place, and others encrypted than decrypted', async () => {
     const kept = new KeptMessages();
     const made = maker();
-    await kept.of('a', HELLO, made.make);
-    await kept.of('b', HELLO, made.make);
-    assert.equal(made.count, 2);
+    await kept.decrypted('a', HELLO, made.make);
+    await kept.decrypted('b', HELLO, made.make);
+    await kept.encrypted('a', HELLO, made.make);
+    assert.equal(made.count, 3);
   });
 
   it('are made anew after five minutes, as long as a data key is used', async (t) => {
     t.mock.timers.enable({ apis: ['Date'] });
     const kept = new KeptMessages();
     const made = maker();
-    await kept.of('a', HELLO, made.make);
+    await kept.decrypted('a', HELLO, made.make);
     t.mock.timers.tick(MAX_AGE_MS - 1);
-    await kept.of('a', HELLO, made.make);
+    await kept.decrypted('a', HELLO, made.make);
     assert.equal(made.count, 1);
     t.mock.timers.tick(1);
-    await kept.of('a', HELLO, made.make);
+    await kept.decrypted('a', HELLO, made.make);
     assert.equal(made.count, 2);
     assert.equal(MAX_AGE_MS, 300_000);
   });
@@ -67,15 +79,15 @@ describe('messages that are kept', () => {
     const kept = new KeptMessages();
     const made = maker();
     const large = (n: number) => Buffer.alloc(8_000, `${n};`);
-    await kept.of('a', HELLO, made.make);
+    await kept.decrypted('a', HELLO, made.make);
     for (let n = 0; n < 10_000; n += 1) {
-      await kept.of('a', large(n), made.make);
-      if (n % 1_000 === 0) await kept.of('a', HELLO, made.make);
+      await kept.decrypted('a', large(n), made.make);
+      if (n % 1_000 === 0) await kept.decrypted('a', HELLO, made.make);
     }
     assert.equal(made.count, 10_001);
-    await kept.of('a', large(9_999), made.make);
+    await kept.decrypted('a', large(9_999), made.make);
     assert.equal(made.count, 10_001);
-    await kept.of('a', large(0), made.make);
+    await kept.decrypted('a', large(0), made.make);
     assert.equal(made.count, 10_002);
   });
 
@@ -83,14 +95,15 @@ describe('messages that are kept', () => {
     const kept = new KeptMessages();
     const made = maker();
     const large = Buffer.alloc(8_193);
-    for (let i = 0; i < 2; i += 1) await kept.of('a', large, made.make);
-    assert.equal(made.count, 2);
+    for (let i = 0; i < 2; i += 1) await kept.decrypted('a', large, made.make);
+    for (let i = 0; i < 2; i += 1) await kept.encrypted('a', large, made.make);
+    assert.equal(made.count, 4);
     await assert.rejects(
-      kept.of('a', HELLO, () => Promise.reject(new Error('no'))),
+      kept.decrypted('a', HELLO, () => Promise.reject(new Error('no'))),
       /no/,
     );
-    await kept.of('a', HELLO, made.make);
-    assert.equal(made.count, 3);
+    await kept.decrypted('a', HELLO, made.make);
+    assert.equal(made.count, 5);
   });
 });
 
