@@ -3,12 +3,12 @@ import { setFlagsFromString } from 'node:v8';
 /** V8's own flag for how much garbage may pile up before the old is collected: as much as half of what is in use. */
 const HEAP_GROWTH = '--heap-growing-percent=50';
 /** Of the two halves that new objects are made in, in MB. V8's default is up to 64; what encrypting leaves fills that. */
-const NEW_OBJECTS = '--max-semi-space-size=16';
+const NEW_OBJECTS = '--max-semi-space-size=8';
 /**
  * glibc gives a thread a heap of its own, up to eight for each core, and what is free in one serves no other thread.
  * https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html
  */
-const ALLOCATOR_HEAPS = '4';
+const ALLOCATOR_HEAPS = '2';
 
 /**
  * Has a worker hold its builds in less memory: docs/benchmarks.md. Two of the three settings are read at a process's start

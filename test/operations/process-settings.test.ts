@@ -28,18 +28,18 @@ describe('process settings of a worker', { skip: process.platform !== 'linux' &&
   const same = { kept: 'yes', arguments: ['one', 'two words'], isSameProcess: true };
 
   test('are set by a new start in the same process, with its arguments and its environment', () => {
-    const options = '--max-semi-space-size=16';
-    assert.deepEqual(run({}), { ...same, heaps: '4', options });
+    const options = '--max-semi-space-size=8';
+    assert.deepEqual(run({}), { ...same, heaps: '2', options });
   });
 
   test('of NODE_OPTIONS come after ours, and so prevail', () => {
     const given = '--max-semi-space-size=32 --max-old-space-size=640';
-    const options = `--max-semi-space-size=16 ${given}`;
+    const options = `--max-semi-space-size=8 ${given}`;
     const said = run({ NODE_OPTIONS: given });
-    assert.deepEqual(said, { ...same, heaps: '4', options });
+    assert.deepEqual(said, { ...same, heaps: '2', options });
   });
 
   test('are left to whoever sets MALLOC_ARENA_MAX', () => {
-    assert.deepEqual(run({ MALLOC_ARENA_MAX: '7' }), { ...same, heaps: '7' });
+    assert.deepEqual(run({ MALLOC_ARENA_MAX: '4' }), { ...same, heaps: '4' });
   });
 });
