@@ -144,7 +144,11 @@ function payloadsOf(body: string): Payload[] {
   try {
     const { payloads } = JSON.parse(body) as { payloads?: unknown };
     if (!Array.isArray(payloads)) throw new Error('no list');
-    return Payloads.fromObject({ payloads }).payloads;
+    const read = Payloads.fromObject({ payloads }).payloads;
+    // A list in place of Base64 comes through as it is.
+    const values = read.flatMap(({ metadata, data }) => [...Object.values(metadata ?? {}), data ?? new Uint8Array()]);
+    if (!values.every((value) => value instanceof Uint8Array)) throw new Error('not Base64');
+    return read;
   } catch {
     throw new HttpError(400, 'the body must be JSON such as {"payloads": [{"metadata": {…}, "data": "…"}]}');
   }

@@ -96,7 +96,7 @@ export class EncryptionCodec implements PayloadCodec {
     };
   }
 
-  /** The same as a string: each poll asks for it several times, and a digest for each would cost more than all else. */
+  /** The same as a string, without its digest: each poll asks for it several times. */
   #placeOf(context: SerializationContext | undefined): string {
     return JSON.stringify([context?.namespace ?? this.#namespace, context?.workflowId]);
   }

@@ -99,7 +99,10 @@ describe('the codec server', () => {
     });
   }
 
-  for (const body of ['', '{', '[]', 'null', '{"payloads":1}', '{"payloads":[1]}']) {
+  const encodingOnly = '{"payloads":[{"metadata":{"encoding":[98]}}]}';
+  const dataOfEncrypted = '{"payloads":[{"metadata":{"encoding":"YmluYXJ5L2VuY3J5cHRlZA=="},"data":{"length":4}}]}';
+  const noLists = ['', '{', '[]', 'null', '{"payloads":1}', '{"payloads":[1]}', encodingOnly, dataOfEncrypted];
+  for (const body of noLists) {
     test(`answers 400 to a body that is no list of payloads: ${body}`, async () => {
       const response = await server.post('/decode', body);
       assert.equal(response.status, 400);

@@ -46,10 +46,16 @@ describe('messages that are kept', () => {
     }
     assert.deepEqual([encrypting.count, decrypting.count], [1, 0]);
     assert.equal(textOf(await kept.decryptedOnce('a', ciphertext, decrypting.make)), 'HELLO');
+    t.mock.timers.tick(MAX_AGE_MS - 1);
     await kept.encrypted('a', HELLO, encrypting.make);
-    t.mock.timers.tick(MAX_AGE_MS);
+    assert.deepEqual([encrypting.count, decrypting.count], [1, 1]);
+    await kept.decrypted('b', ciphertext, decrypting.make);
+    assert.equal(decrypting.count, 2);
+    // Handed over again, it is no younger.
+    t.mock.timers.tick(1);
+    await kept.decryptedOnce('a', ciphertext, decrypting.make);
     await kept.decrypted('a', ciphertext, decrypting.make);
-    assert.deepEqual([encrypting.count, decrypting.count], [1, 2]);
+    assert.deepEqual([encrypting.count, decrypting.count], [1, 4]);
   });
 
   it('are others in another place, and others encrypted than decrypted', async () => {
