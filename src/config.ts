@@ -98,6 +98,12 @@ export const SETTINGS = {
     meaning: 'builds that a worker keeps in memory between their steps; by default two for each MiB of its heap',
     parse: (value) => optional(value, (given) => wholeNumber(given, 10, 1_000_000)),
   }),
+  WORKER_GRPC_COMPRESSION: setting({
+    default: 'none',
+    meaning:
+      'of what a worker and Temporal tell each other: `none`, or `gzip` for a link that is slow or paid by the byte',
+    parse: (value) => oneOf(value, ['none', 'gzip']),
+  }),
   LOG_LEVEL: setting({ default: 'info', meaning: 'pino level', parse: logLevel }),
   TEMPORAL_DEPLOYMENT_NAME: setting({
     default: '',

@@ -97,7 +97,8 @@ async function run(): Promise<void> {
   // A key that can't be used is known before a build waits for it.
   const encryptionKey = await keyInUse(dataConverter);
   const traces = await openTraces();
-  const connection = await NativeConnection.connect(connectionOptions);
+  const grpcCompression = { codec: settings.WORKER_GRPC_COMPRESSION };
+  const connection = await NativeConnection.connect({ ...connectionOptions, grpcCompression });
   try {
     const activities = activitiesOn(tables, metrics, traces);
     const common: Omit<WorkerOptions, 'taskQueue'> = {

@@ -185,6 +185,13 @@ describe('limits', () => {
   });
 });
 
+test('WORKER_GRPC_COMPRESSION is none unless it is asked for, and is one that Temporal knows', () => {
+  assert.equal(worker({}).WORKER_GRPC_COMPRESSION, 'none');
+  assert.equal(worker({ WORKER_GRPC_COMPRESSION: 'gzip' }).WORKER_GRPC_COMPRESSION, 'gzip');
+  const { message } = errorOf({ WORKER_GRPC_COMPRESSION: 'zstd' });
+  assert.match(message, /WORKER_GRPC_COMPRESSION must be one of none, gzip, not "zstd"/);
+});
+
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
     test(`may be ${value}`, () => {

@@ -11,10 +11,13 @@ const POLL_MS = 25;
 const ATTEMPTS = 3;
 const SHOWN_OUTPUT_CHARS = 4_000;
 
-/** One matching partition serves a task queue of ours at less of the dev server's CPU; the default is four. */
 const DYNAMIC_CONFIG = {
+  // One matching partition serves a task queue of ours at less of the dev server's CPU; the default is four.
   'matching.numTaskqueueReadPartitions': 1,
   'matching.numTaskqueueWritePartitions': 1,
+  // How often a second a history shard may look which timers are due. The dev server has one shard; by the default, 20, some of
+  // hundreds of timers fire seconds late.
+  'history.timerProcessorMaxPollRPS': 200,
 };
 
 export interface TemporalServerOptions {

@@ -10,8 +10,15 @@ export const STATUS = { PERMISSION_DENIED: 7, UNIMPLEMENTED: 12 } as const;
 export interface GrpcFront {
   /** `127.0.0.1:PORT` */
   address: string;
-  /** What arrived: the method, such as `AddSearchAttributes`, and the metadata that Temporal Cloud reads. */
-  calls: { method: string; authorization: string | undefined; namespace: string | undefined }[];
+  /** What arrived: the method, such as `AddSearchAttributes`, the metadata that Temporal Cloud reads, and how it was packed. */
+  calls: {
+    method: string;
+    authorization: string | undefined;
+    namespace: string | undefined;
+    /** `grpc-encoding`, and `grpc-accept-encoding`: https://github.com/grpc/grpc/blob/master/doc/compression.md */
+    encoding: string | undefined;
+    accepted: string | undefined;
+  }[];
   /** The status that a method is answered with, in place of passing it on. */
   refused: Map<string, number>;
   stop(): Promise<void>;
@@ -39,7 +46,13 @@ export async function startGrpcFront(
     stream.on('error', () => {});
     const method = String(headers[':path']).split('/').at(-1) as string;
     const { authorization, 'temporal-namespace': namespace } = headers;
-    calls.push({ method, authorization, namespace: namespace?.toString() });
+    calls.push({
+      method,
+      authorization,
+      namespace: namespace?.toString(),
+      encoding: headers['grpc-encoding']?.toString(),
+      accepted: headers['grpc-accept-encoding']?.toString(),
+    });
     const status = authorization === `Bearer ${apiKey}` ? refused.get(method) : STATUS.PERMISSION_DENIED;
     if (status !== undefined) {
       const details = { 'grpc-status': String(status), 'grpc-message': 'Request unauthorized.' };

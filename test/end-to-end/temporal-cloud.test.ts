@@ -11,7 +11,7 @@ import { startTemporalServer, type TemporalServer } from '../../dev/servers/temp
 import { searchAttributes } from '../../src/contract.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { startGrpcFront, STATUS, type GrpcFront } from './grpc-front.ts';
-import { inputFor, parseJson, startTestStack, type TestStack } from './harness.ts';
+import { inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
 
 /** A name with the account, as Temporal Cloud's namespaces have them. */
 const NAMESPACE = 'role-builds.a1b2c';
@@ -165,6 +165,19 @@ describe('Temporal Cloud', () => {
       assert.equal(authorization, `Bearer ${API_KEY}`, method);
       // An endpoint of a whole region knows by this header which namespace is meant.
       if (method !== 'GetSystemInfo') assert.equal(namespace, NAMESPACE, method);
+    }
+  });
+
+  it('a worker compresses what it and Temporal tell each other where that is asked for, and only there', async () => {
+    const compression = { none: [undefined, undefined], gzip: ['gzip', 'gzip,identity'] } as const;
+    for (const [setting, said] of Object.entries(compression)) {
+      front.calls.length = 0;
+      const chosen = setting === 'none' ? {} : { WORKER_GRPC_COMPRESSION: setting };
+      const worker = await stack.startWorker({ settings: { ...settings, ...chosen } });
+      const polls = () => front.calls.filter(({ method }) => method === 'PollWorkflowTaskQueue');
+      await until('the worker polls', () => polls().length > 0);
+      await worker.stop();
+      for (const poll of polls()) assert.deepEqual([poll.encoding, poll.accepted], said, setting);
     }
   });
 
