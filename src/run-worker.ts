@@ -47,6 +47,11 @@ const POLL_MAX_WAIT_MS = 5_000;
  * tenth more of the CPU of worker and engine: docs/benchmarks.md.
  */
 const WORKFLOW_TASK_POLLS = 10;
+/**
+ * The share of those that asks for builds which no worker keeps in memory: new ones, and a dead worker's. By the SDK's default,
+ * 0.2, the last of a burst begin when the first have ended, and their waits find nothing else to do: docs/benchmarks.md.
+ */
+const NON_STICKY_POLLS = 0.7;
 
 /**
  * Of Node.js's pool that small buffers are cut from. The SDK keeps what each build last answered to Temporal, a few KB, and
@@ -123,6 +128,7 @@ async function run(): Promise<void> {
       maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
       maxConcurrentLocalActivityExecutions: settings.WORKER_MAX_CONCURRENT_POLLS,
       maxConcurrentWorkflowTaskPolls: WORKFLOW_TASK_POLLS,
+      nonStickyToStickyPollRatio: NON_STICKY_POLLS,
     });
     const triggersPerSecond = settings.BUILD_API_MAX_TRIGGERS_PER_SECOND;
     const triggers = await Worker.create({

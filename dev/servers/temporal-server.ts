@@ -15,8 +15,8 @@ const DYNAMIC_CONFIG = {
   // One matching partition serves a task queue of ours at less of the dev server's CPU; the default is four.
   'matching.numTaskqueueReadPartitions': 1,
   'matching.numTaskqueueWritePartitions': 1,
-  // How often a second a history shard may look which timers are due. The dev server has one shard; by the default, 20, some of
-  // hundreds of timers fire seconds late.
+  // How often a second a history shard may look which timers are due. The dev server has one shard, and reads a second ahead: of
+  // hundreds of timers of a second each some fire seconds late by the default, 20.
   'history.timerProcessorMaxPollRPS': 200,
 };
 
