@@ -6,8 +6,8 @@ const MODULE = new URL('../../src/operations/process-settings.ts', import.meta.u
 const SAYS = `
   import { applyProcessSettings } from '${MODULE}';
   applyProcessSettings(process.env);
-  const { MALLOC_ARENA_MAX: heaps, NODE_OPTIONS: options, KEPT: kept } = process.env;
-  process.stdout.write(JSON.stringify({ pid: process.pid, heaps, options, kept, arguments: process.argv.slice(1) }));
+  const { MALLOC_ARENA_MAX: heaps, TOKIO_WORKER_THREADS: threads, NODE_OPTIONS: options, KEPT: kept } = process.env;
+  process.stdout.write(JSON.stringify({ pid: process.pid, heaps, threads, options, kept, arguments: process.argv.slice(1) }));
 `;
 
 function run(env: Record<string, string>) {
@@ -29,14 +29,23 @@ describe('process settings of a worker', { skip: process.platform !== 'linux' &&
 
   test('are set by a new start in the same process, with its arguments and its environment', () => {
     const options = '--max-semi-space-size=8';
-    assert.deepEqual(run({}), { ...same, heaps: '2', options });
+    assert.deepEqual(run({}), { ...same, heaps: '2', threads: '1', options });
   });
 
   test('of NODE_OPTIONS come after ours, and so prevail', () => {
     const given = '--max-semi-space-size=32 --max-old-space-size=640';
     const options = `--max-semi-space-size=8 ${given}`;
     const said = run({ NODE_OPTIONS: given });
-    assert.deepEqual(said, { ...same, heaps: '2', options });
+    assert.deepEqual(said, { ...same, heaps: '2', threads: '1', options });
+  });
+
+  test('leave as many native threads as TOKIO_WORKER_THREADS says', () => {
+    assert.deepEqual(run({ TOKIO_WORKER_THREADS: '3', NODE_OPTIONS: '' }), {
+      ...same,
+      heaps: '2',
+      threads: '3',
+      options: '--max-semi-space-size=8',
+    });
   });
 
   test('are left to whoever sets MALLOC_ARENA_MAX', () => {
