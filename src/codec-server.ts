@@ -6,12 +6,13 @@ import { createTokenCheck } from './codec-server/tokens.ts';
 import { CODEC_SERVER_SETTINGS, encryptionOf, readSettings, SettingsError } from './config.ts';
 import { EncryptionCodec } from './encryption/codec.ts';
 import { createLogger } from './logger.ts';
-import { onStopSignal } from './signals.ts';
+import { exitOnStopSignal, onStopSignal } from './signals.ts';
 
 const EXIT_BAD_SETTINGS = 2;
 /** How long answers under way may take after SIGTERM. */
 const STOP_MS = 5_000;
 
+exitOnStopSignal();
 const settings = readSettingsOrExit();
 const logger = createLogger(settings.LOG_LEVEL);
 
@@ -45,7 +46,6 @@ async function run(): Promise<void> {
   server.listen(address.port, address.host);
   await once(server, 'listening');
   const { address: host, port } = server.address() as AddressInfo;
-  logger.info({ host, port, tokens: hasTokens ? 'required' : 'none, on loopback only' }, 'codec server listening');
 
   const closed = once(server, 'close');
   onStopSignal(
@@ -60,6 +60,7 @@ async function run(): Promise<void> {
       process.exit(1);
     },
   );
+  logger.info({ host, port, tokens: hasTokens ? 'required' : 'none, on loopback only' }, 'codec server listening');
   await closed;
   logger.info('codec server stopped');
 }

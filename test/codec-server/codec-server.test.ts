@@ -192,6 +192,24 @@ describe('pages of other origins', () => {
   });
 });
 
+describe('the codec server told to stop', () => {
+  test('while it says that it listens, stops cleanly', async () => {
+    const stopAsItListens = `data:text/javascript,${encodeURIComponent(`
+      import fs from 'node:fs';
+      const { writeSync } = fs;
+      fs.writeSync = (fd, text, ...more) => {
+        const written = writeSync(fd, text, ...more);
+        if (String(text).includes('codec server listening')) process.kill(process.pid, 'SIGTERM');
+        return written;
+      };
+    `)}`;
+    const env = { ...KEYS, CODEC_SERVER_ALLOWED_ORIGINS: UI, NODE_OPTIONS: `--import ${stopAsItListens}` };
+    const program = codecServer(env);
+    assert.equal(await program.exited, 0, program.stderr());
+    assert.match(program.stdout(), /codec server stopped/);
+  });
+});
+
 describe('the codec server does not start', () => {
   const TOKENS = {
     CODEC_SERVER_JWKS_URL: 'https://login.example.com/keys',
