@@ -13,16 +13,16 @@ const ALLOCATOR_HEAPS = '2';
 const NATIVE_THREADS = '1';
 
 /**
- * Has a worker hold its builds in less memory, and poll with less CPU: docs/benchmarks.md. All but one are read at a process's start
- * alone, so the program starts anew in its own process (execve) and keeps its ID, its files and its arguments. Where
- * `MALLOC_ARENA_MAX` is set it does not: whoever sets it has chosen. What `NODE_OPTIONS` and
- * `TOKIO_WORKER_THREADS` say of the same prevails.
+ * Has a worker hold its builds in less memory, and poll with less CPU: docs/benchmarks.md. Before the SDK is loaded, which reads
+ * `TOKIO_WORKER_THREADS` as it begins. Two of the settings are read at a process's start alone, so the program starts anew in its
+ * own process (execve) and keeps its ID, its files and its arguments. Where `MALLOC_ARENA_MAX` is set it does not: whoever sets it
+ * has chosen. What `NODE_OPTIONS` and `TOKIO_WORKER_THREADS` say of the same prevails.
  */
 export function applyProcessSettings(env: NodeJS.ProcessEnv): void {
   setFlagsFromString(HEAP_GROWTH);
+  env['TOKIO_WORKER_THREADS'] ??= NATIVE_THREADS;
   if (process.platform !== 'linux' || env['MALLOC_ARENA_MAX'] !== undefined) return;
   process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
-    TOKIO_WORKER_THREADS: NATIVE_THREADS,
     ...env,
     MALLOC_ARENA_MAX: ALLOCATOR_HEAPS,
     NODE_OPTIONS: [NEW_OBJECTS, env['NODE_OPTIONS']].filter(Boolean).join(' '),
