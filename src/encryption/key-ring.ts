@@ -15,6 +15,7 @@ import {
   RawAesWrappingSuiteIdentifier,
   type KeyringNode,
 } from '@aws-crypto/client-node';
+import { encryptAtOnce } from './at-once.ts';
 import { MAX_AGE_MS } from './kept-messages.ts';
 import type { EncryptionSettings, LocalKey } from './settings.ts';
 
@@ -47,11 +48,10 @@ const CACHED_DATA_KEYS = 4_000;
 /** The AWS SDK's own retries: seven more, some 10 s in all. What can't be encrypted is lost, a POST's answer included. */
 const KMS_ATTEMPTS = 8;
 
-/** The SDK's default, and what is set for a message that is shorter. A payload is one frame, however long. */
-const MIN_FRAME_BYTES = 4_096;
+const COMMITMENT = CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT;
 
 const sdk = buildClient({
-  commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
+  commitmentPolicy: COMMITMENT,
   // Ours have one. More would have each of them tried, in KMS too.
   maxEncryptedDataKeys: 1,
 });
@@ -68,14 +68,12 @@ export function openKeyRing({ kmsKeyArns = [], localKeys = [] }: EncryptionSetti
   const reader = cached(new MultiKeyringNode({ children: [...kms, ...rings] }));
   return {
     encryptsWith,
-    async encrypt(plaintext, context) {
-      const { result } = await sdk.encrypt(writer, plaintext, {
+    encrypt: (plaintext, context) =>
+      encryptAtOnce(writer, plaintext, {
         suiteId: SUITE,
+        commitmentPolicy: COMMITMENT,
         encryptionContext: { ...context },
-        frameLength: Math.max(MIN_FRAME_BYTES, plaintext.length + 1),
-      });
-      return result;
-    },
+      }),
     async decrypt(ciphertext) {
       const { plaintext, messageHeader } = await sdk.decrypt(reader, ciphertext);
       return { plaintext, context: messageHeader.encryptionContext };
