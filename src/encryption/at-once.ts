@@ -5,7 +5,13 @@
  * The functions are not part of what the SDK promises. So its version is an exact one, and tests hold each message to what
  * the SDK's own client makes and reads.
  */
-import { NodeAlgorithmSuite, type ClientOptions, type NodeMaterialsManager } from '@aws-crypto/client-node';
+import {
+  CommitmentPolicySuites,
+  NodeAlgorithmSuite,
+  needs,
+  type ClientOptions,
+  type NodeMaterialsManager,
+} from '@aws-crypto/client-node';
 import { getEncryptionInfo } from '@aws-crypto/encrypt-node/build/main/src/encrypt_stream.js';
 import { getEncryptFrame } from '@aws-crypto/encrypt-node/build/main/src/framed_encrypt_stream.js';
 
@@ -14,15 +20,19 @@ const MIN_FRAME_BYTES = 4_096;
 
 interface Options {
   suiteId: ConstructorParameters<typeof NodeAlgorithmSuite>[0];
-  commitmentPolicy: ClientOptions['commitmentPolicy'];
   encryptionContext: Record<string, string>;
 }
 
-/** @returns the message, in the AWS Encryption SDK's format */
+/**
+ * @param client what the SDK's own client is built with, and holds its messages to
+ * @returns the message, in the AWS Encryption SDK's format
+ * @throws Error where the client's options forbid it, or the suite has signatures
+ */
 export async function encryptAtOnce(
+  { commitmentPolicy, maxEncryptedDataKeys }: ClientOptions,
   manager: NodeMaterialsManager,
   plaintext: Uint8Array,
-  { suiteId, commitmentPolicy, encryptionContext }: Options,
+  { suiteId, encryptionContext }: Options,
 ): Promise<Uint8Array> {
   const { length: contentLength } = plaintext;
   const material = await manager.getEncryptionMaterials({
@@ -32,6 +42,11 @@ export async function encryptAtOnce(
     commitmentPolicy,
   });
   try {
+    // The SDK asks this where the streams are joined; what signs is a stream of its own.
+    CommitmentPolicySuites.isEncryptEnabled(commitmentPolicy, material.suite);
+    const isWithin = maxEncryptedDataKeys === false || material.encryptedDataKeys.length <= maxEncryptedDataKeys;
+    needs(isWithin, 'maxEncryptedDataKeys exceeded.');
+    needs(material.suite.signatureHash === undefined, 'a suite with signatures is not made at once');
     const frameLength = Math.max(MIN_FRAME_BYTES, contentLength + 1);
     const { getCipher, messageHeader, rawHeader } = getEncryptionInfo(material, frameLength);
     const { cipher, bodyHeader } = getEncryptFrame({

@@ -13,6 +13,7 @@ import {
   NodeCachingMaterialsManager,
   RawAesKeyringNode,
   RawAesWrappingSuiteIdentifier,
+  type ClientOptions,
   type KeyringNode,
 } from '@aws-crypto/client-node';
 import { encryptAtOnce } from './at-once.ts';
@@ -48,13 +49,12 @@ const CACHED_DATA_KEYS = 4_000;
 /** The AWS SDK's own retries: seven more, some 10 s in all. What can't be encrypted is lost, a POST's answer included. */
 const KMS_ATTEMPTS = 8;
 
-const COMMITMENT = CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT;
-
-const sdk = buildClient({
-  commitmentPolicy: COMMITMENT,
+const CLIENT: ClientOptions = {
+  commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
   // Ours have one. More would have each of them tried, in KMS too.
   maxEncryptedDataKeys: 1,
-});
+};
+const sdk = buildClient(CLIENT);
 
 /** @throws Error where there is no key */
 export function openKeyRing({ kmsKeyArns = [], localKeys = [] }: EncryptionSettings): KeyRing {
@@ -69,11 +69,7 @@ export function openKeyRing({ kmsKeyArns = [], localKeys = [] }: EncryptionSetti
   return {
     encryptsWith,
     encrypt: (plaintext, context) =>
-      encryptAtOnce(writer, plaintext, {
-        suiteId: SUITE,
-        commitmentPolicy: COMMITMENT,
-        encryptionContext: { ...context },
-      }),
+      encryptAtOnce(CLIENT, writer, plaintext, { suiteId: SUITE, encryptionContext: { ...context } }),
     async decrypt(ciphertext) {
       const { plaintext, messageHeader } = await sdk.decrypt(reader, ciphertext);
       return { plaintext, context: messageHeader.encryptionContext };

@@ -6,6 +6,7 @@ import {
   AlgorithmSuiteIdentifier,
   buildClient,
   CommitmentPolicy,
+  MultiKeyringNode,
   NodeDefaultCryptographicMaterialsManager,
   RawAesKeyringNode,
   RawAesWrappingSuiteIdentifier,
@@ -16,19 +17,21 @@ import {
 import { encryptAtOnce } from '../../src/encryption/at-once.ts';
 
 const SUITE = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY;
-const COMMITMENT = CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT;
+const CLIENT = { commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT, maxEncryptedDataKeys: 1 };
 const CONTEXT = { 'temporal-namespace': 'default', ünïcode: '✓', 'a-first': '1' };
 
-const keyring = new RawAesKeyringNode({
-  keyNamespace: 'tests',
-  keyName: 'a',
-  unencryptedMasterKey: new Uint8Array(randomBytes(32)),
-  wrappingSuite: RawAesWrappingSuiteIdentifier.AES256_GCM_IV12_TAG16_NO_PADDING,
-});
+const keyringOf = (keyName: string) =>
+  new RawAesKeyringNode({
+    keyNamespace: 'tests',
+    keyName,
+    unencryptedMasterKey: new Uint8Array(randomBytes(32)),
+    wrappingSuite: RawAesWrappingSuiteIdentifier.AES256_GCM_IV12_TAG16_NO_PADDING,
+  });
+const keyring = keyringOf('a');
 const manager = new NodeDefaultCryptographicMaterialsManager(keyring);
-const sdk = buildClient({ commitmentPolicy: COMMITMENT, maxEncryptedDataKeys: 1 });
-const encrypt = (plaintext: Uint8Array, by: NodeMaterialsManager = manager) =>
-  encryptAtOnce(by, plaintext, { suiteId: SUITE, commitmentPolicy: COMMITMENT, encryptionContext: CONTEXT });
+const sdk = buildClient(CLIENT);
+const encrypt = (plaintext: Uint8Array, by: NodeMaterialsManager = manager, suiteId = SUITE) =>
+  encryptAtOnce(CLIENT, by, plaintext, { suiteId, encryptionContext: CONTEXT });
 
 /** What differs from one message to the next: its ID, its data key, and what is derived of both. */
 function alike(header: MessageHeader): object {
@@ -64,6 +67,22 @@ describe('a message that is encrypted at once', () => {
       await encrypt(new Uint8Array(larger.buffer, larger.byteOffset + 10, 20)),
     );
     assert.deepEqual(plaintext, larger.subarray(10, 30));
+  });
+
+  test('is refused where the SDK refuses it: with more data keys than the client allows', async () => {
+    const two = new MultiKeyringNode({ generator: keyring, children: [keyringOf('b')] });
+    await assert.rejects(sdk.encrypt(two, 'x', { suiteId: SUITE }), /maxEncryptedDataKeys exceeded/);
+    await assert.rejects(
+      encrypt(Buffer.from('x'), new NodeDefaultCryptographicMaterialsManager(two)),
+      /maxEncryptedDataKeys exceeded/,
+    );
+  });
+
+  test('is refused without key commitment, which the client asks for, and with a signature, which is not made', async () => {
+    const { ALG_AES256_GCM_IV12_TAG16_HKDF_SHA256: loose } = AlgorithmSuiteIdentifier;
+    await assert.rejects(encrypt(Buffer.from('x'), manager, loose), /due to CommitmentPolicy/);
+    const signing = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY_ECDSA_P384;
+    await assert.rejects(encrypt(Buffer.from('x'), manager, signing), /a suite with signatures/);
   });
 
   test('leaves no data key in memory, made or not', async () => {
