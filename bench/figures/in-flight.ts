@@ -24,6 +24,7 @@ const LATENESS_LIMIT_MS = 2_000;
 interface Plan {
   pollIntervalSeconds: number;
   levels: readonly number[];
+  /** At most. */
   startsPerSecond: number;
   settleMs: number;
   windowMs: number;
@@ -44,7 +45,7 @@ const QUICK: Plan = {
 const FULL: Plan = {
   pollIntervalSeconds: 60,
   levels: [10, 100, 1_000, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000],
-  startsPerSecond: 14,
+  startsPerSecond: 10,
   // At 5,000 builds both cores were busy with the last starts for some seconds more; it is polls that are watched.
   settleMs: 30_000,
   windowMs: 10_000,
@@ -81,7 +82,7 @@ export const inFlight: Figure = {
       curves: curvesOf(found),
       notes: [
         `Each build polls every ${plan.pollIntervalSeconds} s; levels of ${plan.levels.join(', ')} builds${plan.otherwise?.dbos === undefined ? '' : ` (DBOS: ${plan.otherwise.dbos.levels.join(', ')})`}, each watched for ${plan.pollIntervalSeconds + plan.windowMs / 1000} s. A level is held while the p99 of the polls' lateness is at most ${LATENESS_LIMIT_MS / 1000} s, with each build that did not poll at all counted as ${plan.windowMs / 1000} s late, and 99 of 100 builds poll at all.`,
-        `A contender that held the last level may hold more.`,
+        `Builds are started evenly over whole intervals, at most ${plan.startsPerSecond} a second${plan.otherwise?.dbos === undefined ? '' : ` (DBOS: ${plan.otherwise.dbos.startsPerSecond})`}, so that their polls fall due evenly. A contender that held the last level may hold more.`,
       ],
     };
   },
@@ -113,11 +114,17 @@ async function climb(name: ContenderName, plan: Plan, tell: (level: Level) => vo
   return levels;
 }
 
+/**
+ * Over whole poll intervals: a build polls in the second of the interval in which it was started, so what is started over a part
+ * of one makes some seconds of each busier than the others.
+ */
 async function startEvenly(contender: Contender, at: Surroundings, count: number, plan: Plan): Promise<void> {
+  const { pollIntervalSeconds, startsPerSecond } = plan;
+  const lastsMs = Math.ceil(count / startsPerSecond / pollIntervalSeconds) * pollIntervalSeconds * 1000;
   const begun = performance.now();
   const starting: Promise<void>[] = [];
   for (const [i, input] of inputsFor(at, count, plan).entries()) {
-    await delay(Math.max(0, begun + (i * 1000) / plan.startsPerSecond - performance.now()));
+    await delay(Math.max(0, begun + (i * lastsMs) / count - performance.now()));
     starting.push(contender.start([input]));
   }
   await Promise.all(starting);
