@@ -16,6 +16,7 @@ import { createDataConverter } from '../src/encryption/data-converter.ts';
 import { parseLocalKeys } from '../src/encryption/settings.ts';
 import { startRoleBuild } from '../src/index.ts';
 import { readMetrics } from '../test/support/metrics-page.ts';
+import { IMAGE_ENVIRONMENT } from './measure/contenders.ts';
 
 const LEVELS = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [250, 500, 1_000, 1_200];
 const POLL_INTERVAL_SECONDS = 60;
@@ -33,7 +34,8 @@ const stack = await startStack({ temporal: { uiPort: false } });
 const worker = await stack.startWorker({
   program: WORKER,
   settings: {
-    NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}`,
+    ...IMAGE_ENVIRONMENT,
+    NODE_OPTIONS: `${IMAGE_ENVIRONMENT.NODE_OPTIONS} --max-old-space-size=${HEAP_MIB}`,
     WORKER_MAX_CACHED_BUILDS: String(MAX_CACHED_BUILDS),
     ENCRYPTION_KEYS: KEY,
     ENCRYPTION_REQUIRED: 'true',

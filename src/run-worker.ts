@@ -1,7 +1,7 @@
 /** Reads the environment, wires a worker together, polls until it is told to stop. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { getHeapStatistics } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import type { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -9,15 +9,14 @@ import { createActivities } from './activities/index.ts';
 import { BuildApi } from './build-api/client.ts';
 import { AllowedOrigins } from './build-api/origins.ts';
 import { RateLimit } from './build-api/rate-limit.ts';
-import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS, type SettingName } from './config.ts';
+import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS } from './config.ts';
 import { triggersQueueOf } from './contract.ts';
 import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
 import { createLogger, prettyOnTerminal, TemporalPinoLogger } from './logger.ts';
 import { activityLogFields } from './operations/activity-log.ts';
 import { keepCounting, type CountsOptions } from './operations/counts.ts';
-import { startHealthServer } from './operations/health.ts';
+import { startHealthServer, type Address } from './operations/health.ts';
 import { metricsOptions, withIpAddress, WorkerMetrics, withPort } from './operations/metrics.ts';
-import { listenOrElse, type Address } from './operations/own-port.ts';
 import { Readiness } from './operations/readiness.ts';
 import { openRecordTables } from './records/dynamodb.ts';
 import { reachTables } from './records/reachable.ts';
@@ -52,6 +51,9 @@ const WORKFLOW_TASK_POLLS = 10;
  * 0.2, the last of a burst begin when the first have ended, and their waits find nothing else to do: docs/benchmarks.md.
  */
 const NON_STICKY_POLLS = 0.7;
+
+// Collects the old generation once it has grown by half, not by V8's default of up to four times: docs/benchmarks.md.
+setFlagsFromString('--heap-growing-percent=50');
 
 /**
  * Of Node.js's pool that small buffers are cut from. The SDK keeps what each build last answered to Temporal, a few KB, and
@@ -256,19 +258,19 @@ function readSettingsOrExit() {
   }
 }
 
-/** @throws Error naming the setting, where its address can't be listened on */
+/** @throws Error naming the setting if its address can't be listened on */
 async function listenAt<T>(
   name: 'METRICS_ADDRESS' | 'HEALTH_ADDRESS',
   listen: (address: Address) => Promise<T> | T,
 ): Promise<T> {
+  const address = settings[name];
   try {
-    return await listenOrElse(settings[name], isSet(name), listen);
+    return await listen(address);
   } catch (err) {
-    const { host, port } = settings[name];
-    throw new Error(`${name}: can't listen on ${host}, port ${port}: ${(err as Error).message}`, { cause: err });
+    const { host, port } = address;
+    const hint = `set ${name} to a free port, or to port 0 for any`;
+    throw new Error(`${name}: can't listen on ${host}, port ${port}: ${(err as Error).message}; ${hint}`, {
+      cause: err,
+    });
   }
-}
-
-function isSet(name: SettingName): boolean {
-  return Boolean(process.env[name]);
 }

@@ -2,9 +2,7 @@
  * The worker program. It listens for signals before all else is loaded: the first process of a container is not ended by one
  * that it does not listen for, and would come up, poll, and be killed with steps under way.
  */
-import { applyProcessSettings } from './operations/process-settings.ts';
 import { exitOnStopSignal } from './signals.ts';
 
-applyProcessSettings(process.env);
 exitOnStopSignal();
 await import('./run-worker.ts');

@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'signals.ts': [],
   'workflow-code.ts': ['encryption/data-converter.ts'],
   // Before it listens for signals it loads nothing else.
-  'worker.ts': ['signals.ts', 'run-worker.ts', 'operations/process-settings.ts'],
+  'worker.ts': ['signals.ts', 'run-worker.ts'],
   // They wire everything together.
   'run-worker.ts': [
     'activities/',

@@ -1,5 +1,5 @@
 /** How long a worker takes from its start until it polls, with its workflows bundled ahead of time and bundled at start. */
-import { startTemporal, startWorker } from '../measure/contenders.ts';
+import { IMAGE_ENVIRONMENT, startTemporal, startWorker } from '../measure/contenders.ts';
 import { startSurroundings } from '../measure/surroundings.ts';
 import { addTo, type Figure, type Row } from './figure.ts';
 
@@ -33,7 +33,7 @@ export const ready: Figure = {
       progress(`round ${round} of ${rounds}`);
       for (const [name, program] of Object.entries(PROGRAMS)) {
         const begun = performance.now();
-        const worker = await startWorker(program, settings);
+        const worker = await startWorker(program, name === 'plain' ? settings : { ...settings, ...IMAGE_ENVIRONMENT });
         if (round > 0) addTo(row, name, performance.now() - begun);
         await worker.kill();
       }

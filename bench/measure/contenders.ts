@@ -34,6 +34,13 @@ const PROGRAMS = {
   states: '../peers/states/worker.ts',
 } as const satisfies Record<ContenderName, string>;
 
+/** What the image's Dockerfile sets for its programs; the plain version runs as Node.js and the SDK have it. */
+export const IMAGE_ENVIRONMENT = {
+  MALLOC_ARENA_MAX: '2',
+  TOKIO_WORKER_THREADS: '1',
+  NODE_OPTIONS: '--max-semi-space-size=8',
+} as const;
+
 /** One of them, running. */
 export interface Contender {
   readonly name: ContenderName;
@@ -79,7 +86,7 @@ export async function startOnTemporal(
     ...at.settings,
     TEMPORAL_ADDRESS: temporal.address,
     ROLE_BUILD_TASK_QUEUE: taskQueue,
-    ...(isOurs ? { METRICS_ADDRESS: '127.0.0.1:0', HEALTH_ADDRESS: '127.0.0.1:0' } : {}),
+    ...(isOurs ? { ...IMAGE_ENVIRONMENT, METRICS_ADDRESS: '127.0.0.1:0', HEALTH_ADDRESS: '127.0.0.1:0' } : {}),
     ...(isEncrypted ? { ENCRYPTION_KEYS: key } : {}),
   };
   const startOne = async (input: RoleBuildInput) => {

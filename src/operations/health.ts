@@ -3,6 +3,12 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+export interface Address {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+}
+
 export interface HealthServer {
   /** As it was found, where port 0 was asked for. */
   host: string;
@@ -18,7 +24,7 @@ export interface HealthServer {
  * @throws where the address can't be listened on
  */
 export async function startHealthServer(
-  address: { host: string; port: number },
+  address: Address,
   whyNotReady: () => string | undefined,
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
@@ -43,7 +49,7 @@ export async function startHealthServer(
   };
 }
 
-async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+async function listen(server: Server, { host, port }: Address): Promise<void> {
   const listening = once(server, 'listening');
   server.listen(port, host);
   await listening;

@@ -10,7 +10,7 @@ import type { Verdict } from '../domain/build-status.ts';
 import { FAILURES, REFUSALS } from '../domain/failures.ts';
 import { METRICS, type MetricDefinition, type MetricName } from '../domain/metrics.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
-import type { Address } from './own-port.ts';
+import type { Address } from './health.ts';
 
 /** How Temporal's native half is told to serve the page; names follow Prometheus, durations are in seconds. */
 export function metricsOptions({ host, port }: Address): NonNullable<TelemetryOptions['metrics']> {

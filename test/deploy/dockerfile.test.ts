@@ -68,17 +68,20 @@ describe('the images', () => {
       { fromStage: 'dependencies', sources: ['/app/node_modules'], target: 'node_modules' },
       { fromStage: 'build', sources: ['/app/dist'], target: 'dist' },
     ]);
-    assert.ok(app.instructions.some(({ name, args }) => name === 'ENV' && args === 'NODE_ENV=production'));
   });
 
-  test('nothing secret is passed in: no build argument, no secret, no environment but NODE_ENV', () => {
+  test('nothing secret is passed in: no build argument, no secret, no environment but what Node.js, glibc and the SDK read', () => {
     for (const { instructions } of stages) {
       for (const { name, args } of instructions) {
         assert.notEqual(name, 'ARG');
-        if (name === 'ENV') assert.equal(args, 'NODE_ENV=production');
         assert.doesNotMatch(args, /--mount|ADD/);
       }
     }
+    const environment = stages.flatMap(({ instructions }) => instructions.filter(({ name }) => name === 'ENV'));
+    assert.deepEqual(
+      environment.map(({ args }) => args),
+      ['NODE_ENV=production', 'MALLOC_ARENA_MAX=2', 'TOKIO_WORKER_THREADS=1', 'NODE_OPTIONS=--max-semi-space-size=8'],
+    );
   });
 });
 

@@ -29,7 +29,9 @@ export async function buildStage(root: string, name: string): Promise<string> {
 
 /** The variables that a container of the stage has, with this Node.js first, as in the image, where there is no other. */
 export function environmentOf(stage: Stage): Record<string, string> {
-  const own = stage.instructions.filter(({ name }) => name === 'ENV').map(({ args }) => args.split('='));
+  const own = stage.instructions
+    .filter(({ name }) => name === 'ENV')
+    .map(({ args }) => [args.slice(0, args.indexOf('=')), args.slice(args.indexOf('=') + 1)]);
   const { HOME = '/', PATH = '' } = process.env;
   return { HOME, PATH: [dirname(process.execPath), PATH].join(delimiter), ...Object.fromEntries(own) };
 }

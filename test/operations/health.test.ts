@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startHealthServer, type HealthServer } from '../../src/operations/health.ts';
-import { listenOrElse } from '../../src/operations/own-port.ts';
 
 const ANY = { host: '127.0.0.1', port: 0 };
 
@@ -31,15 +30,5 @@ describe('health', () => {
     assert.equal((await ask('/'))[0], 404);
     assert.equal((await ask('/livez/'))[0], 404);
     assert.equal((await ask('/readyz', 'POST'))[0], 405);
-  });
-
-  test('listens on a free port where its default is taken, and on no other than was set', async () => {
-    const taken = { host: server.host, port: server.port };
-    const listen = (address: typeof ANY) => startHealthServer(address, () => undefined);
-    const other = await listenOrElse(taken, false, listen);
-    other.close();
-    assert.notEqual(other.port, taken.port);
-    await assert.rejects(listenOrElse(taken, true, listen), /EADDRINUSE/);
-    await assert.rejects(listenOrElse({ host: '192.0.2.1', port: 0 }, false, listen), /EADDRNOTAVAIL/);
   });
 });

@@ -26,7 +26,9 @@ for (const { title, overlay, components } of VARIANTS) {
     test("a heap leaves room for the rest of its container's memory", () => {
       for (const name of OUR_PROGRAMS.filter((one) => podTemplates(objects).some((pod) => pod.name === one))) {
         const { env, resources } = containerOf(podOf(objects, name));
-        const heap = /^--max-old-space-size=(\d+)$/.exec(env?.find((one) => one.name === 'NODE_OPTIONS')?.value ?? '');
+        const heap = /^--max-old-space-size=(\d+)( |$)/.exec(
+          env?.find((one) => one.name === 'NODE_OPTIONS')?.value ?? '',
+        );
         const [, size, unit] = /^(\d+)(Mi|Gi)$/.exec(resources?.limits?.['memory'] ?? '') ?? [];
         assert.ok(Number(heap?.[1]) <= Number(size) * (unit === 'Gi' ? 1024 : 1) * 0.75, name);
       }
