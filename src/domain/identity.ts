@@ -11,8 +11,8 @@ export interface Job {
   start_at: string;
 }
 
-/** How the `job_id` of an execution of the original begins: an ARN of AWS Step Functions. */
-export const STEP_FUNCTIONS_JOB_PREFIX = 'arn:aws:states:';
+/** How the `job_id` of an execution of the original begins: an ARN, whose partition may be `aws-us-gov`, `aws-cn` or another. */
+export const STEP_FUNCTIONS_JOB_PREFIX = 'arn:';
 
 /** Whether a record's `job_id`, whatever stands there, is that of an execution of the original. */
 export function isStepFunctionsJob(jobId: unknown): boolean {
@@ -28,4 +28,14 @@ export function workflowIdOf(accountId: string, resource: string): string {
 export function parseWorkflowId(workflowId: string): { accountId: string; resource: string } | undefined {
   const match = /^role-build:(\d{12}):(.+)$/s.exec(workflowId);
   return match?.[1] !== undefined && match[2] !== undefined ? { accountId: match[1], resource: match[2] } : undefined;
+}
+
+/** Whether two names of roles, or of resources, are one name but for case. IAM takes such roles of one account for the same role. */
+export function differByCaseOnly(one: string, other: string): boolean {
+  return one !== other && ignoringCase(one) === ignoringCase(other);
+}
+
+/** A name as IAM compares it with others: the same for all that differ by no more than case. */
+export function ignoringCase(name: string): string {
+  return name.toLowerCase();
 }

@@ -51,10 +51,12 @@ async function assertRefused(item: () => Promise<Item | undefined>, write: () =>
 
 for (const [table, { put, end, item }] of Object.entries(TABLES)) {
   describe(`a ${table} record of Step Functions`, () => {
-    test('that is IN_PROGRESS is left alone', async () => {
-      await put(EXECUTION);
-      await assertRefused(item, () => put(JOB));
-    });
+    for (const partition of ['aws', 'aws-us-gov', 'aws-cn', 'aws-iso-b']) {
+      test(`that is IN_PROGRESS is left alone, in the partition ${partition}`, async () => {
+        await put({ ...EXECUTION, job_id: EXECUTION.job_id.replace('arn:aws:', `arn:${partition}:`) });
+        await assertRefused(item, () => put(JOB));
+      });
+    }
 
     test('that is IN_PROGRESS is replaced by a build that takes over', async () => {
       await put(EXECUTION);

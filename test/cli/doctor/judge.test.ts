@@ -79,7 +79,7 @@ describe('judging', () => {
   const H = historyRecord;
   const foreign = historyRecord('COMPLETE', { resource: 'another', job_id: 'other' });
   const asked: Asked = { end: { status: 'COMPLETE', build_id: 'b-1' }, says: 'SUCCEEDED', undecided: false };
-  const stepFunctions = { job_id: 'arn:aws:states:x', start_at: OLDER };
+  const stepFunctions = { job_id: 'arn:aws-us-gov:states:x', start_at: OLDER };
 
   for (const [what, status, history, truth, expected, answer] of [
     ['a running build', S('IN_PROGRESS'), H('IN_PROGRESS'), running('written'), []],
