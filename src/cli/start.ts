@@ -1,25 +1,21 @@
-import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CLIENT_SETTINGS, encryptionOf, readSettings } from '../config.ts';
 import { workflowIdOf } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
-import { isEncrypting } from '../encryption/settings.ts';
-import { openRecordTables } from '../records/dynamodb.ts';
 import { readHistoryRecord } from '../records/history-table.ts';
 import { readStatusRecord } from '../records/status-table.ts';
 import { isHeldByStepFunctions } from '../records/write.ts';
-import { isTracing } from '../tracing/settings.ts';
+import { BuildInProgressError, startRoleBuild } from '../start-role-build.ts';
+import { readBuildHistory } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import type { Output } from './output.ts';
-import { printStarted } from './print-started.ts';
-import { startQuickly } from './quick-start/quick-start.ts';
 import { readInput, type InputOptions } from './read-input.ts';
+import type { Services } from './services.ts';
+import { refused, showStarted, type Started } from './started.ts';
 
 /** A start waits no longer than this for what only the tables know. */
 const LOOK_WITHIN_MS = 3_000;
-
-type TableNames = Record<'STATUS_TABLE' | 'HISTORY_TABLE', string>;
 
 export interface StartOptions extends InputOptions {
   wait?: boolean;
@@ -29,17 +25,13 @@ export interface StartOptions extends InputOptions {
 export async function start(context: CommandContext, options: StartOptions): CommandResult {
   const { env, output } = context;
   const input = await readInput(options, env, context.stdin, output);
-  const settings = readSettings(env, CLIENT_SETTINGS);
-  if (input.take_over !== true) await refuseStepFunctions(settings, input, output);
-  const requestId = randomUUID();
-  // What follows the build needs Temporal's client in any case, and the codec and spans what it loads.
-  const isQuick = options.wait !== true && !isEncrypting(encryptionOf(settings)) && !isTracing(settings);
-  const started = isQuick ? await startQuickly(env, settings.ROLE_BUILD_TASK_QUEUE, input, requestId) : undefined;
-  if (started === undefined) {
-    return (await import('./start-with-client.ts')).startWithClient(context, input, requestId, options);
-  }
-  printStarted(context, started);
-  return 'done';
+  const services = await context.services();
+  if (input.take_over !== true) await refuseStepFunctions(services, input, output);
+  const { client, taskQueue } = services;
+  const started: Started = await services
+    .temporal(() => startRoleBuild(client, input, { taskQueue }))
+    .catch((err: unknown) => (options.attach === true ? attach(services, input, err) : refused(err)));
+  return showStarted(context, services, started, options.wait === true);
 }
 
 /**
@@ -48,9 +40,8 @@ export async function start(context: CommandContext, options: StartOptions): Com
  *
  * @throws CliError `inProgress` naming the execution
  */
-async function refuseStepFunctions(names: TableNames, input: RoleBuildInput, output: Output): Promise<void> {
+async function refuseStepFunctions({ tables }: Services, input: RoleBuildInput, output: Output): Promise<void> {
   const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
-  const tables = openRecordTables({ statusTable: names.STATUS_TABLE, historyTable: names.HISTORY_TABLE });
   let found;
   try {
     const read = Promise.all([readStatusRecord(tables, key), readHistoryRecord(tables, input.correlation_id)]);
@@ -60,8 +51,6 @@ async function refuseStepFunctions(names: TableNames, input: RoleBuildInput, out
       `role-build: the records can't be read, so the worker looks whether they may be replaced: ${(err as Error).message}`,
     );
     return;
-  } finally {
-    tables.client.destroy();
   }
   const holder = found?.find((record) => isHeldByStepFunctions(record));
   if (holder === undefined) return;
@@ -70,4 +59,24 @@ async function refuseStepFunctions(names: TableNames, input: RoleBuildInput, out
     `${holder.job_id}, an execution of Step Functions, is IN_PROGRESS there; --take-over replaces its record`,
     { fields: { workflow_id: workflowIdOf(key.account_id, key.resource), job_id: holder.job_id } },
   );
+}
+
+/** Joins the build that holds the resource, where it asks for the same. @throws CliError `inProgress` where it doesn't */
+async function attach(services: Services, input: RoleBuildInput, err: unknown): Promise<Started> {
+  if (!(err instanceof BuildInProgressError)) return refused(err);
+  const { workflowId, jobId } = err;
+  const running = (await readBuildHistory(services, workflowId, jobId)).input;
+  if (running === undefined || !isDeepStrictEqual(running.build_body, input.build_body)) {
+    throw new CliError('inProgress', `${err.message}, and its build_body is not the same`, {
+      fields: { workflow_id: workflowId, job_id: jobId },
+      cause: err,
+    });
+  }
+  return {
+    workflow_id: workflowId,
+    job_id: jobId,
+    correlation_id: running.correlation_id,
+    status: 'IN_PROGRESS',
+    attached: true,
+  };
 }

@@ -1,11 +1,21 @@
 /** What `start` and `resume` do once a build was started, or was not. */
-import { BuildInProgressError, InvalidInputError } from '../start-role-build.ts';
+import { BuildInProgressError, InvalidInputError, type StartedBuild } from '../start-role-build.ts';
 import { viewBuild, viewOfTemporal, type BuildView } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import { describeChange, followBuild } from './follow.ts';
-import { printStarted, type Started } from './print-started.ts';
+import { fields } from './output.ts';
 import type { Services } from './services.ts';
+
+/** What is printed of a build that was started where its end is not waited for. */
+export interface Started extends StartedBuild {
+  /** The build was running already, and asks for the same. */
+  attached?: true;
+  /** The job that it resumes. */
+  resumes?: string;
+  /** The build that it polls on with. */
+  build_id?: string;
+}
 
 /** Prints a build that was started, or follows it to its end. */
 export async function showStarted(
@@ -16,7 +26,8 @@ export async function showStarted(
 ): CommandResult {
   const { output } = context;
   if (!wait) {
-    printStarted(context, started);
+    if (context.json) output.json(started);
+    else output.line(fields({ ...started }));
     return 'done';
   }
   const { workflow_id: workflowId, job_id: jobId } = started;

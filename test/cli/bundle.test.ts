@@ -22,7 +22,6 @@ describe('the bundle of the command line', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'bundle-'));
     await writeFile(join(folder, 'package.json'), '{"type": "module", "version": "0.0.0"}');
-    await writeFile(join(folder, 'no-credential'), 'two\nlines');
     outputs = await bundleClient(join(folder, 'dist'));
   });
   after(() => rm(folder, { recursive: true }));
@@ -60,22 +59,6 @@ describe('the bundle of the command line', () => {
     assert.deepEqual([...packages], ['commander']);
     assert.ok(files.length <= 16, files.join(' '));
     assert.ok(!builtins.includes('node:http') && !builtins.includes('node:crypto'), builtins.join(' '));
-  });
-
-  it("starts a build without Temporal's client, its gRPC and its protobuf", async () => {
-    const flags = ['--account', '123456789012', '--role', 'x', '--url', 'https://builds.example.com'];
-    const { files, packages } = await loadedBy(
-      'start',
-      ...flags,
-      '--encrypted-jwt-file',
-      join(folder, 'no-credential'),
-    );
-    // The file is no credential, so it comes no further than what has to be loaded before.
-    for (const name of ['@temporalio/client', '@temporalio/proto', '@grpc/grpc-js', 'protobufjs', 'cli-progress']) {
-      assert.ok(!packages.has(name), `${name} in ${files.join(' ')}`);
-    }
-    assert.ok(packages.has('@aws-sdk/client-dynamodb') && packages.has('zod'));
-    assert.ok(files.length <= 24, `${files.length} files`);
   });
 
   it("has the failure converter where Temporal's client looks for it, beside what names it", () => {

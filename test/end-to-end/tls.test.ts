@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { after, before, describe, it } from 'node:test';
-import { loadedIn } from '../support/print-loaded.ts';
 import { createAuthority, type Certificate } from '../support/certificates.ts';
 import { inputFor, parseJson, startTestStack, type TestStack } from './harness.ts';
 
@@ -121,17 +120,6 @@ describe('TLS', { concurrency: 3 }, () => {
     assert.ok(proxy.clients.length >= 2);
     assert.deepEqual(new Set(proxy.clients), new Set(['iam-orchestrator']));
     await worker.stop();
-  });
-
-  it('carries a start that does not wait, with certificates for both sides, without Temporal’s client', async () => {
-    const preload = new URL('../support/print-loaded.ts', import.meta.url).href;
-    const result = await stack.cli(['start', '--input', '-', '--json'], {
-      settings: { ...mutual, ROLE_BUILD_TASK_QUEUE: 'nobody', NODE_OPTIONS: `--import ${preload}` },
-      stdin: JSON.stringify(inputFor(stack, 'quick')),
-    });
-    assert.equal(result.code, 0);
-    assert.equal(parseJson(result)['status'], 'IN_PROGRESS');
-    assert.ok(!loadedIn(result.stderr).some((url) => url.includes('/@temporalio/client/')));
   });
 
   const TRIED_WITH_A_WORKER = ['a server whose authority is not trusted', 'no certificate of ours'];
