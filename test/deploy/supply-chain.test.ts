@@ -62,6 +62,10 @@ describe('the lock file', () => {
     );
   });
 
+  test('has the Node.js that .node-version names', () => {
+    assert.equal(read('.node-version').trim(), ours.devDependencies['node']);
+  });
+
   test('has no package with an install script but those that package.json decides about, and runs one of them', () => {
     const withScripts = locked
       .filter(([, { hasInstallScript }]) => hasInstallScript === true)
