@@ -1,7 +1,7 @@
-import { buildsQuery, sinceOf, type BuildFilters } from './builds-query.ts';
+import { buildsQuery, type BuildFilters } from './builds-query.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { listedBuild, type ListedBuild } from './listed-build.ts';
-import { fromPageToken, newestFirst, positionOf, toPageToken } from './newest-first.ts';
+import { listPage } from './list-page.ts';
 import { quoted } from './next-move.ts';
 import type { Services } from './services.ts';
 import { styleFor, type Style } from './style.ts';
@@ -14,37 +14,26 @@ export interface ListOptions extends BuildFilters {
 }
 
 const DEFAULT_LIMIT = 30;
-/** What is printed at once where all are listed: enough for even columns, little enough to hold. */
-const BLOCK = 200;
 
 export async function list(context: CommandContext, options: ListOptions): CommandResult {
   const { output, json } = context;
   const query = buildsQuery(options);
-  const since = sinceOf(options);
-  const after = options.pageToken === undefined ? undefined : fromPageToken(options.pageToken);
   const services = await context.services();
-  const limit = options.limit === 0 ? Number.POSITIVE_INFINITY : (options.limit ?? DEFAULT_LIMIT);
+  let left = options.limit === 0 ? Number.POSITIVE_INFINITY : (options.limit ?? DEFAULT_LIMIT);
 
   let printed = 0;
-  let next: string | undefined;
-  let last: string | undefined;
-  let block: ListedBuild[] = [];
-  const flush = () => {
-    if (block.length > 0 && !json) output.screen(buildsTable(block, context));
-    block = [];
-  };
-  for await (const info of newestFirst(services, query, { after, since })) {
-    if (printed === limit) {
-      next = last;
-      break;
-    }
-    const build = await listedBuild(services, info);
-    last = toPageToken(positionOf(info));
-    printed += 1;
-    if (json) output.json(build);
-    else if (block.push(build) === BLOCK) flush();
-  }
-  flush();
+  let next = options.pageToken;
+  do {
+    const page = await listPage(services, query, left, next);
+    const builds = await Promise.all(page.executions.map((info) => listedBuild(services, info)));
+    if (json) for (const build of builds) output.json(build);
+    else if (builds.length > 0) output.screen(buildsTable(builds, context));
+    printed += builds.length;
+    left -= builds.length;
+    next = page.next;
+  } while (next !== undefined && left > 0);
+  // A server may name another page although nothing is left for it.
+  if (next !== undefined && (await listPage(services, query, 1, next)).executions.length === 0) next = undefined;
   if (printed === 0) output.note(noneMessage(options, services));
   if (next !== undefined) output.note(`more: ${commandOf(options)} --page-token ${next}`);
   return 'done';

@@ -2,13 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { searchAttributes } from '../contract.ts';
 import type { BuildHistory } from './build-history.ts';
 import { readBuildHistory, viewOfTemporal, type BuildView } from './build-view.ts';
-import { buildsQuery, sinceOf } from './builds-query.ts';
+import { buildsQuery } from './builds-query.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import { describeChange, followBuild } from './follow.ts';
 import { startLive } from './live.ts';
 import { manyScreen } from './many-screen.ts';
-import { newestFirst } from './newest-first.ts';
 import type { Services } from './services.ts';
 import type { WatchOptions } from './watch.ts';
 
@@ -62,7 +61,6 @@ async function followAll(
   signal: AbortSignal,
 ): Promise<void> {
   const limit = options.limit || DEFAULT_LIMIT;
-  const since = sinceOf(options);
   const failed = Promise.withResolvers<never>();
   let idle = Promise.withResolvers<void>();
   const ended = new Set<string>();
@@ -74,7 +72,8 @@ async function followAll(
   };
   for (;;) {
     let found = 0;
-    for await (const { workflowId, runId, typedSearchAttributes } of newestFirst(services, query, { since })) {
+    const open = await services.temporal(() => Array.fromAsync(services.client.workflow.list({ query })));
+    for (const { workflowId, runId, typedSearchAttributes } of open) {
       // Missing only until the first run's first task is done.
       const jobId = typedSearchAttributes.get(searchAttributes.JobId) ?? runId;
       // Visibility learns of an end a moment later than the history.

@@ -32,7 +32,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
 
   const resources = (shown: Shown) => documents(shown).map(({ resource }) => String(resource).replace('iam_role#', ''));
 
-  it('list shows all, newest first, in a table', async () => {
+  it('list shows all, the last to end first, in a table', async () => {
     const { code, screen, raw } = await $('role-build list', { terminal: { columns: 120, rows: 30 } });
     assert.equal(code, 0);
     assert.match(screen, /^STATUS +ACCOUNT +RESOURCE +ACTION +STARTED +TOOK +JOB\n/);

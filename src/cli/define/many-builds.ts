@@ -49,9 +49,10 @@ export function defineBatch(program: Command, run: Run): void {
 }
 
 export function defineList(program: Command, run: Run): void {
-  filters(command(program, 'list', 'list builds, newest first'))
+  filters(command(program, 'list', 'list builds: those that run, then those that ended last'))
     .description(
-      'Lists the builds that Temporal knows, newest first: those that run, and those that ended within its retention. --json ' +
+      'Lists the builds that Temporal knows: those that run, the newest first, then those that ended within its retention, ' +
+        'the last to end first. --json ' +
         'prints one build a line. Where there are more than --limit, the command for the next page stands on stderr.',
     )
     .option('--limit <n>', 'at most so many; 0 lists all (default: 30)', count)
