@@ -1,11 +1,17 @@
 #!/usr/bin/env node
 /** The command line `role-build`: reads the environment, runs one command, ends with its exit code. */
 import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { EXIT_CODES } from './cli/exit-codes.ts';
+import { cachePath, ownFolder } from './own-files.ts';
 import { onStopSignal } from './signals.ts';
 
-// Keeps V8's code between runs in the folder for temporary files; where it can't be kept, nothing is lost but time.
-enableCompileCache();
+// Keeps V8's code between runs, in a folder that only this user writes to: it is run. Without one, nothing is lost but time.
+try {
+  enableCompileCache(ownFolder(join(cachePath(process.env), 'v8')));
+} catch {
+  // Node.js takes NODE_COMPILE_CACHE all the same.
+}
 
 const interrupted = new AbortController();
 onStopSignal(

@@ -7,6 +7,7 @@ import { CODEC_SERVER_SETTINGS, encryptionOf, readSettings, SettingsError } from
 import { EncryptionCodec } from './encryption/codec.ts';
 import { createLogger } from './logger.ts';
 import { exitOnStopSignal, onStopSignal } from './signals.ts';
+import { checkSurroundings } from './surroundings.ts';
 
 const EXIT_BAD_SETTINGS = 2;
 /** How long answers under way may take after SIGTERM. */
@@ -67,6 +68,7 @@ async function run(): Promise<void> {
 
 function readSettingsOrExit() {
   try {
+    checkSurroundings(process.env, (warning) => process.stderr.write(`codec server: ${warning}\n`));
     return readSettings(process.env, CODEC_SERVER_SETTINGS);
   } catch (err) {
     if (!(err instanceof SettingsError)) throw err;

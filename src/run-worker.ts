@@ -22,6 +22,7 @@ import { openRecordTables } from './records/dynamodb.ts';
 import { reachTables } from './records/reachable.ts';
 import type { RecordTables } from './records/write.ts';
 import { onStopSignal } from './signals.ts';
+import { checkSurroundings } from './surroundings.ts';
 import { isTracing } from './tracing/settings.ts';
 import type { WorkerTraces } from './tracing/worker.ts';
 import { workflowCode } from './workflow-code.ts';
@@ -250,6 +251,7 @@ function workflowSource(
 
 function readSettingsOrExit() {
   try {
+    checkSurroundings(process.env, (warning) => process.stderr.write(`worker: ${warning}\n`));
     return readSettings(process.env, WORKER_SETTINGS);
   } catch (err) {
     if (!(err instanceof SettingsError)) throw err;

@@ -27,6 +27,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'logger.ts',
     'signals.ts',
     'encryption/',
+    'own-files.ts',
+    'surroundings.ts',
     'tracing/',
   ],
   'start-role-build.ts': ['contract.ts', 'domain/'],
@@ -47,6 +49,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'tracing/': ['setting-values.ts', 'contract.ts', 'workflows/traces.ts', 'build-api/client.ts'],
   'logger.ts': ['config.ts'],
   'signals.ts': [],
+  'own-files.ts': ['config.ts'],
+  'surroundings.ts': ['config.ts', 'own-files.ts'],
   'workflow-code.ts': ['encryption/data-converter.ts'],
   // Before it listens for signals it loads nothing else.
   'worker.ts': ['signals.ts', 'run-worker.ts'],
@@ -61,11 +65,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'operations/',
     'records/',
     'signals.ts',
+    'surroundings.ts',
     'tracing/',
     'workflow-code.ts',
   ],
-  'codec-server.ts': ['codec-server/', 'config.ts', 'encryption/', 'logger.ts', 'signals.ts'],
-  'client.ts': ['cli/', 'signals.ts'],
+  'codec-server.ts': ['codec-server/', 'config.ts', 'encryption/', 'logger.ts', 'signals.ts', 'surroundings.ts'],
+  'client.ts': ['cli/', 'own-files.ts', 'signals.ts'],
 };
 
 interface Import {

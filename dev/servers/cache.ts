@@ -1,17 +1,26 @@
 import { access, constants, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { cachePath, ownFolder } from '../../src/own-files.ts';
 
 const LOCK_POLL_MS = 100;
 /** Older than any download may take: whoever wrote it is gone, though another process may have its ID by now. */
 const ABANDONED_MS = 15 * 60_000;
 
-/** Where downloads are kept: for every checkout of this user, or where `ROLE_BUILD_CACHE_DIR` says. */
+/**
+ * Where downloads are kept: for every checkout of this user, or where `ROLE_BUILD_CACHE_DIR` says. What lies there is run.
+ *
+ * @throws where another user may have put something there
+ */
 export function cacheFolder(): string {
-  const { ROLE_BUILD_CACHE_DIR: ours, XDG_CACHE_HOME: xdg } = process.env;
-  if (ours) return ours;
-  return join(xdg || join(homedir(), '.cache'), 'iam-orchestrator');
+  const given = process.env['ROLE_BUILD_CACHE_DIR'];
+  if (given) return given;
+  try {
+    return ownFolder(cachePath(process.env));
+  } catch (err) {
+    const hint = 'mend that, or set ROLE_BUILD_CACHE_DIR to a folder of your own';
+    throw new Error(`downloads can't be kept: ${(err as Error).message}; ${hint}`, { cause: err });
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '.
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import type { RecordTables } from '../records/write.ts';
+import { checkSurroundings } from '../surroundings.ts';
 import type { ClientTraces } from '../tracing/client.ts';
 import { isTracing, type TracingSettings } from '../tracing/settings.ts';
 import type { PayloadReader } from './build-history.ts';
@@ -44,6 +45,7 @@ export interface Services {
  */
 export async function openServices(env: Environment, note: (text: string) => void): Promise<Services> {
   const settings = readSettings(env, CLIENT_SETTINGS);
+  checkSurroundings(env, (warning) => note(`role-build: ${warning}`));
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const address = connectionOptions.address ?? '127.0.0.1:7233';
   let connection: Connection;

@@ -9,6 +9,7 @@ import {
   type Setting,
   type SettingName,
 } from '../config.ts';
+import { filesOfOthers } from '../own-files.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { ENCRYPTED_JWT_VARIABLE } from './read-input.ts';
 import { styleFor } from './style.ts';
@@ -46,8 +47,9 @@ export async function showConfig({ env, output, json }: CommandContext): Command
       ),
     );
   }
-  for (const { name, fault } of wrong) output.error(`role-build: ${name} ${fault}`);
-  return wrong.length > 0 ? 'usage' : 'done';
+  const faults = [...wrong.map(({ name, fault }) => `${name} ${fault}`), ...filesOfOthers(env)];
+  for (const fault of faults) output.error(`role-build: ${fault}`);
+  return faults.length > 0 ? 'usage' : 'done';
 }
 
 function ownSettings(env: Environment): SettingInForce[] {

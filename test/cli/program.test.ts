@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -115,6 +115,39 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.match(stderr, /^role-build: TEMPORAL_UI_URL must be an address/m);
     assert.match(stderr, /^role-build: LOG_LEVEL must be one of/m);
     assert.doesNotMatch(`${screen}${stderr}`, /s3cret/);
+  });
+
+  it('keeps compiled code in a folder of its user alone, and none where others can write', () => {
+    const cache = join(folder, '.cache');
+    const temporary = join(folder, 'tmp');
+    mkdirSync(temporary);
+    const run = (env: Record<string, string>) =>
+      spawnSync(process.execPath, [CLIENT, '--version'], { env: { HOME: folder, TMPDIR: temporary, ...env } });
+    assert.equal(run({}).status, 0);
+    const kept = readdirSync(cache, { recursive: true, withFileTypes: true });
+    assert.ok(kept.some((entry) => entry.isFile()));
+    assert.equal(statSync(join(cache, 'iam-orchestrator', 'v8')).mode & 0o777, 0o700);
+
+    const shared = join(folder, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    assert.equal(run({ XDG_CACHE_HOME: shared }).status, 0);
+    for (const path of [shared, temporary]) assert.deepEqual(readdirSync(path), []);
+  });
+
+  it('does not read a temporal.toml or a file of AWS that others can write to: exit code 2, and what to do', async () => {
+    const home = await mkdtemp(join(folder, 'home-'));
+    const file = join(home, '.aws', 'config');
+    mkdirSync(dirname(file));
+    await writeFile(file, '[default]\ncredential_process = /tmp/run-me\n');
+    chmodSync(file, 0o666);
+    const said = `AWS_CONFIG_FILE is not set, and its default, ${file}, is not trusted: other users can write to ${file}`;
+    for (const line of ['role-build list', 'role-build config']) {
+      const { code, stderr } = await $(line, { settings: { HOME: home } });
+      assert.equal(code, 2, stderr);
+      assert.ok(stderr.includes(said), stderr);
+    }
+    assert.equal((await $('role-build list', { settings: { HOME: home, AWS_CONFIG_FILE: file } })).code, 5);
   });
 
   it('help fits the terminal, and lists every command', async () => {

@@ -1,10 +1,12 @@
 /** The codec server as a process, and an identity provider that signs tokens for it. */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import { startProgram, type Program } from '../deploy/program.ts';
+import type { Certificate } from '../support/certificates.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../../src/codec-server.ts', import.meta.url));
@@ -52,18 +54,18 @@ export interface IdentityProvider {
   stop(): Promise<void>;
 }
 
-/** An identity provider on loopback. */
-export async function startIdentityProvider(): Promise<IdentityProvider> {
+/** An identity provider on loopback. @param certificate its own, where it is asked by https */
+export async function startIdentityProvider(certificate?: Certificate): Promise<IdentityProvider> {
   const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
   const jwk = { ...(await exportJWK(publicKey)), kid: 'one', use: 'sig' };
-  const server = createServer((_request, response) =>
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [jwk] })),
-  );
+  const answer: RequestListener = (_request, response) =>
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [jwk] }));
+  const server = certificate === undefined ? createServer(answer) : https.createServer(certificate, answer);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     settings: {
-      CODEC_SERVER_JWKS_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
+      CODEC_SERVER_JWKS_URL: `http${certificate === undefined ? '' : 's'}://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
       CODEC_SERVER_JWT_ISSUER: ISSUER,
       CODEC_SERVER_JWT_AUDIENCE: AUDIENCE,
     },

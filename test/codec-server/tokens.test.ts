@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { keysText, newKey } from '../encryption/keys.ts';
+import { createAuthority } from '../support/certificates.ts';
 import {
   AUDIENCE,
   ISSUER,
@@ -134,5 +135,19 @@ describe('bearer tokens', () => {
     assert.equal(response.status, 503);
     assert.equal((await fetch(`${away.url}/health`)).status, 200);
     await away.stop();
+  });
+
+  test('are checked against no keys of a server whose certificate is not trusted, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+    const impostor = await startIdentityProvider(createAuthority('nobody knows it').issue('127.0.0.1', ['127.0.0.1']));
+    const wary = await startCodecServer({
+      ENCRYPTION_KEYS: keysText(newKey('a')),
+      ...impostor.settings,
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    });
+    const response = await wary.post('/decode', BODY, { authorization: `Bearer ${await impostor.token()}` });
+    assert.equal(response.status, 503);
+    assert.match(wary.stderr(), /^codec server: NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored; NODE_EXTRA_CA_CERTS /);
+    await wary.stop();
+    await impostor.stop();
   });
 });

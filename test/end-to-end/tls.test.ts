@@ -124,7 +124,10 @@ describe('TLS', { concurrency: 3 }, () => {
 
   const TRIED_WITH_A_WORKER = ['a server whose authority is not trusted', 'no certificate of ours'];
   const broken: Record<string, () => Record<string, string>> = {
-    'a server whose authority is not trusted': () => ({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: file('other-ca.pem') }),
+    'a server whose authority is not trusted': () => ({
+      TEMPORAL_TLS_SERVER_CA_CERT_PATH: file('other-ca.pem'),
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    }),
     'a server of another name': () => ({ TEMPORAL_TLS_SERVER_NAME: 'temporal.evil.example' }),
     'no certificate of ours': () => ({ TEMPORAL_TLS_CLIENT_CERT_PATH: '', TEMPORAL_TLS_CLIENT_KEY_PATH: '' }),
     'a certificate of ours that the server does not know': () => ({
@@ -153,14 +156,16 @@ describe('TLS', { concurrency: 3 }, () => {
     });
   }
 
-  it('to the build API trusts the authority in NODE_EXTRA_CA_CERTS, and no other', async () => {
+  it('to the build API trusts the authority in NODE_EXTRA_CA_CERTS, and no other, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
     const input = (name: string) => inputFor(stack, name, { polls: 0 }, { url: buildApiUrl });
     for (const [queue, trusted, status] of [
       ['trusting', 'build-api-ca.pem', 'COMPLETE'],
       ['wary', 'other-ca.pem', 'FAILED'],
     ] as const) {
       const settings = { ROLE_BUILD_TASK_QUEUE: queue, BUILD_API_ALLOWED_ORIGINS: buildApiUrl };
-      const worker = await stack.startWorker({ settings: { ...settings, NODE_EXTRA_CA_CERTS: file(trusted) } });
+      const worker = await stack.startWorker({
+        settings: { ...settings, NODE_EXTRA_CA_CERTS: file(trusted), NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+      });
       const result = await stack.cli(['start', '--input', '-', '--wait', '--json'], {
         settings,
         stdin: JSON.stringify(input(queue)),

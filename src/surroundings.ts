@@ -1,0 +1,18 @@
+import { SettingsError } from './config.ts';
+import { filesOfOthers } from './own-files.ts';
+
+/**
+ * Called by every program before it connects to anything: what another user, or a variable meant for another program, must
+ * not decide.
+ *
+ * @param env the process's own: Node.js looks at it at every connection
+ * @param warn told of a variable that is ignored
+ * @throws SettingsError if a library would read another user's file
+ */
+export function checkSurroundings(env: NodeJS.ProcessEnv, warn: (text: string) => void): void {
+  const faults = filesOfOthers(env);
+  if (faults.length > 0) throw new SettingsError(faults);
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return;
+  delete env['NODE_TLS_REJECT_UNAUTHORIZED'];
+  warn('NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored; NODE_EXTRA_CA_CERTS names an authority to trust');
+}
