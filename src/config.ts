@@ -172,7 +172,7 @@ export const SETTINGS = {
   }),
   CODEC_SERVER_REQUIRED_CLAIM: setting({
     default: '',
-    meaning: 'claim that a token must hold, such as `permissions={namespace}:read`',
+    meaning: 'claim that a token must hold, such as `permissions={namespace}:read` or `email=*@example.com`',
     parse: (value) => optional(value, requiredClaim),
   }),
   TEMPORAL_UI_URL: setting({

@@ -8,10 +8,13 @@ export interface HostPort {
   port: number;
 }
 
-/** A claim that a token must hold; `{namespace}` in the value stands for the namespace that is asked about. */
+/**
+ * A claim that a token must hold: a value, or what a value begins with and what it ends with. `{namespace}` in it stands for
+ * the namespace that is asked about.
+ */
 export interface RequiredClaim {
   name: string;
-  value: string;
+  value: [whole: string] | [before: string, after: string];
 }
 
 /** @throws Error */
@@ -44,14 +47,21 @@ export function jwksUrl(value: string): URL {
   return url;
 }
 
-/** @throws Error */
-export function requiredClaim(value: string): RequiredClaim {
-  const [, name, wanted] = /^([^=\s]+)=(\S+)$/.exec(value) ?? [];
-  if (name === undefined || wanted === undefined) {
-    throw new Error(`must be NAME=VALUE, such as permissions={namespace}:read, not "${value}"`);
+/** `*` in the value stands for any text without `@` and white space, `\*` for an asterisk. @throws Error */
+export function requiredClaim(text: string): RequiredClaim {
+  const [, name, value] = /^([^=\s]+)=(\S+)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new Error(`must be NAME=VALUE, such as permissions={namespace}:read or email=*@example.com, not "${text}"`);
   }
-  return { name, value: wanted };
+  const [first = '', second, ...others] = value.split(/(?<!\\)\*/).map((part) => part.replaceAll('\\*', '*'));
+  if (second === undefined) return { name, value: [first] };
+  if (others.length > 0) throw new Error(`must have one * at most, not "${text}"`);
+  if (first + second === '') throw new Error(`must have more than * for a value, which every token would hold`);
+  return { name, value: [first, second] };
 }
+
+/** Where the keys of Temporal Cloud's own tokens are. */
+const TEMPORAL_CLOUD = 'login.tmprl.cloud';
 
 /** What was read of the settings; the address is absent where another program reads them. */
 interface Given {
@@ -78,6 +88,11 @@ export function codecServerFaults(given: Given & Parameters<typeof hasKey>[0]): 
   if (missing.length === ofTokens.length && !isLoopback(address.host)) {
     faults.push(
       `CODEC_SERVER_ADDRESS must be on loopback, such as 127.0.0.1:8081, while no tokens are asked for (${ofTokens.join(', ')}): whoever reaches it could read every payload`,
+    );
+  }
+  if (given.CODEC_SERVER_JWKS_URL?.hostname === TEMPORAL_CLOUD && given.CODEC_SERVER_REQUIRED_CLAIM === undefined) {
+    faults.push(
+      `CODEC_SERVER_REQUIRED_CLAIM is required: ${TEMPORAL_CLOUD} signs the tokens of all of Temporal Cloud's customers; yours are those with https://saas-api.tmprl.cloud/user/email=*@YOUR-DOMAIN`,
     );
   }
   if (given.CODEC_SERVER_REQUIRED_CLAIM !== undefined && missing.length > 0) {

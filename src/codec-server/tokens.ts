@@ -51,7 +51,7 @@ export function createTokenCheck({ jwksUrl, issuer, audience, requiredClaim }: T
     } catch (err) {
       throw refusal(err);
     }
-    if (requiredClaim !== undefined && !holds(claims, requiredClaim, namespace)) {
+    if (requiredClaim !== undefined && !hasClaim(claims, requiredClaim, namespace)) {
       throw new Refused(403, `the token lacks the claim ${requiredClaim.name} for the namespace`);
     }
     return claims.sub;
@@ -73,10 +73,21 @@ function refusal(cause: unknown): Refused {
   return new Refused(503, 'the keys that tokens are checked against are out of reach', { cause });
 }
 
-/** A claim may be one text, several in a list, or several with spaces between, as OAuth's `scope` is. */
-function holds(claims: JWTPayload, { name, value }: RequiredClaim, namespace: string): boolean {
-  const wanted = value.replaceAll('{namespace}', () => namespace);
+/** A claim may be one text or several in a list. */
+export function hasClaim(claims: JWTPayload, { name, value }: RequiredClaim, namespace: string): boolean {
   const found = Object.hasOwn(claims, name) ? claims[name] : undefined;
-  if (Array.isArray(found)) return found.includes(wanted);
-  return typeof found === 'string' && (found === wanted || found.split(' ').includes(wanted));
+  const [before, after] = value.map((part) => part.replaceAll('{namespace}', () => namespace)) as [string, string?];
+  if (after !== undefined) return [found].flat().some((one) => typeof one === 'string' && isAround(one, before, after));
+  if (Array.isArray(found)) return found.includes(before);
+  return typeof found === 'string' && (found === before || (SCOPES.test(found) && found.split(' ').includes(before)));
+}
+
+/** Several in one text, as OAuth has them. No address of mail can be taken for that: one with a space has quotes too. */
+const SCOPES = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/; // https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+
+/** The text as a whole: an address may be `"me@example.com "@attacker.example`. */
+function isAround(text: string, before: string, after: string): boolean {
+  const between = text.slice(before.length, text.length - after.length);
+  const isLongEnough = text.length > before.length + after.length;
+  return isLongEnough && text.startsWith(before) && text.endsWith(after) && !/[@\s\p{Cc}]/u.test(between);
 }

@@ -243,6 +243,20 @@ describe('the codec server does not start', () => {
       { ...KEYS, ...origins, CODEC_SERVER_REQUIRED_CLAIM: 'a=b' },
       /CODEC_SERVER_REQUIRED_CLAIM needs CODEC_SERVER_JWKS_URL/,
     ],
+    ...[
+      ['email=*', /CODEC_SERVER_REQUIRED_CLAIM must have more than \* for a value/],
+      ['email=*@*', /CODEC_SERVER_REQUIRED_CLAIM must have one \* at most/],
+      ['*@example.com', /CODEC_SERVER_REQUIRED_CLAIM must be NAME=VALUE/],
+    ].map(([claim, message]): [string, Record<string, string>, RegExp] => [
+      `with the claim ${String(claim)}`,
+      { ...KEYS, ...origins, ...TOKENS, CODEC_SERVER_REQUIRED_CLAIM: String(claim) },
+      message as RegExp,
+    ]),
+    [
+      "with the tokens of all of Temporal Cloud's customers",
+      { ...KEYS, ...origins, ...TOKENS, CODEC_SERVER_JWKS_URL: 'https://login.tmprl.cloud/.well-known/jwks.json' },
+      /CODEC_SERVER_REQUIRED_CLAIM is required: .*https:\/\/saas-api\.tmprl\.cloud\/user\/email=\*@YOUR-DOMAIN/,
+    ],
     ['with an address that is none', { ...KEYS, ...origins, CODEC_SERVER_ADDRESS: '8081' }, /must be HOST:PORT/],
   ];
   for (const [what, env, message] of cases) {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { requiredClaim } from '../../src/codec-server/settings.ts';
+import { hasClaim } from '../../src/codec-server/tokens.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
 import { createAuthority } from '../support/certificates.ts';
 import {
@@ -17,6 +19,76 @@ const BODY = { payloads: [{ metadata: { encoding: 'anNvbi9wbGFpbg==' }, data: 'I
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const claims = () => ({ sub: 'x', iss: ISSUER, aud: AUDIENCE, exp: Math.floor(Date.now() / 1000) + 300 });
+
+describe('a required claim', () => {
+  const holds = (setting: string, claim: unknown, namespace = 'default') =>
+    hasClaim({ email: claim, scope: claim }, requiredClaim(setting), namespace);
+
+  const EMAIL = 'email=*@example.com';
+  const ours = [
+    'me@example.com',
+    'a.b+c@example.com',
+    ['other@elsewhere.example', 'me@example.com'],
+    'zoë@example.com',
+  ];
+  for (const claim of ours) {
+    test(`${EMAIL} lets in ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), true));
+  }
+
+  const others: unknown[] = [
+    'me@example.com.attacker.example',
+    'me@attacker.example',
+    'attacker@me@example.com',
+    'me@example.com@attacker.example',
+    '@example.com',
+    'me@sub.example.com',
+    'me@examplexcom',
+    'me@example.com\n',
+    '\nme@example.com',
+    'attacker@attacker.example\nme@example.com',
+    'attacker me@example.com',
+    'me@example.com attacker@attacker.example',
+    '"me@example.com "@attacker.example',
+    '" me@example.com "@attacker.example',
+    'me\u0000@example.com',
+    'me\u2028@example.com',
+    'me@EXAMPLE.com',
+    '*@example.com.attacker.example',
+    ['me', '@example.com'],
+    [['me@example.com']],
+    { 0: 'me@example.com' },
+    '',
+    undefined,
+    null,
+    true,
+    7,
+  ];
+  for (const claim of others) {
+    test(`${EMAIL} keeps out ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), false));
+  }
+
+  test('is never one that every object has', () => {
+    assert.equal(hasClaim({}, requiredClaim('constructor=*n'), 'default'), false);
+    assert.equal(hasClaim({}, requiredClaim('__proto__=*n'), 'default'), false);
+  });
+
+  test('takes the namespace as it is: an asterisk in it stands for itself', () => {
+    assert.equal(holds('scope=*-{namespace}:read', 'team-builds:read', 'builds'), true);
+    assert.equal(holds('scope=*-{namespace}:read', 'team-builds:read', '*'), false);
+    assert.equal(holds('scope={namespace}:read', 'builds:read', '*'), false);
+  });
+
+  test('has an asterisk of its own where it is escaped', () => {
+    assert.equal(holds('scope=builds:\\*', 'builds:*'), true);
+    assert.equal(holds('scope=builds:\\*', 'builds:read'), false);
+    assert.equal(holds('scope=*:\\*', 'builds:*'), true);
+  });
+
+  test('without an asterisk is one of several scopes, and no part of a quoted address', () => {
+    assert.equal(holds('scope=a', 'b a'), true);
+    assert.equal(holds('email=me@example.com', '"x me@example.com y"@attacker.example'), false);
+  });
+});
 
 describe('bearer tokens', () => {
   let provider: IdentityProvider;
