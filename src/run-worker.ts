@@ -20,7 +20,7 @@ import { metricsOptions, withIpAddress, WorkerMetrics, withPort } from './operat
 import { Readiness } from './operations/readiness.ts';
 import { openRecordTables } from './records/dynamodb.ts';
 import { reachTables } from './records/reachable.ts';
-import type { RecordTables } from './records/write.ts';
+import type { RecordTables } from './records/items.ts';
 import { onStopSignal } from './signals.ts';
 import { checkSurroundings } from './surroundings.ts';
 import { isTracing } from './tracing/settings.ts';

@@ -28,12 +28,16 @@ const buildApi = new BuildApi({
   timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
 });
 
+async function isWritten(write: Promise<{ written: boolean }>): Promise<boolean> {
+  return (await write).written;
+}
+
 export function upsertRequestRecord(input: RoleBuildInput, job: Job): Promise<boolean> {
-  return putStatusRecord(tables, input, job);
+  return isWritten(putStatusRecord(tables, input, job));
 }
 
 export function insertRequestHistory(input: RoleBuildInput, job: Job): Promise<boolean> {
-  return putHistoryRecord(tables, historyRequestOf(input), job);
+  return isWritten(putHistoryRecord(tables, historyRequestOf(input), job));
 }
 
 export function triggerBuild(input: RoleBuildInput): Promise<{ build_id: string }> {
@@ -45,9 +49,9 @@ export function getBuildStatus(input: RoleBuildInput, buildId: string): Promise<
 }
 
 export function updateSuccessfulRecord(input: RoleBuildInput, job: Job, build_id: string): Promise<boolean> {
-  return endStatusRecord(tables, historyRequestOf(input), job, { status: 'COMPLETE', build_id });
+  return isWritten(endStatusRecord(tables, historyRequestOf(input), job, { status: 'COMPLETE', build_id }));
 }
 
 export function updateSuccessfulHistory(input: RoleBuildInput, job: Job, build_id: string): Promise<boolean> {
-  return endHistoryRecord(tables, historyRequestOf(input), job, { status: 'COMPLETE', build_id }, true);
+  return isWritten(endHistoryRecord(tables, historyRequestOf(input), job, { status: 'COMPLETE', build_id }, true));
 }

@@ -1,6 +1,6 @@
 import type { BuildApi } from '../build-api/client.ts';
 import type { AllowedOrigins } from '../build-api/origins.ts';
-import type { RecordTables } from '../records/write.ts';
+import type { RecordTables } from '../records/items.ts';
 import { createBuildApiActivities, type PollOptions } from './build-api.ts';
 import { createRecordActivities } from './records.ts';
 import { createOwnWorkflowActivities, whoCancelled } from './own-workflow.ts';

@@ -3,11 +3,16 @@ import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
 import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
+import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
+import type { HistoryRequest } from '../domain/role-build-input.ts';
 import { describeFaults, inputFaults, resumptionFaults, type Fault } from '../domain/validate-input.ts';
-import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../records/history-table.ts';
+import { oddities } from '../records/attributes.ts';
+import { endHistoryRecord, putHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
-import { isHeldByStepFunctions, type FoundRecord, type RecordTables } from '../records/write.ts';
+import { heldByStepFunctions, withoutStart } from '../records/in-the-way.ts';
+import type { RecordTables } from '../records/items.ts';
+import type { FoundRecord, Written } from '../records/write.ts';
 import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from './types.ts';
 
 type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
@@ -21,8 +26,7 @@ export function createRecordActivities(
   const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<Holder> =>
     recordWrite(async () => {
       const ending = { status, ...pickBuildId(end), ...(error_info === undefined ? {} : { error_info }) };
-      if (await endStatusRecord(tables, end, end.job, ending)) return null;
-      return newerHolder(await readStatusRecord(tables, end), end.job);
+      return newerHolder(await endStatusRecord(tables, end, end.job, ending), end.job);
     });
 
   const endHistory = (
@@ -31,43 +35,36 @@ export function createRecordActivities(
     more: { error_info?: ErrorInfo; cancelled_by?: string } = {},
   ): Promise<Holder> =>
     recordWrite(async () => {
+      const { request, job } = end;
       const ending = { status, ...pickBuildId(end), ...more };
       // A first put that took effect unanswered shows in the status record by now: then there are to be both records.
-      const mayCreate = end.may_create || (await readStatusRecord(tables, end.request))?.job_id === end.job.job_id;
-      if (await endHistoryRecord(tables, end.request, end.job, ending, mayCreate)) return null;
-      const found = await readHistoryRecord(tables, end.request.correlation_id);
-      return isOfAnother(found, end.request) ? null : newerHolder(found, end.job);
+      const mayCreate = end.may_create || (await readStatusRecord(tables, request))?.job_id === job.job_id;
+      const result = await endHistoryRecord(tables, request, job, ending, mayCreate);
+      return !result.written && isOfAnother(result.found, request) ? null : newerHolder(result, job);
     });
 
   return {
     async upsertRequestRecord(input, job, resumption) {
       refuseInvalid(input, allowedOrigins, resumption);
       return recordWrite(async () => {
-        if (await putStatusRecord(tables, input, job, resumption)) return null;
-        const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
-        const found = await readStatusRecord(tables, key);
-        const holder = refusedBy(found, job, 'status');
-        if (found !== undefined && found.start_at < job.start_at) throw heldByOlder(found, 'status', resumption);
-        return holder;
+        const result = await putStatusRecord(tables, input, job, resumption);
+        return result.written ? null : holderOf(result.found, 'status', job, resumption);
       });
     },
 
     insertRequestHistory: (request, job) =>
       recordWrite(async () => {
-        if (await putHistoryRecord(tables, request, job)) return null;
-        const found = await readHistoryRecord(tables, request.correlation_id);
-        if (found !== undefined && isOfAnother(found, request)) {
-          throw ApplicationFailure.nonRetryable(
-            `the request ID ${request.correlation_id} belongs to ${found.resource} in account ${found.account_id}`,
-            'RecordWriteFailed',
-          );
-        }
-        const holder = refusedBy(found, job, 'history');
-        if (found !== undefined && found.start_at < job.start_at) {
-          const { message, nonRetryable } = heldByOlder(found, 'history', request.resumption);
+        const result = await putHistoryRecord(tables, request, job);
+        if (result.written) return null;
+        const { found } = result;
+        if (isOfAnother(found, request)) throw givenUp(`the request ID ${request.correlation_id} ${belongsTo(found)}`);
+        try {
+          return holderOf(found, 'history', job, request.resumption);
+        } catch (err) {
+          // The status record is written by now, so none of these is a refusal.
+          const { message, nonRetryable } = err as ApplicationFailure;
           throw ApplicationFailure.create({ message, type: 'RecordWriteFailed', nonRetryable: nonRetryable === true });
         }
-        return holder;
       }),
 
     updateSuccessfulRecord: (end) => endRecord(end, 'COMPLETE'),
@@ -100,45 +97,56 @@ function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins, resumptio
   });
 }
 
-/** Who holds a record that refused this job's put. Where it is gone by now, the put is worth another attempt. */
-function refusedBy(found: FoundRecord | undefined, job: { job_id: string }, which: string): Holder {
+/**
+ * Who holds a record that refused this job's put.
+ *
+ * @throws ApplicationFailure where that is no newer job: a refusal, or `RecordWriteFailed`, retryable if the next attempt may
+ *   find the record changed
+ */
+function holderOf(found: FoundRecord | undefined, which: string, job: Job, resumption: Resumption | undefined): Holder {
   if (found === undefined) {
     throw ApplicationFailure.retryable(`the ${which} record vanished while it was being written`, 'RecordWriteFailed');
   }
-  if (found.job_id === job.job_id) {
-    throw ApplicationFailure.nonRetryable(
-      `this job's ${which} record has already ended ${found.status}`,
-      'JobAlreadyEnded',
-    );
+  const { job_id = '(not named)', start_at, status } = found;
+  if (job_id === job.job_id) {
+    throw ApplicationFailure.nonRetryable(`this job's ${which} record has already ended ${status}`, 'JobAlreadyEnded');
   }
-  return { job_id: found.job_id, start_at: found.start_at };
-}
-
-/** An older job's record stands in the way only where it is not to be replaced. If it may be by now, the put is worth another attempt. */
-function heldByOlder(found: FoundRecord, which: string, resumption: Resumption | undefined): ApplicationFailure {
-  if (resumption !== undefined && found.job_id !== resumption.resumes) {
-    return ApplicationFailure.nonRetryable(
-      `job ${resumption.resumes} was to be resumed, but the ${which} record is job ${found.job_id}'s by now`,
+  if (start_at === undefined) throw givenUp(`the ${which} record is in the way: ${withoutStart(found)}`);
+  if (start_at >= job.start_at) return { job_id, start_at };
+  if (resumption !== undefined && job_id !== resumption.resumes) {
+    throw ApplicationFailure.nonRetryable(
+      `job ${resumption.resumes} was to be resumed, but the ${which} record is job ${job_id}'s by now`,
       'NothingToResume',
     );
   }
-  if (resumption === undefined && isHeldByStepFunctions(found)) {
-    return ApplicationFailure.nonRetryable(
-      `the ${which} record is ${found.status} under ${found.job_id}, an execution of Step Functions; start with --take-over to replace it`,
-      'HeldByStepFunctions',
-    );
+  const held = resumption === undefined ? heldByStepFunctions(found) : undefined;
+  if (held !== undefined) {
+    throw ApplicationFailure.nonRetryable(`the ${which} record is in the way: ${held}`, 'HeldByStepFunctions');
   }
-  return ApplicationFailure.retryable(`the ${which} record changed while it was being written`, 'RecordWriteFailed');
+  throw ApplicationFailure.retryable(`the ${which} record changed while it was being written`, 'RecordWriteFailed');
 }
 
-/** The job that holds a record which refused this job's last write, where it is a newer one. */
-function newerHolder(found: FoundRecord | undefined, job: { job_id: string; start_at: string }): Holder {
-  if (found === undefined || found.job_id === job.job_id || found.start_at < job.start_at) return null;
-  return { job_id: found.job_id, start_at: found.start_at };
+/** Who kept this job's last write from being made, where that is a newer job. */
+function newerHolder(result: Written, job: Job): Holder {
+  if (result.written) return null;
+  const { job_id = '(not named)', start_at = '' } = result.found ?? {};
+  return job_id !== job.job_id && start_at >= job.start_at ? { job_id, start_at } : null;
 }
 
-function isOfAnother(found: FoundRecord | undefined, key: { account_id: string; resource: string }): boolean {
-  return found !== undefined && (found.account_id !== key.account_id || found.resource !== key.resource);
+function isOfAnother(found: FoundRecord | undefined, { account_id, resource }: HistoryRequest): boolean {
+  return found !== undefined && (found.account_id !== account_id || found.resource !== resource);
+}
+
+function belongsTo(found: FoundRecord | undefined): string {
+  const { account_id, resource } = found ?? {};
+  return account_id === undefined || resource === undefined
+    ? `has a history record that does not say whose it is (${oddities(found ?? {})}): mend or delete that item, or give the request another ID`
+    : `belongs to ${resource} in account ${account_id}`;
+}
+
+/** Another attempt would come to the same. */
+function givenUp(message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, 'RecordWriteFailed');
 }
 
 function pickBuildId(end: { build_id?: string }): { build_id?: string } {

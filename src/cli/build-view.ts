@@ -1,7 +1,9 @@
 /** One build as a command shows it: the record where there is one, Temporal's history where there is more to say. */
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../contract.ts';
-import { readStatusRecord, type StatusRecord } from '../records/status-table.ts';
+import { isRunId } from '../domain/identity.ts';
+import type { ReadHistoryRecord } from '../records/history-table.ts';
+import { readStatusRecord, type ReadStatusRecord } from '../records/status-table.ts';
 import { newBuildHistory, recordOf, takeEvent, type BuildHistory } from './build-history.ts';
 import type { BuildStep } from './build-steps.ts';
 import { notFound } from './errors.ts';
@@ -14,7 +16,10 @@ import type { Target } from './target.ts';
 export interface BuildView extends Record<string, unknown>, NextMove {
   workflow_id: string;
   job_id?: string;
+  /** `UNKNOWN` where Temporal no longer has the execution and the record's is odd. */
   status: string;
+  /** What is odd about the record, by attribute. */
+  odd_attributes?: Record<string, string>;
   /** Temporal's word for the execution, where Temporal still has it. */
   execution_status?: string;
   contested?: boolean;
@@ -40,14 +45,39 @@ export async function viewBuild(services: Services, target: Target): Promise<Bui
   const build = await readBuildHistory(services, target.workflowId, execution.runId);
   await addEarlierSteps(services, target.workflowId, build);
   const record = execution.status.name === 'RUNNING' ? undefined : await readRecord(services, target);
-  const isOurs = record?.job_id === build.job_id;
-  const isNewer =
-    record !== undefined && !isOurs && target.jobId === undefined && record.start_at > (build.start_at ?? '');
-  if (record !== undefined && isNewer) {
-    const view: BuildView = { workflow_id: target.workflowId, ...record };
+  if (record === undefined || record.job_id === build.job_id) {
+    return viewOfExecution(services, execution, build, record);
+  }
+  if (target.jobId === undefined && (record.start_at ?? '') > (build.start_at ?? '')) {
+    const view = viewOf(target, record);
     return { ...view, ...nextMove(view, undefined) };
   }
-  return viewOfExecution(services, execution, build, isOurs ? record : undefined);
+  // Whose it is, or that it is older, can't be told of one that is odd.
+  const { odd_attributes } = record;
+  return viewOfExecution(services, execution, build, odd_attributes === undefined ? undefined : { odd_attributes });
+}
+
+/** What a record can't say: an item's attribute of such a name would pass for what Temporal says. */
+const NOT_IN_RECORDS = new Set(
+  ['workflow_id', 'execution_status', 'contested', 'step', 'attempts', 'last_failure', 'polls', 'last_status'].concat([
+    'next_poll_at',
+    'next_attempt_at',
+    'steps',
+    'closed_at',
+    'resumes',
+    'move',
+    'next_command',
+    'ui_url',
+  ]),
+);
+
+function attributesIn(record: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !NOT_IN_RECORDS.has(name)));
+}
+
+/** What is known of a build from a record alone. */
+function viewOf({ workflowId }: Target, record: ReadStatusRecord | ReadHistoryRecord): BuildView {
+  return { ...attributesIn(record), workflow_id: workflowId, status: record.status ?? 'UNKNOWN' };
 }
 
 /** @param record the build's own, where it has ended and there is one */
@@ -55,12 +85,12 @@ export function viewOfExecution(
   services: Services,
   execution: WorkflowExecutionDescription,
   build: BuildHistory,
-  record?: StatusRecord,
+  record?: object,
 ): BuildView {
   const { workflowId, runId, status, memo } = execution;
   const view: BuildView = {
     ...viewOfTemporal(workflowId, build),
-    ...record,
+    ...attributesIn(record ?? {}),
     execution_status: status.name,
     ...(status.name === 'RUNNING' ? waitingFor(execution, build) : {}),
     ...(memo?.[CONTESTED_MEMO] === true ? { contested: true } : {}),
@@ -125,6 +155,8 @@ export async function describeExecution(
     const latest = await services.temporal(() => client.workflow.getHandle(target.workflowId).describe());
     if (target.jobId === undefined || latest.raw.workflowExecutionInfo?.firstRunId === target.jobId) return latest;
     const runId = target.runId ?? target.jobId;
+    // Of an execution of the original, or of a record that does not say its job, Temporal knows nothing.
+    if (!isRunId(runId)) return undefined;
     return await services.temporal(() => client.workflow.getHandle(target.workflowId, runId).describe());
   } catch (err) {
     if (err instanceof WorkflowNotFoundError) return undefined;
@@ -136,12 +168,12 @@ export async function describeExecution(
 async function viewOfRecord(services: Services, target: Target): Promise<BuildView | undefined> {
   const record = await readRecord(services, target);
   if (record !== undefined && (target.jobId === undefined || record.job_id === target.jobId)) {
-    return { workflow_id: target.workflowId, ...record };
+    return viewOf(target, record);
   }
-  return target.history === undefined ? undefined : { workflow_id: target.workflowId, ...target.history };
+  return target.history && viewOf(target, target.history);
 }
 
-async function readRecord(services: Services, target: Target): Promise<StatusRecord | undefined> {
+async function readRecord(services: Services, target: Target): Promise<ReadStatusRecord | undefined> {
   const key = parseRoleBuildId(target.workflowId);
   if (key === undefined) return undefined;
   return services.dynamoDb(() =>

@@ -1,5 +1,6 @@
+import { oddities } from '../records/attributes.ts';
 import { HISTORY_INDEX_NAME } from '../records/names.ts';
-import { queryHistory, type HistoryPosition, type HistoryRecord } from '../records/history-table.ts';
+import { queryHistory, type HistoryPosition, type ReadHistoryRecord } from '../records/history-table.ts';
 import { sinceOf } from './builds-query.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
@@ -35,14 +36,14 @@ export async function history(
   const limit = options.limit === 0 ? Number.POSITIVE_INFINITY : (options.limit ?? DEFAULT_LIMIT);
 
   let printed = 0;
-  let last: HistoryRecord | undefined;
+  let last: HistoryPosition | undefined;
   let more = false;
-  let block: HistoryRecord[] = [];
+  let block: ReadHistoryRecord[] = [];
   const flush = () => {
     if (block.length > 0 && !json) output.screen(historyTable(block, context));
     block = [];
   };
-  for await (const record of requests(services, account, {
+  for await (const { record, position } of requests(services, account, {
     ...(resource === undefined ? {} : { resource }),
     ...(since === undefined ? {} : { since }),
     ...(after === undefined ? {} : { after }),
@@ -50,7 +51,7 @@ export async function history(
     more = printed === limit;
     if (more) break;
     printed += 1;
-    last = record;
+    last = position;
     if (json) output.json(record);
     else if (block.push(record) === BLOCK) flush();
   }
@@ -70,7 +71,7 @@ async function* requests(
   services: Services,
   account: string,
   options: { resource?: string; since?: string; after?: HistoryPosition },
-): AsyncGenerator<HistoryRecord> {
+): AsyncGenerator<{ record: ReadHistoryRecord; position: HistoryPosition }> {
   let { after } = options;
   do {
     const page = await services.dynamoDb(() =>
@@ -80,7 +81,7 @@ async function* requests(
         },
       ),
     );
-    yield* page.records;
+    yield* page.requests;
     after = page.next;
   } while (after !== undefined);
 }
@@ -117,16 +118,22 @@ const COLUMNS: readonly Column[] = [
   { head: 'BY', goes: 5 },
 ];
 
-function historyTable(records: readonly HistoryRecord[], { output }: CommandContext): string {
+function historyTable(records: readonly ReadHistoryRecord[], { output }: CommandContext): string {
   const style = styleFor(output.terminal);
   const rows = records.flatMap((record) => [requestRow(record, style), ...previousRows(record, style)]);
-  return table(COLUMNS, rows, output.terminal.columns, style.dim);
+  const odd = records.filter(({ odd_attributes }) => odd_attributes !== undefined);
+  return [
+    table(COLUMNS, rows, output.terminal.columns, style.dim),
+    ...odd.map((record) => `${style.bad('odd')} ${style.plain(record.request_id)}: ${style.plain(oddities(record))}`),
+  ].join('\n');
 }
 
-function requestRow(record: HistoryRecord, style: Style): string[] {
-  const { status, resource, action, error_info, request_id, requested_by } = record;
+function requestRow(record: ReadHistoryRecord, style: Style): string[] {
+  const { status = '', resource = '', action = '', error_info, request_id, requested_by } = record;
   return [
-    style.status(status),
+    record.odd_attributes === undefined
+      ? style.status(status)
+      : `${style.status(status)} ${style.bad('(odd)')}`.trimStart(),
     style.bold(resource),
     style.plain(action),
     ...timesOf(record, style),
@@ -137,7 +144,7 @@ function requestRow(record: HistoryRecord, style: Style): string[] {
 }
 
 /** How the jobs ended that a resume took over from, the latest first, under their request. */
-function previousRows({ previous_jobs: jobs = [] }: HistoryRecord, style: Style): string[][] {
+function previousRows({ previous_jobs: jobs = [] }: ReadHistoryRecord, style: Style): string[][] {
   return jobs
     .toReversed()
     .map((job) => [
@@ -151,13 +158,15 @@ function previousRows({ previous_jobs: jobs = [] }: HistoryRecord, style: Style)
     ]);
 }
 
-/** An item may be older than this program, or another's. */
-function timesOf(job: { status: string; start_at: string; updated_at?: string }, style: Style): [string, string] {
-  const ms = job.status === 'IN_PROGRESS' ? undefined : between(job.start_at, job.updated_at);
-  return [style.plain(relative(job.start_at)), ms === undefined ? '' : took(ms)];
+function timesOf(
+  { status, start_at, updated_at }: { status?: string; start_at?: string; updated_at?: string },
+  style: Style,
+): [string, string] {
+  const ms = status === 'IN_PROGRESS' ? undefined : between(start_at, updated_at);
+  return [style.plain(start_at === undefined ? '' : relative(start_at)), ms === undefined ? '' : took(ms)];
 }
 
-function toPageToken({ start_at, request_id }: HistoryRecord): string {
+function toPageToken({ start_at, request_id }: HistoryPosition): string {
   return Buffer.from(JSON.stringify([start_at, request_id])).toString('base64url');
 }
 

@@ -27,6 +27,8 @@ export function nextMove(view: BuildView, input: RoleBuildInput | undefined): Ne
       return isStepFunctionsJob(view.job_id) ? {} : { move: 'platform', next_command: 'role-build doctor' };
     case 'FAILED':
       return afterFailure(view, target, input);
+    case 'UNKNOWN':
+      return isStepFunctionsJob(view.job_id) ? {} : { next_command: 'role-build doctor' };
     default:
       return { next_command: startAgain(view, input) };
   }

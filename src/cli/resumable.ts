@@ -1,6 +1,8 @@
 import { parseRoleBuildId } from '../contract.ts';
 import { resumedBy, withPreviousJob, type PreviousJob } from '../domain/resumption.ts';
+import { isWhole, oddities, type AsRead } from '../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../records/history-table.ts';
+import type { Table } from '../records/items.ts';
 import { readStatusRecord, type StatusRecord } from '../records/status-table.ts';
 import { describeExecution } from './build-view.ts';
 import { CliError, notFound } from './errors.ts';
@@ -24,7 +26,8 @@ export interface Resumable {
 export async function findResumable(services: Services, target: Target): Promise<Resumable> {
   const record = await findEnded(services, target);
   const build_id = pickBuildId(record, target);
-  const history = await services.dynamoDb(() => readHistoryRecord(services.tables, record.correlation_id));
+  const read = await services.dynamoDb(() => readHistoryRecord(services.tables, record.correlation_id));
+  const history = read && whole<HistoryRecord>(target, 'history', read);
   const isOwn = history?.account_id === record.account_id && history.resource === record.resource;
   if (history !== undefined && (!isOwn || history.job_id !== record.job_id)) {
     throw nothing(target, `the history of request ${record.correlation_id} tells of job ${history.job_id}`);
@@ -46,13 +49,14 @@ async function findEnded(services: Services, target: Target): Promise<StatusReco
       fields: { workflow_id: target.workflowId, job_id: jobId },
     });
   }
-  const record =
+  const read =
     key === undefined
       ? undefined
       : await services.dynamoDb(() =>
           readStatusRecord(services.tables, { account_id: key.accountId, resource: key.resource }),
         );
-  if (record === undefined) throw notFound(target.name);
+  if (read === undefined) throw notFound(target.name);
+  const record = whole<StatusRecord>(target, 'status', read);
   if (target.jobId !== undefined && record.job_id !== target.jobId) {
     throw nothing(target, `job ${record.job_id} has taken its record since`);
   }
@@ -77,6 +81,16 @@ function pickBuildId(record: StatusRecord, target: Target): string | undefined {
 
 function pickRequestedBy(history: HistoryRecord | undefined): { requested_by?: string } {
   return history?.requested_by === undefined ? {} : { requested_by: history.requested_by };
+}
+
+/** @throws CliError `notFound` where it can't be relied on */
+function whole<R>(target: Target, table: Table, record: AsRead<R>): R {
+  if (isWhole(record)) return record;
+  const odd = `the ${table} record is odd: ${oddities(record)}`;
+  throw nothing(
+    target,
+    `${odd}; role-build doctor --fix mends what Temporal still knows, the rest has to be mended by hand`,
+  );
 }
 
 function nothing(target: Target, why: string): CliError {

@@ -4,7 +4,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
-import type { RecordTables } from '../records/write.ts';
+import type { RecordTables } from '../records/items.ts';
 import { checkSurroundings } from '../surroundings.ts';
 import type { ClientTraces } from '../tracing/client.ts';
 import { isTracing, type TracingSettings } from '../tracing/settings.ts';

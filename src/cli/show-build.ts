@@ -1,5 +1,6 @@
 /** One build on a screen: its record, its steps, why it failed and what to do about it. */
 import type { ErrorInfo } from '../domain/failures.ts';
+import { oddities } from '../records/attributes.ts';
 import type { BuildStep } from './build-steps.ts';
 import type { BuildView } from './build-view.ts';
 import type { CommandContext } from './commands.ts';
@@ -41,7 +42,7 @@ export function buildScreen(
   isShown: (attribute: string) => boolean = () => true,
 ): string {
   const style = styleFor(terminal);
-  const { status, error_info, contested, steps, move, next_command, ui_url, closed_at, ...rest } = view;
+  const { status, error_info, odd_attributes, contested, steps, move, next_command, ui_url, closed_at, ...rest } = view;
   const hasSteps = steps !== undefined && steps.length > 0;
   const attributes = Object.entries({ status, ...rest, closed_at }).filter(
     ([name]) => isShown(name) && !(hasSteps && IN_STEPS.has(name)),
@@ -51,6 +52,7 @@ export function buildScreen(
   if (error_info !== undefined) parts.push(causeOf(error_info as ErrorInfo, move, style));
   else if (move !== undefined)
     parts.push(`${style.bad('the record says IN_PROGRESS, but nothing runs')}: ${move}'s move`);
+  if (odd_attributes !== undefined) parts.push(`${style.bad('the record is odd')}: ${style.plain(oddities(view))}`);
   if (contested === true) parts.push('contested: a newer job holds a record, which was left alone');
   const last = [
     ...(ui_url === undefined ? [] : [`${style.dim('Web UI')}  ${style.link(ui_url)}`]),

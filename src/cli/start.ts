@@ -4,7 +4,7 @@ import { workflowIdOf } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { readHistoryRecord } from '../records/history-table.ts';
 import { readStatusRecord } from '../records/status-table.ts';
-import { isHeldByStepFunctions } from '../records/write.ts';
+import { heldByStepFunctions, withoutStart } from '../records/in-the-way.ts';
 import { BuildInProgressError, startRoleBuild } from '../start-role-build.ts';
 import { readBuildHistory } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
@@ -26,7 +26,7 @@ export async function start(context: CommandContext, options: StartOptions): Com
   const { env, output } = context;
   const input = await readInput(options, env, context.stdin, output);
   const services = await context.services();
-  if (input.take_over !== true) await refuseStepFunctions(services, input, output);
+  await lookAtRecords(services, input, output);
   const { client, taskQueue } = services;
   const started: Started = await services
     .temporal(() => startRoleBuild(client, input, { taskQueue }))
@@ -35,12 +35,12 @@ export async function start(context: CommandContext, options: StartOptions): Com
 }
 
 /**
- * Leaves a build of Step Functions alone before anything is started. The puts' conditions see to it too, should one begin
- * only now, or the tables not be within reach from here.
+ * Leaves a build of Step Functions alone before anything is started, and says which record no build can replace. The puts'
+ * conditions see to both too, should one begin only now, or the tables not be within reach from here.
  *
  * @throws CliError `inProgress` naming the execution
  */
-async function refuseStepFunctions({ tables }: Services, input: RoleBuildInput, output: Output): Promise<void> {
+async function lookAtRecords({ tables }: Services, input: RoleBuildInput, output: Output): Promise<void> {
   const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
   let found;
   try {
@@ -52,13 +52,15 @@ async function refuseStepFunctions({ tables }: Services, input: RoleBuildInput, 
     );
     return;
   }
-  const holder = found?.find((record) => isHeldByStepFunctions(record));
-  if (holder === undefined) return;
-  throw new CliError(
-    'inProgress',
-    `${holder.job_id}, an execution of Step Functions, is IN_PROGRESS there; --take-over replaces its record`,
-    { fields: { workflow_id: workflowIdOf(key.account_id, key.resource), job_id: holder.job_id } },
-  );
+  for (const record of found ?? []) {
+    const held = input.take_over === true ? undefined : heldByStepFunctions(record);
+    if (held !== undefined) {
+      const fields = { workflow_id: workflowIdOf(key.account_id, key.resource), job_id: record?.job_id };
+      throw new CliError('inProgress', held, { fields });
+    }
+    const odd = withoutStart(record);
+    if (odd !== undefined) output.note(`role-build: a record is in the way: ${odd}`);
+  }
 }
 
 /** Joins the build that holds the resource, where it asks for the same. @throws CliError `inProgress` where it doesn't */

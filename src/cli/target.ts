@@ -1,5 +1,6 @@
 import { keyword, searchAttributes, workflowIdOf } from '../contract.ts';
-import { readHistoryRecord, type HistoryRecord } from '../records/history-table.ts';
+import { oddities } from '../records/attributes.ts';
+import { readHistoryRecord, type ReadHistoryRecord } from '../records/history-table.ts';
 import { CliError, notFound } from './errors.ts';
 import type { Services } from './services.ts';
 
@@ -9,6 +10,9 @@ export interface TargetOptions {
   jobId?: string;
   workflowId?: string;
 }
+
+/** Of a record that does not say which: no job has it as its ID. */
+const NO_JOB = '';
 
 /** One build, as far as it has been found. */
 export interface Target {
@@ -20,7 +24,7 @@ export interface Target {
   /** A run of that job, the latest known. */
   runId?: string;
   /** The request's history record, where that is how it was found. */
-  history?: HistoryRecord;
+  history?: ReadHistoryRecord;
 }
 
 /**
@@ -62,10 +66,17 @@ async function findRequest(services: Services, correlationId: string): Promise<T
   const running = await findInVisibility(services, searchAttributes.CorrelationId.name, correlationId, 'Running');
   if (running !== undefined) return { name, ...running };
   const history = await services.dynamoDb(() => readHistoryRecord(services.tables, correlationId));
-  if (history !== undefined) {
-    return { name, workflowId: workflowIdOf(history.account_id, history.resource), jobId: history.job_id, history };
+  if (history?.account_id !== undefined && history.resource !== undefined) {
+    const workflowId = workflowIdOf(history.account_id, history.resource);
+    return { name, workflowId, jobId: history.job_id ?? NO_JOB, history };
   }
   const closed = await findInVisibility(services, searchAttributes.CorrelationId.name, correlationId);
+  if (closed === undefined && history !== undefined) {
+    throw new CliError('notFound', `the history record of ${name} does not say whose it is: ${oddities(history)}`, {
+      fields: { ...history },
+      hint: 'role-build doctor shows what can be mended',
+    });
+  }
   if (closed === undefined) throw notFound(name);
   return { name, ...closed };
 }

@@ -19,6 +19,11 @@ export function isStepFunctionsJob(jobId: unknown): boolean {
   return typeof jobId === 'string' && jobId.startsWith(STEP_FUNCTIONS_JOB_PREFIX);
 }
 
+/** Temporal's run IDs are UUIDs: it refuses anything else as one, and a query should not hold it. */
+export function isRunId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}
+
 /** The workflow ID of every build for an account and resource: one at a time follows from it. */
 export function workflowIdOf(accountId: string, resource: string): string {
   return `${PREFIX}:${accountId}:${resource}`;

@@ -12,3 +12,13 @@ export type RecordStatus = keyof typeof RECORD_STATUSES;
 export type EndStatus = Exclude<RecordStatus, 'IN_PROGRESS'>;
 
 export const END_STATUSES = ['COMPLETE', 'FAILED', 'CANCELLED'] as const satisfies readonly EndStatus[];
+
+/** Whether a record's `status`, whatever stands there, is one of the states. */
+export function isRecordStatus(status: unknown): status is RecordStatus {
+  return typeof status === 'string' && Object.hasOwn(RECORD_STATUSES, status);
+}
+
+/** Whether it says that the build has ended. */
+export function isEndStatus(status: unknown): status is EndStatus {
+  return isRecordStatus(status) && RECORD_STATUSES[status].ended;
+}

@@ -11,7 +11,7 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
 import { addHistoryIndex, HISTORY_INDEX, type IndexSetUp } from './history-index.ts';
-import type { RecordTables } from './write.ts';
+import type { RecordTables } from './items.ts';
 
 const READY_WITHIN_SECONDS = 120;
 /** A new table's backups are being made ready for a while, and can't be asked for yet. */

@@ -1,6 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import type { RecordTables } from './write.ts';
+import type { RecordTables } from './items.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A whole call. Less than an activity's start-to-close timeout, so that the activity says itself what was slow. */

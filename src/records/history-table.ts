@@ -2,14 +2,16 @@
  * The history record: what became of a request.
  * Table `iam_orchestrator_request_history`, key `request_id`, which is the request's `correlation_id`.
  */
-import { GetCommand, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
 import type { PreviousJob } from '../domain/resumption.ts';
 import type { HistoryRequest } from '../domain/role-build-input.ts';
+import { asRecord, type AsRead } from './attributes.ts';
+import { plainItem, readItem, type RecordTables } from './items.ts';
 import { HISTORY_INDEX_NAME } from './names.ts';
-import { holds, mayReplace, type Condition, type FoundRecord, type RecordTables } from './write.ts';
+import { either, own, ownInProgress, putIf, replaceable, updateIf, type Condition, type Written } from './write.ts';
 
 /** Attributes as in the original's InsertRequestHistory, and ours below the blank line. */
 export interface HistoryRecord extends Job {
@@ -31,27 +33,26 @@ export interface HistoryRecord extends Job {
   previous_jobs?: PreviousJob[];
 }
 
-const NAMES = { '#resource': 'resource', '#status': 'status' };
+/** As it was read: whatever others may have left there. */
+export type ReadHistoryRecord = AsRead<HistoryRecord> & { request_id: string };
 
-/** Holds where this job may write the whole record: none there, or one of the same account and resource to replace. */
-function mayReplaceHistory(request: HistoryRequest, job: Job): Condition {
-  const { anyOf, values } = mayReplace(job, {
-    take_over: request.take_over === true,
-    resumes: request.resumption?.resumes,
-  });
+const ABSENT: Condition = { anyOf: ['attribute_not_exists(#request_id)'], values: {} };
+
+/** A request ID that another account or resource has is left to it. */
+function ofSameBuild({ account_id, resource }: HistoryRequest, { anyOf, values }: Condition): Condition {
   return {
-    anyOf: [
-      'attribute_not_exists(request_id)',
-      ...anyOf.map((condition) => `account_id = :account_id AND #resource = :resource AND ${condition}`),
-    ],
-    values: { ...values, ':account_id': request.account_id, ':resource': request.resource },
+    anyOf: anyOf.map((one) => `#account_id = :account_id AND #resource = :resource AND ${one}`),
+    values: { ...values, ':account_id': account_id, ':resource': resource },
   };
 }
 
-/** @returns whether it was written; see {@link readHistoryRecord} for who holds it where not */
-export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, job: Job): Promise<boolean> {
-  const condition = mayReplaceHistory(request, job);
-  const Item: HistoryRecord = {
+function replaceableBy({ take_over, resumption }: HistoryRequest, job: Job): Condition {
+  return replaceable(job, { take_over: take_over === true, resumes: resumption?.resumes });
+}
+
+/** Holds where there is no record, or one of the same build: an older job's to replace, or this job's that has not ended. */
+export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, job: Job): Promise<Written> {
+  const record: HistoryRecord = {
     request_id: request.correlation_id,
     account_id: request.account_id,
     resource: request.resource,
@@ -65,25 +66,15 @@ export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, 
     ...(request.resumption?.build_id === undefined ? {} : { build_id: request.resumption.build_id }),
     ...(request.resumption === undefined ? {} : { previous_jobs: request.resumption.previous_jobs }),
   };
-  return holds(
-    tables.client.send(
-      new PutCommand({
-        TableName: tables.historyTable,
-        Item,
-        ConditionExpression: condition.anyOf.join(' OR '),
-        ExpressionAttributeNames: NAMES,
-        ExpressionAttributeValues: condition.values,
-      }),
-    ),
-  );
+  const replaced = ofSameBuild(request, either(ownInProgress(job), replaceableBy(request, job)));
+  return putIf(tables, 'history', record, either(ABSENT, replaced));
 }
 
 /**
- * The last write. Fills in the whole record, because its put may be what failed; attributes that an older job of the
- * same request left, and this one doesn't have, go.
+ * The last write, whatever end stands in this job's record. Fills in the whole record, because its put may be what failed;
+ * attributes that an older job of the same request left, and this one doesn't have, go.
  *
  * @param mayCreate `false` holds the write to a record that is this job's already
- * @returns whether it was written
  */
 export function endHistoryRecord(
   tables: RecordTables,
@@ -91,19 +82,14 @@ export function endHistoryRecord(
   job: Job,
   end: { status: EndStatus; build_id?: string; error_info?: ErrorInfo; cancelled_by?: string },
   mayCreate: boolean,
-): Promise<boolean> {
-  const condition = mayCreate
-    ? mayReplaceHistory(request, job)
-    : {
-        anyOf: ['job_id = :job_id AND #status = :in_progress'],
-        values: { ':job_id': job.job_id, ':in_progress': 'IN_PROGRESS' },
-      };
+): Promise<Written> {
   const attributes = {
     account_id: request.account_id,
     resource: request.resource,
     action: request.action,
     job_id: job.job_id,
     start_at: job.start_at,
+    status: end.status,
     trace_header: request.trace_header,
     updated_at: new Date().toISOString(),
     requested_by: request.requested_by,
@@ -112,40 +98,20 @@ export function endHistoryRecord(
     cancelled_by: end.cancelled_by,
     previous_jobs: request.resumption?.previous_jobs,
   };
-  const entries = Object.entries(attributes);
-  const present = entries.filter(([, value]) => value !== undefined);
-  const absent = entries.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
-  const set = ['#status = :new_status', ...present.map(([name]) => `#${name} = :${name}`)].join(', ');
-  return holds(
-    tables.client.send(
-      new UpdateCommand({
-        TableName: tables.historyTable,
-        Key: { request_id: request.correlation_id },
-        UpdateExpression: `SET ${set}${absent.length > 0 ? ` REMOVE ${absent.join(', ')}` : ''}`,
-        ConditionExpression: condition.anyOf.join(' OR '),
-        ExpressionAttributeNames: {
-          '#status': 'status',
-          ...Object.fromEntries(entries.map(([name]) => [`#${name}`, name])),
-        },
-        ExpressionAttributeValues: {
-          ...condition.values,
-          ':new_status': end.status,
-          ...Object.fromEntries(present.map(([name, value]) => [`:${name}`, value])),
-        },
-      }),
-    ),
-  );
+  const condition = mayCreate ? either(own(job), ABSENT, ofSameBuild(request, replaceableBy(request, job))) : own(job);
+  return updateIf(tables, 'history', { request_id: request.correlation_id }, attributes, condition);
 }
 
 /** The record as it stands (a consistent read), or `undefined`. */
-export async function readHistoryRecord(tables: RecordTables, requestId: string): Promise<HistoryRecord | undefined> {
-  const { Item } = await tables.client.send(
-    new GetCommand({ TableName: tables.historyTable, Key: { request_id: requestId }, ConsistentRead: true }),
-  );
-  return Item as (HistoryRecord & FoundRecord) | undefined;
+export async function readHistoryRecord(
+  tables: RecordTables,
+  request_id: string,
+): Promise<ReadHistoryRecord | undefined> {
+  const item = await readItem(tables, 'history', { request_id });
+  return item && { ...asRecord<HistoryRecord>('history', item), request_id };
 }
 
-/** Where a page of {@link queryHistory} ended. */
+/** Where a page of {@link queryHistory} ended, in the index's own texts. */
 export type HistoryPosition = Pick<HistoryRecord, 'request_id' | 'account_id' | 'start_at'>;
 
 /**
@@ -157,25 +123,32 @@ export async function queryHistory(
   tables: RecordTables,
   accountId: string,
   options: { resource?: string; since?: string; after?: HistoryPosition },
-): Promise<{ records: HistoryRecord[]; next?: HistoryPosition }> {
+): Promise<{ requests: { record: ReadHistoryRecord; position: HistoryPosition }[]; next?: HistoryPosition }> {
   const { resource, since, after } = options;
-  const { Items, LastEvaluatedKey } = await tables.client.send(
+  const { Items = [], LastEvaluatedKey } = await tables.client.send(
     new QueryCommand({
       TableName: tables.historyTable,
       IndexName: HISTORY_INDEX_NAME,
       ScanIndexForward: false,
       KeyConditionExpression: `account_id = :account_id${since === undefined ? '' : ' AND start_at >= :since'}`,
       ExpressionAttributeValues: {
-        ':account_id': accountId,
-        ...(since === undefined ? {} : { ':since': since }),
-        ...(resource === undefined ? {} : { ':resource': resource }),
+        ':account_id': { S: accountId },
+        ...(since === undefined ? {} : { ':since': { S: since } }),
+        ...(resource === undefined ? {} : { ':resource': { S: resource } }),
       },
       ...(resource === undefined
         ? {}
         : { FilterExpression: '#resource = :resource', ExpressionAttributeNames: { '#resource': 'resource' } }),
-      ...(after === undefined ? {} : { ExclusiveStartKey: { ...after } }),
+      ...(after === undefined
+        ? {}
+        : { ExclusiveStartKey: Object.fromEntries(Object.entries(after).map(([name, text]) => [name, { S: text }])) }),
     }),
   );
-  const next = LastEvaluatedKey as HistoryPosition | undefined;
-  return { records: (Items ?? []) as HistoryRecord[], ...(next === undefined ? {} : { next }) };
+  const requests = Items.map(plainItem).map((item) => {
+    const { request_id, account_id, start_at } = item as unknown as HistoryPosition;
+    const record = { ...asRecord<HistoryRecord>('history', item), request_id };
+    return { record, position: { request_id, account_id, start_at } };
+  });
+  const next = LastEvaluatedKey && (plainItem(LastEvaluatedKey) as unknown as HistoryPosition);
+  return { requests, ...(next === undefined ? {} : { next }) };
 }

@@ -7,10 +7,20 @@ import {
   type AttributeValue,
   type KeysAndAttributes,
 } from '@aws-sdk/client-dynamodb';
-import type { RecordTables } from './write.ts';
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+
+/** The two tables and the way to them. */
+export interface RecordTables {
+  client: DynamoDBDocumentClient;
+  statusTable: string;
+  historyTable: string;
+}
 
 export type Table = 'status' | 'history';
-/** An item in plain values: strings, numbers, booleans, `null`, lists and maps. Sets and binaries stay in DynamoDB's form. */
+/**
+ * An item in plain values: strings, numbers, booleans, `null`, lists and maps. Sets, binaries and numbers that JavaScript
+ * can't hold stay in DynamoDB's JSON: `{"SS": [...]}`, `{"B": "base64"}`, `{"N": "12345678901234567890"}`.
+ */
 export type Item = Record<string, unknown>;
 
 /** The key attributes, in order. */
@@ -27,7 +37,7 @@ export function tableName(tables: RecordTables, table: Table): string {
   return table === 'status' ? tables.statusTable : tables.historyTable;
 }
 
-/** Pages through a whole table; holds one page. @param attributes what is read of each item, maps by path */
+/** Pages through a whole table; holds one page. @param attributes what is read of each item */
 export async function* pagesOf(
   tables: RecordTables,
   table: Table,
@@ -90,11 +100,13 @@ export async function itemsOf(
 
 /** One item as it is now (a consistent read), `undefined` where there is none or the key is none. */
 export async function itemOf(tables: RecordTables, table: Table, key: Item): Promise<Item | undefined> {
-  if (!isKey(table, key)) return undefined;
-  const { Item: raw } = await patiently(() =>
-    tables.client.send(
-      new GetItemCommand({ TableName: tableName(tables, table), Key: rawKey(table, key), ConsistentRead: true }),
-    ),
+  return isKey(table, key) ? patiently(() => readItem(tables, table, key)) : undefined;
+}
+
+/** The same in one request, for whoever makes attempts of its own. */
+export async function readItem(tables: RecordTables, table: Table, key: Item): Promise<Item | undefined> {
+  const { Item: raw } = await tables.client.send(
+    new GetItemCommand({ TableName: tableName(tables, table), Key: rawKey(table, key), ConsistentRead: true }),
   );
   return raw === undefined ? undefined : plainItem(raw);
 }
@@ -118,26 +130,35 @@ function rawKey(table: Table, key: Item): Record<string, AttributeValue> {
 
 function projection(attributes: readonly string[]) {
   return {
-    ProjectionExpression: attributes.map((path) => path.replace(/\w+/g, '#$&')).join(', '),
-    ExpressionAttributeNames: Object.fromEntries(
-      attributes.flatMap((path) => path.split('.')).map((name) => [`#${name}`, name]),
-    ),
+    ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])),
   };
 }
 
-function plainItem(item: Record<string, AttributeValue>): Item {
+export function plainItem(item: Record<string, AttributeValue>): Item {
   return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, plain(value)]));
 }
 
-/** As the document client does it, but never throws: that one refuses a number beyond JavaScript's. */
+/** The document client would throw at a number beyond JavaScript's, and make sets and binaries of which JSON shows nothing. */
 function plain(value: AttributeValue): unknown {
   if (value.S !== undefined) return value.S;
   if (value.BOOL !== undefined) return value.BOOL;
-  if (value.N !== undefined) return Number(value.N);
+  if (value.N !== undefined) return isExact(value.N) ? Number(value.N) : value;
   if (value.NULL !== undefined) return null;
   if (value.L !== undefined) return value.L.map(plain);
   if (value.M !== undefined) return plainItem(value.M);
+  if (value.B !== undefined) return { B: base64(value.B) };
+  if (value.BS !== undefined) return { BS: value.BS.map(base64) };
   return value;
+}
+
+/** Whether JavaScript's number is the very same. DynamoDB gives numbers in the shortest form, as JavaScript does. */
+function isExact(text: string): boolean {
+  return String(Number(text)) === text;
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
 }
 
 /** The client's own retries are off; a long walk through a table should not end at one throttled call. */

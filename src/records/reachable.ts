@@ -1,6 +1,6 @@
 import { readHistoryRecord } from './history-table.ts';
 import { readStatusRecord } from './status-table.ts';
-import type { RecordTables } from './write.ts';
+import type { RecordTables } from './items.ts';
 
 /** No build has it: no account ID, and no request's. */
 const NOBODY = 'role-build-worker-readiness';

@@ -1,63 +1,136 @@
+/** Conditional writes. Each is one request, and one that is refused tells what stands there. */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
-import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { isStepFunctionsJob, STEP_FUNCTIONS_JOB_PREFIX, type Job } from '../domain/identity.ts';
+import { asRecord, type AsRead } from './attributes.ts';
+import { KEYS, plainItem, readItem, tableName, type Item, type RecordTables, type Table } from './items.ts';
 
-/** The two tables and the way to them. */
-export interface RecordTables {
-  client: DynamoDBDocumentClient;
-  statusTable: string;
-  historyTable: string;
-}
+/** What a record, whatever is in it, tells of the job that it is of. */
+export type FoundRecord = AsRead<Job & { account_id: string; resource: string; status: string }>;
 
-/** What is looked at in a record that a condition has kept from being written. */
-export interface FoundRecord {
-  account_id: string;
-  resource: string;
-  job_id: string;
-  start_at: string;
-  status: string;
-}
+/** What became of a conditional write: `found` is what kept it from being made, `undefined` if that is that there is no item. */
+export type Written = { written: true } | { written: false; found: FoundRecord | undefined };
 
-/** Whether a record is IN_PROGRESS under an execution of the original. */
-export function isHeldByStepFunctions(record: Pick<FoundRecord, 'job_id' | 'status'> | undefined): boolean {
+/** Whether a record, whatever is in it, is IN_PROGRESS under an execution of the original. */
+export function isHeldByStepFunctions(record: { job_id?: unknown; status?: unknown } | undefined): boolean {
   return record?.status === 'IN_PROGRESS' && isStepFunctionsJob(record.job_id);
 }
 
-/** Runs a conditional write. @returns whether its condition held */
-export async function holds(write: Promise<unknown>): Promise<boolean> {
-  try {
-    await write;
-    return true;
-  } catch (err) {
-    if (err instanceof ConditionalCheckFailedException) return false;
-    throw err;
-  }
-}
-
-/** Part of a condition, with `#status` for the attribute `status`. */
+/** With `#name` for each attribute. */
 export interface Condition {
   /**
    * Each without parentheses, to be joined by OR, the weakest operator of all: the parser of dynalite tries the inside of
    * parentheses again for each way that they could be meant, 20 ms for one of ours that were three deep.
    */
   anyOf: string[];
-  values: Record<string, string>;
+  values: Item;
+}
+
+/** Puts a whole record. */
+export function putIf(
+  tables: RecordTables,
+  table: Table,
+  record: object,
+  { anyOf, values }: Condition,
+): Promise<Written> {
+  const Item: Item = { ...record };
+  const condition = anyOf.join(' OR ');
+  const command = new PutCommand({
+    TableName: tableName(tables, table),
+    Item,
+    ConditionExpression: condition,
+    ExpressionAttributeNames: namesIn(condition),
+    ExpressionAttributeValues: values,
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+  });
+  return resultOf(tables, table, Item, () => tables.client.send(command));
+}
+
+/** Sets attributes, and removes those that are `undefined`. */
+export function updateIf(
+  tables: RecordTables,
+  table: Table,
+  key: Item,
+  attributes: Item,
+  { anyOf, values }: Condition,
+): Promise<Written> {
+  const all = Object.entries(attributes);
+  const set = all.filter(([, value]) => value !== undefined);
+  const removed = all.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
+  const update = `SET ${set.map(([name]) => `#${name} = :new_${name}`).join(', ')}`;
+  const UpdateExpression = removed.length === 0 ? update : `${update} REMOVE ${removed.join(', ')}`;
+  const condition = anyOf.join(' OR ');
+  const command = new UpdateCommand({
+    TableName: tableName(tables, table),
+    Key: Object.fromEntries(KEYS[table].map((name) => [name, key[name]])),
+    UpdateExpression,
+    ConditionExpression: condition,
+    ExpressionAttributeNames: namesIn(`${UpdateExpression} ${condition}`),
+    ExpressionAttributeValues: {
+      ...values,
+      ...Object.fromEntries(set.map(([name, value]) => [`:new_${name}`, value])),
+    },
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+  });
+  return resultOf(tables, table, key, () => tables.client.send(command));
+}
+
+/** Attributes whose names DynamoDB keeps for itself need placeholders; so all have one. */
+function namesIn(expression: string): Record<string, string> {
+  return Object.fromEntries((expression.match(/#\w+/g) ?? []).map((name) => [name, name.slice(1)]));
+}
+
+async function resultOf(
+  tables: RecordTables,
+  table: Table,
+  key: Item,
+  write: () => Promise<unknown>,
+): Promise<Written> {
+  try {
+    await write();
+    return { written: true };
+  } catch (err) {
+    if (!(err instanceof ConditionalCheckFailedException)) throw err;
+    // Where there is no item DynamoDB tells of none, and stand-ins for it never do: a second look may see something else.
+    const item = err.Item === undefined ? await readItem(tables, table, key) : plainItem(err.Item);
+    return { written: false, found: item && asRecord(table, item) };
+  }
+}
+
+/** The record is this job's and has not ended. */
+export function ownInProgress({ job_id }: Job): Condition {
+  return {
+    anyOf: ['#job_id = :job_id AND #status = :in_progress'],
+    values: { ':job_id': job_id, ':in_progress': 'IN_PROGRESS' },
+  };
+}
+
+/** The record is this job's, whatever end stands there. */
+export function own({ job_id }: Job): Condition {
+  return { anyOf: ['#job_id = :job_id'], values: { ':job_id': job_id } };
 }
 
 /**
- * Holds where a record that is there may become this job's: an older job's, or its own that has not ended. An older one that
- * is IN_PROGRESS under Step Functions only with `take_over`; with `resumes` no other than that job's.
+ * The record is an older job's that may be replaced. One that is IN_PROGRESS under Step Functions only with `take_over`;
+ * with `resumes` no other than that job's.
  */
-export function mayReplace(job: Job, options: { take_over?: boolean; resumes?: string | undefined }): Condition {
-  const values = { ':start_at': job.start_at, ':job_id': job.job_id, ':in_progress': 'IN_PROGRESS' };
-  const own = 'job_id = :job_id AND #status = :in_progress';
-  const older = 'start_at < :start_at';
+export function replaceable(job: Job, options: { take_over: boolean; resumes: string | undefined }): Condition {
+  const older = '#start_at < :start_at';
+  const values = { ':start_at': job.start_at };
   if (options.resumes !== undefined) {
-    return { anyOf: [own, `${older} AND job_id = :resumes`], values: { ...values, ':resumes': options.resumes } };
+    return { anyOf: [`${older} AND #job_id = :resumes`], values: { ...values, ':resumes': options.resumes } };
   }
-  if (options.take_over === true) return { anyOf: [own, older], values };
+  if (options.take_over) return { anyOf: [older], values };
   return {
-    anyOf: [own, `${older} AND NOT #status = :in_progress`, `${older} AND NOT begins_with(job_id, :step_functions)`],
-    values: { ...values, ':step_functions': STEP_FUNCTIONS_JOB_PREFIX },
+    anyOf: [`${older} AND NOT #status = :in_progress`, `${older} AND NOT begins_with(#job_id, :step_functions)`],
+    values: { ...values, ':in_progress': 'IN_PROGRESS', ':step_functions': STEP_FUNCTIONS_JOB_PREFIX },
+  };
+}
+
+/** Holds where one of them does. */
+export function either(...conditions: readonly Condition[]): Condition {
+  return {
+    anyOf: conditions.flatMap(({ anyOf }) => anyOf),
+    values: Object.assign({}, ...conditions.map(({ values }) => values)) as Item,
   };
 }

@@ -198,6 +198,26 @@ describe('doctor and items of every kind', () => {
     assert.deepEqual((await stack.records(input)).history?.['error_info'], was.history?.['error_info']);
   });
 
+  it('takes the error_info of an end before out of a record that says COMPLETE, whatever it is', async () => {
+    const { input } = await stack.ended('error-info-left');
+    const was = await stack.records(input);
+    for (const [table, error_info] of [
+      ['status', { M: { Error: { S: 'BuildFailed' }, Cause: { S: 'x' } } }],
+      ['history', { S: 'quota' }],
+      ['history', { NULL: true }],
+    ] as const) {
+      await stack.change(table, input, { error_info });
+      const { of } = await mendAll(stack);
+      assert.deepEqual(
+        of(input).map(({ finding, fix }) => [finding, fix]),
+        [['EndsDiffer', `set the ${table} record to COMPLETE, without error_info`]],
+      );
+      const { updated_at: _, ...rest } = (await stack.records(input))[table] ?? {};
+      const { updated_at: __, ...asItWas } = was[table] ?? {};
+      assert.deepEqual(rest, asItWas);
+    }
+  });
+
   it('takes no older job of a request that was asked again for anything', async () => {
     const { input } = await stack.ended('asked-again', { polls: 0, outcome: 'FAILED' });
     await stack.build({ ...input, build_body: { ...input.build_body, simulate: { polls: 0 } } });

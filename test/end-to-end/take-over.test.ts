@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { Client, Connection } from '@temporalio/client';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import type { CliResult } from '../../dev/stack.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { startRoleBuild } from '../../src/start-role-build.ts';
 import { ACCOUNT, inputFor, parseJson, startTestStack, type RawItem, type TestStack } from './harness.ts';
@@ -126,5 +127,178 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
       assert.equal(record?.['status']?.S, 'COMPLETE');
       assert.equal(record?.['job_id']?.S, parseJson(result)['job_id']);
     }
+  });
+
+  describe('and items of other hands', () => {
+    const OTHER = '210987654321';
+    const BIG = '12345678901234567890123456789';
+    const START = '2025-01-09T15:25:00.123Z';
+    const put = (TableName: string, Item: RawItem) => direct.send(new PutItemCommand({ TableName, Item }));
+    const documents = ({ stdout }: CliResult) =>
+      stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const statusItem = (resource: string, more: RawItem): RawItem => ({
+      account_id: { S: OTHER },
+      resource: { S: resource },
+      ...more,
+    });
+
+    it('history shows every request of an account, the odd ones as odd, page by page', async () => {
+      const item = (request_id: string, start_at: string, more: RawItem): RawItem => ({
+        request_id: { S: request_id },
+        account_id: { S: OTHER },
+        start_at: { S: start_at },
+        resource: { S: `iam_role#${request_id}` },
+        action: { S: 'create' },
+        job_id: { S: EXECUTION },
+        status: { S: 'COMPLETE' },
+        trace_header: { S: 'Root=1' },
+        ...more,
+      });
+      const items = [
+        item('whole', '2025-01-09T15:25:08.000Z', { serial: { N: BIG }, tags: { SS: ['a', 'b'] } }),
+        item('text', '2025-01-09T15:25:07.000Z', { status: { S: 'FAILED' }, error_info: { S: 'quota' } }),
+        item('null', '2025-01-09T15:25:06.000Z', { status: { S: 'FAILED' }, error_info: { NULL: true } }),
+        item('types', '2025-01-09T15:25:05.000Z', {
+          resource: { N: BIG },
+          action: { BS: [new Uint8Array([1, 2])] },
+          job_id: { M: { deep: { L: [{ N: BIG }] } } },
+          status: { NS: ['1', BIG] },
+          updated_at: { N: '1e100' },
+          previous_jobs: { S: 'none' },
+          requested_by: { B: new Uint8Array([255]) },
+        }),
+        item('last', '2025-01-09T15:25:04.000Z', { previous_jobs: { L: [{ NULL: true }, { M: {} }] } }),
+        { request_id: { S: 'bare' }, account_id: { S: OTHER }, start_at: { S: '1 January' } },
+      ];
+      for (const one of items) await put(HISTORY_TABLE_NAME, one);
+
+      const all = await stack.cli(['history', OTHER, '--json']);
+      assert.equal(all.code, 0, all.stderr);
+      const shown = documents(all);
+      assert.deepEqual(
+        shown.map(({ request_id, status, odd_attributes }) => [request_id, status, Object.keys(odd_attributes ?? {})]),
+        [
+          ['whole', 'COMPLETE', []],
+          ['text', 'FAILED', ['error_info']],
+          ['null', 'FAILED', ['error_info']],
+          [
+            'types',
+            undefined,
+            ['resource', 'action', 'job_id', 'status', 'updated_at', 'requested_by', 'previous_jobs'],
+          ],
+          ['last', 'COMPLETE', ['previous_jobs']],
+          ['bare', undefined, ['resource', 'action', 'job_id', 'start_at', 'status', 'trace_header']],
+        ],
+      );
+      assert.deepEqual(shown[0]?.['serial'], { N: BIG });
+      const odd = shown.map(({ odd_attributes }) => odd_attributes as Record<string, string> | undefined);
+      assert.equal(odd[1]?.['error_info'], 'error_info is not a map with the texts Error and Cause: "quota"');
+      assert.equal(odd[3]?.['resource'], `resource is not text: {"N":"${BIG}"}`);
+      assert.equal(odd[3]?.['requested_by'], 'requested_by is not text: {"B":"/w=="}');
+
+      const people = await stack.cli(['history', OTHER]);
+      assert.equal(people.code, 0, people.stderr);
+      assert.match(people.stdout, /^COMPLETE +iam_role#whole +create /m);
+      assert.match(people.stdout, /^FAILED \(odd\) +iam_role#text +create /m);
+      assert.match(people.stdout, /^odd text: error_info is not a map with the texts Error and Cause: "quota"$/m);
+      assert.match(people.stdout, /^odd bare: resource is missing; .*start_at is not a time .*"1 January"/m);
+
+      const paged: unknown[] = [];
+      for (let args: string[] | undefined = ['history', OTHER, '--limit', '1', '--json']; args !== undefined;) {
+        const page: CliResult = await stack.cli(args);
+        paged.push(...documents(page).map(({ request_id }) => request_id));
+        args = /^more: role-build (.*)$/m.exec(page.stderr)?.[1]?.split(' ').concat('--json');
+      }
+      assert.deepEqual(paged, ['whole', 'text', 'null', 'types', 'last', 'bare']);
+    });
+
+    it('status and watch show a record as far as it can be read, and what is odd about it', async () => {
+      const odd = {
+        job_id: { N: BIG },
+        start_at: { N: '5' },
+        status: { L: [] },
+        error_info: { S: 'quota\u001b[31m' },
+        steps: { S: 'not of this view' },
+        next_command: { S: 'rm -rf /' },
+      };
+      await put(STATUS_TABLE_NAME, statusItem('odd', odd));
+      const json = await stack.cli(['status', OTHER, 'odd', '--json']);
+      assert.equal(json.code, 0, json.stderr);
+      const { odd_attributes, ...view } = parseJson(json);
+      assert.deepEqual(view, {
+        account_id: OTHER,
+        resource: 'odd',
+        workflow_id: `role-build:${OTHER}:odd`,
+        status: 'UNKNOWN',
+        next_command: 'role-build doctor',
+      });
+      assert.equal(
+        (odd_attributes as Record<string, string>)['start_at'],
+        'start_at is not a time in ISO 8601, UTC: 5',
+      );
+      const people = await stack.cli(['status', OTHER, 'odd']);
+      assert.equal(people.code, 0, people.stderr);
+      assert.match(people.stdout, /^status +UNKNOWN$/m);
+      assert.match(people.stdout, /^the record is odd: .*start_at is not a time in ISO 8601, UTC: 5; .*quota/m);
+      assert.ok(!people.stdout.includes('\u001b'));
+      assert.equal((await stack.cli(['watch', OTHER, 'odd', '--json'])).code, 1);
+
+      const error_info = { error_info: { NULL: true }, status: { S: 'COMPLETE' }, start_at: { S: START } };
+      await put(STATUS_TABLE_NAME, statusItem('half', error_info));
+      const half = parseJson(await stack.cli(['status', OTHER, 'half', '--json']));
+      assert.deepEqual([half['status'], half['start_at'], half['error_info']], ['COMPLETE', START, undefined]);
+    });
+
+    it('a request is named by a history record that says whose it is, and by no other', async () => {
+      const bare = { request_id: { S: 'says-nothing' }, status: { S: 'COMPLETE' } };
+      await put(HISTORY_TABLE_NAME, bare);
+      const nobodys = await stack.cli(['status', '--correlation-id', 'says-nothing', '--json']);
+      assert.equal(nobodys.code, 4, nobodys.stdout);
+      assert.match(
+        nobodys.stderr + nobodys.stdout,
+        /does not say whose it is: account_id is missing; resource is missing/,
+      );
+
+      const input = inputFor(stack, 'goes-on', { outcome: 'NEVER' });
+      const started = await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
+      await put(HISTORY_TABLE_NAME, {
+        ...bare,
+        account_id: { S: ACCOUNT },
+        resource: { S: input.ddb_composite_sort_key },
+      });
+      // What runs there is another request's.
+      const shown = parseJson(await stack.cli(['status', '--correlation-id', 'says-nothing', '--json']));
+      assert.deepEqual([shown['status'], shown['job_id']], ['COMPLETE', undefined]);
+      assert.equal((await stack.cli(['cancel', '--correlation-id', 'says-nothing'])).code, 4);
+      await stack.cli(['cancel', '--job-id', String(parseJson(started)['job_id']), '--wait']);
+    });
+
+    it('a start that meets a record without a start_at says so, and what it says helps', async () => {
+      const input = inputFor(stack, 'no-start', { polls: 0 });
+      const odd = {
+        account_id: { S: ACCOUNT },
+        resource: { S: input.ddb_composite_sort_key },
+        status: { S: 'COMPLETE' },
+      };
+      await put(STATUS_TABLE_NAME, odd);
+      const refused = await stack.build(input);
+      assert.equal(refused.code, 1);
+      const { Error: name, Cause } = refused.json['error_info'] as Record<string, string>;
+      assert.equal(name, 'RecordWriteFailed');
+      assert.match(Cause ?? '', /start_at is missing.* or delete the item/);
+      assert.equal(refused.json['contested'], false);
+      assert.match(
+        refused.stderr,
+        /a record is in the way: no build can replace its record, since start_at is missing/,
+      );
+      assert.deepEqual((await stack.records(input)).status, odd);
+      assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
+
+      await put(STATUS_TABLE_NAME, { ...odd, start_at: { S: START } });
+      assert.equal((await stack.build(input)).code, 0);
+    });
   });
 });

@@ -11,7 +11,7 @@ import { freePort } from '../../dev/servers/ports.ts';
 import { createTables, type TableSetUp } from '../../src/records/create-tables.ts';
 import { queryHistory } from '../../src/records/history-table.ts';
 import { HISTORY_INDEX_NAME } from '../../src/records/names.ts';
-import type { RecordTables } from '../../src/records/write.ts';
+import type { RecordTables } from '../../src/records/items.ts';
 import { startDynamoDbProxy, type DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
 import { OLDER, raw, server, tables, useDynamoDb } from './tables-fixture.ts';
 
@@ -103,9 +103,9 @@ describe('createTables', () => {
       return;
     }
     assert.deepEqual(history.index, { name: HISTORY_INDEX_NAME, created: true, status: 'ACTIVE' });
-    const { records } = await queryHistory(own, '123456789012', {});
+    const { requests } = await queryHistory(own, '123456789012', {});
     assert.deepEqual(
-      records.map(({ request_id }) => request_id),
+      requests.map(({ record }) => record.request_id),
       ['r'],
     );
   });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Job } from '../../src/domain/identity.ts';
 import type { HistoryRequest } from '../../src/domain/role-build-input.ts';
 import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../../src/records/history-table.ts';
-import { itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
+import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
 
 useDynamoDb();
 
@@ -24,9 +24,10 @@ beforeEach(() => {
 
 const keyItem = (): Item => ({ request_id: { S: request.correlation_id } });
 const item = () => itemOf('history-records', keyItem());
-const put = (job: Job, more: Partial<HistoryRequest> = {}) => putHistoryRecord(tables, { ...request, ...more }, job);
+const put = (job: Job, more: Partial<HistoryRequest> = {}) =>
+  isWritten(putHistoryRecord(tables, { ...request, ...more }, job));
 const end = (job: Job, mayCreate: boolean, how: Parameters<typeof endHistoryRecord>[3] = { status: 'COMPLETE' }) =>
-  endHistoryRecord(tables, request, job, how, mayCreate);
+  isWritten(endHistoryRecord(tables, request, job, how, mayCreate));
 
 /** Runs a write that must not hold. */
 async function assertRefused(write: () => Promise<boolean>): Promise<void> {
@@ -41,7 +42,7 @@ const FAILED = { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFai
 const inProgress = (job: Job, more: Partial<HistoryRequest> = {}) => put(job, more);
 const ended = async (job: Job, more: Partial<HistoryRequest> = {}) => {
   assert.ok(await put(job, more));
-  assert.ok(await endHistoryRecord(tables, { ...request, ...more }, job, FAILED, false));
+  assert.ok(await isWritten(endHistoryRecord(tables, { ...request, ...more }, job, FAILED, false)));
 };
 const STATES = [
   ['in progress', inProgress],
@@ -153,9 +154,27 @@ for (const mayCreate of [true, false]) {
       });
     }
 
-    test("leaves this job's own end alone", async () => {
-      await ended(JOB);
-      await assertRefused(() => end(JOB, mayCreate));
+    for (const status of ['COMPLETE', 'CANCELLED', 'FAILED'] as const) {
+      test(`holds over whatever end stands in this job's own record, and leaves nothing of it, as where it is ${status}`, async () => {
+        await ended(JOB);
+        assert.equal(await end(JOB, mayCreate, { status }), true);
+        assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
+      });
+    }
+
+    test("fills in what somebody took out of this job's own record", async () => {
+      await put(JOB);
+      await raw.send(
+        new UpdateItemCommand({
+          TableName: 'history-records',
+          Key: keyItem(),
+          UpdateExpression: 'SET start_at = :odd REMOVE #action, #resource',
+          ExpressionAttributeNames: { '#action': 'action', '#resource': 'resource' },
+          ExpressionAttributeValues: { ':odd': { S: 'yesterday' } },
+        }),
+      );
+      assert.equal(await end(JOB, mayCreate), true);
+      assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'COMPLETE' } });
     });
 
     for (const [name, arrange] of STATES) {

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { Job } from '../../src/domain/identity.ts';
 import type { Resumption } from '../../src/domain/resumption.ts';
-import { historyRequestOf, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { historyRequestOf, type HistoryRequest, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { endHistoryRecord, putHistoryRecord } from '../../src/records/history-table.ts';
 import { endStatusRecord, putStatusRecord } from '../../src/records/status-table.ts';
 import { sampleInput } from '../domain/sample-input.ts';
-import { itemOf, JOB, NEWER, OLDER, tables, useDynamoDb, type Item } from './tables-fixture.ts';
+import { isWritten, itemOf, JOB, NEWER, OLDER, tables, useDynamoDb, type Item } from './tables-fixture.ts';
 
 useDynamoDb();
 
@@ -21,13 +21,22 @@ beforeEach(() => {
   input = { ...sampleInput(), ddb_composite_sort_key: `iam_role#${count}`, correlation_id: `request-${count}` };
 });
 
+const endHistory = (
+  request: HistoryRequest,
+  job: Job,
+  end: Parameters<typeof endHistoryRecord>[3],
+  mayCreate: boolean,
+) => isWritten(endHistoryRecord(tables, request, job, end, mayCreate));
+
 type More = Partial<RoleBuildInput>;
 const TABLES = {
   status: {
     put: (job: Job, resumption?: Resumption, more: More = {}) =>
-      putStatusRecord(tables, { ...input, ...more }, job, resumption),
+      isWritten(putStatusRecord(tables, { ...input, ...more }, job, resumption)),
     end: (job: Job) =>
-      endStatusRecord(tables, { account_id: '123456789012', resource: input.ddb_composite_sort_key }, job, FAILED),
+      isWritten(
+        endStatusRecord(tables, { account_id: '123456789012', resource: input.ddb_composite_sort_key }, job, FAILED),
+      ),
     item: () =>
       itemOf('status-records', {
         account_id: { S: '123456789012' },
@@ -36,8 +45,8 @@ const TABLES = {
   },
   history: {
     put: (job: Job, resumption?: Resumption, more: More = {}) =>
-      putHistoryRecord(tables, historyRequestOf({ ...input, ...more }, resumption), job),
-    end: (job: Job) => endHistoryRecord(tables, historyRequestOf(input), job, FAILED, false),
+      isWritten(putHistoryRecord(tables, historyRequestOf({ ...input, ...more }, resumption), job)),
+    end: (job: Job) => endHistory(historyRequestOf(input), job, FAILED, false),
     item: () => itemOf('history-records', { request_id: { S: input.correlation_id } }),
   },
 } as const;
@@ -114,23 +123,23 @@ describe('the last write of a history record', () => {
     const { put, item } = TABLES.history;
     await put(EXECUTION);
     const request = historyRequestOf(input);
-    await assertRefused(item, () => endHistoryRecord(tables, request, JOB, FAILED, true));
+    await assertRefused(item, () => endHistory(request, JOB, FAILED, true));
     const takingOver = historyRequestOf({ ...input, take_over: true });
-    assert.equal(await endHistoryRecord(tables, takingOver, JOB, FAILED, true), true);
+    assert.equal(await endHistory(takingOver, JOB, FAILED, true), true);
   });
 
   test('fills in how the jobs before ended, and takes that out where there are none', async () => {
     const { item } = TABLES.history;
     const resumption: Resumption = { resumes: OLDER.job_id, previous_jobs: [{ ...OLDER, ...FAILED }] };
-    assert.equal(await endHistoryRecord(tables, historyRequestOf(input, resumption), JOB, FAILED, true), true);
+    assert.equal(await endHistory(historyRequestOf(input, resumption), JOB, FAILED, true), true);
     assert.deepEqual((await item())?.['previous_jobs']?.L?.[0]?.M?.['job_id'], { S: OLDER.job_id });
-    assert.equal(await endHistoryRecord(tables, historyRequestOf(input), NEWER, FAILED, true), true);
+    assert.equal(await endHistory(historyRequestOf(input), NEWER, FAILED, true), true);
     assert.equal((await item())?.['previous_jobs'], undefined);
   });
 
   test('says who cancelled', async () => {
     const end = { status: 'CANCELLED', cancelled_by: 'somebody@host' } as const;
-    assert.equal(await endHistoryRecord(tables, historyRequestOf(input), JOB, end, true), true);
+    assert.equal(await endHistory(historyRequestOf(input), JOB, end, true), true);
     assert.deepEqual((await TABLES.history.item())?.['cancelled_by'], { S: 'somebody@host' });
   });
 });

@@ -5,7 +5,7 @@ import type { Job } from '../../src/domain/identity.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../../src/records/status-table.ts';
 import { sampleInput } from '../domain/sample-input.ts';
-import { itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
+import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
 
 useDynamoDb();
 
@@ -19,9 +19,10 @@ beforeEach(() => {
 
 const keyItem = (): Item => ({ account_id: { S: '123456789012' }, resource: { S: input.ddb_composite_sort_key } });
 const item = () => itemOf('status-records', keyItem());
-const put = (job: Job, more: Partial<RoleBuildInput> = {}) => putStatusRecord(tables, { ...input, ...more }, job);
+const put = (job: Job, more: Partial<RoleBuildInput> = {}) =>
+  isWritten(putStatusRecord(tables, { ...input, ...more }, job));
 const end = (job: Job, how: Parameters<typeof endStatusRecord>[3] = { status: 'COMPLETE' }) =>
-  endStatusRecord(tables, { account_id: '123456789012', resource: input.ddb_composite_sort_key }, job, how);
+  isWritten(endStatusRecord(tables, { account_id: '123456789012', resource: input.ddb_composite_sort_key }, job, how));
 
 /** Runs a write that must not hold. */
 async function assertRefused(write: () => Promise<boolean>): Promise<void> {
@@ -143,9 +144,16 @@ describe('the last write', () => {
     assert.deepEqual(new Set(Object.keys((await item()) ?? {})), new Set(before));
   });
 
-  test("holds for this job's own end as well, as after a lost answer", async () => {
-    await ended(JOB);
-    assert.equal(await end(JOB, { status: 'COMPLETE' }), true);
+  test("holds over whatever end stands in this job's own record, and leaves nothing of it", async () => {
+    await put(JOB);
+    const { updated_at: _, ...before } = (await item()) ?? {};
+    await end(JOB, { status: 'FAILED', build_id: 'b', error_info: { Error: 'ExecutionLost', Cause: 'gone' } });
+    for (const status of ['COMPLETE', 'CANCELLED', 'FAILED'] as const) {
+      assert.equal(await end(JOB, { status }), true);
+      const { updated_at, ...rest } = (await item()) ?? {};
+      assert.match(updated_at?.S ?? '', TIME);
+      assert.deepEqual(rest, { ...before, status: { S: status } });
+    }
   });
 
   for (const [name, other] of [

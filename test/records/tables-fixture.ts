@@ -4,7 +4,7 @@ import { DynamoDBClient, GetItemCommand, type AttributeValue } from '@aws-sdk/cl
 import { startDynamoDb, type DynamoDb } from '../../dev/servers/dynamodb.ts';
 import { createTables } from '../../src/records/create-tables.ts';
 import { openRecordTables } from '../../src/records/dynamodb.ts';
-import type { RecordTables } from '../../src/records/write.ts';
+import type { RecordTables } from '../../src/records/items.ts';
 
 export type Item = Record<string, AttributeValue>;
 
@@ -46,3 +46,7 @@ export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 export const JOB = { job_id: 'job-2', start_at: '2026-01-02T00:00:00.000Z' };
 export const OLDER = { job_id: 'job-1', start_at: '2026-01-01T23:59:59.999Z' };
 export const NEWER = { job_id: 'job-3', start_at: '2026-01-02T00:00:00.001Z' };
+
+export async function isWritten(write: Promise<{ written: boolean }>): Promise<boolean> {
+  return (await write).written;
+}

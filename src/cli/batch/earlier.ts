@@ -1,8 +1,9 @@
 /** What is known of a request before it is started: whether an earlier run of the batch, or anyone, has started it. */
 import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import type { ErrorInfo } from '../../domain/failures.ts';
+import type { HistoryRecord } from '../../records/history-table.ts';
 import { itemsOf, keyText, type Item } from '../../records/items.ts';
-import { isHeldByStepFunctions, type FoundRecord } from '../../records/write.ts';
+import { isHeldByStepFunctions } from '../../records/write.ts';
 import type { BuildInProgressError } from '../../start-role-build.ts';
 import { quotedForQuery } from '../builds-query.ts';
 import type { Services } from '../services.ts';
@@ -10,7 +11,7 @@ import type { ReportStatus } from './report.ts';
 import type { Request } from './requests.ts';
 
 /** What is looked at of a record. */
-type Found = FoundRecord & { error_info?: ErrorInfo };
+type Found = Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>;
 
 /** The records of a request, where there are some. */
 export interface Records {

@@ -1,7 +1,8 @@
 /** One job with all that is known of it: what stands where its records are or would be, and what became of its workflow. */
 import type { ErrorInfo } from '../../domain/failures.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
-import { RECORD_STATUSES } from '../../domain/record-status.ts';
+import { isEndStatus, type EndStatus } from '../../domain/record-status.ts';
+import { isOfKind } from '../../records/attributes.ts';
 import { isKey, type Item, type Table } from '../../records/items.ts';
 import { errorNameOf, factsOf, factsOfInput, textOf, type Facts } from './attributes.ts';
 import { endOf, type End } from './trace.ts';
@@ -67,21 +68,22 @@ export function own(c: Case): { table: Table; item: Item }[] {
 
 /** The different ends that the job's records tell. */
 export function endsOf(c: Case): { table: Table; item: Item }[] {
-  const ended = own(c).filter(({ item }) => isEnd(item['status']));
-  return ended.filter(({ item }, i) => ended.findIndex((one) => inWords(one.item) === inWords(item)) === i);
+  const ended = own(c).filter(({ item }) => isEndStatus(item['status']));
+  return ended.filter(({ item }, i) => ended.findIndex((one) => endIn(one.item) === endIn(item)) === i);
 }
 
 /** The end that the job's records tell, where it is one: it was written by whoever knew it. */
 export function recordedEnd(c: Case): End | undefined {
   const [one, another] = endsOf(c);
   if (one === undefined || another !== undefined) return undefined;
-  const { Error: name, Cause } = (one.item['error_info'] ?? {}) as Partial<ErrorInfo>;
-  const error_info = typeof name === 'string' && typeof Cause === 'string' ? { Error: name, Cause } : undefined;
-  return endOf(one.item['status'] as End['status'], buildIdOf(c), error_info);
+  const { status, error_info } = one.item;
+  const why = status === 'FAILED' && isOfKind(error_info, 'error_info') ? (error_info as ErrorInfo) : undefined;
+  return endOf(status as EndStatus, buildIdOf(c), why);
 }
 
-export function isEnd(status: unknown): boolean {
-  return typeof status === 'string' && Object.hasOwn(RECORD_STATUSES, status) && status !== 'IN_PROGRESS';
+/** An `error_info` says something of a failure alone. */
+function endIn(item: Item): string {
+  return item['status'] === 'FAILED' ? inWords(item) : String(item['status']);
 }
 
 export function isVacant(place: Place): boolean {
@@ -89,8 +91,10 @@ export function isVacant(place: Place): boolean {
 }
 
 export function inWords(item: Item): string {
-  const { status } = item;
+  const { status, error_info } = item;
   if (typeof status !== 'string') return `no status (${JSON.stringify(status)})`;
   const name = errorNameOf(item);
+  if (error_info !== undefined && status !== 'FAILED')
+    return `${status} with an error_info (${name ?? 'that is none'})`;
   return name === undefined ? status : `${status}, ${name}`;
 }

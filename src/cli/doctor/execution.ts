@@ -1,7 +1,7 @@
 /** Finding a job's execution in Temporal: its latest run, through continue-as-new and resets. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { searchAttributes } from '../../contract.ts';
-import { WORKFLOW_ID_MAX_BYTES, workflowIdOf } from '../../domain/identity.ts';
+import { isRunId, WORKFLOW_ID_MAX_BYTES, workflowIdOf } from '../../domain/identity.ts';
 import { CliError } from '../errors.ts';
 import { historyEvents } from '../history-events.ts';
 import type { Services } from '../services.ts';
@@ -123,9 +123,4 @@ async function findByJobId(services: Services, jobId: string): Promise<Execution
     if (execution !== undefined) return execution;
   }
   return undefined;
-}
-
-/** A run ID is a UUID; anything else Temporal refuses, and a query should not hold. */
-function isRunId(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 }

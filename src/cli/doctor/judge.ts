@@ -1,20 +1,9 @@
 /** Holds a job's two records against what really became of it: what is wrong, and the writes that mend it. */
-import { RECORD_STATUSES } from '../../domain/record-status.ts';
+import { isEndStatus, RECORD_STATUSES } from '../../domain/record-status.ts';
 import type { Item, Table } from '../../records/items.ts';
 import type { RecordWrite } from '../../records/mend.ts';
-import { attributeFaults, errorNameOf, textOf } from './attributes.ts';
-import {
-  buildIdOf,
-  endsOf,
-  inWords,
-  isEnd,
-  isUndecided,
-  isVacant,
-  own,
-  recordedEnd,
-  TABLES,
-  type Case,
-} from './case.ts';
+import { errorNameOf, faultsOf, isErrorInfoRight, textOf } from './attributes.ts';
+import { buildIdOf, endsOf, inWords, isUndecided, isVacant, own, recordedEnd, TABLES, type Case } from './case.ts';
 import { CLOCKS_APART_MS, type FindingKind } from './kinds.ts';
 import { lostEnd, type Asked } from './lost.ts';
 import type { End } from './trace.ts';
@@ -35,6 +24,8 @@ export function judge(c: Case, asked: Asked | undefined): Judged[] {
   // Without its job, nothing but the record itself can be looked at.
   if (c.facts['job_id'] === undefined) return judged;
   const lost = () => lostEnd(c.truth, buildIdOf(c), asked);
+  const isRight = own(c).every(({ item }) => isEndStatus(item['status']) && isErrorInfoRight(item));
+  if (c.truth.state === 'refused' && isRight) return judged;
   switch (c.truth.state) {
     case 'running':
       // Between the last writes the records differ, and are right soon.
@@ -42,9 +33,6 @@ export function judge(c: Case, asked: Asked | undefined): Judged[] {
     case 'ended':
       return [...judged, ...judgeEnd(c, c.truth.end, asked)];
     case 'refused':
-      return own(c).some(({ item }) => !isEnd(item['status']))
-        ? [...judged, ...judgeEnd(c, recordedEnd(c) ?? lost(), asked)]
-        : judged;
     case 'lost':
     case 'gone':
       return [...judged, ...judgeEnd(c, recordedEnd(c) ?? (endsOf(c).length > 1 ? asked?.end : lost()), asked)];
@@ -54,7 +42,7 @@ export function judge(c: Case, asked: Asked | undefined): Judged[] {
 function judgeAttributes(c: Case, table: Table): Judged[] {
   const item = c.found[table];
   if (item === undefined || c.places[table] !== 'own') return [];
-  const faults = attributeFaults(table, item);
+  const faults = faultsOf(table, item);
   // What it must be follows from the job, below.
   if (textOf(item, 'job_id') !== undefined) faults.delete('status');
   if (faults.size === 0) return [];
@@ -83,7 +71,7 @@ function judgeRunning(c: Case): Judged[] {
   const right: Right = { status: 'IN_PROGRESS' };
   // Of a run that has not written its records yet, such as one that was reset to its start, nothing follows for them.
   const isWritten = (table: Table) => c.truth.trace?.puts[table] === 'written';
-  const wrong = own(c).filter(({ table, item }) => isWritten(table) && item['status'] !== 'IN_PROGRESS');
+  const wrong = own(c).filter(({ table, item }) => isWritten(table) && !tells(item, right));
   const missing = TABLES.filter((table) => isWritten(table) && isVacant(c.places[table]));
   const judged: Judged[] = [];
   if (wrong.length > 0) {
@@ -169,8 +157,10 @@ function saying(c: Case): string {
 }
 
 /** Where it is not known why a build failed, any reason is as good. */
-function tells(item: Item, { status, error_info }: End): boolean {
-  return item['status'] === status && (error_info === undefined || errorNameOf(item) === error_info.Error);
+function tells(item: Item, { status, error_info }: Right): boolean {
+  if (item['status'] !== status) return false;
+  if (status !== 'FAILED') return item['error_info'] === undefined;
+  return error_info === undefined || errorNameOf(item) === error_info.Error;
 }
 
 function fixOf(writes: readonly DescribedWrite[], otherwise = ''): Pick<Judged, 'fix' | 'writes'> {

@@ -8,7 +8,8 @@ export const FINDINGS = {
   AttributeMissing: "a record lacks one of the original's attributes, or it has another type",
   StatusUnknown: "a record's status is none of ours",
   WorkflowGone: 'a record is IN_PROGRESS, and its workflow no longer runs',
-  EndsDiffer: 'the two tables tell different ends, or a record tells another end than Temporal',
+  EndsDiffer:
+    'the two tables tell different ends, a record tells another end than Temporal, or has an error_info without being FAILED',
   RecordMissing: 'one table lacks the record that the other has',
   WorkflowWithoutRecord: 'a workflow runs past the writing of a record that is not there',
 } as const satisfies Record<string, string>;

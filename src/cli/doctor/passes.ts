@@ -5,10 +5,10 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { keyword, parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
-import { RECORD_STATUSES } from '../../domain/record-status.ts';
+import { isRecordStatus } from '../../domain/record-status.ts';
 import { itemsOf, keyText, pagesOf, type Item } from '../../records/items.ts';
 import type { Services } from '../services.ts';
-import { ATTRIBUTES, attributeFaults, errorNameOf, textOf } from './attributes.ts';
+import { ATTRIBUTES, errorNameOf, faultsOf, isErrorInfoRight, textOf } from './attributes.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Candidate } from './examine.ts';
 import { isOpen, isRunning } from './execution.ts';
@@ -170,8 +170,7 @@ function candidateOf(item: Item, table: 'status' | 'history' = 'status'): Candid
 
 /** Whether there is nothing wrong with a record by itself. */
 function isSound(item: Item, table: 'status' | 'history'): boolean {
-  const status = textOf(item, 'status') ?? '';
-  if (attributeFaults(table, item).size > 0 || !Object.hasOwn(RECORD_STATUSES, status)) return false;
+  if (faultsOf(table, item).size > 0 || !isRecordStatus(item['status']) || !isErrorInfoRight(item)) return false;
   return Date.parse(textOf(item, 'start_at') ?? '') <= Date.now() + CLOCKS_APART_MS;
 }
 

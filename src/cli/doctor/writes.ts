@@ -20,7 +20,7 @@ export function setStatus(table: Table, found: Item, right: Right): DescribedWri
   const set = { status, build_id, error_info, updated_at: now() };
   return {
     write: { table, key: keyOf(table, found), found, set, remove },
-    does: `set the ${table} record to ${inWords(right)}`,
+    does: `set the ${table} record to ${inWords(right)}${remove.length === 0 ? '' : ', without error_info'}`,
   };
 }
 

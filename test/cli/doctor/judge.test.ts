@@ -68,8 +68,8 @@ function judged(status: Item | undefined, history: Item | undefined, truth: Trut
 
 function inShort({ finding, writes }: Judged): string {
   const each = (writes ?? []).map(
-    ({ table, found, set }) =>
-      `${found === undefined ? '+' : ''}${table}=${typeof set['status'] === 'string' ? set['status'] : Object.keys(set).join()}`,
+    ({ table, found, set, remove = [] }) =>
+      `${found === undefined ? '+' : ''}${table}=${typeof set['status'] === 'string' ? set['status'] : Object.keys(set).join()}${remove.map((name) => `-${name}`).join('')}`,
   );
   return [finding, ...each].join(' ');
 }
@@ -132,6 +132,50 @@ describe('judging', () => {
       ended('CANCELLED'),
       ['EndsDiffer status=CANCELLED history=CANCELLED'],
     ],
+    [
+      'ended COMPLETE, with the error_info of an end before',
+      S('COMPLETE', failedAs('BuildFailed')),
+      H('COMPLETE'),
+      ended('COMPLETE'),
+      ['EndsDiffer status=COMPLETE-error_info'],
+    ],
+    [
+      'ended CANCELLED, with an error_info that is none',
+      S('CANCELLED'),
+      H('CANCELLED', { error_info: null }),
+      ended('CANCELLED'),
+      ['EndsDiffer history=CANCELLED-error_info'],
+    ],
+    [
+      'gone, both COMPLETE, one with an error_info',
+      S('COMPLETE'),
+      H('COMPLETE', failedAs('BuildFailed')),
+      gone,
+      ['EndsDiffer history=COMPLETE-error_info'],
+    ],
+    [
+      'gone, both COMPLETE, both with an error_info',
+      S('COMPLETE', failedAs('BuildFailed')),
+      H('COMPLETE', { error_info: 'quota' }),
+      gone,
+      ['EndsDiffer status=COMPLETE-error_info history=COMPLETE-error_info'],
+    ],
+    [
+      'refused, ended by an earlier run, with an error_info',
+      S('COMPLETE', failedAs('ExecutionLost')),
+      H('COMPLETE'),
+      refused,
+      ['EndsDiffer status=COMPLETE-error_info'],
+    ],
+    ['refused, two ends written', S('COMPLETE', failedAs('BuildFailed')), H('FAILED'), refused, ['EndsDiffer']],
+    [
+      'running, with an error_info',
+      S('IN_PROGRESS', failedAs('ExecutionLost')),
+      H('IN_PROGRESS'),
+      running('written'),
+      ['EndsDiffer status=IN_PROGRESS-error_info'],
+    ],
+    ['gone, FAILED with an error_info that is none', S('FAILED', { error_info: 'x' }), H('FAILED'), gone, []],
     ['ended, and no record is left', undefined, undefined, ended('COMPLETE'), []],
     [
       'ended, the status record a newer job’s',

@@ -1,0 +1,143 @@
+/** What the activities say of a record in the way, whatever is in it, with a real DynamoDB behind them. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { ApplicationFailure } from '@temporalio/common';
+import { createRecordActivities } from '../../src/activities/records.ts';
+import type { RoleBuildActivities } from '../../src/activities/types.ts';
+import { AllowedOrigins } from '../../src/build-api/origins.ts';
+import { historyRequestOf, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { sampleInput } from '../domain/sample-input.ts';
+import { itemOf, JOB, NEWER, OLDER, raw, tables, useDynamoDb, type Item } from '../records/tables-fixture.ts';
+
+useDynamoDb();
+
+const ARN = 'arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:orchestrator:e-1';
+
+/** Of each test its own. */
+let input: RoleBuildInput;
+let activities: Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
+let count = 0;
+beforeEach(() => {
+  count += 1;
+  input = { ...sampleInput(), ddb_composite_sort_key: `iam_role#odd-${count}`, correlation_id: `odd-${count}` };
+  activities = createRecordActivities(tables, new AllowedOrigins([new URL(input.url).origin]), async () => undefined);
+});
+
+const build = () => ({ account_id: { S: '123456789012' }, resource: { S: input.ddb_composite_sort_key } });
+const TABLES = {
+  status: {
+    key: build,
+    put: () => activities.upsertRequestRecord(input, JOB),
+    end: () =>
+      activities.updateSuccessfulRecord({
+        account_id: '123456789012',
+        resource: input.ddb_composite_sort_key,
+        job: JOB,
+      }),
+  },
+  history: {
+    key: () => ({ request_id: { S: input.correlation_id } }),
+    put: () => activities.insertRequestHistory(historyRequestOf(input), JOB),
+    end: () => activities.updateSuccessfulHistory({ request: historyRequestOf(input), job: JOB, may_create: true }),
+  },
+} as const;
+
+for (const [table, { key, put, end }] of Object.entries(TABLES)) {
+  const TableName = `${table}-records`;
+  const place = (item: Item) => raw.send(new PutItemCommand({ TableName, Item: { ...key(), ...build(), ...item } }));
+  const item = () => itemOf(TableName, key());
+  const failureOf = async (write: () => Promise<unknown>) => {
+    const err: unknown = await write().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(err instanceof ApplicationFailure, String(err));
+    return err;
+  };
+
+  describe(`a ${table} record in the way`, () => {
+    it("that is a newer job's is told with whose it is, named or not", async () => {
+      await place({ job_id: { S: 'newer' }, start_at: { S: NEWER.start_at }, status: { S: 'IN_PROGRESS' } });
+      assert.deepEqual(await put(), { job_id: 'newer', start_at: NEWER.start_at });
+      assert.deepEqual(await end(), { job_id: 'newer', start_at: NEWER.start_at });
+      await place({ job_id: { N: '12345678901234567890' }, start_at: { S: NEWER.start_at } });
+      assert.deepEqual(await put(), { job_id: '(not named)', start_at: NEWER.start_at });
+    });
+
+    for (const [what, start_at, why] of [
+      ['is missing', undefined, /start_at is missing/],
+      ['is a number', { N: '20260101' }, /start_at is not a time in ISO 8601, UTC: 20260101/],
+      [
+        'is beyond JavaScript',
+        { N: '12345678901234567890123456789' },
+        /start_at is not .*12345678901234567890123456789/,
+      ],
+      ['is NULL', { NULL: true }, /start_at is not .*null/],
+      ['is no time', { S: 'yesterday' }, /start_at is not .*"yesterday"/],
+    ] as const) {
+      // The history's index takes no other type than text.
+      if (table === 'history' && start_at !== undefined && !('S' in start_at)) continue;
+      it(`whose start_at ${what} is not called newer, and either advice helps`, async () => {
+        const odd = {
+          job_id: { S: 'odd' },
+          status: { S: 'COMPLETE' },
+          ...(start_at === undefined ? {} : { start_at }),
+        };
+        await place(odd);
+        const before = await item();
+        const failure = await failureOf(put);
+        assert.equal(failure.type, 'RecordWriteFailed');
+        assert.equal(failure.nonRetryable, true);
+        assert.match(failure.message, why);
+        assert.doesNotMatch(failure.message, /newer|undefined/);
+        assert.match(failure.message, /role-build doctor --fix .*set it by hand .*or delete the item/);
+        // No last write takes it, nor waits for it.
+        assert.equal(await end(), null);
+        assert.deepEqual(await item(), before);
+
+        await place({ ...odd, start_at: { S: OLDER.start_at } });
+        assert.equal(await put(), null);
+        await place(odd);
+        await raw.send(new DeleteItemCommand({ TableName, Key: key() }));
+        assert.equal(await put(), null);
+      });
+    }
+
+    it('of Step Functions without a start_at is not said to give way to --take-over', async () => {
+      await place({ job_id: { S: ARN }, status: { S: 'IN_PROGRESS' } });
+      input.take_over = true;
+      const failure = await failureOf(put);
+      assert.equal(failure.type, 'RecordWriteFailed');
+      assert.match(failure.message, /start_at is missing: set it by hand/);
+      assert.doesNotMatch(failure.message, /take-over|doctor/);
+    });
+
+    it('is replaced if it is older, whatever else is in it', async () => {
+      await place({
+        job_id: { SS: ['a', 'b'] },
+        start_at: { S: OLDER.start_at },
+        status: { NULL: true },
+        error_info: { S: 'quota' },
+        updated_at: { N: '12345678901234567890' },
+      });
+      assert.equal(await put(), null);
+      assert.equal((await item())?.['job_id']?.S, JOB.job_id);
+    });
+  });
+}
+
+describe('a history record', () => {
+  it('that does not say whose it is is neither replaced nor said to be of "undefined"', async () => {
+    const Item = { request_id: { S: input.correlation_id }, job_id: { S: 'odd' }, start_at: { S: OLDER.start_at } };
+    await raw.send(new PutItemCommand({ TableName: 'history-records', Item }));
+    await assert.rejects(activities.insertRequestHistory(historyRequestOf(input), JOB), (err: ApplicationFailure) => {
+      assert.equal(err.type, 'RecordWriteFailed');
+      assert.equal(err.nonRetryable, true);
+      assert.match(err.message, /does not say whose it is \(.*account_id is missing; resource is missing/);
+      assert.match(err.message, /mend or delete that item, or give the request another ID/);
+      return true;
+    });
+    assert.deepEqual(await itemOf('history-records', { request_id: { S: input.correlation_id } }), Item);
+  });
+});

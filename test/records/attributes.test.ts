@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { asRecord, isWhole, oddities } from '../../src/records/attributes.ts';
+import type { Item, Table } from '../../src/records/items.ts';
+
+const STATUS: Item = {
+  account_id: '123456789012',
+  resource: 'iam_role#data-reader',
+  build_type: 'iam_role',
+  action: 'create',
+  custom_role_name: 'data-reader',
+  dry_run: false,
+  job_id: 'job',
+  start_at: '2026-01-02T00:00:00.000Z',
+  status: 'FAILED',
+  correlation_id: 'request',
+  trace_header: 'Root=1',
+  updated_at: '2026-01-02T00:01:00.000Z',
+  build_id: 'b',
+  error_info: { Error: 'BuildFailed', Cause: 'quota' },
+};
+const HISTORY: Item = {
+  request_id: 'request',
+  account_id: '123456789012',
+  resource: 'iam_role#data-reader',
+  action: 'create',
+  job_id: 'job',
+  start_at: '2026-01-02T00:00:00.000Z',
+  status: 'COMPLETE',
+  trace_header: 'Root=1',
+  requested_by: 'user@host',
+  cancelled_by: 'user@host',
+  previous_jobs: [{ job_id: 'j', start_at: '2026-01-01T00:00:00.000Z', status: 'FAILED' }],
+};
+const RECORDS: Record<Table, Item> = { status: STATUS, history: HISTORY };
+
+describe('an item read as a record', () => {
+  for (const [table, record] of Object.entries(RECORDS) as [Table, Item][]) {
+    it(`is the record itself if nothing is odd: ${table}`, () => {
+      assert.deepEqual(asRecord(table, record), record);
+      assert.equal(isWhole(asRecord(table, record)), true);
+    });
+  }
+
+  it('keeps attributes that are none of ours, and those of ours that need not be there', () => {
+    const { updated_at: _, build_id: __, error_info: ___, ...rest } = STATUS;
+    const item = { ...rest, team: { SS: ['a'] }, retries: 3 };
+    assert.deepEqual(asRecord('status', item), item);
+  });
+
+  for (const [table, name, value, fault] of [
+    ['status', 'start_at', undefined, 'start_at is missing'],
+    ['status', 'start_at', 5, 'start_at is not a time in ISO 8601, UTC: 5'],
+    ['status', 'start_at', 'yesterday', 'start_at is not a time in ISO 8601, UTC: "yesterday"'],
+    ['status', 'job_id', { N: '12345678901234567890' }, 'job_id is not text: {"N":"12345678901234567890"}'],
+    ['status', 'status', null, 'status is not text: null'],
+    ['status', 'dry_run', 'false', 'dry_run is not a boolean: "false"'],
+    ['status', 'error_info', 'quota', 'error_info is not a map with the texts Error and Cause: "quota"'],
+    ['status', 'error_info', null, 'error_info is not a map with the texts Error and Cause: null'],
+    ['status', 'error_info', { Error: 'E' }, 'error_info is not a map with the texts Error and Cause: {"Error":"E"}'],
+    ['history', 'updated_at', 1e9, 'updated_at is not a time in ISO 8601, UTC: 1000000000'],
+    ['history', 'requested_by', { SS: ['a'] }, 'requested_by is not text: {"SS":["a"]}'],
+    ['history', 'previous_jobs', 'none', 'previous_jobs is not a list of jobs: "none"'],
+    ['history', 'previous_jobs', [null], 'previous_jobs is not a list of jobs: [null]'],
+    [
+      'history',
+      'previous_jobs',
+      [{ job_id: 'j', start_at: 's', status: 'FAILED', error_info: 'quota' }],
+      'previous_jobs is not a list of jobs: [{"job_id":"j","start_at":"s","status":"FAILED","error_info":"quota"}]',
+    ],
+  ] as const satisfies [Table, string, unknown, string][]) {
+    it(`leaves out what can't be relied on and says so: ${fault}`, () => {
+      const record = asRecord(table, { ...RECORDS[table], [name]: value });
+      const { [name]: _, ...rest } = RECORDS[table];
+      assert.deepEqual(record, { ...rest, odd_attributes: { [name]: fault } });
+      assert.equal(isWhole(record), false);
+    });
+  }
+
+  it('names everything that is odd, in one sentence too', () => {
+    const record = asRecord('history', { request_id: 'r', ['__proto__']: 'x', constructor: 'y', odd_attributes: 7 });
+    assert.equal(
+      oddities(record),
+      'account_id is missing; resource is missing; action is missing; job_id is missing; start_at is missing; ' +
+        'status is missing; trace_header is missing',
+    );
+  });
+
+  it('shows of a long value only how it begins', () => {
+    const { odd_attributes } = asRecord('status', { ...STATUS, build_id: ['x'.repeat(10_000)] });
+    const shown = odd_attributes?.['build_id'] ?? '';
+    assert.ok(shown.startsWith('build_id is not text: ["xxx') && shown.endsWith('x…') && shown.length < 250, shown);
+  });
+});
