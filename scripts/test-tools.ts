@@ -1,6 +1,6 @@
 /**
  * `npm run test:tools [-- --allow-missing]`: the tests that need more than `npm test` does: a package registry, Chromium,
- * Go and Python (the schemas of Kubernetes' objects; kubectl where there is one), Prometheus, or AWS's own DynamoDB Local (Java,
+ * Go and Python (the schemas of Kubernetes' objects, encrypted payloads; kubectl where there is one), Prometheus, or AWS's own DynamoDB Local (Java,
  * and Maven to get it). Says what could not be run for want of a tool, and fails then, unless
  * `--allow-missing` is given.
  */
@@ -46,6 +46,7 @@ const CONCURRENCY = 4;
 const SUITES: readonly { title: string; files: string[]; needs: Tool[]; env?: Record<string, string> }[] = [
   { title: 'the package and the images', files: ['test/tools/*.test.ts'], needs: [npm] },
   { title: 'the Kubernetes manifests', files: ['test/tools/kubernetes/*.test.ts'], needs: [go, python, prometheus] },
+  { title: 'encrypted payloads, read by Python', files: ['test/tools/encryption/*.test.ts'], needs: [python] },
   { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
   { title: 'metrics, dashboard and alerts', files: ['test/tools/observability/*.test.ts'], needs: [prometheus] },
   {

@@ -1,5 +1,5 @@
 import type { Payload } from '@temporalio/common';
-import { isEncrypted } from '../encryption/codec.ts';
+import { isEncrypted } from '../encryption/format.ts';
 
 /** What a reader of the Web UI sees in the credential's place. */
 const REDACTED = '[redacted by the codec server]';

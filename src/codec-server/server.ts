@@ -145,8 +145,11 @@ function payloadsOf(body: string): Payload[] {
     const { payloads } = JSON.parse(body) as { payloads?: unknown };
     if (!Array.isArray(payloads)) throw new Error('no list');
     const read = Payloads.fromObject({ payloads }).payloads;
-    // A list in place of Base64 comes through as it is.
-    const values = read.flatMap(({ metadata, data }) => [...Object.values(metadata ?? {}), data ?? new Uint8Array()]);
+    // A list in place of Base64 comes through as it is. What holds nothing comes without data.
+    const values = read.flatMap((payload) => [
+      ...Object.values(payload.metadata ?? {}),
+      ...(Object.hasOwn(payload, 'data') ? [payload.data] : []),
+    ]);
     if (!values.every((value) => value instanceof Uint8Array)) throw new Error('not Base64');
     return read;
   } catch {

@@ -15,6 +15,7 @@ export const failureConverterPath = fileURLToPath(new URL(`./failure-converter${
  * @param settings none of its keys set means no encryption, as is the workers' default; what is encrypted is then refused
  *   in words that name its key
  * @param namespace the client's or worker's own
+ * @throws Error if a local key is not 32 bytes long
  */
 export function createDataConverter(settings: EncryptionSettings, namespace: string): DataConverter {
   const payloadCodecs = [new EncryptionCodec(settings, namespace)];

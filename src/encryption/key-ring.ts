@@ -1,114 +1,140 @@
-/**
- * Encrypts bytes and decrypts them with the AWS Encryption SDK: a data key of its own for each workflow, wrapped by one of
- * our keys. Loaded only where encryption is on, since the SDK takes a tenth of a second to load.
- */
-import {
-  AlgorithmSuiteIdentifier,
-  buildAwsKmsMrkAwareStrictMultiKeyringNode,
-  buildClient,
-  CommitmentPolicy,
-  getLocalCryptographicMaterialsCache,
-  KMS,
-  MultiKeyringNode,
-  NodeCachingMaterialsManager,
-  RawAesKeyringNode,
-  RawAesWrappingSuiteIdentifier,
-  type ClientOptions,
-  type KeyringNode,
-} from '@aws-crypto/client-node';
-import { encryptAtOnce } from './at-once.ts';
-import { MAX_AGE_MS } from './kept-messages.ts';
+/** The keys that encrypt payloads and decrypt them: local ones, and data keys that AWS KMS makes and unwraps. */
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { Header } from './format.ts';
+import type { Kms } from './kms.ts';
 import type { EncryptionSettings, LocalKey } from './settings.ts';
+import { PayloadUnreadableError } from './unreadable.ts';
 
-/** What a payload belongs to. Stands in the clear in what is encrypted, and can't be changed there. */
-export type EncryptionContext = Readonly<Record<string, string>>;
+/** How long a data key is used again: after it, one whose KMS key was disabled is of no use any more. */
+const MAX_AGE_MS = 5 * 60_000;
+/** A worker meets one of each other worker every five minutes, and one of each caller. */
+const MAX_DATA_KEYS = 1_000;
 
-export interface KeyRing {
-  /** The name of the local key, or the ARN of the KMS key, that encrypts. */
-  readonly encryptsWith: string;
-  encrypt(plaintext: Uint8Array, context: EncryptionContext): Promise<Uint8Array>;
-  /** @throws Error of the SDK's */
-  decrypt(ciphertext: Uint8Array): Promise<{ plaintext: Uint8Array; context: EncryptionContext }>;
+/** KMS wraps no data key in more bytes, and takes no more. */
+const MAX_WRAPPED_KEY_BYTES = 6_144;
+
+export interface DataKey extends Pick<Header, 'keyId' | 'wrappedKey'> {
+  key: KeyObject;
 }
 
-/**
- * AES-256-GCM with key commitment: a message opens under one key alone, so nobody can make one that two key holders read
- * differently. Without the SDK's signature, which tells a writer from a reader that holds the same key: ours are the same
- * programs, and it would cost a signature of ECDSA with each payload.
- */
-const SUITE = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY;
+export class KeyRing {
+  readonly #local: readonly DataKey[];
+  readonly #kmsKeyArns: readonly string[];
+  readonly #made = new RecentAnswers<DataKey>();
+  readonly #unwrapped = new RecentAnswers<KeyObject>();
+  #kms: Promise<Kms> | undefined;
 
-/** Says in a message that its data key was wrapped by a key of the local ring. */
-const LOCAL_KEYS = 'iam-orchestrator';
+  /** @throws Error if a local key is none */
+  constructor({ kmsKeyArns = [], localKeys = [] }: EncryptionSettings) {
+    this.#kmsKeyArns = kmsKeyArns;
+    this.#local = localKeys.map(localKey);
+  }
 
-/** A build makes about 30 payloads; a data key that has encrypted so many belongs to one that polls every second. */
-const DATA_KEY_MAX_MESSAGES = 1_000;
-/** Data keys in memory. A build has up to three in a worker: its caller's, this worker's, another worker's. */
-const CACHED_DATA_KEYS = 4_000;
+  /** @throws Error if there is no key, or KMS makes none */
+  async toEncrypt(namespace: string): Promise<DataKey> {
+    const [arn] = this.#kmsKeyArns;
+    if (arn !== undefined) return this.#made.get(namespace, () => this.#make(arn, namespace));
+    const [local] = this.#local;
+    if (local === undefined) throw new Error('there is no key to encrypt with');
+    return local;
+  }
 
-/** The AWS SDK's own retries: seven more, some 10 s in all. What can't be encrypted is lost, a POST's answer included. */
-const KMS_ATTEMPTS = 8;
+  /** @throws PayloadUnreadableError */
+  async toDecrypt({ keyId, wrappedKey, namespace }: Header): Promise<KeyObject> {
+    const local = this.#local.find((one) => one.keyId === keyId);
+    if (local !== undefined) return local.key;
+    const arns = this.#kmsKeyArns.filter((arn) => acrossRegions(arn) === acrossRegions(keyId));
+    if (arns.length === 0) {
+      throw new PayloadUnreadableError(
+        `the payload is encrypted with the key ${quoted(keyId)}, which is not given here`,
+      );
+    }
+    if (wrappedKey === undefined || wrappedKey.length > MAX_WRAPPED_KEY_BYTES) {
+      throw new PayloadUnreadableError('the payload comes without a data key that AWS KMS can have wrapped');
+    }
+    return this.#unwrapped.get(idOf(keyId, namespace, wrappedKey), () => this.#unwrap(arns, wrappedKey, namespace));
+  }
 
-const CLIENT: ClientOptions = {
-  commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
-  // Ours have one. More would have each of them tried, in KMS too.
-  maxEncryptedDataKeys: 1,
-};
-const sdk = buildClient(CLIENT);
+  /** Has a data key made and unwrapped. @returns the key that encrypts @throws Error if either can't be done */
+  async check(namespace: string): Promise<string> {
+    const { keyId, key, wrappedKey } = await this.toEncrypt(namespace);
+    // Not by way of `toDecrypt`, which knows what was just made without the permission to decrypt.
+    if (wrappedKey !== undefined) {
+      const unwrapped = await (await this.#openKms()).decrypt(keyId, wrappedKey, namespace);
+      if (!unwrapped.equals(key)) throw new Error('AWS KMS unwraps another data key than it made');
+    }
+    return keyId;
+  }
 
-/** @throws Error where there is no key */
-export function openKeyRing({ kmsKeyArns = [], localKeys = [] }: EncryptionSettings): KeyRing {
-  const [encryptsWith] = [...kmsKeyArns, ...localKeys.map(({ name }) => name)];
-  if (encryptsWith === undefined) throw new Error('there is no key to encrypt with');
-  const rings = localKeys.map(localRing);
-  const kms = kmsKeyArns.length === 0 ? [] : [kmsRing({ keyIds: [...kmsKeyArns] })];
-  const first = kmsKeyArns[0] === undefined ? (rings[0] as KeyringNode) : kmsRing({ generatorKeyId: kmsKeyArns[0] });
-  const cached = cachedIn(getLocalCryptographicMaterialsCache(CACHED_DATA_KEYS));
-  const writer = cached(first);
-  const reader = cached(new MultiKeyringNode({ children: [...kms, ...rings] }));
-  return {
-    encryptsWith,
-    encrypt: (plaintext, context) =>
-      encryptAtOnce(CLIENT, writer, plaintext, { suiteId: SUITE, encryptionContext: { ...context } }),
-    async decrypt(ciphertext) {
-      const { plaintext, messageHeader } = await sdk.decrypt(reader, ciphertext);
-      return { plaintext, context: messageHeader.encryptionContext };
-    },
-  };
+  async #make(arn: string, namespace: string): Promise<DataKey> {
+    const { key, wrappedKey } = await (await this.#openKms()).generateDataKey(arn, namespace);
+    // Most of what a worker encrypts it reads itself.
+    void this.#unwrapped.get(idOf(arn, namespace, wrappedKey), () => Promise.resolve(key));
+    return { keyId: arn, key, wrappedKey };
+  }
+
+  /** By each replica of a multi-Region key in turn, in the order of the settings. */
+  async #unwrap(arns: readonly string[], wrappedKey: Uint8Array, namespace: string): Promise<KeyObject> {
+    const kms = await this.#openKms();
+    let failure: PayloadUnreadableError | undefined;
+    for (const arn of arns) {
+      try {
+        return await kms.decrypt(arn, wrappedKey, namespace);
+      } catch (cause) {
+        failure = new PayloadUnreadableError(
+          `the payload can't be decrypted with the key ${quoted(arn)}: AWS KMS does not give it back (${(cause as Error).message}), or the payload was changed`,
+          { cause },
+        );
+      }
+    }
+    throw failure ?? new Error('there is no key to ask for');
+  }
+
+  #openKms(): Promise<Kms> {
+    this.#kms ??= import('./kms.ts').then(({ Kms }) => new Kms());
+    return this.#kms;
+  }
 }
 
-/** Each with a partition of its own, so that what one may do with a data key is no other's. */
-function cachedIn(cache: ReturnType<typeof getLocalCryptographicMaterialsCache>) {
-  return (backingMaterials: KeyringNode) =>
-    new NodeCachingMaterialsManager({
-      backingMaterials,
-      cache,
-      // A build that polls every 60 s so asks KMS once in five polls.
-      maxAge: MAX_AGE_MS,
-      maxMessagesEncrypted: DATA_KEY_MAX_MESSAGES,
-    });
+/** What comes with a payload may say anything, at any length. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 200));
 }
 
-function localRing({ name, key }: LocalKey): KeyringNode {
-  return new RawAesKeyringNode({
-    keyNamespace: LOCAL_KEYS,
-    keyName: name,
-    // Its own, since the keyring takes it over.
-    unencryptedMasterKey: Uint8Array.from(key),
-    wrappingSuite: RawAesWrappingSuiteIdentifier.AES256_GCM_IV12_TAG16_NO_PADDING,
-  });
+function localKey({ name, key }: LocalKey): DataKey {
+  if (key.length !== 32) throw new Error(`the key ${quoted(name)} is not 32 bytes long`);
+  return { keyId: name, wrappedKey: undefined, key: createSecretKey(key) };
 }
 
-/** Uses the keys that are named and no other, whatever a message asks for. */
-function kmsRing(keys: { generatorKeyId?: string; keyIds?: string[] }): KeyringNode {
-  const clients = new Map<string, KMS>();
-  return buildAwsKmsMrkAwareStrictMultiKeyringNode({
-    ...keys,
-    clientProvider: (region) => {
-      const client = clients.get(region) ?? new KMS({ region, maxAttempts: KMS_ATTEMPTS });
-      clients.set(region, client);
-      // Its declarations and the client's differ in what may be `undefined`.
-      return client as never;
-    },
-  });
+/** The replicas of a multi-Region key differ in their region alone. */
+function acrossRegions(arn: string): string {
+  return arn.replace(/^(arn:[^:]*:kms):[^:]*:(\d*:key\/mrk-)/, '$1:*:$2');
+}
+
+/** KMS unwraps a data key in its namespace alone. */
+function idOf(keyId: string, namespace: string, wrappedKey: Uint8Array): string {
+  return JSON.stringify([keyId, namespace, Buffer.from(wrappedKey).toString('base64')]);
+}
+
+/** One call for all who ask meanwhile. Its answer is used again for five minutes, a failure never. */
+class RecentAnswers<T> {
+  readonly #entries = new Map<string, { answer: Promise<T>; until: number }>();
+
+  get(id: string, ask: () => Promise<T>): Promise<T> {
+    const now = performance.now();
+    let entry = this.#entries.get(id);
+    if (entry === undefined || entry.until <= now) {
+      const asked = { answer: ask(), until: now + MAX_AGE_MS };
+      asked.answer.catch(() => this.#entries.get(id) === asked && this.#entries.delete(id));
+      entry = asked;
+    }
+    // As the last one: the first has not been used for longest.
+    this.#entries.delete(id);
+    this.#entries.set(id, entry);
+    for (const [first, { until }] of this.#entries) {
+      if (this.#entries.size <= MAX_DATA_KEYS && until > now) break;
+      this.#entries.delete(first);
+    }
+    return entry.answer;
+  }
 }

@@ -28,8 +28,8 @@ export const trigger = {
 } satisfies ActivityOptions;
 
 /**
- * A local activity: a poll then leaves 6 history events in place of 11. All polls have the same summary, which is then
- * encrypted once; how many there were stands in the current details.
+ * A local activity: a poll then leaves 6 history events in place of 11. How many polls there were stands in the current
+ * details, not in the summary.
  */
 export const poll = {
   startToCloseTimeout: BUILD_API_START_TO_CLOSE,

@@ -71,6 +71,12 @@ describe('the codec server', () => {
     assert.deepEqual(await response.json(), body);
   });
 
+  test('shows nothing where nothing was handed over, which comes without data', async () => {
+    const nothing = { metadata: { encoding: Buffer.from('binary/null').toString('base64') } };
+    const response = await server.post('/decode', { payloads: [nothing] });
+    assert.deepEqual([response.status, await response.json()], [200, { payloads: [nothing] }]);
+  });
+
   test('says why it can not decode', async () => {
     const other = await server.post('/decode', await encrypted(['x'], CONTEXT, newKey('other')));
     assert.equal(other.status, 422);
@@ -109,6 +115,32 @@ describe('the codec server', () => {
       assert.match(await errorOf(response), /the body must be JSON such as/);
     });
   }
+
+  test('answers 422, with what is wrong, to an encrypted payload that was changed or never was one', async () => {
+    const { payloads } = (await encrypted(['x'])) as { payloads: [{ metadata: Record<string, string>; data: string }] };
+    const [{ metadata, data }] = payloads;
+    const marker = { encoding: metadata['encoding'] };
+    const malformed: object[] = [
+      { metadata: marker, data },
+      { metadata: { ...marker, 'encryption-format': metadata['encryption-format'] }, data },
+      { metadata },
+      { metadata, data: '' },
+      { metadata, data: 'AA==' },
+      { metadata: { ...metadata, more: 'AA==' }, data },
+    ];
+    for (const name of Object.keys(metadata).filter((one) => one !== 'encoding')) {
+      for (const value of ['', 'AA==', 'A'.repeat(1_000_000)]) {
+        malformed.push({ metadata: { ...metadata, [name]: value }, data });
+      }
+    }
+    for (const payload of malformed) {
+      const response = await server.post('/decode', { payloads: [payload] });
+      assert.equal(response.status, 422, JSON.stringify(payload).slice(0, 1_000));
+      const error = await errorOf(response);
+      assert.match(error, /^the payload/);
+      assert.ok(error.length < 1_500, error);
+    }
+  });
 
   test('answers 413 to a body over 4 MiB, whether it says so at first or not', async () => {
     const large = 'x'.repeat(4 * 2 ** 20 + 1);

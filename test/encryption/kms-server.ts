@@ -1,4 +1,4 @@
-/** AWS KMS as far as the Encryption SDK uses it, on loopback: what it was asked, and faults when told so. */
+/** AWS KMS as far as payloads need it, on loopback: what it was asked, and faults when told so. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -17,17 +17,28 @@ interface Body {
   CiphertextBlob?: string;
 }
 
+/** An error, an answer as if by another key, or none. */
+type Fault = ({ status: number; type: string } | { answersAs: string } | { hangs: true }) & {
+  /** Only requests of these keys. */
+  keyId?: string;
+  operation?: 'GenerateDataKey' | 'Decrypt';
+  /** How many requests it is for; all without it. */
+  times?: number;
+};
+
 export interface KmsServer {
   endpoint: string;
   requests: KmsRequest[];
-  /** The error that KMS answers with, where one is set. */
-  fault: { status: number; type: string } | undefined;
+  fault: Fault | undefined;
   stop(): Promise<void>;
 }
 
-/** @param arns its keys */
+/** @param arns its keys; those of one multi-Region key are the same key */
 export async function startKmsServer(arns: readonly string[]): Promise<KmsServer> {
-  const keys = new Map(arns.map((arn) => [arn, randomBytes(32)]));
+  const material = new Map(arns.map((arn) => [arn.split('/')[1], randomBytes(32)]));
+  /** KMS knows the keys of its own region alone. */
+  const keyOf = (arn: string, region: string | undefined) =>
+    arns.includes(arn) && arn.split(':')[3] === region ? material.get(arn.split('/')[1]) : undefined;
   const server = createServer();
   const kms: KmsServer = {
     endpoint: '',
@@ -39,29 +50,39 @@ export async function startKmsServer(arns: readonly string[]): Promise<KmsServer
       await once(server, 'close');
     },
   };
+  /** The fault that a request meets. */
+  const faultFor = ({ operation, keyId }: KmsRequest): Fault | undefined => {
+    const { fault } = kms;
+    if (fault === undefined || (fault.operation ?? operation) !== operation || (fault.keyId ?? keyId) !== keyId) {
+      return undefined;
+    }
+    if (fault.times !== undefined && --fault.times === 0) kms.fault = undefined;
+    return fault;
+  };
   server.on('request', (request, response) => {
     void (async () => {
       const operation = String(request.headers['x-amz-target']).replace('TrentService.', '');
       const body = (await json(request)) as Body;
       const context = body.EncryptionContext ?? {};
-      kms.requests.push({ operation, keyId: body.KeyId, context });
+      const asked = { operation, keyId: body.KeyId, context };
+      kms.requests.push(asked);
+      const fault = faultFor(asked);
       const answer = (status: number, value: object) =>
         response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(value));
-      if (kms.fault !== undefined) return answer(kms.fault.status, { __type: kms.fault.type, message: 'told so' });
-      const key = keys.get(body.KeyId);
+      if (fault !== undefined && 'hangs' in fault) return;
+      if (fault !== undefined && 'status' in fault)
+        return answer(fault.status, { __type: fault.type, message: 'told so' });
+      const KeyId = fault === undefined ? body.KeyId : fault.answersAs;
+      const region = /Credential=[^/]+\/\d+\/([^/]+)\/kms\//.exec(request.headers.authorization ?? '')?.[1];
+      const key = keyOf(body.KeyId, region);
       if (key === undefined) return answer(400, { __type: 'NotFoundException', message: 'no such key' });
-      const aad = Buffer.from(
-        JSON.stringify(
-          context,
-          Object.keys(context).sort((a, b) => a.localeCompare(b)),
-        ),
-      );
+      const aad = Buffer.from(JSON.stringify(Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1))));
       if (operation === 'GenerateDataKey') {
         const [plaintext, iv] = [randomBytes(32), randomBytes(12)];
         const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(aad);
         const sealed = Buffer.concat([iv, cipher.update(plaintext), cipher.final()]);
         const CiphertextBlob = Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64');
-        return answer(200, { KeyId: body.KeyId, Plaintext: plaintext.toString('base64'), CiphertextBlob });
+        return answer(200, { KeyId, Plaintext: plaintext.toString('base64'), CiphertextBlob });
       }
       try {
         const sealed = Buffer.from(body.CiphertextBlob ?? '', 'base64');
@@ -70,7 +91,7 @@ export async function startKmsServer(arns: readonly string[]): Promise<KmsServer
         const Plaintext = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString(
           'base64',
         );
-        return answer(200, { KeyId: body.KeyId, Plaintext });
+        return answer(200, { KeyId, Plaintext });
       } catch {
         return answer(400, { __type: 'InvalidCiphertextException', message: '' });
       }

@@ -1,114 +1,166 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
-import { defaultPayloadConverter, type Payload, type SerializationContext } from '@temporalio/common';
-import { EncryptionCodec } from '../../src/encryption/codec.ts';
-import { newKey } from './keys.ts';
-import { startKmsServer, type KmsServer } from './kms-server.ts';
+import { execFile } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { loadedIn } from '../support/print-loaded.ts';
+import { keysText, newKey } from './keys.ts';
+import { codecOf, ELSEWHERE, HERE, kmsForTests, NEW, OLD } from './kms-fixture.ts';
+import { codecWith, copyOf, encryptedBy, refusal, VALUE, valueOf } from './payloads.ts';
 
-const OLD = 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001';
-const NEW = 'arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000002';
-const ELSEWHERE = 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000003';
-const VALUE = { custom_role_name: 'canary' };
+const [IRELAND, FRANKFURT, PARIS] = ['eu-west-1', 'eu-central-1', 'eu-west-3'].map(
+  (region) => `arn:aws:kms:${region}:123456789012:key/mrk-0000000000000000000000000000000a`,
+) as [string, string, string];
 
-const contextOf = (workflowId: string): SerializationContext => ({
-  type: 'workflow',
-  namespace: 'default',
-  workflowId,
-});
-const payload = (value: unknown = VALUE) => defaultPayloadConverter.toPayload(value, undefined);
-const codecOf = (...kmsKeyArns: string[]) => new EncryptionCodec({ kmsKeyArns }, 'default');
-
-let kms: KmsServer;
-before(async () => {
-  kms = await startKmsServer([OLD, NEW, ELSEWHERE]);
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL_KMS: kms.endpoint,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-  });
-});
-after(() => kms.stop());
-beforeEach(() => {
-  kms.requests = [];
-  kms.fault = undefined;
-});
-
-const asked = () => kms.requests.map(({ operation, keyId }) => `${operation} ${keyId.at(-1)}`);
+const kms = kmsForTests([OLD, NEW, ELSEWHERE, IRELAND, FRANKFURT]);
+const { asked } = kms;
 
 describe('with keys of AWS KMS', () => {
-  test('a payload comes back, and KMS is told the namespace and the hash of the workflow ID', async () => {
-    const codec = codecOf(OLD);
-    const encoded = await codec.encode([payload()], contextOf('w'));
-    const [decoded] = await codecOf(OLD).decode(encoded, contextOf('w'));
-    assert.deepEqual(defaultPayloadConverter.fromPayload(decoded as Payload), VALUE);
-    assert.equal(Buffer.from(encoded[0]?.metadata?.['encryption-key-id'] ?? []).toString(), OLD);
-    assert.deepEqual(asked(), ['GenerateDataKey 1', 'Decrypt 1']);
-    for (const { context } of kms.requests) {
-      assert.equal(context['temporal-namespace'], 'default');
-      assert.match(context['temporal-workflow-id-sha256'] ?? '', /^[\w-]{43}$/);
-    }
+  test('a payload comes back, and KMS is told the namespace and what the data key is for', async () => {
+    const encoded = await encryptedBy(codecOf(OLD), HERE);
+    const [decoded] = await codecOf(OLD).decode([encoded], HERE);
+    assert.deepEqual(valueOf(decoded ?? {}), VALUE);
+    assert.equal(String(encoded.metadata?.['encryption-key-id']), OLD);
+    const context = { purpose: 'iam-orchestrator/payload', 'temporal-namespace': 'default' };
+    assert.deepEqual(kms.server.requests, [
+      { operation: 'GenerateDataKey', keyId: OLD, context },
+      { operation: 'Decrypt', keyId: OLD, context },
+    ]);
   });
-
-  test('30 payloads of one build ask KMS for one data key, and whoever else reads them to decrypt it once', async () => {
-    const [writer, reader] = [codecOf(OLD), codecOf(OLD)];
-    for (let i = 0; i < 30; i += 1) {
-      const encoded = await writer.encode([payload(i)], contextOf('w'));
-      for (const codec of [writer, reader]) await codec.decode(encoded, contextOf('w'));
-    }
-    assert.deepEqual(asked(), ['GenerateDataKey 1', 'Decrypt 1']);
-    await writer.encode([payload()], contextOf('another'));
-    assert.deepEqual(asked().slice(2), ['GenerateDataKey 1']);
-  });
-
-  for (const isLocal of [true, false]) {
-    const decryptions = isLocal ? 'nor for a second attempt' : 'but for a second attempt';
-    test(`what a worker hands to its ${isLocal ? 'local' : 'ordinary'} activities it does not decrypt, ${decryptions}`, async () => {
-      const codec = codecOf(OLD);
-      const context = { ...contextOf('w'), type: 'activity' as const, activityId: '1', isLocal };
-      for (let activities = 1; activities <= 2; activities += 1) {
-        await codec.decode(await codec.encode([payload()], context), context);
-      }
-      assert.deepEqual(asked(), ['GenerateDataKey 1']);
-      const encoded = await codec.encode([payload()], context);
-      for (let attempt = 1; attempt <= 2; attempt += 1) {
-        const [read] = await codec.decode(encoded, context);
-        assert.deepEqual(defaultPayloadConverter.fromPayload(read as Payload), VALUE);
-      }
-      assert.deepEqual(asked().slice(1), isLocal ? [] : ['Decrypt 1']);
-    });
-  }
 
   test('rotation: the first key encrypts, all decrypt, each in its own region', async () => {
-    const old = await codecOf(OLD).encode([payload()], contextOf('w'));
-    kms.requests = [];
+    const old = await encryptedBy(codecOf(OLD), HERE);
+    asked();
     const codec = codecOf(NEW, OLD);
-    await codec.decode(old, contextOf('w'));
-    await codecOf(NEW, OLD).decode(await codec.encode([payload()], contextOf('w')), contextOf('w'));
+    await codec.decode([old], HERE);
+    await codecOf(NEW, OLD).decode([await encryptedBy(codec, HERE)], HERE);
     assert.deepEqual(asked(), ['Decrypt 1', 'GenerateDataKey 2', 'Decrypt 2']);
   });
 
   test('moving over from local keys: KMS encrypts, what the local key encrypted is still read', async () => {
     const key = newKey('local');
-    const old = await new EncryptionCodec({ localKeys: [key] }, 'default').encode([payload()], contextOf('w'));
-    const both = new EncryptionCodec({ kmsKeyArns: [NEW], localKeys: [key] }, 'default');
-    assert.equal((await both.decode(old, contextOf('w'))).length, 1);
+    const old = await encryptedBy(codecWith({ localKeys: [key] }), HERE);
+    const both = codecWith({ kmsKeyArns: [NEW], localKeys: [key] });
+    assert.equal((await both.decode([old], HERE)).length, 1);
     assert.equal(await both.check(), NEW);
   });
 
-  test('no key but those that are set is used, whatever a payload asks for', async () => {
-    const foreign = await codecOf(ELSEWHERE).encode([payload()], contextOf('w'));
-    kms.requests = [];
-    await assert.rejects(codecOf(OLD).decode(foreign, contextOf('w')), /key\/0{8}-.*3", which is not given here/);
+  test('a replica of a multi-Region key reads what another encrypted, and takes its place where it is away', async () => {
+    const encoded = await encryptedBy(codecOf(IRELAND), HERE);
+    asked();
+    await codecOf(NEW, FRANKFURT).decode([encoded], HERE);
+    assert.deepEqual(
+      kms.server.requests.splice(0).map(({ keyId }) => keyId),
+      [FRANKFURT],
+    );
+    kms.server.fault = { status: 400, type: 'DisabledException', keyId: IRELAND };
+    await codecOf(IRELAND, FRANKFURT).decode([encoded], HERE);
+    assert.deepEqual(
+      kms.server.requests.splice(0).map(({ keyId }) => keyId),
+      [IRELAND, FRANKFURT],
+    );
+    assert.match(await refusal(codecOf(PARIS), encoded, HERE), /AWS KMS does not give it back \(no such key\)/);
+  });
+});
+
+describe('no key of AWS KMS but those that are set', () => {
+  test('is used, whatever a payload asks for', async () => {
+    const foreign = await encryptedBy(codecOf(ELSEWHERE), HERE);
+    asked();
+    assert.match(await refusal(codecOf(OLD), foreign, HERE), /key\/0{8}-.*3", which is not given here/);
+    for (const arn of [
+      OLD.replace('eu-west-1', 'us-east-1'),
+      OLD.replace('arn:aws', 'arn:aws-cn'),
+      `${OLD}/`,
+      'alias/a',
+    ]) {
+      const claimed = { ...foreign, metadata: { ...foreign.metadata, 'encryption-key-id': Buffer.from(arn) } };
+      assert.match(await refusal(codecOf(OLD), claimed, HERE), /which is not given here/);
+    }
+    const account = IRELAND.replace('123456789012', '210987654321');
+    const claimed = { ...foreign, metadata: { ...foreign.metadata, 'encryption-key-id': Buffer.from(account) } };
+    assert.match(await refusal(codecOf(IRELAND), claimed, HERE), /which is not given here/);
     assert.deepEqual(asked(), []);
   });
 
-  test('a key that KMS does not let us use is told, and found by the check', async () => {
-    const encoded = await codecOf(OLD).encode([payload()], contextOf('w'));
-    kms.fault = { status: 400, type: 'AccessDeniedException' };
-    await assert.rejects(codecOf(OLD).decode(encoded, contextOf('w')), {
-      name: 'PayloadUnreadable',
-      message: /key "arn:.*1": AWS KMS does not give it back/,
-    });
-    await assert.rejects(codecOf(OLD).check());
+  test('is asked for what another has wrapped: the one that the payload names is, and refuses', async () => {
+    const local = newKey('local');
+    const codec = codecWith({ kmsKeyArns: [OLD, NEW], localKeys: [local] });
+    const encoded = await encryptedBy(codec, HERE);
+    asked();
+    for (const [name, calls] of [
+      [NEW, ['Decrypt 2']],
+      ['local', []],
+    ] as const) {
+      const changed = copyOf(encoded);
+      changed.metadata['encryption-key-id'] = Buffer.from(name);
+      await refusal(codec, changed, HERE);
+      assert.deepEqual(asked(), calls);
+    }
   });
+
+  test('is believed to have answered for another', async () => {
+    const encoded = await encryptedBy(codecOf(OLD), HERE);
+    kms.server.fault = { answersAs: NEW };
+    assert.match(await refusal(codecOf(OLD), encoded, HERE), /AWS KMS answered with another key/);
+    await assert.rejects(encryptedBy(codecOf(OLD), HERE), /AWS KMS answered with another key/);
+  });
+});
+
+describe('a payload of AWS KMS', () => {
+  test('is refused with any bit of its wrapped data key turned, and without KMS where there is none, or one that it can not have made', async () => {
+    const encoded = await encryptedBy(codecOf(OLD), HERE);
+    const other = await encryptedBy(codecOf(OLD), HERE);
+    const codec = codecOf(OLD);
+    const wrapped = encoded.metadata?.['encryption-data-key'] as Uint8Array;
+    for (let at = 0; at < wrapped.length; at += 1) {
+      const turned = copyOf(encoded);
+      (turned.metadata['encryption-data-key'] as Buffer)[at] = (wrapped[at] as number) ^ 1;
+      assert.match(await refusal(codec, turned, HERE), /AWS KMS does not give it back|the payload was changed/);
+    }
+    const swapped = copyOf(encoded);
+    swapped.metadata['encryption-data-key'] = Buffer.from(other.metadata?.['encryption-data-key'] ?? []);
+    assert.match(await refusal(codec, swapped, HERE), /the payload was changed/);
+    asked();
+    for (const wrong of [undefined, Buffer.alloc(6_145), Buffer.alloc(2_000_000)]) {
+      const changed = copyOf(encoded);
+      if (wrong === undefined) delete changed.metadata['encryption-data-key'];
+      else changed.metadata['encryption-data-key'] = wrong;
+      assert.match(await refusal(codec, changed, HERE), /without a data key/);
+    }
+    assert.deepEqual(asked(), []);
+  });
+});
+
+describe('the check before a worker starts', () => {
+  test('has a data key made and unwrapped, each time', async () => {
+    const codec = codecOf(OLD);
+    assert.equal(await codec.check(), OLD);
+    assert.equal(await codec.check(), OLD);
+    assert.deepEqual(asked(), ['GenerateDataKey 1', 'Decrypt 1', 'Decrypt 1']);
+  });
+
+  for (const operation of ['GenerateDataKey', 'Decrypt'] as const) {
+    test(`finds a key without kms:${operation}`, async () => {
+      kms.server.fault = { status: 400, type: 'AccessDeniedException', operation };
+      await assert.rejects(codecOf(OLD).check(), { name: 'AccessDeniedException' });
+    });
+  }
+});
+
+test('the client of AWS KMS is loaded where its keys are set, and by nobody else', async () => {
+  const program = `
+    import { createDataConverter, readEncryptionSettings } from './src/index.ts';
+    const { payloadCodecs: [codec] } = createDataConverter(readEncryptionSettings(process.env), 'default');
+    await codec.decode(await codec.encode([{ data: new Uint8Array(1) }]));
+  `;
+  const loads = async (env: Record<string, string>) => {
+    const preload = new URL('../support/print-loaded.ts', import.meta.url).href;
+    const args = ['--import', preload, '--input-type=module', '--eval', program];
+    const cwd = new URL('../..', import.meta.url);
+    const { stderr } = await promisify(execFile)(process.execPath, args, { cwd, env: { ...process.env, ...env } });
+    return loadedIn(stderr).some((url) => url.includes('/@aws-sdk/client-kms/'));
+  };
+  assert.equal(await loads({}), false);
+  assert.equal(await loads({ ENCRYPTION_KEYS: keysText(newKey('local')) }), false);
+  assert.equal(await loads({ ENCRYPTION_KMS_KEY_ARNS: OLD }), true);
 });

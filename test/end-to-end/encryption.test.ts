@@ -11,9 +11,11 @@ import { createDataConverter, readEncryptionSettings, startRoleBuild } from '../
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
+import { startKmsServer, type KmsServer } from '../encryption/kms-server.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, startTestStack, until, type TestStack } from './harness.ts';
 
 const [A, B] = [newKey('key-a'), newKey('key-b')];
+const KMS_KEY = 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001';
 const ENCRYPTED = { ENCRYPTION_KEYS: keysText(A), ENCRYPTION_REQUIRED: 'true' };
 
 describe('what Temporal keeps of an encrypted build', () => {
@@ -206,15 +208,36 @@ describe('an encrypted build', () => {
   });
 });
 
-it('a worker whose KMS key can not be used does not start', async () => {
-  const stack = await startTestStack({ temporal: { uiPort: false } });
-  try {
-    const settings = {
-      ENCRYPTION_KMS_KEY_ARNS: 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001',
-      AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:9',
-    };
-    await assert.rejects(stack.startWorker({ settings }), /worker ended/);
-  } finally {
+describe('with a key of AWS KMS', () => {
+  let stack: TestStack;
+  let kms: KmsServer;
+  before(async () => {
+    kms = await startKmsServer([KMS_KEY]);
+    const settings = { ENCRYPTION_KMS_KEY_ARNS: KMS_KEY, AWS_ENDPOINT_URL_KMS: kms.endpoint };
+    stack = await startTestStack({ temporal: { uiPort: false }, settings });
+  });
+  after(async () => {
     await stack.stop();
-  }
+    await kms.stop();
+  });
+
+  it('a worker has one data key for all its builds, and takes in that of each caller once', async () => {
+    const worker = await stack.startWorker();
+    const count = (operation: string) => kms.requests.filter((request) => request.operation === operation).length;
+    assert.deepEqual([count('GenerateDataKey'), count('Decrypt')], [1, 1], 'its check at the start');
+    const names = ['one', 'two', 'three'];
+    for (const built of await Promise.all(names.map((name) => stack.build(inputFor(stack, name, { polls: 1 }))))) {
+      assert.equal(built.json['status'], 'COMPLETE', built.stderr);
+    }
+    // Each command line makes one, which the worker unwraps, and unwraps the worker's.
+    assert.deepEqual([count('GenerateDataKey'), count('Decrypt')], [1 + 3, 1 + 2 * 3]);
+    await worker.stop();
+  });
+
+  it('a worker that can not use it does not start', async () => {
+    await assert.rejects(
+      stack.startWorker({ settings: { AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:9' } }),
+      /worker ended/,
+    );
+  });
 });

@@ -1,0 +1,60 @@
+/** What is asked of AWS KMS. A file of its own, since its client is loaded only where there are keys of KMS. */
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+
+/** The AWS SDK's own retries: seven more, some 5 s in all. What can't be encrypted is lost, a POST's answer included. */
+const ATTEMPTS = 8;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A whole call: KMS answers within milliseconds, and each attempt that hangs holds up a workflow task. */
+const CALL_TIMEOUT_MS = 3_000;
+
+export class Kms {
+  readonly #clients = new Map<string, KMSClient>();
+
+  /** @throws Error of the AWS SDK's, or of an answer that is none */
+  async generateDataKey(arn: string, namespace: string): Promise<{ key: KeyObject; wrappedKey: Uint8Array }> {
+    const { KeyId, Plaintext, CiphertextBlob } = await this.#clientFor(arn).send(
+      new GenerateDataKeyCommand({ KeyId: arn, KeySpec: 'AES_256', EncryptionContext: contextOf(namespace) }),
+    );
+    if (CiphertextBlob === undefined) throw new Error('AWS KMS answered without a wrapped data key');
+    return { key: secretOf(arn, KeyId, Plaintext), wrappedKey: CiphertextBlob };
+  }
+
+  /** By this key and no other, whatever wrapped it. @throws Error likewise */
+  async decrypt(arn: string, wrappedKey: Uint8Array, namespace: string): Promise<KeyObject> {
+    const { KeyId, Plaintext } = await this.#clientFor(arn).send(
+      new DecryptCommand({ KeyId: arn, CiphertextBlob: wrappedKey, EncryptionContext: contextOf(namespace) }),
+    );
+    return secretOf(arn, KeyId, Plaintext);
+  }
+
+  #clientFor(arn: string): KMSClient {
+    const region = arn.split(':')[3] as string;
+    let client = this.#clients.get(region);
+    if (client === undefined) {
+      client = new KMSClient({
+        region,
+        maxAttempts: ATTEMPTS,
+        requestHandler: {
+          connectionTimeout: CONNECT_TIMEOUT_MS,
+          requestTimeout: CALL_TIMEOUT_MS,
+          throwOnRequestTimeout: true,
+        },
+      });
+      this.#clients.set(region, client);
+    }
+    return client;
+  }
+}
+
+/** KMS logs it, and unwraps a data key for no other: so a key's policy can hold the key to a namespace. */
+function contextOf(namespace: string): Record<string, string> {
+  return { purpose: 'iam-orchestrator/payload', 'temporal-namespace': namespace };
+}
+
+function secretOf(arn: string, answeredBy: string | undefined, plaintext: Uint8Array | undefined): KeyObject {
+  if (answeredBy !== arn || plaintext?.length !== 32) throw new Error('AWS KMS answered with another key');
+  const key = createSecretKey(plaintext);
+  plaintext.fill(0);
+  return key;
+}

@@ -1,0 +1,91 @@
+/** How long data keys of AWS KMS are used, by whom, and how many are asked for. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { codecOf, contextOf, HERE, kmsForTests, OLD } from './kms-fixture.ts';
+import { encryptedBy, refusal } from './payloads.ts';
+
+const kms = kmsForTests([OLD]);
+const { asked } = kms;
+
+describe('data keys of AWS KMS', () => {
+  test('all builds of a worker have one data key, and whoever else reads them asks for it once, however many at a time', async () => {
+    const [writer, reader] = [codecOf(OLD), codecOf(OLD)];
+    const contexts = Array.from({ length: 50 }, (_, i) => contextOf(`w-${i}`));
+    const encoded = await Promise.all(contexts.map((context) => encryptedBy(writer, context)));
+    assert.deepEqual(asked(), ['GenerateDataKey 1']);
+    // What a program has encrypted itself it reads without asking.
+    await Promise.all(contexts.map((context, i) => writer.decode([encoded[i] ?? {}], context)));
+    assert.deepEqual(asked(), []);
+    await Promise.all(contexts.map((context, i) => reader.decode([encoded[i] ?? {}], context)));
+    assert.deepEqual(asked(), ['Decrypt 1']);
+  });
+
+  test('each namespace has a data key of its own, which is not used in another', async () => {
+    const [writer, reader] = [codecOf(OLD), codecOf(OLD)];
+    const here = await encryptedBy(writer, HERE);
+    const there = await encryptedBy(writer, contextOf('w', 'other'));
+    await reader.decode([here], HERE);
+    assert.deepEqual(asked(), ['GenerateDataKey 1', 'GenerateDataKey 1', 'Decrypt 1']);
+    // The data key is known, but not for that namespace: KMS is asked and refuses.
+    const moved = { ...here, metadata: { ...here.metadata, 'temporal-namespace': Buffer.from('other') } };
+    assert.match(await refusal(reader, moved, contextOf('w', 'other')), /AWS KMS does not give it back/);
+    await reader.decode([there], contextOf('w', 'other'));
+    assert.deepEqual(asked(), ['Decrypt 1', 'Decrypt 1']);
+  });
+
+  test('a data key is used again for five minutes and no longer, to encrypt and to decrypt', async (t) => {
+    let now = 1_000;
+    t.mock.method(performance, 'now', () => now);
+    const [writer, reader] = [codecOf(OLD), codecOf(OLD)];
+    const first = await encryptedBy(writer, HERE);
+    await reader.decode([first], HERE);
+    asked();
+    now += 5 * 60_000 - 1;
+    await encryptedBy(writer, HERE);
+    for (const codec of [writer, reader]) await codec.decode([first], HERE);
+    assert.deepEqual(asked(), []);
+    now += 1;
+    await encryptedBy(writer, HERE);
+    for (const codec of [writer, reader]) await codec.decode([first], HERE);
+    assert.deepEqual(asked(), ['GenerateDataKey 1', 'Decrypt 1', 'Decrypt 1']);
+  });
+
+  test('a thousand data keys are kept, and those that were not used for longest are forgotten', async () => {
+    const codec = codecOf(OLD);
+    const encrypt = (namespace: string) => encryptedBy(codec, contextOf('w', namespace));
+    for (let i = 0; i < 1_000; i += 1) await encrypt(`namespace-${i}`);
+    await encrypt('namespace-0');
+    await encrypt('one more');
+    assert.equal(asked().length, 1_001);
+    await encrypt('namespace-0');
+    assert.deepEqual(asked(), []);
+    await encrypt('namespace-1');
+    assert.deepEqual(asked(), ['GenerateDataKey 1']);
+  });
+
+  test('a call that failed is made anew by the next who asks', async () => {
+    const codec = codecOf(OLD);
+    kms.server.fault = { status: 400, type: 'AccessDeniedException' };
+    const failed = await Promise.allSettled(['a', 'b'].map((id) => encryptedBy(codec, contextOf(id))));
+    assert.deepEqual(
+      failed.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    assert.deepEqual(asked(), ['GenerateDataKey 1']);
+    kms.server.fault = undefined;
+    const encoded = await encryptedBy(codec, HERE);
+    kms.server.fault = { status: 400, type: 'AccessDeniedException' };
+    const reader = codecOf(OLD);
+    assert.match(await refusal(reader, encoded, HERE), /key "arn:.*1": AWS KMS does not give it back \(told so\)/);
+    kms.server.fault = undefined;
+    assert.equal((await reader.decode([encoded], HERE)).length, 1);
+  });
+
+  test('a call that fails for a moment, or is not answered within 3 s, is made again at once', async () => {
+    for (const fault of [{ status: 500, type: 'KMSInternalException' } as const, { hangs: true } as const]) {
+      kms.server.fault = { ...fault, times: 1 };
+      await encryptedBy(codecOf(OLD), HERE);
+      assert.deepEqual(asked(), ['GenerateDataKey 1', 'GenerateDataKey 1']);
+    }
+  });
+});

@@ -1,0 +1,38 @@
+import { after, before, beforeEach } from 'node:test';
+import type { SerializationContext } from '@temporalio/common';
+import { startKmsServer, type KmsServer } from './kms-server.ts';
+import { codecWith } from './payloads.ts';
+
+export const OLD = 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001';
+export const NEW = 'arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000002';
+export const ELSEWHERE = 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000003';
+
+export const contextOf = (workflowId: string, namespace = 'default') =>
+  ({ type: 'workflow', namespace, workflowId }) satisfies SerializationContext;
+export const HERE = contextOf('w');
+export const codecOf = (...kmsKeyArns: string[]) => codecWith({ kmsKeyArns });
+
+/** For the tests of a file: AWS KMS with some keys, without faults and requests at the beginning of each test. */
+export function kmsForTests(arns: readonly string[]): { server: KmsServer; asked: () => string[] } {
+  let server: KmsServer;
+  before(async () => {
+    server = await startKmsServer(arns);
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL_KMS: server.endpoint,
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+    });
+  });
+  after(() => server.stop());
+  beforeEach(() => {
+    server.requests = [];
+    server.fault = undefined;
+  });
+  return {
+    get server() {
+      return server;
+    },
+    /** Each operation since the last look, with the end of its key's ARN. */
+    asked: () => server.requests.splice(0).map(({ operation, keyId }) => `${operation} ${keyId.at(-1)}`),
+  };
+}
