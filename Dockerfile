@@ -35,7 +35,7 @@ RUN find node_modules/@temporalio/core-bridge/releases -mindepth 1 -maxdepth 1 \
 # Runs as TypeScript: it needs Node.js's own modules and nothing else.
 FROM runtime AS simulated-build-api
 COPY package.json ./
-COPY src/signals.ts src/
+COPY src/signals.ts src/listen.ts src/
 COPY dev/simulated-build-api dev/simulated-build-api
 EXPOSE 8090
 CMD ["node", "dev/simulated-build-api/main.ts", "--host", "0.0.0.0"]

@@ -8,6 +8,8 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { authorityOf } from '../src/listen.ts';
+import type { HostPort } from '../src/setting-values.ts';
 import { startChild, type Child } from './servers/child.ts';
 import { startDynamoDb, type DynamoDb } from './servers/dynamodb.ts';
 import { startTemporalServer, type TemporalServer, type TemporalServerOptions } from './servers/temporal-server.ts';
@@ -196,8 +198,7 @@ async function startWorker(settings: Record<string, string>, options: WorkerOpti
 function urlIn(output: string, message: string): string {
   const line = output.split('\n').find((one) => one.includes(`"msg":"${message}"`));
   if (line === undefined) return '';
-  const { host, port } = JSON.parse(line) as { host: string; port: number };
-  return `http://${host}:${port}`;
+  return `http://${authorityOf(JSON.parse(line) as HostPort)}`;
 }
 
 /** Starts the command line with these settings and none of the user's own. */

@@ -1,10 +1,10 @@
 /** The codec server program: reads the environment, wires things together, answers until it is told to stop. */
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { createCodecServer } from './codec-server/server.ts';
 import { createTokenCheck } from './codec-server/tokens.ts';
 import { CODEC_SERVER_SETTINGS, encryptionOf, readSettings, SettingsError } from './config.ts';
 import { EncryptionCodec } from './encryption/codec.ts';
+import { listen } from './listen.ts';
 import { createLogger } from './logger.ts';
 import { exitOnStopSignal, onStopSignal } from './signals.ts';
 import { checkSurroundings } from './surroundings.ts';
@@ -44,9 +44,7 @@ async function run(): Promise<void> {
       : {}),
     logger,
   });
-  server.listen(address.port, address.host);
-  await once(server, 'listening');
-  const { address: host, port } = server.address() as AddressInfo;
+  const { host, port } = await listen(server, address);
 
   const closed = once(server, 'close');
   onStopSignal(

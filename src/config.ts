@@ -2,7 +2,7 @@
  * Every setting of ours: its variable, its default, what it must be. Parsed once, every fault reported together.
  * Temporal's own variables go through `@temporalio/envconfig`, AWS's own through the AWS SDK.
  */
-import { codecServerFaults, hostPort, jwksUrl, requiredClaim } from './codec-server/settings.ts';
+import { codecServerFaults, jwksUrl, requiredClaim } from './codec-server/settings.ts';
 import { DEFAULT_TASK_QUEUE } from './contract.ts';
 import {
   encryptionFaults,
@@ -14,6 +14,7 @@ import {
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from './records/names.ts';
 import {
   headerText,
+  hostPort,
   logLevel,
   number,
   oneOf,
@@ -117,12 +118,13 @@ export const SETTINGS = {
   }),
   HEALTH_ADDRESS: setting({
     default: '127.0.0.1:8080',
-    meaning: "the worker's `/livez` and `/readyz`; port 0 takes a free one and logs it",
+    meaning:
+      "the worker's `/livez` and `/readyz`; port 0 takes a free one and logs it; 0.0.0.0 is every address, IPv6 too",
     parse: hostPort,
   }),
   METRICS_ADDRESS: setting({
     default: '127.0.0.1:9464',
-    meaning: "the worker's `/metrics` for Prometheus; port 0 takes a free one and logs it",
+    meaning: "the worker's `/metrics` for Prometheus; port 0 and 0.0.0.0 as there",
     parse: hostPort,
   }),
   ENCRYPTION_KEYS: setting({
@@ -147,7 +149,7 @@ export const SETTINGS = {
   }),
   CODEC_SERVER_ADDRESS: setting({
     default: '127.0.0.1:8081',
-    meaning: 'where the codec server listens; port 0 takes a free one and logs it',
+    meaning: 'where the codec server listens; port 0 and 0.0.0.0 as there',
     parse: hostPort,
   }),
   CODEC_SERVER_ALLOWED_ORIGINS: setting({

@@ -15,12 +15,13 @@ import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
 import { createLogger, prettyOnTerminal, TemporalPinoLogger } from './logger.ts';
 import { activityLogFields } from './operations/activity-log.ts';
 import { keepCounting, type CountsOptions } from './operations/counts.ts';
-import { startHealthServer, type Address } from './operations/health.ts';
-import { metricsOptions, withIpAddress, WorkerMetrics, withPort } from './operations/metrics.ts';
+import { startHealthServer } from './operations/health.ts';
+import { metricsOptions, nativeAddress, WorkerMetrics } from './operations/metrics.ts';
 import { Readiness } from './operations/readiness.ts';
 import { openRecordTables } from './records/dynamodb.ts';
 import { reachTables } from './records/reachable.ts';
 import type { RecordTables } from './records/items.ts';
+import type { HostPort } from './setting-values.ts';
 import { onStopSignal } from './signals.ts';
 import { checkSurroundings } from './surroundings.ts';
 import { isTracing } from './tracing/settings.ts';
@@ -170,8 +171,8 @@ async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): P
 }
 
 /** @throws where the address of the metrics page is taken */
-async function installRuntime(wanted: Address): Promise<void> {
-  const address = await withPort(await withIpAddress(wanted));
+async function installRuntime(wanted: HostPort): Promise<void> {
+  const address = await nativeAddress(wanted);
   Runtime.install({
     logger: new TemporalPinoLogger(logger),
     shutdownSignals: [],
@@ -263,7 +264,7 @@ function readSettingsOrExit() {
 /** @throws Error naming the setting if its address can't be listened on */
 async function listenAt<T>(
   name: 'METRICS_ADDRESS' | 'HEALTH_ADDRESS',
-  listen: (address: Address) => Promise<T> | T,
+  listen: (address: HostPort) => Promise<T> | T,
 ): Promise<T> {
   const address = settings[name];
   try {

@@ -1,5 +1,7 @@
 /** What the text of a setting must be, and what it is read as. All throw an Error whose message completes "VARIABLE …". */
 
+import { isIPv6 } from 'node:net';
+
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -110,4 +112,22 @@ export function origins(value: string): string[] {
     }
     return url.origin;
   });
+}
+
+export interface HostPort {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+}
+
+export function hostPort(value: string): HostPort {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(value) ?? [];
+  const isAddress = bracketed !== undefined && isIPv6(bracketed);
+  // As the URL standard writes it: an address of IPv6 has many spellings.
+  const host = isAddress ? new URL(`http://[${bracketed}]`).hostname.slice(1, -1) : plain;
+  const port = Number(digits);
+  if (host === undefined || port > 65_535) {
+    throw new Error(`must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, not "${value}"`);
+  }
+  return { host, port };
 }

@@ -11,7 +11,7 @@ const USAGE = `Usage: node dev/simulated-build-api/main.ts [--port 8090] [--host
 Stands in for the build API. GET / of it says how it is told to behave.
 
   --port   0 takes a free one; default 8090
-  --host   default 127.0.0.1
+  --host   0.0.0.0 takes every address, IPv6 too; default 127.0.0.1
   --help   prints this
 `;
 

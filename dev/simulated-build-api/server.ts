@@ -1,5 +1,5 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { authorityOf, listen } from '../../src/listen.ts';
 import { answer, type OrdinaryAnswer } from './answers.ts';
 import { Builds, type Build } from './builds.ts';
 import { buildIdSegment, checkHeaders, parseJsonObject } from './contract.ts';
@@ -121,7 +121,7 @@ export function createSimulatedBuildApi(): SimulatedBuildApi {
 
   return {
     server,
-    listen: (port = 0, host = '127.0.0.1') => listen(server, port, host),
+    listen: async (port = 0, host = '127.0.0.1') => `http://${authorityOf(await listen(server, { host, port }))}`,
     close: () => close(server),
     requests: (correlationId) => records.list(correlationId),
     clearRequests: () => records.clear(),
@@ -147,18 +147,6 @@ async function text(req: IncomingMessage): Promise<string> {
 function sendJson(res: ServerResponse, status: number, value: unknown): void {
   res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
   res.end(JSON.stringify(value));
-}
-
-async function listen(server: http.Server, port: number, host: string): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const { address, family, port: taken } = server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
 }
 
 async function close(server: http.Server): Promise<void> {

@@ -1,12 +1,7 @@
 /** Where the codec server listens, and what it asks of a token. */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4 } from 'node:net';
 import { hasKey } from '../encryption/settings.ts';
-
-export interface HostPort {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
-}
+import type { HostPort } from '../setting-values.ts';
 
 /**
  * A claim that a token must hold: a value, or what a value begins with and what it ends with. `{namespace}` in it stands for
@@ -15,17 +10,6 @@ export interface HostPort {
 export interface RequiredClaim {
   name: string;
   value: [whole: string] | [before: string, after: string];
-}
-
-/** @throws Error */
-export function hostPort(value: string): HostPort {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(value) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  if (host === undefined || port > 65_535 || (bracketed !== undefined && !isIPv6(bracketed))) {
-    throw new Error(`must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, not "${value}"`);
-  }
-  return { host, port };
 }
 
 /** By its number or as `localhost`: what another name stands for is not known before it is looked up. */

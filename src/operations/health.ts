@@ -1,18 +1,10 @@
 /** What a platform asks a worker: whether the process lives, and whether it takes builds on. */
-import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type ServerResponse } from 'node:http';
+import { listen } from '../listen.ts';
+import type { HostPort } from '../setting-values.ts';
 
-export interface Address {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
-}
-
-export interface HealthServer {
-  /** As it was found, where port 0 was asked for. */
-  host: string;
-  port: number;
+/** The address as it was found. */
+export interface HealthServer extends HostPort {
   close(): void;
 }
 
@@ -24,7 +16,7 @@ export interface HealthServer {
  * @throws where the address can't be listened on
  */
 export async function startHealthServer(
-  address: Address,
+  address: HostPort,
   whyNotReady: () => string | undefined,
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
@@ -37,22 +29,13 @@ export async function startHealthServer(
     const why = path === '/livez' ? undefined : whyNotReady();
     return why === undefined ? answer(response, 200, 'ok') : answer(response, 503, why);
   });
-  await listen(server, address);
-  const { address: host, port } = server.address() as AddressInfo;
   return {
-    host,
-    port,
+    ...(await listen(server, address)),
     close: () => {
       server.close();
       server.closeAllConnections();
     },
   };
-}
-
-async function listen(server: Server, { host, port }: Address): Promise<void> {
-  const listening = once(server, 'listening');
-  server.listen(port, host);
-  await listening;
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {

@@ -1,8 +1,6 @@
 /** The metrics page of a worker: what Temporal's SDK measures, and what is ours. */
-import { lookup } from 'node:dns/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import type { MetricCounter, MetricHistogram, MetricMeter } from '@temporalio/common';
 import type { InjectedSinks, TelemetryOptions } from '@temporalio/worker';
 import type { Sinks } from '@temporalio/workflow';
@@ -10,17 +8,18 @@ import type { Verdict } from '../domain/build-status.ts';
 import { FAILURES, REFUSALS } from '../domain/failures.ts';
 import { METRICS, type MetricDefinition, type MetricName } from '../domain/metrics.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
-import type { Address } from './health.ts';
+import { authorityOf, listen } from '../listen.ts';
+import type { HostPort } from '../setting-values.ts';
 
 /** How Temporal's native half is told to serve the page; names follow Prometheus, durations are in seconds. */
-export function metricsOptions({ host, port }: Address): NonNullable<TelemetryOptions['metrics']> {
+export function metricsOptions(address: HostPort): NonNullable<TelemetryOptions['metrics']> {
   const buckets = Object.entries(METRICS).flatMap(([name, definition]: [string, MetricDefinition]) =>
     definition.buckets === undefined ? [] : [[name, [...definition.buckets]] as [string, number[]]],
   );
   return {
     attachServiceName: false,
     prometheus: {
-      bindAddress: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+      bindAddress: authorityOf(address),
       countersTotalSuffix: true,
       unitSuffix: true,
       useSecondsForDurations: true,
@@ -29,22 +28,17 @@ export function metricsOptions({ host, port }: Address): NonNullable<TelemetryOp
   };
 }
 
-/** The native half takes no names. @throws where the name is not known */
-export async function withIpAddress({ host, port }: Address): Promise<Address> {
-  return { host: (await lookup(host)).address, port };
-}
-
-/** The native half can't say which port it took, so it is given one that was free just now. */
-export async function withPort(address: Address): Promise<Address> {
-  if (address.port !== 0) return address;
+/**
+ * An address as the native half takes one: it takes no names, and can't say which port it took.
+ *
+ * @throws if it can't be listened on
+ */
+export async function nativeAddress(address: HostPort): Promise<HostPort> {
   const probe = createServer();
-  const listening = once(probe, 'listening');
-  probe.listen(0, address.host);
-  await listening;
-  const { port } = probe.address() as AddressInfo;
+  const found = await listen(probe, address);
   probe.close();
   await once(probe, 'close');
-  return { ...address, port };
+  return found;
 }
 
 type Labels = Record<string, string>;

@@ -6,6 +6,7 @@ import { requiredClaim } from '../../src/codec-server/settings.ts';
 import { hasClaim } from '../../src/codec-server/tokens.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
 import { createAuthority } from '../support/certificates.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import {
   AUDIENCE,
   ISSUER,
@@ -201,11 +202,14 @@ describe('bearer tokens', () => {
     const away = await startCodecServer({
       ENCRYPTION_KEYS: keysText(newKey('a')),
       ...provider.settings,
+      CODEC_SERVER_ADDRESS: '0.0.0.0:0',
       CODEC_SERVER_JWKS_URL: 'http://127.0.0.1:9/keys',
     });
     const response = await away.post('/decode', BODY, { authorization: `Bearer ${await provider.token()}` });
     assert.equal(response.status, 503);
-    assert.equal((await fetch(`${away.url}/health`)).status, 200);
+    for (const host of LOOPBACK) {
+      assert.equal((await fetch(`${away.url.replace('127.0.0.1', host)}/health`)).status, 200, host);
+    }
     await away.stop();
   });
 

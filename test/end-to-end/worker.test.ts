@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
+import { LOOPBACK } from '../support/loopback.ts';
 import { readMetrics } from '../support/metrics-page.ts';
 import { inputFor, startTestStack, until, type TestStack } from './harness.ts';
 
@@ -59,6 +60,19 @@ describe('the worker', () => {
     try {
       assert.equal((await readMetrics(worker.metricsUrl)).sum('role_build_polls_total'), 0);
       assert.equal((await fetch(`${worker.healthUrl}/livez`)).status, 200);
+    } finally {
+      await worker.stop();
+    }
+  });
+
+  it('answers on every address, of IPv4 and of IPv6, where it is told 0.0.0.0 or [::]', async () => {
+    const worker = await stack.startWorker({ settings: { METRICS_ADDRESS: '0.0.0.0:0', HEALTH_ADDRESS: '[::]:0' } });
+    const at = (url: string, host: string) => url.replace(/\/\/.*:/, `//${host}:`);
+    try {
+      for (const host of LOOPBACK) {
+        assert.equal((await readMetrics(at(worker.metricsUrl, host))).sum('role_build_polls_total'), 0, host);
+        assert.equal((await fetch(`${at(worker.healthUrl, host)}/livez`)).status, 200, host);
+      }
     } finally {
       await worker.stop();
     }
