@@ -32,8 +32,8 @@ interface Shape {
   cancelAfterRequests?: number;
   /** Resumes it once it has ended; the histories of both jobs are kept. */
   resume?: true;
-  /** A newer job holds the status record. */
-  contested?: true;
+  /** Whose the status record is: a newer job's, or an execution's of Step Functions. */
+  holder?: 'newer' | 'step functions';
 }
 
 const three = <T>(value: T): [T, T, T] => [value, value, value];
@@ -69,7 +69,11 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'cancelled-in-trigger': { simulate: { trigger: [{ delay_ms: 4_000 }] }, cancelAfterRequests: 1 },
   'cancelled-in-trigger-backoff': { simulate: { trigger: three({ status: 503 }) }, cancelAfterRequests: 1 },
   'invalid-input': { input: { url: 'http://127.0.0.1:9' } },
-  contested: { contested: true },
+  contested: { holder: 'newer' },
+  'refused-later': {
+    holder: 'step functions',
+    dynamoDb: { operation: 'PutItem', table: STATUS_TABLE_NAME, faults: ['throttle'] },
+  },
   'continued-as-new': { simulate: { polls: 12 } },
   resumed: { simulate: { polls: 0, status: three({ status: 503 }) }, resume: true },
   'resumed-trigger-unknown': { simulate: { polls: 0, trigger: three({ drop: 'after' }) }, resume: true },
@@ -111,14 +115,16 @@ process.exit();
 
 async function record(name: string, shape: Shape): Promise<void> {
   const resource = `iam_role#${name}`;
-  if (shape.contested) await putNewerRecord(resource);
+  if (shape.holder !== undefined) await putRecordOf(shape.holder, resource);
   const input = inputFor(stack, name, shape.simulate, {
     encrypted_jwt: 'example-ciphertext-not-a-credential',
     requested_by: 'recorder',
     ...shape.input,
   });
   const start = ['start', '--input', '-', '--wait', '--json'];
-  let ended = stack.cli(start, { stdin: JSON.stringify(input) });
+  // A client that can't look at the records leaves it to the worker to refuse the build.
+  const settings = shape.holder === 'step functions' ? { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } : {};
+  let ended = stack.cli(start, { stdin: JSON.stringify(input), settings });
   if (shape.resume === true) {
     await ended;
     ended = stack.cli(['resume', ACCOUNT, resource, '--wait', '--json']);
@@ -128,7 +134,7 @@ async function record(name: string, shape: Shape): Promise<void> {
     await stack.cli(['cancel', ACCOUNT, resource]);
   }
   const { code, stderr } = await ended;
-  if (code === null || code > 1) throw new Error(`${name}: exit code ${code}: ${stderr}`);
+  if (code === null || ![0, 1, 3].includes(code)) throw new Error(`${name}: exit code ${code}: ${stderr}`);
   const workflowId = workflowIdOf(ACCOUNT, resource);
   let run = 1;
   for await (const { runId } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
@@ -146,7 +152,7 @@ function withoutThisMachine(history: string): string {
   return history.replaceAll(ROOT, '/app/').replaceAll(hostname(), 'recorder');
 }
 
-async function putNewerRecord(resource: string): Promise<void> {
+async function putRecordOf(holder: NonNullable<Shape['holder']>, resource: string): Promise<void> {
   const documents = DynamoDBDocumentClient.from(
     new DynamoDBClient({
       region: 'us-east-1',
@@ -157,8 +163,8 @@ async function putNewerRecord(resource: string): Promise<void> {
   const Item = {
     account_id: ACCOUNT,
     resource,
-    job_id: 'newer',
-    start_at: '2999-01-01T00:00:00.000Z',
+    job_id: holder === 'newer' ? 'newer' : 'arn:aws:states:eu-west-1:123456789012:execution:iam-orchestrator:e-1',
+    start_at: holder === 'newer' ? '2999-01-01T00:00:00.000Z' : '2025-01-09T15:25:00.123Z',
     status: 'IN_PROGRESS',
   };
   await documents.send(new PutCommand({ TableName: STATUS_TABLE_NAME, Item }));

@@ -1,3 +1,4 @@
+import { activityInfo } from '@temporalio/activity';
 import type { BuildApi } from '../build-api/client.ts';
 import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { RecordTables } from '../records/items.ts';
@@ -14,7 +15,7 @@ export interface ActivityDependencies extends PollOptions {
 
 export function createActivities(deps: ActivityDependencies): RoleBuildActivities & OwnWorkflowActivities {
   return {
-    ...createRecordActivities(deps.tables, deps.allowedOrigins, whoCancelled),
+    ...createRecordActivities(deps.tables, deps.allowedOrigins, whoCancelled, () => activityInfo().attempt),
     ...createBuildApiActivities(deps.buildApi, deps),
     ...createOwnWorkflowActivities(),
   };

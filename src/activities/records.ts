@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
 import type { AllowedOrigins } from '../build-api/origins.ts';
-import type { ErrorInfo } from '../domain/failures.ts';
+import { REFUSALS, type ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
@@ -13,7 +13,7 @@ import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/s
 import { heldByStepFunctions, withoutStart } from '../records/in-the-way.ts';
 import type { RecordTables } from '../records/items.ts';
 import type { FoundRecord, Written } from '../records/write.ts';
-import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from './types.ts';
+import type { EndOfHistory, EndOfRecord, Holder, LastWriteResult, RoleBuildActivities } from './types.ts';
 
 type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
 
@@ -22,34 +22,39 @@ export function createRecordActivities(
   tables: RecordTables,
   allowedOrigins: AllowedOrigins,
   whoCancelled: () => Promise<string | undefined>,
+  attemptNow: () => number = () => 1,
 ): RecordActivities {
-  const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<Holder> =>
+  const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<LastWriteResult> =>
     recordWrite(async () => {
       const ending = { status, ...pickBuildId(end), ...(error_info === undefined ? {} : { error_info }) };
-      return newerHolder(await endStatusRecord(tables, end, end.job, ending), end.job);
+      return keptBy(await endStatusRecord(tables, end, end.job, ending), end.job);
     });
 
   const endHistory = (
     end: EndOfHistory,
     status: EndStatus,
     more: { error_info?: ErrorInfo; cancelled_by?: string } = {},
-  ): Promise<Holder> =>
+  ): Promise<LastWriteResult> =>
     recordWrite(async () => {
       const { request, job } = end;
       const ending = { status, ...pickBuildId(end), ...more };
       // A first put that took effect unanswered shows in the status record by now: then there are to be both records.
       const mayCreate = end.may_create || (await readStatusRecord(tables, request))?.job_id === job.job_id;
       const result = await endHistoryRecord(tables, request, job, ending, mayCreate);
-      return !result.written && isOfAnother(result.found, request) ? null : newerHolder(result, job);
+      return !result.written && isOfAnother(result.found, request) ? { absent: true } : keptBy(result, job);
     });
 
   return {
     async upsertRequestRecord(input, job, resumption) {
-      refuseInvalid(input, allowedOrigins, resumption);
-      return recordWrite(async () => {
-        const result = await putStatusRecord(tables, input, job, resumption);
-        return result.written ? null : holderOf(result.found, 'status', job, resumption);
-      });
+      try {
+        refuseInvalid(input, allowedOrigins, resumption);
+        return await recordWrite(async () => {
+          const result = await putStatusRecord(tables, input, job, resumption);
+          return result.written ? null : holderOf(result.found, 'status', job, resumption);
+        });
+      } catch (err) {
+        throw attemptNow() > 1 && isRefusal(err) ? afterAPut(err) : err;
+      }
     },
 
     insertRequestHistory: (request, job) =>
@@ -97,6 +102,16 @@ function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins, resumptio
   });
 }
 
+function isRefusal(err: unknown): err is ApplicationFailure {
+  return err instanceof ApplicationFailure && Object.hasOwn(REFUSALS, err.type ?? '');
+}
+
+/** An attempt before this one may have put the record, or may yet: the workflow ends as the refusal only if none has. */
+function afterAPut(refusal: ApplicationFailure): ApplicationFailure {
+  const message = `${refusal.message}; an earlier attempt may have put the record`;
+  return ApplicationFailure.create({ message, type: 'RecordWriteFailed', nonRetryable: true, cause: refusal });
+}
+
 /**
  * Who holds a record that refused this job's put.
  *
@@ -126,11 +141,11 @@ function holderOf(found: FoundRecord | undefined, which: string, job: Job, resum
   throw ApplicationFailure.retryable(`the ${which} record changed while it was being written`, 'RecordWriteFailed');
 }
 
-/** Who kept this job's last write from being made, where that is a newer job. */
-function newerHolder(result: Written, job: Job): Holder {
+/** What kept this job's last write from being made. */
+function keptBy(result: Written, job: Job): LastWriteResult {
   if (result.written) return null;
   const { job_id = '(not named)', start_at = '' } = result.found ?? {};
-  return job_id !== job.job_id && start_at >= job.start_at ? { job_id, start_at } : null;
+  return job_id !== job.job_id && start_at >= job.start_at ? { job_id, start_at } : { absent: true };
 }
 
 function isOfAnother(found: FoundRecord | undefined, { account_id, resource }: HistoryRequest): boolean {

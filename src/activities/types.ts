@@ -8,6 +8,9 @@ import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.
 /** Who holds a record that was therefore not written; `null` where the write was done. */
 export type Holder = { job_id: string; start_at: string } | null;
 
+/** `null` where a last write was made; else who holds the record, or that no record of the job is there to end. */
+export type LastWriteResult = Holder | { absent: true };
+
 export interface EndOfRecord {
   account_id: string;
   resource: string;
@@ -45,12 +48,12 @@ export interface RoleBuildActivities {
   triggerBuild(target: BuildApiTarget, buildBody: RoleBuildInput['build_body']): Promise<{ build_id: string }>;
   /** Runs as a local activity. */
   getBuildStatus(target: BuildApiTarget, buildId: string): Promise<BuildStatusAnswer>;
-  updateSuccessfulRecord(end: EndOfRecord): Promise<Holder>;
-  updateSuccessfulHistory(end: EndOfHistory): Promise<Holder>;
-  updateFailedRecord(end: EndOfRecord, errorInfo: ErrorInfo): Promise<Holder>;
-  updateFailedHistory(end: EndOfHistory, errorInfo: ErrorInfo): Promise<Holder>;
-  updateCancelledRecord(end: EndOfRecord): Promise<Holder>;
-  updateCancelledHistory(end: EndOfHistory): Promise<Holder>;
+  updateSuccessfulRecord(end: EndOfRecord): Promise<LastWriteResult>;
+  updateSuccessfulHistory(end: EndOfHistory): Promise<LastWriteResult>;
+  updateFailedRecord(end: EndOfRecord, errorInfo: ErrorInfo): Promise<LastWriteResult>;
+  updateFailedHistory(end: EndOfHistory, errorInfo: ErrorInfo): Promise<LastWriteResult>;
+  updateCancelledRecord(end: EndOfRecord): Promise<LastWriteResult>;
+  updateCancelledHistory(end: EndOfHistory): Promise<LastWriteResult>;
 }
 
 /** No state of the original: what a workflow can't do for itself. */

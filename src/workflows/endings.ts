@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { Holder } from '../activities/types.ts';
 import type { RoleBuildOutcome } from '../contract.ts';
-import { errorInfo, isFailureName, REFUSALS, type ErrorInfo, type FailureName } from '../domain/failures.ts';
+import { errorInfo, isFailureName, type ErrorInfo, type FailureName } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
@@ -41,29 +41,16 @@ export function heldByNewerJob(state: string, holder: NonNullable<Holder>, progr
   );
 }
 
-/** A failure that ends the workflow with nothing written, as the caller's mistake. */
-export function isRefusal(err: unknown): err is ActivityFailure {
-  return (
-    err instanceof ActivityFailure &&
-    err.activityType === 'upsertRequestRecord' &&
-    err.cause instanceof ApplicationFailure &&
-    typeof err.cause.type === 'string' &&
-    Object.hasOwn(REFUSALS, err.cause.type)
-  );
-}
-
-/** The refusal's name in `REFUSALS`. */
-export function refusalOf({ cause }: ActivityFailure): string {
-  return (cause instanceof ApplicationFailure ? cause.type : undefined) ?? 'InvalidInput';
-}
-
 /**
- * How a build ends after one of its steps threw.
+ * How a build ends after one of its steps threw. A refused one ends as that only if it has no record.
  *
- * @throws whatever is not an end: a refusal (as the cause it carries), continue-as-new, a fault of our own
+ * @throws whatever is not an end: continue-as-new, a fault of our own
  */
 export function endingOf(err: unknown, progress: Progress): Ending {
-  if (isRefusal(err)) throw err.cause;
+  if (progress.refusal !== undefined) {
+    const cause = `UpsertRequestRecord: ${progress.refusal.message}, after an earlier attempt had put the record`;
+    return failed(errorInfo('RecordWriteFailed', cause));
+  }
   if (CancellationScope.current().consideredCancelled && isCutShort(err)) return { status: 'CANCELLED' };
   if (err instanceof TemporalFailure) return failed(failureOf(err, progress.step ?? 'UpsertRequestRecord'));
   throw err;

@@ -1,5 +1,5 @@
 import { ActivityFailure, CancellationScope, patched, proxyActivities, sleep } from '@temporalio/workflow';
-import type { EndOfHistory, EndOfRecord, Holder, RoleBuildActivities } from '../activities/types.ts';
+import type { EndOfHistory, EndOfRecord, LastWriteResult, RoleBuildActivities } from '../activities/types.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { LAST_WRITE_WAIT, LATE_PUT_MS, recordWrite } from './activity-options.ts';
@@ -36,7 +36,7 @@ export async function writeEnding(input: RoleBuildInput, job: Job, progress: Pro
 
 interface LastWrite {
   state: string;
-  write: () => Promise<Holder>;
+  write: () => Promise<LastWriteResult>;
 }
 
 function lastWritesOf(
@@ -80,7 +80,9 @@ async function untilRight(
     showStep(progress, state);
     let waitMs: number;
     try {
-      if ((await write()) !== null) {
+      const kept = await write();
+      if (kept === null) progress.has_ended_a_record = true;
+      else if ('job_id' in kept) {
         progress.contested = true;
         countContested(state);
       }

@@ -9,8 +9,8 @@ export interface Progress {
   /** When the first run started. */
   start_at: string;
   /**
-   * What is known of this job's status record: `absent` before its put was tried, `unknown` while a put has been
-   * tried without an answer, `written` after it.
+   * What is known of this job's status record: `absent` while there is none to end, `unknown` while a put may have been
+   * carried out without an answer, `written` after it.
    */
   record: 'absent' | 'unknown' | 'written' | 'contested';
   /** The state that it is in, as the original names it. */
@@ -29,14 +29,26 @@ export interface Progress {
   /** Whether the search attribute `BuildStatus` says already how the build ended, since its last writes wait. */
   shown_waiting?: boolean;
   contested: boolean;
+  /** Why the first put was refused; the workflow ends as that if none of its records turns out to be there. */
+  refusal?: Refusal;
+  /** Whether a last write found a record of this job's. */
+  has_ended_a_record?: boolean;
   /** Where this job resumes another. */
   resumption?: Resumption;
 }
 
-export function newProgress(start_at: string, resumption?: Resumption): Progress {
+/** One of `REFUSALS`. */
+export interface Refusal {
+  type: string;
+  message: string;
+  details: unknown[];
+}
+
+/** @param record `unknown` if a run before this one may have put it */
+export function newProgress(start_at: string, record: 'absent' | 'unknown', resumption?: Resumption): Progress {
   return {
     start_at,
-    record: 'absent',
+    record,
     polls: 0,
     ended_record: false,
     ended_history: false,

@@ -21,21 +21,18 @@ import {
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
-import { endingOf, failed, heldByNewerJob, isRefusal, outcomeOf, refusalOf } from './endings.ts';
+import { endingOf, failed, heldByNewerJob, outcomeOf } from './endings.ts';
+import { isReset, putStatusRecord } from './first-put.ts';
 import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
 import { logRefused } from './log.ts';
 import { countEnded, countRefused } from './metrics.ts';
-import { isResumption, newProgress, type Ending, type Progress } from './progress.ts';
+import { isResumption, newProgress, type Ending, type Progress, type Refusal } from './progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { showEnded, showStep } from './details.ts';
 import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
-const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
-  ...recordWrite,
-  summary: 'status record: IN_PROGRESS',
-});
 const { insertRequestHistory } = proxyActivities<RoleBuildActivities>({
   ...recordWrite,
   summary: 'history record: IN_PROGRESS',
@@ -60,22 +57,19 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   // Only a run that goes on from another carries what the runs before know; from a client it would pass for checked.
   const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
   const carried = isContinued && !isResumption(given) ? given : undefined;
-  const progress = carried ?? newProgress(workflowInfo().startTime.toISOString(), resumption);
+  const record = isReset() ? 'unknown' : 'absent';
+  const progress = carried ?? newProgress(workflowInfo().startTime.toISOString(), record, resumption);
   const job: Job = { job_id: workflowInfo().firstExecutionRunId, start_at: progress.start_at };
   if (carried === undefined) showJob(input, job.job_id);
 
   try {
     progress.ending ??= await build(input, job, progress);
   } catch (err) {
-    if (isRefusal(err)) {
-      showEndStatus('FAILED');
-      countRefused(refusalOf(err));
-      logRefused(progress.step, refusalOf(err), err.cause?.message ?? err.message);
-    }
     progress.ending = endingOf(err, progress);
   }
 
   await writeEnding(input, job, progress, progress.ending);
+  if (progress.refusal !== undefined && progress.has_ended_a_record !== true) refuse(progress.step, progress.refusal);
 
   showEndStatus(progress.ending.status);
   if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
@@ -108,11 +102,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
   if (progress.record !== 'written') {
     if (isCancelled()) throw new CancelledFailure('cancelled before the first step');
 
-    progress.record = 'unknown';
-    showStep(progress, 'UpsertRequestRecord');
-    const recordHolder = await onceReadable(progress, 'UpsertRequestRecord', () =>
-      upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption])),
-    );
+    const recordHolder = await putStatusRecord(input, job, progress);
     if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
     progress.record = 'written';
 
@@ -157,6 +147,14 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
       }
     }
   });
+}
+
+/** Ends the workflow with nothing written. */
+function refuse(step: string | undefined, refusal: Refusal): never {
+  showEndStatus('FAILED');
+  countRefused(refusal.type);
+  logRefused(step, refusal.type, refusal.message);
+  throw ApplicationFailure.create({ ...refusal, nonRetryable: true });
 }
 
 function conclude(ending: Ending, outcome: RoleBuildOutcome): RoleBuildOutcome | Promise<never> {

@@ -17,11 +17,19 @@ const ARN = 'arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:orchestr
 /** Of each test its own. */
 let input: RoleBuildInput;
 let activities: Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
+let attempt = 1;
 let count = 0;
 beforeEach(() => {
+  attempt = 1;
   count += 1;
   input = { ...sampleInput(), ddb_composite_sort_key: `iam_role#odd-${count}`, correlation_id: `odd-${count}` };
-  activities = createRecordActivities(tables, new AllowedOrigins([new URL(input.url).origin]), async () => undefined);
+  const origins = new AllowedOrigins([new URL(input.url).origin]);
+  activities = createRecordActivities(
+    tables,
+    origins,
+    async () => undefined,
+    () => attempt,
+  );
 });
 
 const build = () => ({ account_id: { S: '123456789012' }, resource: { S: input.ddb_composite_sort_key } });
@@ -93,7 +101,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
         assert.doesNotMatch(failure.message, /newer|undefined/);
         assert.match(failure.message, /role-build doctor --fix .*set it by hand .*or delete the item/);
         // No last write takes it, nor waits for it.
-        assert.equal(await end(), null);
+        assert.deepEqual(await end(), { absent: true });
         assert.deepEqual(await item(), before);
 
         await place({ ...odd, start_at: { S: OLDER.start_at } });
@@ -140,4 +148,30 @@ describe('a history record', () => {
     });
     assert.deepEqual(await itemOf('history-records', { request_id: { S: input.correlation_id } }), Item);
   });
+});
+
+describe('a refusal', () => {
+  const place = (item: Item) =>
+    raw.send(new PutItemCommand({ TableName: 'status-records', Item: { ...build(), ...item } }));
+  const held = { job_id: { S: ARN }, start_at: { S: OLDER.start_at }, status: { S: 'IN_PROGRESS' } };
+  const resumption = { resumes: 'another', previous_jobs: [] };
+
+  for (const [type, refuse] of [
+    ['InvalidInput', () => activities.upsertRequestRecord({ ...input, url: 'https://elsewhere.example.com' }, JOB)],
+    ['HeldByStepFunctions', () => place(held).then(() => activities.upsertRequestRecord(input, JOB))],
+    ['NothingToResume', () => place(held).then(() => activities.upsertRequestRecord(input, JOB, resumption))],
+  ] as const) {
+    it(`${type} says at a later attempt that the record may have been put`, async () => {
+      await assert.rejects(refuse(), { type, nonRetryable: true });
+      attempt = 2;
+      await assert.rejects(refuse(), (err: ApplicationFailure) => {
+        assert.equal(err.type, 'RecordWriteFailed');
+        assert.equal(err.nonRetryable, true);
+        assert.match(err.message, /; an earlier attempt may have put the record$/);
+        assert.ok(err.cause instanceof ApplicationFailure);
+        assert.equal(err.cause.type, type);
+        return true;
+      });
+    });
+  }
 });

@@ -77,7 +77,9 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
-  it('that ends between the put and the look at who holds the record is replaced by the next attempt', async () => {
+  it('that ends between the put and the look at who holds the record is replaced by the next attempt', async (t) => {
+    if (stack.dynamoDb.kind === 'dynamodb-local')
+      return t.skip('it tells with the refusal, so there is no second look');
     const input = inputFor(stack, 'held-no-more', { polls: 0 });
     await putOriginal(input, 'request-of-one-that-ends');
     stack.proxy.decide = async ({ operation, request }) => {

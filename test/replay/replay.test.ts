@@ -26,6 +26,7 @@ const SHAPES = [
   'cancelled-in-trigger',
   'invalid-input',
   'contested',
+  'refused-later',
   'continued-as-new',
   'resumed',
   'resumed-trigger-unknown',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import type { RoleBuildOutcome } from '../../src/contract.ts';
+import { PAYLOAD_UNREADABLE, type RoleBuildOutcome } from '../../src/contract.ts';
 import { STATE_NAMES } from '../../src/activities/types.ts';
 import { REFUSALS } from '../../src/domain/failures.ts';
 import type { RunningBuild, WorkflowEnd } from '../support/running-build.ts';
@@ -166,4 +166,57 @@ describe('a refusal', () => {
       assert.deepEqual(build.steps, ['upsertRequestRecord']);
     });
   }
+});
+
+describe('a refusal after an attempt that may have put the record', () => {
+  const faults = [{ path: 'url', message: 'is not allowed here' }];
+  const refusal = (type: string) =>
+    ApplicationFailure.create({ type, message: 'refused', nonRetryable: true, details: [{ faults }] });
+  const unanswered = failure('RecordWriteFailed', 'DynamoDB did not answer');
+  const unreadable = failure(PAYLOAD_UNREADABLE, 'no such key here');
+  /** As the activity says it at its second attempt. */
+  const afterAPut = (type: string) =>
+    ApplicationFailure.create({ type: 'RecordWriteFailed', message: 'x', nonRetryable: true, cause: refusal(type) });
+  const Cause = 'UpsertRequestRecord: refused, after an earlier attempt had put the record';
+
+  for (const type of ['InvalidInput', 'HeldByStepFunctions', 'NothingToResume']) {
+    for (const [how, upsertRequestRecord] of [
+      ['at a later attempt', [unanswered, afterAPut(type)]],
+      ['by a worker that was given it after one that could not read it', [...times(3, unreadable), refusal(type)]],
+    ] as const) {
+      it(`${how} fails the build in the records that it has, once no put can come any more: ${type}`, async (t) => {
+        const build = await environment.start(t, { upsertRequestRecord });
+        assertFailed(build, await build.end(), { Error: 'RecordWriteFailed', Cause });
+        assert.equal(build.argsOf('updateFailedHistory')[0].may_create, false);
+        const lastPut = build.attemptsAt('upsertRequestRecord').at(-1);
+        const [lastWrite] = build.attemptsAt('updateFailedRecord');
+        assert.ok(lastPut?.endedMs !== undefined && lastWrite !== undefined);
+        assert.ok(lastWrite.startedMs - lastPut.endedMs >= 15_000);
+        assert.equal(build.attemptsAt('triggerBuild').length, 0);
+      });
+
+      it(`${how} is a refusal all the same if it has none: ${type}`, async (t) => {
+        const absent = { absent: true } as const;
+        const script = { upsertRequestRecord, updateFailedRecord: [absent], updateFailedHistory: [absent] };
+        const build = await environment.start(t, script);
+        assert.deepEqual(await build.end(), { status: 'FAILED', type, message: 'refused', details: [{ faults }] });
+        assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
+      });
+    }
+  }
+
+  it('fails the build as well if only the history has a record of it', async (t) => {
+    const build = await environment.start(t, {
+      upsertRequestRecord: [unanswered, afterAPut('HeldByStepFunctions')],
+      updateFailedRecord: [{ absent: true }],
+    });
+    assertFailed(build, await build.end(), { Error: 'RecordWriteFailed', Cause });
+  });
+
+  it("leaves this job's own end as it is, whichever attempt finds it", async (t) => {
+    const build = await environment.start(t, { upsertRequestRecord: [unanswered, afterAPut('JobAlreadyEnded')] });
+    const end = await build.end();
+    assert.ok(end.status === 'FAILED' && end.type === 'JobAlreadyEnded', JSON.stringify(end));
+    assert.deepEqual(build.steps, times(2, 'upsertRequestRecord'));
+  });
 });

@@ -218,5 +218,33 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.deepEqual(jobs, [first, first]);
       assert.equal(build.attemptsAt('triggerBuild').length, 1);
     });
+
+    it('and refused then ends FAILED in the records that the run before put', async (t) => {
+      const refused = ApplicationFailure.nonRetryable('refused', 'InvalidInput');
+      const script: Script = { upsertRequestRecord: [null, refused], getBuildStatus: always(UNDECIDED) };
+      const build = await environment.start(t, script, { skipWaits: true });
+      await build.untilAttempted('getBuildStatus');
+      await build.resetToFirstTask(build.jobId);
+      const end = await build.end();
+      assert.ok(end.status === 'FAILED' && end.type === 'RecordWriteFailed', JSON.stringify(end));
+      assert.match(end.message, /^UpsertRequestRecord: refused, after an earlier attempt had put the record$/);
+      assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
+    });
+
+    it('and cancelled before its first step ends CANCELLED in the records that the run before put', async (t) => {
+      const taskQueue = 'reset-and-cancelled';
+      const stopWorker = await environment.startWorker({ taskQueue });
+      const polls = { input: { poll_interval_seconds: 3600 }, taskQueue };
+      const build = await environment.start(t, { getBuildStatus: always(UNDECIDED) }, polls);
+      await build.untilEvent('timerStartedEventAttributes');
+      await stopWorker();
+      const attemptsBefore = build.attempts.length;
+      await build.resetToFirstTask(build.jobId);
+      await build.handle.cancel();
+      await environment.startWorker({ taskQueue });
+      assert.deepEqual(await build.end(), { status: 'CANCELLED' });
+      assert.deepEqual(build.steps.slice(attemptsBefore), ['updateCancelledRecord', 'updateCancelledHistory']);
+      assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, false);
+    });
   });
 });

@@ -1,0 +1,56 @@
+/** The put of the status record, after which this job may have a record. */
+import { ActivityFailure, ApplicationFailure, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { Holder, RoleBuildActivities } from '../activities/types.ts';
+import { REFUSALS } from '../domain/failures.ts';
+import type { Job } from '../domain/identity.ts';
+import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { recordWrite } from './activity-options.ts';
+import { showStep } from './details.ts';
+import type { Progress } from './progress.ts';
+import { onceReadable } from './unreadable.ts';
+
+const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
+  ...recordWrite,
+  summary: 'status record: IN_PROGRESS',
+});
+
+/**
+ * @returns the newer job that holds the record; `null` if it was put
+ * @throws ActivityFailure; a refusal is noted in `progress`, with whether an attempt before it may have put the record
+ */
+export async function putStatusRecord(input: RoleBuildInput, job: Job, progress: Progress): Promise<Holder> {
+  const { resumption } = progress;
+  const hadNone = progress.record === 'absent';
+  let given = 0;
+  progress.record = 'unknown';
+  showStep(progress, 'UpsertRequestRecord');
+  try {
+    return await onceReadable(progress, 'UpsertRequestRecord', () => {
+      given += 1;
+      return upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption]));
+    });
+  } catch (err) {
+    const failure = err instanceof ActivityFailure ? err.cause : undefined;
+    // One that came after an attempt which may have put the record comes inside of another failure.
+    const refusal = [failure, failure?.cause].find(isRefusal);
+    if (refusal !== undefined) {
+      const { type, message, details } = refusal;
+      progress.refusal = { type, message, details: [...(details ?? [])] };
+      // What this job's own record says when it has ended stays, whichever attempt finds it.
+      if (type === 'JobAlreadyEnded' || (refusal === failure && given === 1 && hadNone)) progress.record = 'absent';
+    }
+    throw err;
+  }
+}
+
+/** Whether runs before this one may have put the record: somebody has reset the workflow to where it was not put yet. */
+export function isReset(): boolean {
+  const { runId, firstExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
+  return continuedFromExecutionRunId === undefined && runId !== firstExecutionRunId;
+}
+
+function isRefusal(failure: unknown): failure is ApplicationFailure & { type: string } {
+  return (
+    failure instanceof ApplicationFailure && typeof failure.type === 'string' && Object.hasOwn(REFUSALS, failure.type)
+  );
+}
