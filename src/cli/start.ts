@@ -3,13 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { workflowIdOf } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { readHistoryRecord } from '../records/history-table.ts';
-import { readStatusRecord } from '../records/status-table.ts';
+import type { RecordTables } from '../records/items.ts';
+import { findTwins, readStatusRecord, type StatusKey } from '../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../records/in-the-way.ts';
 import { BuildInProgressError, startRoleBuild } from '../start-role-build.ts';
 import { readBuildHistory } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
-import type { Output } from './output.ts';
+import { oneLine, type Output } from './output.ts';
 import { readInput, type InputOptions } from './read-input.ts';
 import type { Services } from './services.ts';
 import { refused, showStarted, type Started } from './started.ts';
@@ -42,6 +43,7 @@ export async function start(context: CommandContext, options: StartOptions): Com
  */
 async function lookAtRecords({ tables }: Services, input: RoleBuildInput, output: Output): Promise<void> {
   const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
+  const looking = lookForTwins(tables, key, input);
   let found;
   try {
     const read = Promise.all([readStatusRecord(tables, key), readHistoryRecord(tables, input.correlation_id)]);
@@ -60,6 +62,23 @@ async function lookAtRecords({ tables }: Services, input: RoleBuildInput, output
     }
     const odd = withoutStart(record);
     if (odd !== undefined) output.note(`role-build: a record is in the way: ${odd}`);
+  }
+  for (const note of await looking) output.note(note);
+}
+
+/** @returns what is to be said of other builds of the role; not every caller may query the table */
+async function lookForTwins(tables: RecordTables, key: StatusKey, { build_body }: RoleBuildInput): Promise<string[]> {
+  try {
+    const twins = await findTwins(tables, key, build_body.custom_role_name, AbortSignal.timeout(LOOK_WITHIN_MS));
+    return twins.map(
+      ({ resource, job_id }) =>
+        `role-build: ${oneLine(resource)} is IN_PROGRESS in this account, job ${job_id ?? '(not named)'}: to IAM, whose role ` +
+        'names differ by more than case, it is the same role; watch it, or cancel one of the two builds',
+    );
+  } catch (err) {
+    return [
+      `role-build: whether a build runs for the role's name in another case can't be told: ${(err as Error).message}`,
+    ];
   }
 }
 

@@ -2,13 +2,14 @@
  * The status record: what the last build of an account and resource is doing.
  * Table `iam_orchestrator_execution_status`, key `account_id` + `resource`.
  */
+import { QueryCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { ErrorInfo } from '../domain/failures.ts';
-import type { Job } from '../domain/identity.ts';
+import { differByCaseOnly, type Job } from '../domain/identity.ts';
 import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { asRecord, type AsRead } from './attributes.ts';
-import { readItem, type RecordTables } from './items.ts';
+import { plainItem, readItem, type RecordTables } from './items.ts';
 import { either, own, ownInProgress, putIf, replaceable, updateIf, type Written } from './write.ts';
 
 /** Attributes as in the original's UpsertRequestRecord, and ours below the blank line. */
@@ -75,4 +76,40 @@ export async function readStatusRecord(
 ): Promise<ReadStatusRecord | undefined> {
   const item = await readItem(tables, 'status', { account_id, resource });
   return item && { ...asRecord<StatusRecord>('status', item), account_id, resource };
+}
+
+/**
+ * The records of an account that are IN_PROGRESS under a name which to IAM is the one asked for, since its names differ by
+ * more than case. Reads all records of the account, some thousands at most.
+ *
+ * @param signal ends the look @throws where it does
+ */
+export async function findTwins(
+  tables: RecordTables,
+  { account_id, resource }: StatusKey,
+  roleName: string,
+  signal: AbortSignal,
+): Promise<ReadStatusRecord[]> {
+  const twins: ReadStatusRecord[] = [];
+  let ExclusiveStartKey: Record<string, AttributeValue> | undefined;
+  do {
+    const { Items = [], LastEvaluatedKey } = await tables.client.send(
+      new QueryCommand({
+        TableName: tables.statusTable,
+        KeyConditionExpression: 'account_id = :account_id',
+        FilterExpression: '#status = :in_progress',
+        ExpressionAttributeNames: { '#status': 'status' },
+        ExpressionAttributeValues: { ':account_id': { S: account_id }, ':in_progress': { S: 'IN_PROGRESS' } },
+        ...(ExclusiveStartKey === undefined ? {} : { ExclusiveStartKey }),
+      }),
+      { abortSignal: signal },
+    );
+    for (const item of Items.map(plainItem)) {
+      const record = { ...asRecord<StatusRecord>('status', item), account_id, resource: String(item['resource']) };
+      const { resource: other, custom_role_name: otherName = '' } = record;
+      if (differByCaseOnly(other, resource) || differByCaseOnly(otherName, roleName)) twins.push(record);
+    }
+    ExclusiveStartKey = LastEvaluatedKey;
+  } while (ExclusiveStartKey !== undefined);
+  return twins;
 }

@@ -25,6 +25,45 @@ describe('role-build start', { concurrency: 4 }, () => {
     await on.stack.cli(['cancel', '--correlation-id', input.correlation_id]);
   });
 
+  it('start says that a build runs for what to IAM is the same role, and starts its own all the same', async () => {
+    const { started } = await startEndless('Twin-Role');
+    const run = async (name: string, more = {}) => {
+      const input = inputFor(on.stack, name, { polls: 0 });
+      const { code, stderr } = await on.stack.cli(['start', '--input', '-'], {
+        stdin: JSON.stringify({ ...input, ...more }),
+      });
+      assert.equal(code, 0, stderr);
+      return stderr;
+    };
+    const note =
+      /^role-build: iam_role#Twin-Role is IN_PROGRESS in this account, job (\S+): to IAM, .* the same role; /m;
+    assert.equal(note.exec(await run('twin-role'))?.[1], started.job_id);
+    assert.match(await run('twin-ROLE', { ddb_composite_sort_key: 'of-another-name' }), note);
+    assert.doesNotMatch(await run('twin-role-2'), /same role/);
+    await on.stack.cli(['cancel', '--job-id', started.job_id, '--wait']);
+    assert.doesNotMatch(await run('twin-role'), /same role/);
+  });
+
+  it('start goes on where the table may not be queried, and says what it can not tell', async () => {
+    const account_id = '210987654321';
+    on.stack.proxy.answer = ({ operation, request }) =>
+      operation === 'Query' && JSON.stringify(request).includes(account_id)
+        ? {
+            status: 400,
+            body: { __type: 'com.amazon.coral.service#AccessDeniedException', message: 'no Query for you' },
+          }
+        : undefined;
+    const input = inputFor(on.stack, 'no-query', { polls: 0 });
+    const stdin = JSON.stringify({ ...input, build_body: { ...input.build_body, account_id } });
+    const { code, stderr } = await on.stack.cli(['start', '--input', '-', '--wait', '--json'], { stdin });
+    on.stack.proxy.answer = () => undefined;
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stderr,
+      /^role-build: whether a build runs for the role's name in another case can't be told: no Query/m,
+    );
+  });
+
   it('start takes flags, the credential from a file, and makes a request ID and a trace header', async () => {
     const credential = join(on.folder, 'credential');
     await writeFile(credential, `${CREDENTIAL}\n`);

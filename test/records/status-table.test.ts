@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Job } from '../../src/domain/identity.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { endStatusRecord, putStatusRecord, readStatusRecord } from '../../src/records/status-table.ts';
+import { endStatusRecord, findTwins, putStatusRecord, readStatusRecord } from '../../src/records/status-table.ts';
 import { sampleInput } from '../domain/sample-input.ts';
 import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
 
@@ -201,5 +201,48 @@ describe('reading', () => {
 
   test('gives nothing where there is none', async () => {
     assert.equal(await readStatusRecord(tables, { account_id: '1', resource: 'none' }), undefined);
+  });
+});
+
+describe('the twins of a role', () => {
+  const find = (resource: string, role: string, signal = AbortSignal.timeout(10_000)) =>
+    findTwins(tables, { account_id: '111122223333', resource }, role, signal);
+
+  test('are the records in progress whose names differ by case only, among more than a page of others', async () => {
+    const place = (resource: string, role: string, more: Item = {}) =>
+      raw.send(
+        new PutItemCommand({
+          TableName: 'status-records',
+          Item: {
+            account_id: { S: '111122223333' },
+            resource: { S: resource },
+            custom_role_name: { S: role },
+            status: { S: 'IN_PROGRESS' },
+            job_id: { S: `job of ${resource}` },
+            ...more,
+          },
+        }),
+      );
+    // A page of a query is 1 MiB.
+    for (let i = 0; i < 4; i += 1) await place(`iam_role#large-${i}`, 'large', { padding: { S: 'x'.repeat(390_000) } });
+    await place('iam_role#Reader', 'Reader');
+    await place('z#by-its-role', 'READER', { job_id: { N: '5' } });
+    await place('IAM_ROLE#reader', 'another');
+    await place('iam_role#reader', 'reader');
+    await place('iam_role#reader-2', 'Reader-2');
+    await place('iam_role#reAder', 'reAder', { status: { S: 'COMPLETE' } });
+    const twins = await find('iam_role#reader', 'reader');
+    assert.deepEqual(
+      twins.map(({ resource, job_id }) => [resource, job_id]),
+      [
+        ['IAM_ROLE#reader', 'job of IAM_ROLE#reader'],
+        ['iam_role#Reader', 'job of iam_role#Reader'],
+        ['z#by-its-role', undefined],
+      ],
+    );
+  });
+
+  test('are looked for no longer than is asked', async () => {
+    await assert.rejects(find('iam_role#reader', 'reader', AbortSignal.abort()), { name: 'AbortError' });
   });
 });

@@ -13,7 +13,7 @@ export function defineStart(program: Command, run: Run): void {
   command(program, 'start', 'start a build')
     .description(
       'Checks the input and starts a build. While one runs for the same account and resource, another is refused and the one ' +
-        'that runs is named. The credential comes from the input, a file or the variable ENCRYPTED_JWT, never from an argument.',
+        'that runs is named; one whose role is the same but for case, which to IAM is one role, is named too. The credential comes from the input, a file or the variable ENCRYPTED_JWT, never from an argument.',
     )
     .option('--input <file>', "the whole input as JSON, as the state machine takes it ('-' = stdin)")
     .option('--account <id>', 'account to build the role in: 12 digits')
