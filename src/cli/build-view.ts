@@ -1,12 +1,12 @@
 /** One build as a command shows it: the record where there is one, Temporal's history where there is more to say. */
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../contract.ts';
-import { isRunId } from '../domain/identity.ts';
 import type { ReadHistoryRecord } from '../records/history-table.ts';
 import { readStatusRecord, type ReadStatusRecord } from '../records/status-table.ts';
 import { newBuildHistory, recordOf, takeEvent, type BuildHistory } from './build-history.ts';
 import type { BuildStep } from './build-steps.ts';
 import { notFound } from './errors.ts';
+import { describeBuild, findJob } from './find-build.ts';
 import { historyEvents } from './history-events.ts';
 import { nextMove, type NextMove } from './next-move.ts';
 import type { Services } from './services.ts';
@@ -148,20 +148,10 @@ export async function addEarlierSteps(services: Services, workflowId: string, bu
 /** The execution that a command is about, the latest run of it; `undefined` where Temporal does not know it. */
 export async function describeExecution(
   services: Services,
-  target: Target,
+  { workflowId, jobId }: Target,
 ): Promise<WorkflowExecutionDescription | undefined> {
-  const { client } = services;
-  try {
-    const latest = await services.temporal(() => client.workflow.getHandle(target.workflowId).describe());
-    if (target.jobId === undefined || latest.raw.workflowExecutionInfo?.firstRunId === target.jobId) return latest;
-    const runId = target.runId ?? target.jobId;
-    // Of an execution of the original, or of a record that does not say its job, Temporal knows nothing.
-    if (!isRunId(runId)) return undefined;
-    return await services.temporal(() => client.workflow.getHandle(target.workflowId, runId).describe());
-  } catch (err) {
-    if (err instanceof WorkflowNotFoundError) return undefined;
-    throw err;
-  }
+  if (jobId === undefined) return describeBuild(services, workflowId);
+  return (await findJob(services, jobId, workflowId)).execution?.description;
 }
 
 /** Temporal no longer has the execution, or never had: the records are all there is. */

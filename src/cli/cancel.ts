@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { isGrpcServiceError } from '@temporalio/client';
 import { viewBuild } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError, notFound } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
+import { describeBuild, firstRunIdOf } from './find-build.ts';
 import { describeChange, followBuild } from './follow.ts';
 import { fields } from './output.ts';
 import type { Services } from './services.ts';
@@ -38,16 +39,11 @@ export async function cancel(
 }
 
 async function runningJob(services: Services, target: Target): Promise<string> {
-  const nothing = new CliError('notFound', `nothing is running for ${target.name}`);
-  const { workflow } = services.client;
-  try {
-    const { status, raw } = await services.temporal(() => workflow.getHandle(target.workflowId).describe());
-    const jobId = raw.workflowExecutionInfo?.firstRunId ?? '';
-    if (status.name !== 'RUNNING' || (target.jobId !== undefined && target.jobId !== jobId)) throw nothing;
-    return jobId;
-  } catch (err) {
-    throw err instanceof WorkflowNotFoundError ? nothing : err;
-  }
+  const latest = await describeBuild(services, target.workflowId);
+  const jobId = latest === undefined ? undefined : firstRunIdOf(latest);
+  const isIt = latest?.status.name === 'RUNNING' && (target.jobId === undefined || target.jobId === jobId);
+  if (!isIt || jobId === undefined) throw new CliError('notFound', `nothing is running for ${target.name}`);
+  return jobId;
 }
 
 /** Asks Temporal alone, and says who asked: it stays in the workflow's history. */

@@ -1,12 +1,14 @@
 import type { CommandContext, CommandResult } from './commands.ts';
 import { readAskApi, type AskApiOptions } from './doctor/ask-api.ts';
-import { checkClocks } from './doctor/clocks.ts';
-import { Examiner, type Candidate } from './doctor/examine.ts';
-import { inParallel } from './doctor/in-parallel.ts';
+import { clockFindings, readClocks } from './doctor/clocks.ts';
+import { deniedFinding, isDenied } from './doctor/denied.ts';
+import { Examiner } from './doctor/examine.ts';
+import type { Finding } from './doctor/kinds.ts';
 import { walkExecutions, walkHistoryTable, walkStatusTable, type Counts } from './doctor/passes.ts';
-import { checkPrerequisites, whyNotComparable } from './doctor/prerequisites.ts';
+import { prerequisites, whyJobsUnknown, whyNoHistory, whyNotComparable } from './doctor/prerequisites.ts';
 import { Report } from './doctor/report.ts';
 import { CliError } from './errors.ts';
+import { inParallel } from './in-parallel.ts';
 import type { Output } from './output.ts';
 
 export interface DoctorOptions extends AskApiOptions {
@@ -28,32 +30,70 @@ export async function doctor(context: CommandContext, options: DoctorOptions): C
   const services = await context.services();
   const report = new Report(context, { fix, yes });
 
+  const clocks = await readClocks(services);
+  // Temporal's, by which each start_at was taken: this machine's clock may be what is wrong.
+  const now = () => Date.now() + (clocks.temporal.aheadMs ?? 0);
   const added: string[] = [];
-  for (const finding of await checkPrerequisites(services, added)) await report.take(finding);
-  for (const finding of await checkClocks(services, output.note)) await report.take(finding);
+  let failure: unknown;
+  for (const { look, undone } of [
+    ...prerequisites(services, added),
+    { look: () => clockFindings(Object.values(clocks), output.note), undone: 'the clocks were not compared' },
+  ]) {
+    // What is wrong with one service keeps nobody from hearing what is wrong with the rest.
+    await takeAll(report, undone, look).catch((err: unknown) => (failure ??= err));
+  }
+  if (failure !== undefined) throw failure as Error;
+  const noHistory = await whyNoHistory(services);
+  if (noHistory !== undefined) output.note(`role-build history can't list requests: ${noHistory}`);
 
-  const why = await whyNotComparable(services, added);
-  if (why !== undefined) {
-    output.note(`the records were not compared: ${why}`);
+  const whyNot = await whyNotComparable(services, added);
+  if (whyNot !== undefined) {
+    output.note(`the records were not compared: ${whyNot}`);
     return concluded(output, report);
   }
   const counts: Counts = { status_records: 0, history_records: 0, executions: 0, step_functions: 0 };
   const progress = context.json ? () => undefined : progressOf(output, counts);
-  const examiner = new Examiner(services, askApi);
-  for (const walk of [walkStatusTable, walkHistoryTable, walkExecutions]) {
-    for await (const suspects of walk(services, counts)) {
-      progress();
-      await examineAll(examiner, suspects, report);
-      if (report.quit) return concluded(output, report, counts);
-      signal.throwIfAborted();
+  const examiner = new Examiner(services, askApi, now);
+  const jobsUnknown = await whyJobsUnknown(services);
+  for (const { name, walk } of WALKS) {
+    if (walk === walkExecutions && jobsUnknown !== undefined) {
+      output.note(`${name} was not looked through: ${jobsUnknown}`);
+      continue;
     }
+    await takeAll(report, `${name} was not looked through to its end`, async function* () {
+      for await (const suspects of walk({ services, counts, now })) {
+        progress();
+        const findings = await inParallel(suspects, (suspect) => examiner.examine(suspect));
+        yield* findings.flat();
+        signal.throwIfAborted();
+      }
+    });
+    if (report.quit) break;
   }
   return concluded(output, report, counts);
 }
 
-async function examineAll(examiner: Examiner, suspects: readonly Candidate[], report: Report): Promise<void> {
-  const findings = await inParallel(suspects, (suspect) => examiner.examine(suspect));
-  for (const finding of findings.flat()) await report.take(finding);
+const WALKS = [
+  { name: 'the status table', walk: walkStatusTable },
+  { name: 'the history table', walk: walkHistoryTable },
+  { name: "Temporal's list of builds", walk: walkExecutions },
+];
+
+/** Takes findings as they come. @param undone what is left undone where a call is refused that they need */
+async function takeAll(
+  report: Report,
+  undone: string,
+  look: () => AsyncIterable<Finding> | Iterable<Finding> | Promise<Finding[]>,
+): Promise<void> {
+  try {
+    for await (const finding of await look()) {
+      await report.take(finding);
+      if (report.quit) return;
+    }
+  } catch (err) {
+    if (!isDenied(err)) throw err;
+    await report.take(deniedFinding(err, undone));
+  }
 }
 
 function concluded(output: Output, report: Report, counts?: Counts): 'done' | 'endedOtherwise' {
@@ -66,6 +106,11 @@ function concluded(output: Output, report: Report, counts?: Counts): 'done' | 'e
     );
   }
   output.note(`findings: ${report.findings}, mended: ${report.mended}, left: ${report.left}`);
+  if (report.doubted > 0) {
+    output.note(
+      `${report.doubted} of them in doubt, for which --yes does not answer: role-build doctor --fix asks about each`,
+    );
+  }
   return report.left > 0 || report.quit ? 'endedOtherwise' : 'done';
 }
 

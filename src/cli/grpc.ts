@@ -1,3 +1,5 @@
+import { isGrpcServiceError } from '@temporalio/client';
+
 /** The gRPC status codes that commands tell apart. https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 export const GRPC_STATUS = {
   INVALID_ARGUMENT: 3,
@@ -9,3 +11,10 @@ export const GRPC_STATUS = {
   UNAVAILABLE: 14,
   UNAUTHENTICATED: 16,
 } as const;
+
+/** What a server said behind whatever a call of Temporal failed with; `undefined` where no server said anything. */
+export function grpcErrorOf(err: unknown): { code: number; details: string } | undefined {
+  if (isGrpcServiceError(err)) return err;
+  const cause = err instanceof Error ? err.cause : undefined;
+  return cause === undefined ? undefined : grpcErrorOf(cause);
+}

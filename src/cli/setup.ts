@@ -1,56 +1,73 @@
-import { searchAttributes } from '../contract.ts';
 import { createTables, type TableProtection } from '../records/create-tables.ts';
-import type { IndexSetUp } from '../records/history-index.ts';
+import { KeyMismatchError, type IndexSetUp } from '../records/history-index.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import {
+  describeRooms,
+  hasOtherType,
+  isMissing,
+  ownNamespaceOr,
+  RegistrationRefused,
+} from './search-attribute-room.ts';
+import {
   addSearchAttributes,
   checkSearchAttributes,
-  registrationCommand,
-  RegistrationRefused,
   untilUsable,
+  withAllRegistered,
+  type SearchAttributesFound,
 } from './search-attributes.ts';
 import type { Services } from './services.ts';
 
-interface Registration {
+interface Registration extends SearchAttributesFound {
   /** Those that were registered now. */
   created: string[];
-  /** Those that are missing still, since this connection may not register them. */
-  left?: { names: string[]; reason: string; command: string };
+  /** Why some are not as they must be still, and what has to be done first. */
+  left?: RegistrationRefused;
 }
 
 /** Creates the tables and registers the search attributes where they are missing; safe to repeat. */
 export async function setup(context: CommandContext): CommandResult {
   const services = await context.services();
-  const tables = await services.dynamoDb(() => createTables(services.tables.client, services.tables));
-  const { created, left } = await registerSearchAttributes(services);
+  const { client } = services.tables;
+  const tables = await services.dynamoDb(() => createTables(client, services.tables).catch(otherKeys));
+  const { checks, rooms, created, left } = await registerSearchAttributes(services);
   if (left === undefined) await untilUsable(services, created.length > 0);
-  const names = Object.keys(searchAttributes);
-  if (context.json) {
-    context.output.json({
+  const { output, json } = context;
+  if (json) {
+    output.json({
       tables,
-      search_attributes: names.map((name) => ({
-        name,
-        created: created.includes(name),
-        ...(left?.names.includes(name) === true ? { missing: true } : {}),
+      search_attributes: checks.map((check) => ({
+        name: check.name,
+        created: created.includes(check.name),
+        ...(isMissing(check) ? { missing: true } : {}),
+        ...(hasOtherType(check) ? { other_type: true } : {}),
       })),
-      ...(left === undefined ? {} : { left: { reason: left.reason, command: left.command } }),
+      search_attribute_types: rooms.map(({ type, needed, missing, free }) => ({ type, needed, missing, free })),
+      ...(left === undefined ? {} : { left: { reason: left.message, fix: left.fix, command: left.command } }),
     });
   } else {
     for (const { name, created: isNew, protection, index } of tables) {
-      context.output.line(`table ${name}: ${isNew ? 'created' : 'was there'}; ${describeProtection(protection)}`);
-      if (index !== undefined) context.output.line(`index ${index.name} of ${name}: ${describeIndex(index)}`);
+      output.line(`table ${name}: ${isNew ? 'created' : 'was there'}; ${describeProtection(protection)}`);
+      if (index !== undefined) output.line(`index ${index.name} of ${name}: ${describeIndex(index)}`);
     }
-    for (const name of names) {
-      const is = left?.names.includes(name) === true ? 'missing' : created.includes(name) ? 'registered' : 'was there';
-      context.output.line(`search attribute ${name}: ${is}`);
+    for (const check of checks) {
+      const was = isMissing(check) ? 'missing' : hasOtherType(check) ? 'has another type' : 'was there';
+      output.line(`search attribute ${check.name}: ${created.includes(check.name) ? 'registered' : was}`);
     }
-    if (left !== undefined) context.output.line(left.command);
+    output.line(describeRooms(rooms));
+    if (left?.command !== undefined) output.line(left.command);
   }
   if (left === undefined) return 'done';
-  context.output.error(`role-build: ${left.reason}`);
-  context.output.error('Have somebody who may run the command above, then run role-build setup again.');
+  output.error(`role-build: ${left.message}`);
+  output.error(left.fix);
   return 'endedOtherwise';
+}
+
+/** @throws CliError `usage` where a table is another's */
+function otherKeys(err: unknown): never {
+  if (!(err instanceof KeyMismatchError)) throw err;
+  const hint = 'name other tables with STATUS_TABLE and HISTORY_TABLE; setup makes them';
+  throw new CliError('usage', err.message, { cause: err, hint });
 }
 
 function describeIndex({ created, status, reason }: IndexSetUp): string {
@@ -70,23 +87,23 @@ function describeProtection(protection: TableProtection): string {
 }
 
 async function registerSearchAttributes(services: Services): Promise<Registration> {
-  const checks = await checkSearchAttributes(services);
-  const other = checks.find(({ found, wanted }) => found !== undefined && found !== wanted);
-  if (other !== undefined) {
-    throw new CliError(
-      'unreachable',
-      `search attribute ${other.name} has another type in namespace ${services.namespace} than ${other.type}`,
-    );
+  const { namespace } = services;
+  const found = await checkSearchAttributes(services);
+  const { checks } = found;
+  const others = checks.filter(hasOtherType);
+  if (others.length > 0) {
+    const which = others.map(({ name, type }) => `${name} has another type than ${type}`).join(', ');
+    const names = others.map(({ name }) => name);
+    const left = new RegistrationRefused(`in namespace ${namespace} ${which}`, ownNamespaceOr(namespace, names));
+    return { ...found, created: [], left };
   }
-  const missing = checks.filter(({ found }) => found === undefined);
-  const names = missing.map(({ name }) => name);
-  if (missing.length === 0) return { created: [] };
+  const missing = checks.filter(isMissing);
+  if (missing.length === 0) return { ...found, created: [] };
   try {
-    await addSearchAttributes(services, missing);
-    return { created: names };
+    await addSearchAttributes(services, found);
   } catch (err) {
     if (!(err instanceof RegistrationRefused)) throw err;
-    const command = registrationCommand(services.namespace, missing);
-    return { created: [], left: { names, reason: err.message, command } };
+    return { ...found, created: [], left: err };
   }
+  return { ...withAllRegistered(found), created: missing.map(({ name }) => name) };
 }

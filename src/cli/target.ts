@@ -1,7 +1,8 @@
-import { keyword, searchAttributes, workflowIdOf } from '../contract.ts';
+import { workflowIdOf } from '../contract.ts';
 import { oddities } from '../records/attributes.ts';
 import { readHistoryRecord, type ReadHistoryRecord } from '../records/history-table.ts';
 import { CliError, notFound } from './errors.ts';
+import { describeBuild, findJob, findStartsOf, firstRunIdOf, isOpen, readStart } from './find-build.ts';
 import type { Services } from './services.ts';
 
 /** The ways to name one build on the command line. */
@@ -21,8 +22,6 @@ export interface Target {
   workflowId: string;
   /** Where one job was asked for: that one and no other of the same workflow ID. */
   jobId?: string;
-  /** A run of that job, the latest known. */
-  runId?: string;
   /** The request's history record, where that is how it was found. */
   history?: ReadHistoryRecord;
 }
@@ -42,9 +41,9 @@ export async function findTarget(
   if (options.workflowId !== undefined) return { name: options.workflowId, workflowId: options.workflowId };
   if (options.jobId !== undefined) {
     const name = `job ${options.jobId}`;
-    const found = await findInVisibility(services, searchAttributes.JobId.name, options.jobId);
-    if (found === undefined) throw notFound(name);
-    return { name, jobId: options.jobId, ...found };
+    const { execution, unsure } = await findJob(services, options.jobId);
+    if (execution === undefined) throw notFoundOr(name, unsure);
+    return { name, workflowId: execution.workflow_id, jobId: options.jobId };
   }
   if (options.correlationId !== undefined) return findRequest(services, options.correlationId);
   return { name: `${account} ${resource}`, workflowId: workflowIdOf(account ?? '', resource ?? '') };
@@ -61,39 +60,48 @@ export function checkTarget(account: string | undefined, resource: string | unde
   }
 }
 
+/** The history record names the build; Temporal is searched for one that has not written it yet, or could not. */
 async function findRequest(services: Services, correlationId: string): Promise<Target> {
   const name = `request ${correlationId}`;
-  const running = await findInVisibility(services, searchAttributes.CorrelationId.name, correlationId, 'Running');
-  if (running !== undefined) return { name, ...running };
   const history = await services.dynamoDb(() => readHistoryRecord(services.tables, correlationId));
   if (history?.account_id !== undefined && history.resource !== undefined) {
     const workflowId = workflowIdOf(history.account_id, history.resource);
+    const askedAgain = await runningJobOf(services, workflowId, correlationId);
+    if (askedAgain !== undefined) return { name, workflowId, jobId: askedAgain };
     return { name, workflowId, jobId: history.job_id ?? NO_JOB, history };
   }
-  const closed = await findInVisibility(services, searchAttributes.CorrelationId.name, correlationId);
-  if (closed === undefined && history !== undefined) {
+  const { starts, unsure } = await findStartsOf(services, correlationId);
+  const [start, ...others] = starts;
+  if (start === undefined && history !== undefined) {
     throw new CliError('notFound', `the history record of ${name} does not say whose it is: ${oddities(history)}`, {
       fields: { ...history },
       hint: 'role-build doctor shows what can be mended',
     });
   }
-  if (closed === undefined) throw notFound(name);
-  return { name, ...closed };
+  if (start === undefined) throw notFoundOr(name, unsure);
+  if (others.length > 0) {
+    const ids = starts.map(({ workflow_id }) => workflow_id);
+    throw new CliError('usage', `${ids.length} builds say that they are of ${name}: ${ids.join(', ')}`, {
+      fields: { workflow_ids: ids },
+      hint: 'name the one that is meant by ACCOUNT RESOURCE or --job-id',
+    });
+  }
+  return { name, workflowId: start.workflow_id, jobId: start.job_id };
 }
 
-/** The latest execution with such a search attribute. */
-async function findInVisibility(
-  { client, temporal: call }: Services,
-  attribute: string,
-  value: string,
-  status?: 'Running',
-): Promise<{ workflowId: string; runId: string } | undefined> {
-  const quoted = `'${keyword(value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-  const query = `${attribute} = ${quoted}${status === undefined ? '' : ` AND ExecutionStatus = '${status}'`}`;
-  return call(async () => {
-    for await (const { workflowId, runId, status: found } of client.workflow.list({ query, pageSize: 10 })) {
-      if (found.name !== 'CONTINUED_AS_NEW') return { workflowId, runId };
-    }
-    return undefined;
-  });
+/** The job that runs under a workflow ID, where it is one of that request. */
+async function runningJobOf(
+  services: Services,
+  workflowId: string,
+  correlationId: string,
+): Promise<string | undefined> {
+  const latest = await describeBuild(services, workflowId);
+  if (latest === undefined || !isOpen(latest.status.name)) return undefined;
+  const start = await readStart(services, workflowId, latest.runId);
+  return start?.input.correlation_id === correlationId ? firstRunIdOf(latest) : undefined;
+}
+
+function notFoundOr(name: string, unsure: string | undefined): CliError {
+  if (unsure === undefined) return notFound(name);
+  return new CliError('notFound', `no build found for ${name}: ${unsure}`, { hint: 'name it by ACCOUNT RESOURCE' });
 }

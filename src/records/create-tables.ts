@@ -10,7 +10,7 @@ import {
   type DynamoDBClient,
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
-import { addHistoryIndex, HISTORY_INDEX, type IndexSetUp } from './history-index.ts';
+import { addHistoryIndex, HISTORY_INDEX, KeyMismatchError, type IndexSetUp } from './history-index.ts';
 import type { RecordTables } from './items.ts';
 
 const READY_WITHIN_SECONDS = 120;
@@ -63,43 +63,45 @@ export interface TableCheck {
   name: string;
   /** Its key in words, such as `request_id (HASH, S)`. */
   wanted: string;
-  /** `undefined` where there is no such table. */
-  found: string | undefined;
+  /** The key that it has; `undefined` where there is no such table. */
+  find(): Promise<string | undefined>;
   /** Creates it, unless someone else was faster, and waits until it can be used. */
   create(): Promise<void>;
 }
 
-/** Looks at both tables and changes nothing. */
-export async function checkTables(client: DynamoDBClient, tables: RecordTables): Promise<TableCheck[]> {
-  const checks: TableCheck[] = [];
-  for (const definition of definitions(tables)) {
+/** Both tables, to be looked at. */
+export function tableChecks(client: DynamoDBClient, tables: RecordTables): TableCheck[] {
+  return definitions(tables).map((definition) => {
     const name = definition.TableName ?? '';
-    checks.push({
+    return {
       name,
       wanted: describeKeys(definition),
-      found: await keysOf(client, name),
+      find: () => keysOf(client, name),
       create: async () => {
         await create(client, definition);
         await untilUsable(client, name);
       },
-    });
-  }
-  return checks;
+    };
+  });
 }
 
 /**
  * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat. New ones get deletion protection and
  * point-in-time recovery; what those that are there have is told, and left as it is.
  *
- * @throws Error where a table or index of that name has other keys
+ * @throws KeyMismatchError
  */
 export async function createTables(client: DynamoDBClient, tables: RecordTables): Promise<TableSetUp[]> {
+  const checks = await Promise.all(
+    tableChecks(client, tables).map(async (check) => ({ ...check, found: await check.find() })),
+  );
+  for (const { name, wanted, found } of checks) {
+    if (found !== undefined && found !== wanted) throw new KeyMismatchError(`table ${name}`, found, wanted);
+  }
   const done: TableSetUp[] = [];
-  for (const { name, wanted, found, create: createIt } of await checkTables(client, tables)) {
-    if (found === undefined) await createIt();
-    else if (found !== wanted) throw new Error(`table ${name} has the key ${found}, not ${wanted}`);
-    else await untilUsable(client, name);
+  for (const { name, found, create: createIt } of checks) {
     const created = found === undefined;
+    await (created ? createIt() : untilUsable(client, name));
     const protection = await protectionOf(client, name);
     if (name !== tables.historyTable) done.push({ name, created, protection });
     else done.push({ name, created, protection, index: await addHistoryIndex(client, name, created) });

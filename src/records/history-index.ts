@@ -45,11 +45,27 @@ export interface IndexSetUp {
   reason?: string;
 }
 
+/** A table or an index is there and has another key, so that nothing can be made in its place. */
+export class KeyMismatchError extends Error {
+  override name = 'KeyMismatchError';
+
+  constructor(what: string, found: string, wanted: string) {
+    super(`${what} has the key ${found}, not ${wanted}`);
+  }
+}
+
+/** @returns whether the index is there, filled or not @throws KeyMismatchError */
+export async function hasHistoryIndex(client: DynamoDBClient, tableName: string): Promise<boolean> {
+  const found = indexOf(await describe(client, tableName));
+  if (found !== undefined) refuseOtherKeys(found);
+  return found !== undefined;
+}
+
 /**
  * Adds the index where the table lacks it, and waits until it can be read.
  *
  * @param isNewTable the table was made with it just now
- * @throws Error where an index of that name has other keys
+ * @throws KeyMismatchError
  */
 export async function addHistoryIndex(
   client: DynamoDBClient,
@@ -110,9 +126,8 @@ function indexOf(table: TableDescription): GlobalSecondaryIndexDescription | und
 
 function refuseOtherKeys({ KeySchema }: GlobalSecondaryIndexDescription): void {
   const keys = (KeySchema ?? []).map(({ AttributeName }) => AttributeName).join(' + ');
-  if (keys !== KEYS.join(' + ')) {
-    throw new Error(`index ${HISTORY_INDEX_NAME} has the key ${keys}, not ${KEYS.join(' + ')}`);
-  }
+  const wanted = KEYS.join(' + ');
+  if (keys !== wanted) throw new KeyMismatchError(`index ${HISTORY_INDEX_NAME}`, keys, wanted);
 }
 
 /** On demand, unless the table itself is provisioned: then its index must be too. */

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { DeleteTableCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
 import { mendAll, only, startDoctorStack, TABLE_NAMES, type DoctorStack, type Job } from './doctor-fixture.ts';
-import { CREDENTIAL, until } from './harness.ts';
+import { CREDENTIAL, parseJson, until } from './harness.ts';
 
 describe('doctor --fix', () => {
   let stack: DoctorStack;
@@ -142,6 +142,76 @@ describe('doctor --fix', () => {
     assert.equal(mended.findings.at(-1)?.finding, 'RecordMissing');
     assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
     await mendAll(stack);
+  });
+
+  it('setup and doctor say how many search attributes are needed and free, and what helps where there is no room', async () => {
+    const [KEYWORD, INT] = [2, 3];
+    const namespace = 'nearly-full';
+    const { connection } = stack.client;
+    const inIt = { settings: { TEMPORAL_NAMESPACE: namespace } };
+    await stack.client.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
+    });
+    const others = ['Team', 'Cost', 'Region', 'Stage', 'Owner'];
+    const searchAttributes = Object.fromEntries(others.map((name) => [name, KEYWORD]));
+    await until('the namespace takes search attributes', () =>
+      connection.operatorService.addSearchAttributes({ namespace, searchAttributes }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const there = async () =>
+      Object.keys((await connection.operatorService.listSearchAttributes({ namespace })).customAttributes ?? {});
+    const advice =
+      /temporal operator namespace create .*temporal operator search-attribute remove --namespace nearly-full --name NAME; there are Cost, Owner, Region, Stage, Team\)/;
+
+    const full = await stack.cli(['setup'], inIt);
+    assert.equal(full.code, 1, full.stderr);
+    assert.match(full.stdout, /^search attribute JobId: missing$/m);
+    assert.match(
+      full.stdout,
+      /^search attributes needed: 8 Keyword \(8 of them missing\), 5 more free; 1 Bool \(1 of/m,
+    );
+    assert.match(
+      full.stderr,
+      /namespace nearly-full has no room .*: 8 Keyword are missing and 5 free; .* takes 10 Keyword/,
+    );
+    assert.match(full.stderr, advice);
+    const json = parseJson(await stack.cli(['setup', '--json'], inIt));
+    assert.deepEqual(json['search_attribute_types'], [
+      { type: 'KEYWORD', needed: 8, missing: 8, free: 5 },
+      { type: 'BOOL', needed: 1, missing: 1, free: 3 },
+    ]);
+    assert.match((json['left'] as { fix: string }).fix, advice);
+
+    // Half of them would take the room that is left and help nobody.
+    const left = await stack.doctor(['--fix', '--yes'], inIt);
+    assert.equal(left.code, 1, left.stderr);
+    const missing = left.findings.filter(({ finding }) => finding === 'SearchAttributeMissing');
+    assert.deepEqual([missing.length, new Set(missing.map(({ fixable }) => fixable))], [9, new Set([false])]);
+    assert.match(missing[0]?.reason ?? '', /8 Keyword \(8 of them missing\), 5 more free/);
+    assert.match(missing[0]?.fix ?? '', advice);
+    assert.deepEqual((await there()).toSorted(), others.toSorted());
+
+    await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: others.slice(0, 3) });
+    const done = await stack.cli(['setup'], inIt);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /^search attributes needed: 8 Keyword, 0 more free; 1 Bool, 2 more free$/m);
+
+    await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: ['JobId'] });
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { JobId: INT } });
+    const otherType = await stack.cli(['setup'], inIt);
+    assert.equal(otherType.code, 1, otherType.stderr);
+    assert.match(otherType.stdout, /^search attribute JobId: has another type$/m);
+    assert.match(otherType.stderr, /JobId has another type than KEYWORD\n.*--name NAME; there are JobId\)/);
+    const compared = await stack.doctor([], inIt);
+    assert.deepEqual(
+      compared.findings.map(({ finding }) => finding).filter((finding) => finding.startsWith('Search')),
+      ['SearchAttributeMismatch'],
+    );
+    assert.match(compared.stderr, /Temporal's list of builds was not looked through: the search attribute JobId/);
+    assert.match(compared.stderr, /looked at \d+ status records/);
   });
 
   it('reports a table with another key, which it can not mend', async () => {

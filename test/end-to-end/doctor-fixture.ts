@@ -22,6 +22,7 @@ export interface ShownFinding extends Subject {
   reason: string;
   fix: string;
   fixable: boolean;
+  doubtful?: true;
   result?: string;
 }
 
@@ -195,8 +196,17 @@ export function only(examined: Examined, input: RoleBuildInput): ShownFinding {
 }
 
 /** Mends all there is, and makes sure that nothing is left. */
-export async function mendAll(stack: DoctorStack, args: readonly string[] = []): Promise<Examined> {
-  const mended = await stack.doctor(['--fix', '--yes', ...args]);
+export function mendAll(stack: DoctorStack, args: readonly string[] = []): Promise<Examined> {
+  return mendingAll(stack, ['--yes', ...args]);
+}
+
+/** As {@link mendAll}, where doctor is in doubt: a person says yes to each question. */
+export function sayYesToAll(stack: DoctorStack, args: readonly string[] = []): Promise<Examined> {
+  return mendingAll(stack, args, { stdin: 'y\n'.repeat(100) });
+}
+
+async function mendingAll(stack: DoctorStack, args: readonly string[], options: CliOptions = {}): Promise<Examined> {
+  const mended = await stack.doctor(['--fix', ...args], options);
   assert.equal(mended.code, 0, mended.stdout + mended.stderr);
   for (const { result } of mended.findings) assert.equal(result, 'mended', mended.stdout);
   const after = await stack.doctor();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { mendAll, only, startDoctorStack, type DoctorStack } from './doctor-fixture.ts';
-import { ACCOUNT, inputFor, until, type RawItem } from './harness.ts';
+import { ACCOUNT, inputFor, parseJson, until, type RawItem } from './harness.ts';
 
 /** A pair of records by hand. */
 function pair(name: string, attributes: { job_id: string; start_at: string; status: string }): [RawItem, RawItem] {
@@ -232,6 +232,10 @@ describe('doctor and items of every kind', () => {
     await stack.terminate(job);
     // A newer job of the same resource: the lost one is no longer what its workflow ID leads to.
     const newer = await stack.startEndless('long', { correlation_id: 'request-long-2' });
+    // Retention takes the runs one by one.
+    await stack.forget(job);
+    const byJob = await stack.cli(['status', '--job-id', job.jobId, '--json']);
+    assert.deepEqual([parseJson(byJob)['job_id'], parseJson(byJob)['status']], [job.jobId, 'TERMINATED']);
     const mended = await stack.doctor(['--fix', '--yes']);
     const finding = only(mended, job.input);
     assert.deepEqual([finding.finding, finding.build_id, finding.result], ['WorkflowGone', build?.build_id, 'mended']);

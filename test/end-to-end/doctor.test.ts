@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { workflowIdOf } from '../../src/domain/identity.ts';
-import { mendAll, only, startDoctorStack, type DoctorStack, type Job } from './doctor-fixture.ts';
+import { mendAll, only, sayYesToAll, startDoctorStack, type DoctorStack, type Job } from './doctor-fixture.ts';
 import { ACCOUNT, inputFor, until, letSucceed } from './harness.ts';
 
 /** One after the other: each leaves the tables as they should be. */
@@ -140,7 +140,7 @@ describe('doctor', () => {
   it('mends records whose workflow Temporal no longer has', async () => {
     const job = await stack.terminated('forgotten');
     await stack.forget(job);
-    const { findings } = await mendAll(stack);
+    const { findings } = await sayYesToAll(stack);
     assert.deepEqual(
       findings.map(({ finding }) => finding),
       ['WorkflowGone'],
@@ -173,7 +173,7 @@ describe('doctor', () => {
     const half = await stack.ended('half');
     await stack.forget(half);
     await stack.change('history', half.input, { status: { S: 'IN_PROGRESS' }, build_id: undefined });
-    const [{ finding, fix } = {}] = (await mendAll(stack)).findings;
+    const [{ finding, fix } = {}] = (await sayYesToAll(stack)).findings;
     assert.equal(finding, 'EndsDiffer');
     assert.equal(fix, 'set the history record to COMPLETE');
     const { status, history } = await stack.records(half.input);
@@ -211,7 +211,7 @@ describe('doctor', () => {
 
     await stack.forget(job);
     await stack.remove('history', job.input);
-    await mendAll(stack);
+    await sayYesToAll(stack);
     await likeBefore();
     await stack.remove('status', job.input);
     const left = await stack.doctor(['--fix', '--yes']);

@@ -8,8 +8,8 @@ export function defineSetup(program: Command, run: Run): void {
   command(program, 'setup', 'create the tables and register the search attributes where they are missing')
     .description(
       "Creates the two tables, adds the history table's index, and registers the search attributes, each where it is missing. " +
-        'Safe to repeat. Where the connection may not register search attributes, as on Temporal Cloud, it prints the command ' +
-        'that does it and ends with exit code 1.',
+        'Safe to repeat. Builds need 8 Keywords and 1 Bool. Where the connection may not register them, as on Temporal Cloud, or ' +
+        'the namespace has no room, it says what to do, if there is one the command, and ends with exit code 1.',
     )
     .addHelpText('after', example('role-build setup'))
     .action(() => run(async (context) => (await import('../setup.ts')).setup(context)));
@@ -22,7 +22,7 @@ export function defineDoctor(program: Command, run: Run): void {
         'is safe to mend, by conditional writes, and asks before each. Exit code 1 where findings are left.',
     )
     .option('--fix', 'mend what is safe to mend; asks before each')
-    .option('--yes', 'with --fix: mend without asking')
+    .option('--yes', 'with --fix: mend without asking, but for what is in doubt, which is left alone')
     .option('--ask-api', 'ask the build API what became of builds that Temporal lost')
     .option('--url <url>', 'with --ask-api: where the build API is')
     .option(

@@ -7,17 +7,20 @@ import { CLOCKS_APART_MS, type Finding } from './kinds.ts';
 const POLL_MS = 5_000;
 const LOOK_EVERY_MS = 50;
 
-interface Clock {
+export interface Clock {
   name: string;
   /** How far it is ahead of this machine's, give or take; `undefined` where it could not be read. */
   aheadMs: number | undefined;
 }
 
-export async function checkClocks(services: Services, note: (text: string) => void): Promise<Finding[]> {
-  const clocks: Clock[] = [
-    { name: 'DynamoDB', aheadMs: await dynamoDbAhead(services) },
-    { name: 'Temporal', aheadMs: await temporalAhead(services) },
-  ];
+export async function readClocks(services: Services): Promise<{ dynamoDb: Clock; temporal: Clock }> {
+  return {
+    dynamoDb: { name: 'DynamoDB', aheadMs: await dynamoDbAhead(services) },
+    temporal: { name: 'Temporal', aheadMs: await temporalAhead(services) },
+  };
+}
+
+export function clockFindings(clocks: readonly Clock[], note: (text: string) => void): Finding[] {
   return clocks.flatMap(({ name, aheadMs }): Finding[] => {
     if (aheadMs === undefined) {
       note(`${name}'s clock could not be read; it was not compared`);

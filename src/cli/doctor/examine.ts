@@ -10,6 +10,7 @@ import { buildIdOf, caseOf, isUndecided, type Case, type Found } from './case.ts
 import { judge, type Judged } from './judge.ts';
 import type { Finding, Mended, Subject } from './kinds.ts';
 import type { Asked } from './lost.ts';
+import { Namespace } from './namespace.ts';
 import { truthOf, type Truth } from './truth.ts';
 
 /** A job that seemed wrong in passing, as far as it could be read. */
@@ -28,45 +29,48 @@ const LOOKS = 5;
 export class Examiner {
   readonly #services: Services;
   readonly #askApi: AskApi | undefined;
+  readonly #now: () => number;
+  readonly #namespace: Namespace;
 
-  constructor(services: Services, askApi: AskApi | undefined) {
+  /** @param now Temporal's clock, in milliseconds */
+  constructor(services: Services, askApi: AskApi | undefined, now: () => number) {
     this.#services = services;
     this.#askApi = askApi;
+    this.#now = now;
+    this.#namespace = new Namespace(services, now);
   }
 
   /** What is wrong with a job, each with what mends it; nothing where all is well after all. */
   async examine(candidate: Candidate): Promise<Finding[]> {
     // Asked once: to ask again before mending could only tell something else.
     const answers = new Map<string, Asked>();
-    const { judged, c } = await this.#look(candidate, answers, { patient: true });
+    const { judged, c } = await this.#look(candidate, answers);
     return judged.map((one) => ({
       finding: one.finding,
       about: aboutOf(candidate, one),
       subject: subjectOf(this.#services, candidate, c, one),
       reason: one.reason,
       fix: one.fix,
+      ...(one.doubt === undefined ? {} : { doubt: one.doubt }),
       ...(one.writes === undefined ? {} : { mend: () => this.#mend(candidate, one, answers) }),
     }));
   }
 
   /** Reads the records, then Temporal, then the records again, until nothing has moved meanwhile. */
-  async #look(
-    candidate: Candidate,
-    answers: Map<string, Asked>,
-    { patient } = { patient: false },
-  ): Promise<{ judged: Judged[]; c: Case }> {
+  async #look(candidate: Candidate, answers: Map<string, Asked>): Promise<{ judged: Judged[]; c: Case }> {
     const key = { ...candidate };
     let c: Case = caseOf(undefined, { status: undefined, history: undefined }, UNKNOWN);
     for (let looks = 1; looks <= LOOKS; looks += 1) {
       const found = await this.#read(key);
       const { job_id } = candidate;
-      const startAt = textOf(found.status, 'start_at') ?? textOf(found.history, 'start_at');
       const truth =
-        job_id === undefined ? UNKNOWN : await truthOf(this.#services, jobKey(key, job_id), startAt, { patient });
+        job_id === undefined
+          ? UNKNOWN
+          : await truthOf(this.#services, { ...key, job_id, start_at: startOf(job_id, found) }, this.#namespace);
       c = caseOf(job_id, found, truth);
       if (completeKey(key, c)) continue;
       const asked = await this.#ask(c, answers);
-      if (isDeepStrictEqual(await this.#read(key), found)) return { judged: judge(c, asked), c };
+      if (isDeepStrictEqual(await this.#read(key), found)) return { judged: judge(c, asked, this.#now()), c };
     }
     return { judged: [], c };
   }
@@ -129,12 +133,10 @@ export class Examiner {
 /** For a record that does not say whose it is. */
 const UNKNOWN: Truth = { state: 'gone', how: 'is not known' };
 
-function jobKey({ account_id, resource }: Candidate, job_id: string) {
-  return {
-    job_id,
-    ...(account_id === undefined ? {} : { account_id }),
-    ...(resource === undefined ? {} : { resource }),
-  };
+/** When a job began, as a record of it says. */
+function startOf(jobId: string, found: Found): string | undefined {
+  const [record] = Object.values(found).filter((item) => textOf(item, 'job_id') === jobId);
+  return textOf(record, 'start_at');
 }
 
 /** Puts right what a record left out, or says otherwise than Temporal. @returns whether there was any */

@@ -15,12 +15,15 @@ export interface Judged {
   table?: Table;
   reason: string;
   fix: string;
+  /** Why it may not be so after all. */
+  doubt?: string;
   /** What mends it; absent where nothing is safe to write. */
   writes?: RecordWrite[];
 }
 
-export function judge(c: Case, asked: Asked | undefined): Judged[] {
-  const judged = [...TABLES.flatMap((table) => judgeAttributes(c, table)), ...judgeStart(c)];
+/** @param now Temporal's clock, in milliseconds */
+export function judge(c: Case, asked: Asked | undefined, now: number): Judged[] {
+  const judged = [...TABLES.flatMap((table) => judgeAttributes(c, table)), ...judgeStart(c, now)];
   // Without its job, nothing but the record itself can be looked at.
   if (c.facts['job_id'] === undefined) return judged;
   const lost = () => lostEnd(c.truth, buildIdOf(c), asked);
@@ -52,8 +55,8 @@ function judgeAttributes(c: Case, table: Table): Judged[] {
   return [{ finding: 'AttributeMissing', table, reason, ...fixOf(write === undefined ? [] : [write], byHand) }];
 }
 
-function judgeStart(c: Case): Judged[] {
-  const ahead = own(c).find(({ item }) => Date.parse(textOf(item, 'start_at') ?? '') > Date.now() + CLOCKS_APART_MS);
+function judgeStart(c: Case, now: number): Judged[] {
+  const ahead = own(c).find(({ item }) => Date.parse(textOf(item, 'start_at') ?? '') > now + CLOCKS_APART_MS);
   if (ahead === undefined) return [];
   const { table, item } = ahead;
   const start = String(item['start_at']);
@@ -105,6 +108,7 @@ function judgeEnd(c: Case, end: End | undefined, asked: Asked | undefined): Judg
       asked === undefined ? 'ask the build API which is true: --ask-api' : 'by hand: nothing tells which is true';
     return [{ finding: 'EndsDiffer', reason, fix }];
   }
+  const doubted = doubt === undefined ? {} : { doubt };
   const wrong = own(c).filter(({ item }) => !tells(item, end));
   const missing = TABLES.filter((table) => {
     const twin = table === 'status' ? 'history' : 'status';
@@ -118,12 +122,17 @@ function judgeEnd(c: Case, end: End | undefined, asked: Asked | undefined): Judg
       ...created.filter((one) => one !== undefined),
     ];
     const { fix, ...rest } = fixOf(writes);
-    return [{ finding: kindOf(c, 'WorkflowGone'), reason, fix: `${fix}${afterwards(c, end, asked)}`, ...rest }];
+    return [
+      { finding: kindOf(c, 'WorkflowGone'), reason, fix: `${fix}${afterwards(c, end, asked)}`, ...doubted, ...rest },
+    ];
   }
   return missing.map((table, i) => ({
     finding: 'RecordMissing',
     table,
-    reason: `${saying(c)}, and the ${table} table has no record of this job; the workflow ${how}`,
+    reason: [`${saying(c)}, and the ${table} table has no record of this job; the workflow ${how}`, doubt]
+      .filter((part) => part !== undefined)
+      .join('; '),
+    ...doubted,
     ...fixOf(
       created[i] === undefined ? [] : [created[i]],
       'by hand, or start a new build: what belongs there is no longer known',

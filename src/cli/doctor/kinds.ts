@@ -4,6 +4,7 @@ export const FINDINGS = {
   TableKeyMismatch: 'a table has another key than the original',
   SearchAttributeMissing: 'a search attribute is not registered',
   SearchAttributeMismatch: 'a search attribute is registered with another type',
+  AccessDenied: 'a call that doctor needs is refused, so that part of the work is left undone',
   ClocksApart: "clocks differ by more than 30 s, or a record's start_at lies in the future",
   AttributeMissing: "a record lacks one of the original's attributes, or it has another type",
   StatusUnknown: "a record's status is none of ours",
@@ -40,6 +41,8 @@ export interface Finding {
   about: string;
   subject: Subject;
   reason: string;
+  /** Why it may not be so after all: to mend it is a person's decision, one by one. */
+  doubt?: string;
   /** What mends it; for a person where doctor can't. */
   fix: string;
   /** Mends it; absent where doctor can't, or must not. */

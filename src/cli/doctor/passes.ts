@@ -3,15 +3,15 @@
  * and only sorts out what can't be right at a glance; the examiner looks more closely.
  */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { keyword, parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { keyword, parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, workflowIdOf } from '../../contract.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { isRecordStatus } from '../../domain/record-status.ts';
 import { itemsOf, keyText, pagesOf, type Item } from '../../records/items.ts';
+import { describeBuild, firstRunIdOf, isOpen } from '../find-build.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
 import { ATTRIBUTES, errorNameOf, faultsOf, isErrorInfoRight, textOf } from './attributes.ts';
-import { inParallel } from './in-parallel.ts';
 import type { Candidate } from './examine.ts';
-import { isOpen, isRunning } from './execution.ts';
 import { CLOCKS_APART_MS } from './kinds.ts';
 
 /** What has been looked at. */
@@ -23,12 +23,20 @@ export interface Counts {
   step_functions: number;
 }
 
+/** What a walk needs. */
+export interface Walk {
+  services: Services;
+  counts: Counts;
+  /** Temporal's clock, in milliseconds. */
+  now: () => number;
+}
+
 const PAGE = 250;
 /** How a closed workflow's record must end, where the workflow ended by its own doing. */
 const END_OF: Readonly<Record<string, string>> = { COMPLETED: 'COMPLETE', FAILED: 'FAILED', CANCELLED: 'CANCELLED' };
 
 /** Status records that are not plainly right, a page at a time. */
-export async function* walkStatusTable(services: Services, counts: Counts): AsyncGenerator<Candidate[]> {
+export async function* walkStatusTable({ services, counts, now }: Walk): AsyncGenerator<Candidate[]> {
   const { tables } = services;
   for await (const page of waitingFor(services, pagesOf(tables, 'status', ATTRIBUTES.status, PAGE))) {
     counts.status_records += page.length;
@@ -38,14 +46,19 @@ export async function* walkStatusTable(services: Services, counts: Counts): Asyn
     const histories = await services.dynamoDb(() => itemsOf(tables, 'history', requests, ATTRIBUTES.history));
     const suspects = await inParallel(ours, async (item) => {
       const history = histories.get(keyText('history', { request_id: item['correlation_id'] }));
-      return (await isPlainlyRight(services, item, history)) ? [] : [candidateOf(item)];
+      return (await isPlainlyRight(services, item, history, now())) ? [] : [candidateOf(item)];
     });
     yield suspects.flat();
   }
 }
 
-async function isPlainlyRight(services: Services, item: Item, history: Item | undefined): Promise<boolean> {
-  if (!isSound(item, 'status') || history === undefined) return false;
+async function isPlainlyRight(
+  services: Services,
+  item: Item,
+  history: Item | undefined,
+  now: number,
+): Promise<boolean> {
+  if (!isSound(item, 'status', now) || history === undefined) return false;
   const isPair =
     history['job_id'] === item['job_id'] &&
     history['status'] === item['status'] &&
@@ -54,12 +67,12 @@ async function isPlainlyRight(services: Services, item: Item, history: Item | un
     history['resource'] === item['resource'];
   if (!isPair) return false;
   if (item['status'] !== 'IN_PROGRESS') return true;
-  const { job_id, account_id, resource } = item as Record<string, string>;
-  return isRunning(services, { job_id: job_id ?? '', account_id: account_id ?? '', resource: resource ?? '' });
+  const latest = await describeBuild(services, workflowIdOf(String(item['account_id']), String(item['resource'])));
+  return latest !== undefined && isOpen(latest.status.name) && firstRunIdOf(latest) === item['job_id'];
 }
 
 /** History records that are not plainly right, apart from those whose job the status table has: they have been seen there. */
-export async function* walkHistoryTable(services: Services, counts: Counts): AsyncGenerator<Candidate[]> {
+export async function* walkHistoryTable({ services, counts, now }: Walk): AsyncGenerator<Candidate[]> {
   const { tables } = services;
   for await (const page of waitingFor(services, pagesOf(tables, 'history', ATTRIBUTES.history, PAGE))) {
     counts.history_records += page.length;
@@ -69,7 +82,7 @@ export async function* walkHistoryTable(services: Services, counts: Counts): Asy
     yield ours
       .filter((item) => {
         const status = statuses.get(keyText('status', item));
-        if (!isSound(item, 'history') || status === undefined) return true;
+        if (!isSound(item, 'history', now()) || status === undefined) return true;
         if (status['job_id'] === item['job_id']) return false;
         const isNewer = (textOf(item, 'start_at') ?? '') > (textOf(status, 'start_at') ?? '');
         return item['status'] === 'IN_PROGRESS' || (isNewer && !isOriginals(status));
@@ -79,7 +92,7 @@ export async function* walkHistoryTable(services: Services, counts: Counts): Asy
 }
 
 /** Workflows whose records are not there or tell another end. */
-export async function* walkExecutions(services: Services, counts: Counts): AsyncGenerator<Candidate[]> {
+export async function* walkExecutions({ services, counts }: Walk): AsyncGenerator<Candidate[]> {
   const { tables } = services;
   for await (const page of executionPages(services)) {
     counts.executions += page.length;
@@ -133,7 +146,8 @@ function whole(value: string | undefined): string | undefined {
   return value !== undefined && value !== keyword(`${value}…`) ? value : undefined;
 }
 
-async function* executionPages(services: Services): AsyncGenerator<WorkflowExecutionInfo[]> {
+/** All executions of builds, those that run first. */
+export async function* executionPages(services: Services): AsyncGenerator<WorkflowExecutionInfo[]> {
   const query = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`;
   const list = services.client.workflow.list({ query, pageSize: PAGE })[Symbol.asyncIterator]();
   let page: WorkflowExecutionInfo[] = [];
@@ -169,9 +183,9 @@ function candidateOf(item: Item, table: 'status' | 'history' = 'status'): Candid
 }
 
 /** Whether there is nothing wrong with a record by itself. */
-function isSound(item: Item, table: 'status' | 'history'): boolean {
+function isSound(item: Item, table: 'status' | 'history', now: number): boolean {
   if (faultsOf(table, item).size > 0 || !isRecordStatus(item['status']) || !isErrorInfoRight(item)) return false;
-  return Date.parse(textOf(item, 'start_at') ?? '') <= Date.now() + CLOCKS_APART_MS;
+  return Date.parse(textOf(item, 'start_at') ?? '') <= now + CLOCKS_APART_MS;
 }
 
 /** A record of an execution of Step Functions, whose state is none of doctor's business. */

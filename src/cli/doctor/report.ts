@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import type { CommandContext } from '../commands.ts';
 import { fields } from '../output.ts';
+import { isDenied } from './denied.ts';
 import type { Finding, Mended } from './kinds.ts';
 
 export interface ReportOptions {
@@ -14,6 +15,8 @@ export class Report {
   findings = 0;
   mended = 0;
   left = 0;
+  /** Of those that are left: in doubt, and nobody was there to be asked. */
+  doubted = 0;
   /** The user has had enough. */
   quit = false;
   readonly #context: CommandContext;
@@ -21,12 +24,12 @@ export class Report {
   readonly #answers: AsyncIterator<string>;
   /** A job is met on several walks. */
   readonly #seen = new Set<string>();
-  #all: boolean;
+  /** The user wants all that is not in doubt. */
+  #all = false;
 
   constructor(context: CommandContext, options: ReportOptions) {
     this.#context = context;
     this.#options = options;
-    this.#all = options.yes;
     this.#answers = linesOf(context.stdin);
   }
 
@@ -41,21 +44,35 @@ export class Report {
     if (mended?.result === 'mended') this.mended += 1;
     if (mended?.left !== false) this.left += 1;
     const result = mended === undefined ? {} : { result: mended.result };
-    if (json) output.json({ finding: kind, ...shown, fixable: mend !== undefined, ...result });
+    const doubtful = finding.doubt === undefined ? {} : { doubtful: true };
+    if (json) output.json({ finding: kind, ...shown, fixable: mend !== undefined, ...doubtful, ...result });
     else output.line(mended === undefined ? '' : `${indented(fields(result))}\n`);
   }
 
-  async #mend({ finding, subject, reason, fix, mend }: Finding): Promise<Mended> {
+  async #mend({ finding, subject, reason, fix, doubt, mend }: Finding): Promise<Mended> {
     const leftAlone: Mended = { result: 'left alone', left: true };
     if (mend === undefined) return leftAlone;
     const { json, output } = this.#context;
-    if (!this.#all && json) output.note(`${finding}\n${indented(fields({ ...subject, reason, fix }))}`);
-    return (await this.#isWanted()) ? mend() : leftAlone;
+    const isAsked = !this.#options.yes && !(this.#all && doubt === undefined);
+    if (isAsked && json) output.note(`${finding}\n${indented(fields({ ...subject, reason, fix }))}`);
+    if (isAsked ? !(await this.#isWanted(doubt)) : doubt !== undefined) {
+      if (!isAsked) this.doubted += 1;
+      return leftAlone;
+    }
+    try {
+      return await mend();
+    } catch (err) {
+      if (!isDenied(err)) throw err;
+      output.note(`it can't be mended: ${(err as Error).message}`);
+      return leftAlone;
+    }
   }
 
-  async #isWanted(): Promise<boolean> {
-    if (this.#all) return true;
-    this.#context.output.note('mend it? [y/N/all/quit]');
+  /** What is in doubt is asked about by itself, whatever was said of all. */
+  async #isWanted(doubt: string | undefined): Promise<boolean> {
+    const { output } = this.#context;
+    if (doubt !== undefined) output.note(`in doubt: ${doubt}`);
+    output.note('mend it? [y/N/all/quit]');
     const { value, done } = await this.#answers.next();
     const answer = done === true ? '' : value.trim().toLowerCase();
     if (answer === 'all') this.#all = true;

@@ -80,9 +80,12 @@ async function takeProof(
   decode: (payloads: Payload[] | null | undefined) => Promise<unknown[]>,
 ): Promise<void> {
   if (event.workflowExecutionStartedEventAttributes) {
-    const { input } = event.workflowExecutionStartedEventAttributes;
-    const [, carried] = (await decode(input?.payloads)) as (Carried | undefined)[];
-    if (carried !== undefined) takeCarried(trace, carried);
+    const { input, continuedExecutionRunId } = event.workflowExecutionStartedEventAttributes;
+    const [, given] = (await decode(input?.payloads)) as (Carried | undefined)[];
+    // A run that was handed something knows of a POST by another; what became of that is not in its own history.
+    if (given !== undefined) trace.triggered = true;
+    // What a first run is handed is its starter's word: a job to resume, or anything.
+    if (given !== undefined && continuedExecutionRunId) takeCarried(trace, given);
   } else if (event.activityTaskScheduledEventAttributes) {
     const { activityType, input } = event.activityTaskScheduledEventAttributes;
     const name = activityType?.name ?? '';
@@ -118,8 +121,6 @@ async function takeProof(
 }
 
 function takeCarried(trace: Trace, carried: Carried): void {
-  // A run that was handed something knows of a POST by another; what became of that is not in its own history.
-  trace.triggered = true;
   if (carried.record === 'written') trace.puts.status = 'written';
   else if (carried.record === 'contested') trace.puts.status = 'refused';
   else if (carried.record === 'unknown') trace.puts.status = 'tried';

@@ -1,9 +1,12 @@
 /** What really became of a job, as far as Temporal can tell. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { REFUSALS } from '../../domain/failures.ts';
+import { workflowIdOf } from '../../domain/identity.ts';
+import { findJob, type Execution, type FoundJob } from '../find-build.ts';
+import { GRPC_STATUS, grpcErrorOf } from '../grpc.ts';
 import { historyEvents } from '../history-events.ts';
 import type { Services } from '../services.ts';
-import { findExecution, type Execution, type JobKey } from './execution.ts';
+import type { Namespace } from './namespace.ts';
 import { endOf, traceOf, type End, type Trace } from './trace.ts';
 
 export interface Truth {
@@ -19,42 +22,49 @@ export interface Truth {
   is_latest?: boolean;
   /** What became of the workflow: the end of a sentence about it. */
   how: string;
-  /** What speaks against it. */
+  /** Why what Temporal does not have may be somewhere else all the same: nothing is written on the strength of it unless a person says so. */
   doubt?: string;
 }
 
-/** @param startAt the job's, as its record says it @param patient waits a little for a job that may only just have begun */
-export async function truthOf(
-  services: Services,
-  job: JobKey,
-  startAt: string | undefined,
-  { patient }: { patient: boolean },
-): Promise<Truth> {
-  const execution = await findExecution(services, job, patient ? startAt : undefined);
-  if (execution === undefined) return gone(services, startAt);
+/** A job as its records name it. */
+export interface JobKey {
+  job_id: string;
+  account_id?: string | undefined;
+  resource?: string | undefined;
+  start_at?: string | undefined;
+}
+
+export async function truthOf(services: Services, job: JobKey, namespace: Namespace): Promise<Truth> {
+  const { job_id, account_id, resource } = job;
+  const isNamed = account_id !== undefined && resource !== undefined;
+  const workflow = isNamed ? workflowIdOf(account_id, resource) : undefined;
+  const { execution, unsure } = await findJob(services, job_id, workflow).catch((err: unknown): FoundJob => {
+    // The search attribute that it is searched by is not there, or is another's.
+    if (grpcErrorOf(err)?.code === GRPC_STATUS.INVALID_ARGUMENT) return { unsure: (err as Error).message };
+    throw err;
+  });
+  const gone = async (): Promise<Truth> => {
+    const doubt = unsure ?? (await namespace.doubtOf(job));
+    const how = `is not known to Temporal (any more) in namespace ${namespace.name}`;
+    return { state: 'gone', how, ...(doubt === undefined ? {} : { doubt }) };
+  };
+  if (execution === undefined) return gone();
   const { workflow_id: workflowId, run_id: runId } = execution;
   try {
     const events = historyEvents(services, { workflowId, runId }, { follow: false });
     return interpret(execution, await traceOf(events, services.payloadsOf(workflowId)));
   } catch (err) {
     // Retention may take it between two looks.
-    if (err instanceof WorkflowNotFoundError) return gone(services, startAt);
+    if (err instanceof WorkflowNotFoundError) return gone();
     throw err;
   }
 }
 
-async function gone(services: Services, startAt: string | undefined): Promise<Truth> {
-  const { namespace, client, temporal } = services;
-  const truth: Truth = { state: 'gone', how: `is not known to Temporal (any more) in namespace ${namespace}` };
-  const { config } = await temporal(() => client.workflowService.describeNamespace({ namespace }));
-  const keptMs = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
-  if (!(Date.now() - Date.parse(startAt ?? '') < keptMs)) return truth;
-  const kept = `Temporal keeps a workflow for ${keptMs / 3_600_000} h after its end, so it was deleted`;
-  return { ...truth, doubt: `${kept}, or it ran in another namespace or on another server than this` };
-}
-
 /** What the latest run of a job proves. */
-export function interpret({ workflow_id, is_latest }: Execution, trace: Trace): Truth {
+export function interpret(
+  { workflow_id, is_latest }: Pick<Execution, 'workflow_id' | 'is_latest'>,
+  trace: Trace,
+): Truth {
   const { build, decided } = trace;
   const common = { workflow_id, is_latest, trace };
   const ended = (end: End, how: string): Truth => ({ ...common, state: 'ended', end, how });
@@ -73,5 +83,8 @@ export function interpret({ workflow_id, is_latest }: Execution, trace: Trace): 
       ? `closed as ${closed} without saying how the build ended`
       : `failed without recording it: ${failure.Error}: ${failure.Cause}`);
   if (decided !== undefined) return ended(decided, `${how}, when ${decided.status} was about to be recorded`);
-  return { ...common, state: 'lost', how };
+  // Its next run closed later, so that retention has not taken it.
+  const doubt =
+    closed === 'CONTINUED_AS_NEW' ? { doubt: 'that run was deleted, or is on another server than this' } : {};
+  return { ...common, state: 'lost', how, ...doubt };
 }

@@ -63,7 +63,7 @@ const failedAs = (name: string): Item => ({ error_info: { Error: name, Cause: 'â
 /** Each finding as its kind and the writes, in short. */
 function judged(status: Item | undefined, history: Item | undefined, truth: Truth, asked?: Asked): string[] {
   const found: Found = { status, history };
-  return judge(caseOf('job', found, truth), asked).map(inShort);
+  return judge(caseOf('job', found, truth), asked, Date.now()).map(inShort);
 }
 
 function inShort({ finding, writes }: Judged): string {
