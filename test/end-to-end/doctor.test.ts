@@ -290,4 +290,36 @@ describe('doctor', () => {
     assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
     await mendAll(stack);
   });
+
+  it('has nothing to say of a job whose records told an end too early, by a reset or by anyone, and now tell its end', async () => {
+    const assertComplete = async ({ input }: Job) => {
+      await until('both records say COMPLETE', async () =>
+        (await stack.statuses(input)).every((status) => status === 'COMPLETE'),
+      );
+      const { status, history } = await stack.records(input);
+      for (const record of [status, history]) assert.equal(record?.['error_info'], undefined);
+      assert.deepEqual((await stack.doctor()).of(input), []);
+    };
+
+    const reset = await stack.ended('reset-after-failed', { polls: 0, outcome: 'FAILED' });
+    const workflowId = workflowIdOf(ACCOUNT, reset.input.ddb_composite_sort_key);
+    const { events = [] } = await stack.client.workflow.getHandle(workflowId).fetchHistory();
+    const waited = (events ?? []).findIndex((event) => event.timerFiredEventAttributes);
+    const poll = (events ?? []).slice(waited).find((event) => event.workflowTaskCompletedEventAttributes);
+    letSucceed(stack, reset.input);
+    await stack.client.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId, runId: reset.jobId },
+      reason: 'by the test',
+      requestId: 'reset-after-failed',
+      workflowTaskFinishEventId: poll?.eventId ?? null,
+    });
+    await assertComplete(reset);
+
+    const early = await stack.startEndless('ended-early');
+    const end = { status: { S: 'FAILED' }, error_info: { M: { Error: { S: 'ExecutionLost' }, Cause: { S: 'x' } } } };
+    for (const table of ['status', 'history'] as const) await stack.change(table, early.input, end);
+    letSucceed(stack, early.input);
+    await assertComplete(early);
+  });
 });
