@@ -75,7 +75,9 @@ export function interpret(
   }
   if (closed === 'CANCELED') return ended(endOf('CANCELLED', build.build_id), 'ended CANCELLED');
   if (failure !== undefined && Object.hasOwn(REFUSALS, failure.Error)) {
-    return { ...common, state: 'refused', how: `ended as ${failure.Error}: ${failure.Cause}` };
+    // The end that it wrote to no record, since there was none.
+    const end = decided === undefined ? {} : { end: decided };
+    return { ...common, state: 'refused', ...end, how: `ended as ${failure.Error}: ${failure.Cause}` };
   }
   const how =
     trace.closedHow ??
