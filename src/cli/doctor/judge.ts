@@ -38,7 +38,10 @@ export function judge(c: Case, asked: Asked | undefined, now: number): Judged[] 
     case 'refused':
     case 'lost':
     case 'gone':
-      return [...judged, ...judgeEnd(c, recordedEnd(c) ?? (endsOf(c).length > 1 ? asked?.end : (c.truth.end ?? lost())), asked)];
+      return [
+        ...judged,
+        ...judgeEnd(c, recordedEnd(c) ?? (endsOf(c).length > 1 ? asked?.end : (c.truth.end ?? lost())), asked),
+      ];
   }
 }
 
