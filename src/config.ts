@@ -29,7 +29,7 @@ import {
   wholeNumber,
   type Setting,
 } from './setting-values.ts';
-import { TRACE_HEADERS, TRACING_SECRETS, TRACING_SETTINGS, type TracingSettingName } from './tracing/settings.ts';
+import { TRACE_HEADERS, TRACING_SECRETS, TRACING_SETTINGS } from './tracing/settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -253,7 +253,9 @@ const ENCRYPTION = [
   'ENCRYPTION_REQUIRED',
 ] as const satisfies SettingName[];
 
-const isOfOthers = (name: SettingName) => name.startsWith('CODEC_SERVER_') || name === 'TEMPORAL_UI_URL';
+/** OpenTelemetry's are read where they are used. */
+const isOfOthers = (name: SettingName) =>
+  name.startsWith('CODEC_SERVER_') || name === 'TEMPORAL_UI_URL' || name in TRACING_SETTINGS;
 
 export const WORKER_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !isOfOthers(name));
 export const CLIENT_SETTINGS = [
@@ -262,7 +264,6 @@ export const CLIENT_SETTINGS = [
   'HISTORY_TABLE',
   'TEMPORAL_UI_URL',
   ...ENCRYPTION,
-  ...(Object.keys(TRACING_SETTINGS) as TracingSettingName[]),
 ] as const satisfies SettingName[];
 export const CODEC_SERVER_SETTINGS = [
   ...ENCRYPTION,

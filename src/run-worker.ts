@@ -24,7 +24,7 @@ import type { RecordTables } from './records/items.ts';
 import type { HostPort } from './setting-values.ts';
 import { onStopSignal } from './signals.ts';
 import { checkSurroundings } from './surroundings.ts';
-import { isTracing } from './tracing/settings.ts';
+import { readTracing } from './tracing/settings.ts';
 import type { WorkerTraces } from './tracing/worker.ts';
 import { workflowCode } from './workflow-code.ts';
 
@@ -195,10 +195,13 @@ function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics): Co
 
 /** @returns `undefined` where there are none; nothing of OpenTelemetry is loaded then */
 async function openTraces(): Promise<WorkerTraces | undefined> {
-  if (!isTracing(settings)) return undefined;
+  const warn = (text: string) => logger.warn(text);
+  const tracing = readTracing(process.env, warn);
+  if (tracing === undefined) return undefined;
   const { traceWorker } = await import('./tracing/worker.ts');
   return traceWorker({
-    settings,
+    tracing,
+    warn,
     traceHeaders: settings.BUILD_API_TRACE_HEADERS,
     onFault: (reason) => logger.warn({ reason }, 'spans could not be sent'),
   });

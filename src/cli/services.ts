@@ -7,7 +7,7 @@ import { openRecordTables } from '../records/dynamodb.ts';
 import type { RecordTables } from '../records/items.ts';
 import { checkSurroundings } from '../surroundings.ts';
 import type { ClientTraces } from '../tracing/client.ts';
-import { isTracing, type TracingSettings } from '../tracing/settings.ts';
+import { readTracing } from '../tracing/settings.ts';
 import type { PayloadReader } from './build-history.ts';
 import { CliError } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
@@ -64,11 +64,13 @@ export async function openServices(env: Environment, note: (text: string) => voi
   }
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
-  let traces: Promise<ClientTraces> | undefined;
+  let traces: Promise<ClientTraces | undefined> | undefined;
   // Only a start makes a span, so nothing else waits for OpenTelemetry to load.
-  const startWithDetails: ClientTraces['startWithDetails'] = async (input, next) =>
-    (await (traces ??= openTraces(settings, note))).startWithDetails(input, next);
-  const interceptors = { workflow: isTracing(settings) ? [{ startWithDetails }] : [] };
+  const startWithDetails: ClientTraces['startWithDetails'] = async (input, next) => {
+    const opened = await (traces ??= openTraces(env, (text) => note(`role-build: ${text}`)));
+    return opened === undefined ? next(input) : opened.startWithDetails(input, next);
+  };
+  const interceptors = { workflow: [{ startWithDetails }] };
   const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter, interceptors });
   return {
     taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
@@ -103,9 +105,11 @@ export async function openServices(env: Environment, note: (text: string) => voi
   };
 }
 
-async function openTraces(settings: TracingSettings, note: (text: string) => void): Promise<ClientTraces> {
+async function openTraces(env: Environment, warn: (text: string) => void): Promise<ClientTraces | undefined> {
+  const tracing = readTracing(env, warn);
+  if (tracing === undefined) return undefined;
   const { traceClient } = await import('../tracing/client.ts');
-  return traceClient({ settings, onFault: (reason) => note(`role-build: spans could not be sent: ${reason}`) });
+  return traceClient({ tracing, warn, onFault: (reason) => warn(`spans could not be sent: ${reason}`) });
 }
 
 function webUiPage(base: string | undefined, namespace: string, workflowId: string, runId = ''): string | undefined {

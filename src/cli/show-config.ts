@@ -10,6 +10,7 @@ import {
   type SettingName,
 } from '../config.ts';
 import { filesOfOthers } from '../own-files.ts';
+import { TRACING_SETTINGS } from '../tracing/settings.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { ENCRYPTED_JWT_VARIABLE } from './read-input.ts';
 import { styleFor } from './style.ts';
@@ -24,6 +25,8 @@ interface SettingInForce {
   hidden?: true;
   /** What is wrong with it. */
   fault?: string;
+  /** Why the value in the environment is not in force. */
+  ignored?: string;
 }
 
 export async function showConfig({ env, output, json }: CommandContext): CommandResult {
@@ -47,6 +50,9 @@ export async function showConfig({ env, output, json }: CommandContext): Command
       ),
     );
   }
+  for (const { name, ignored } of settings) {
+    if (ignored !== undefined) output.note(`role-build: ${name} is ignored: it ${ignored}`);
+  }
   const faults = [...wrong.map(({ name, fault }) => `${name} ${fault}`), ...filesOfOthers(env)];
   for (const fault of faults) output.error(`role-build: ${fault}`);
   return faults.length > 0 ? 'usage' : 'done';
@@ -66,11 +72,13 @@ function ownSettings(env: Environment): SettingInForce[] {
       readSettings(env, [name]);
       return SETTINGS_WITH_SECRETS.has(name)
         ? { name, value: null, source, hidden: true }
-        : { name, value: given, source };
+        : { name, value: withoutSecrets(given), source };
     } catch (err) {
       // A value that is refused may hold what it must not, such as a password.
       const fault = (err instanceof SettingsError ? err.faults.join() : String(err)).replace(`${name} `, '');
-      return { name, value: null, source, hidden: true, fault };
+      return name in TRACING_SETTINGS
+        ? { name, value: fallback || null, source: 'default', ignored: fault }
+        : { name, value: null, source, hidden: true, fault };
     }
   });
   return [...own, secretOf(env, ENCRYPTED_JWT_VARIABLE)];
@@ -123,7 +131,7 @@ function awsSettings(env: Environment): SettingInForce[] {
   return [
     ...shown.map((name): SettingInForce => {
       const value = env[name] || undefined;
-      return { name, value: value === undefined ? null : withoutPassword(value), source: awsSource(value) };
+      return { name, value: value === undefined ? null : withoutSecrets(value), source: awsSource(value) };
     }),
     ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].map((name) => ({
       ...secretOf(env, name),
@@ -141,6 +149,7 @@ function secretOf(env: Environment, name: string): SettingInForce {
   return { name, value: null, source: isSet ? 'environment' : 'not set', ...(isSet ? { hidden: true } : {}) };
 }
 
-function withoutPassword(value: string): string {
-  return value.replace(/(:\/\/)[^/@]*@/, '$1(hidden)@');
+/** An address may have a password in it, or a key in its query. */
+function withoutSecrets(value: string): string {
+  return value.replace(/(:\/\/)[^/@]*@/, '$1(hidden)@').replace(/(:\/\/[^?]*\?).*/, '$1(hidden)');
 }

@@ -1,10 +1,11 @@
 /**
  * OpenTelemetry's own variables, as far as they are read here: whether there are traces, where they go, which are kept. What
  * else its OTLP exporter and its resource read (time-outs, compression, certificates, resource attributes), they read themselves.
+ * They are other programs' variables too, so a value that is not known here is warned of and ignored.
  *
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
-import { number, oneOf, optional, setting, text, webAddress } from '../setting-values.ts';
+import { number, oneOf, setting } from '../setting-values.ts';
 
 /** The trace headers that the build API may be sent. */
 export const TRACE_HEADERS = ['none', 'xray', 'w3c'] as const;
@@ -20,75 +21,69 @@ export const SAMPLERS = [
 ] as const;
 export type SamplerName = (typeof SAMPLERS)[number];
 
-const EXPORTERS = ['otlp', 'none'] as const;
 /** Of OTLP's three; the others would each be one more package. */
 const PROTOCOLS = ['http/protobuf'] as const;
-
-const protocol = (value: string) => optional(value, (given) => oneOf(given, PROTOCOLS));
 
 export const TRACING_SETTINGS = {
   OTEL_EXPORTER_OTLP_ENDPOINT: setting({
     default: '',
     meaning: 'where traces go by OTLP, such as `http://localhost:4318`; with neither endpoint set there are none',
-    parse: webAddress,
+    parse: endpoint,
   }),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: setting({
     default: '',
     meaning: 'the same as a whole URL, `/v1/traces` included; outranks the one before',
-    parse: webAddress,
+    parse: endpoint,
   }),
   OTEL_EXPORTER_OTLP_PROTOCOL: setting({
-    default: '',
-    meaning: '`http/protobuf`, the only one there is here',
-    parse: protocol,
+    default: 'http/protobuf',
+    meaning: 'the only one there is here',
+    parse: (value) => known(value, PROTOCOLS),
   }),
   OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: setting({
-    default: '',
+    default: 'http/protobuf',
     meaning: 'likewise',
-    parse: protocol,
+    parse: (value) => known(value, PROTOCOLS),
   }),
   OTEL_EXPORTER_OTLP_HEADERS: setting({
     default: '',
     meaning: 'comma-separated `NAME=VALUE` headers for the collector, such as a key',
-    parse: (value) => value !== '',
+    parse: (value) => value,
   }),
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: setting({
     default: '',
     meaning: 'likewise; outranks the one before, name by name',
-    parse: (value) => value !== '',
+    parse: (value) => value,
   }),
   OTEL_TRACES_EXPORTER: setting({
     default: 'otlp',
     meaning: '`none` turns traces off',
-    parse: (value) => oneOf(value, EXPORTERS),
+    parse: exporter,
   }),
   OTEL_SDK_DISABLED: setting({
     default: 'false',
     meaning: '`true` turns traces off',
-    // Whatever else it is means false, as the specification has it.
-    parse: (value) => value.toLowerCase() === 'true',
+    parse: (value) => known(value, ['true', 'false']) === 'true',
   }),
   OTEL_SERVICE_NAME: setting({
     default: '',
     meaning: 'name of a program in traces, else `iam-orchestrator` for the worker, `role-build` for the command line',
-    parse: (value) => optional(value, text),
+    parse: (value) => value,
   }),
   OTEL_TRACES_SAMPLER: setting({
     default: 'parentbased_always_on',
     meaning: "which traces are kept, by OpenTelemetry's names, such as `parentbased_traceidratio`",
-    parse: (value) => oneOf(value, SAMPLERS),
+    parse: (value) => known(value, SAMPLERS),
   }),
   OTEL_TRACES_SAMPLER_ARG: setting({
     default: '1',
     meaning: 'the share of traces that the `traceidratio` samplers keep, 0 to 1',
-    parse: (value) => number(value, 0, 1),
+    parse: (value) => number(value.trim(), 0, 1),
   }),
 } as const;
 
 export type TracingSettingName = keyof typeof TRACING_SETTINGS;
-export type TracingSettings = {
-  [K in TracingSettingName]: ReturnType<(typeof TRACING_SETTINGS)[K]['parse']>;
-};
+type Values = { [K in TracingSettingName]: ReturnType<(typeof TRACING_SETTINGS)[K]['parse']> };
 
 /** They may hold a key. */
 export const TRACING_SECRETS = [
@@ -96,10 +91,72 @@ export const TRACING_SECRETS = [
   'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
 ] as const satisfies TracingSettingName[];
 
-/** Whether there are traces at all. Until then nothing of OpenTelemetry is loaded. */
-export function isTracing(settings: TracingSettings): boolean {
-  if (settings.OTEL_SDK_DISABLED || settings.OTEL_TRACES_EXPORTER === 'none') return false;
-  return (
-    settings.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined || settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT !== undefined
+export interface Tracing {
+  /** Where spans go. */
+  url: string;
+  sampler: SamplerName;
+  /** The share of traces that the `traceidratio` samplers keep. */
+  share: number;
+}
+
+/**
+ * @param warn told of each variable whose value is not known here and so is ignored
+ * @returns `undefined` if there are no traces. Until then nothing of OpenTelemetry is loaded
+ */
+export function readTracing(
+  env: Readonly<Record<string, string | undefined>>,
+  warn: (text: string) => void,
+): Tracing | undefined {
+  const read = <N extends TracingSettingName>(name: N): Values[N] => {
+    const { default: fallback = '', parse } = TRACING_SETTINGS[name];
+    const given = env[name]?.trim() || fallback;
+    try {
+      return parse(given) as Values[N];
+    } catch (err) {
+      warn(`${name} is ignored: it ${(err as Error).message}`);
+      return parse(fallback) as Values[N];
+    }
+  };
+  // Nobody wants traces, so whatever else is set is of other programs.
+  if (!env['OTEL_EXPORTER_OTLP_ENDPOINT'] && !env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) return undefined;
+  if (read('OTEL_SDK_DISABLED') || read('OTEL_TRACES_EXPORTER') === 'none') return undefined;
+  const url = read('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ?? tracesBelow(read('OTEL_EXPORTER_OTLP_ENDPOINT'));
+  if (url === undefined) return undefined;
+  // There is no choice between protocols, but whoever wanted another has to know.
+  read(
+    env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] ? 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL' : 'OTEL_EXPORTER_OTLP_PROTOCOL',
   );
+  const sampler = read('OTEL_TRACES_SAMPLER');
+  // The argument of another sampler is none of this one's.
+  return { url: url.href, sampler, share: sampler.endsWith('traceidratio') ? read('OTEL_TRACES_SAMPLER_ARG') : 1 };
+}
+
+function tracesBelow(base: URL | undefined): URL | undefined {
+  if (base === undefined) return undefined;
+  const url = new URL(base);
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/v1/traces`;
+  return url;
+}
+
+/** @throws Error that does not repeat the value, which may hold a password */
+function endpoint(value: string): URL | undefined {
+  if (value === '') return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw new Error('must be a URL such as http://localhost:4318');
+  }
+  return url;
+}
+
+/** One or several, with commas between. */
+function exporter(value: string): 'otlp' | 'none' {
+  const names = value.split(',').map((name) => name.trim().toLowerCase());
+  if (names.includes('none')) return 'none';
+  for (const name of names) oneOf(name, ['otlp', 'none']);
+  return 'otlp';
+}
+
+/** OpenTelemetry's names are the same in capitals. */
+function known<const T extends string>(value: string, names: readonly T[]): T {
+  return oneOf(value.trim().toLowerCase(), names);
 }

@@ -1,6 +1,15 @@
 /** Spans, and where they go. Loads OpenTelemetry: import it only once there are traces. */
 import { randomBytes } from 'node:crypto';
-import { context, trace, type Context, type Span, type SpanOptions, type Tracer } from '@opentelemetry/api';
+import {
+  context,
+  diag,
+  DiagLogLevel,
+  trace,
+  type Context,
+  type Span,
+  type SpanOptions,
+  type Tracer,
+} from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { ExportResultCode } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
@@ -22,14 +31,16 @@ import {
   type Sampler,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace';
-import type { SamplerName, TracingSettings } from './settings.ts';
+import type { Tracing } from './settings.ts';
 
 export interface SpansOptions {
-  settings: TracingSettings;
+  tracing: Tracing;
   /** Unless `OTEL_SERVICE_NAME` says otherwise. */
   serviceName: string;
   /** Told when spans could not be sent, and not again before some were. */
   onFault: (message: string) => void;
+  /** Told of each of OpenTelemetry's other variables whose value it ignores. */
+  warn: (text: string) => void;
 }
 
 /** IDs that a span is given in place of new ones. */
@@ -45,17 +56,16 @@ export class Spans {
   readonly #ids = new Ids();
   readonly #onFault: (message: string) => void;
 
-  constructor({ settings, serviceName, onFault }: SpansOptions) {
+  constructor({ tracing, serviceName, onFault, warn }: SpansOptions) {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     this.#onFault = onFault;
     this.#provider = new TracerProvider({
       idGenerator: this.#ids,
-      sampler: samplerOf(settings.OTEL_TRACES_SAMPLER, settings.OTEL_TRACES_SAMPLER_ARG),
+      sampler: samplerOf(tracing),
       resource: defaultResource()
         .merge(resourceFromAttributes({ 'service.name': serviceName }))
         .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] })),
-      // The exporter reads OpenTelemetry's variables itself: endpoint, headers, time-out, compression, certificates.
-      spanProcessors: [new BatchSpanProcessor({ exporter: telling(new OTLPTraceExporter(), onFault) })],
+      spanProcessors: [new BatchSpanProcessor({ exporter: telling(exporterOf(tracing, warn), onFault) })],
     });
     this.#tracer = this.#provider.getTracer('iam-orchestrator');
   }
@@ -112,8 +122,8 @@ class Ids implements IdGenerator {
   }
 }
 
-function samplerOf(name: SamplerName, share: number): Sampler {
-  switch (name) {
+function samplerOf({ sampler, share }: Tracing): Sampler {
+  switch (sampler) {
     case 'always_on':
       return new AlwaysOnSampler();
     case 'always_off':
@@ -126,6 +136,19 @@ function samplerOf(name: SamplerName, share: number): Sampler {
       return new ParentBasedSampler({ root: new AlwaysOffSampler() });
     case 'parentbased_traceidratio':
       return new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) });
+  }
+}
+
+/** It reads OpenTelemetry's other variables itself: headers, time-out, compression, certificates. */
+function exporterOf({ url }: Tracing, warn: (text: string) => void): SpanExporter {
+  // An address that it can't read is told of already, without the password that may be in it.
+  const tell = (text: string) => (text.includes('URL') ? undefined : warn(text));
+  const nothing = () => undefined;
+  diag.setLogger({ error: tell, warn: tell, info: nothing, debug: nothing, verbose: nothing }, DiagLogLevel.WARN);
+  try {
+    return new OTLPTraceExporter({ url });
+  } finally {
+    diag.disable();
   }
 }
 

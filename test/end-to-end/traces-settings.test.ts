@@ -109,9 +109,35 @@ describe('traces', () => {
     assert.ok(!worker.output().includes(key) && !config.stdout.includes(key));
   });
 
+  it('go out where OpenTelemetry is told what is not known here: who makes spans warns of it, and nobody else', async () => {
+    const settings = {
+      OTEL_TRACES_SAMPLER: 'jaeger_remote',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_EXPORTER_OTLP_TIMEOUT: 'soon',
+    };
+    const { header, traceId } = callersTrace();
+    const input = inputFor(stack, 'not-known', { polls: 0 }, { trace_header: header });
+    const worker = await stack.startWorker({ settings });
+    const started = await stack.cli(['start', '--input', '-', '--wait'], { settings, stdin: JSON.stringify(input) });
+    assert.equal(started.code, 0, started.stderr);
+    await worker.stop();
+    for (const name of Object.keys(settings)) {
+      assert.equal(started.stderr.match(new RegExp(`^role-build: .*${name}`, 'gm'))?.length, 1, started.stderr);
+      assert.match(worker.output(), new RegExp(`"level":"warn",.*${name}`));
+    }
+    const spans = stack.collector.spansOf(traceId);
+    for (const name of ['StartWorkflow:roleBuild', 'RunWorkflow:roleBuild']) named(spans, name);
+
+    for (const args of [['status', ACCOUNT, input.ddb_composite_sort_key], ['list'], ['config']]) {
+      const { code, stderr } = await stack.cli(args, { settings });
+      assert.equal(code, 0, stderr);
+      assert.equal(stderr.includes('OTEL_'), args[0] === 'config', stderr);
+    }
+  });
+
   for (const settings of [
     { OTEL_EXPORTER_OTLP_ENDPOINT: '' },
-    { OTEL_SDK_DISABLED: 'true' },
+    { OTEL_SDK_DISABLED: 'true', OTEL_TRACES_SAMPLER: 'jaeger_remote' },
     { OTEL_TRACES_EXPORTER: 'none' },
   ]) {
     it(`are none with ${JSON.stringify(settings)}`, async () => {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { readSettings } from '../../src/config.ts';
 import type { TraceCarrier } from '../../src/contract.ts';
 import { headersOf, originOf } from '../../src/tracing/origin.ts';
-import { TRACING_SETTINGS, type TracingSettingName } from '../../src/tracing/settings.ts';
+import type { Tracing } from '../../src/tracing/settings.ts';
 import { Spans } from '../../src/tracing/spans.ts';
 
 const TRACE_ID = '67891233abcdef012345678912345678';
@@ -12,13 +11,13 @@ const ROOT = 'Root=1-67891233-abcdef012345678912345678';
 const PARENT = '463ac35c9f6413ad';
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
 
-const settings = (env: Record<string, string> = {}) =>
-  readSettings(env, Object.keys(TRACING_SETTINGS) as TracingSettingName[]);
+const ALL: Tracing = { url: 'http://127.0.0.1:9', sampler: 'parentbased_always_on', share: 1 };
+const OPTIONS = { tracing: ALL, serviceName: 'test', onFault: () => undefined, warn: () => undefined };
 
 describe('where a trace comes from', () => {
   let spans: Spans;
   before(() => {
-    spans = new Spans({ settings: settings(), serviceName: 'test', onFault: () => undefined });
+    spans = new Spans(OPTIONS);
   });
   after(() => spans.close(1_000));
 
@@ -47,11 +46,7 @@ describe('where a trace comes from', () => {
   it('is decided here where the caller has left that open', () => {
     const header = `${ROOT};Parent=${PARENT}`;
     assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled: true });
-    const none = new Spans({
-      settings: settings({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' }),
-      serviceName: 'test',
-      onFault: () => undefined,
-    });
+    const none = new Spans({ ...OPTIONS, tracing: { ...ALL, sampler: 'parentbased_always_off' } });
     assert.deepEqual(read({ 'x-amzn-trace-id': header }, none).sampled, false);
     assert.deepEqual(read({ 'x-amzn-trace-id': ROOT }, none).sampled, false);
     assert.deepEqual(read({ 'x-amzn-trace-id': `${header};Sampled=1` }, none).sampled, true);

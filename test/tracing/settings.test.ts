@@ -1,58 +1,92 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CLIENT_SETTINGS, readSettings, SettingsError, WORKER_SETTINGS } from '../../src/config.ts';
-import { isTracing, SAMPLERS } from '../../src/tracing/settings.ts';
+import { readSettings, WORKER_SETTINGS } from '../../src/config.ts';
+import { readTracing, SAMPLERS, type Tracing } from '../../src/tracing/settings.ts';
 
-const read = (env: Record<string, string>) => readSettings(env, CLIENT_SETTINGS);
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
+const TRACING: Tracing = { url: 'http://127.0.0.1:4318/v1/traces', sampler: 'parentbased_always_on', share: 1 };
 
-describe("OpenTelemetry's settings", () => {
+function read(env: Record<string, string>): { tracing: Tracing | undefined; warnings: string[] } {
+  const warnings: string[] = [];
+  return { tracing: readTracing(env, (text) => warnings.push(text)), warnings };
+}
+const inForce = (env: Record<string, string>) => {
+  const { tracing, warnings } = read(env);
+  assert.deepEqual(warnings, []);
+  return tracing;
+};
+
+describe("OpenTelemetry's variables", () => {
   it('turn traces on by an endpoint, and by nothing else', () => {
-    assert.equal(isTracing(read({})), false);
-    assert.equal(isTracing(read({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_SERVICE_NAME: 'x' })), false);
-    assert.equal(isTracing(read(ENDPOINT)), true);
-    assert.equal(isTracing(read({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector/v1/traces' })), true);
+    assert.equal(inForce({}), undefined);
+    assert.equal(inForce({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_SERVICE_NAME: 'x' }), undefined);
+    assert.equal(inForce({ OTEL_EXPORTER_OTLP_ENDPOINT: ' ' }), undefined);
+    assert.deepEqual(inForce(ENDPOINT), TRACING);
+    assert.equal(inForce({ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://a/b/' })?.url, 'https://a/b/v1/traces');
+    const both = { ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector/spans?key=x' };
+    assert.equal(inForce(both)?.url, 'https://collector/spans?key=x');
   });
 
-  it('turn them off again as OpenTelemetry has it', () => {
+  it('turn them off again as OpenTelemetry has it, whatever else is set', () => {
+    const others = {
+      OTEL_TRACES_SAMPLER: 'jaeger_remote',
+      OTEL_TRACES_SAMPLER_ARG: 'x',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'y',
+    };
     for (const off of [
       { OTEL_SDK_DISABLED: 'true' },
       { OTEL_SDK_DISABLED: 'TRUE' },
       { OTEL_TRACES_EXPORTER: 'none' },
+      { OTEL_TRACES_EXPORTER: 'None' },
+      { OTEL_TRACES_EXPORTER: 'otlp, none' },
     ]) {
-      assert.equal(isTracing(read({ ...ENDPOINT, ...off })), false);
+      assert.equal(inForce({ ...ENDPOINT, ...others, ...off }), undefined);
     }
-    assert.equal(isTracing(read({ ...ENDPOINT, OTEL_SDK_DISABLED: 'yes' })), true);
   });
 
-  it('are refused where they ask for what is not there, by name, without what may be secret', () => {
-    const wrong = {
-      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:secret@collector',
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
-      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json',
-      OTEL_TRACES_EXPORTER: 'zipkin',
-      OTEL_TRACES_SAMPLER: 'jaeger_remote',
-      OTEL_TRACES_SAMPLER_ARG: '2',
-    };
-    assert.throws(
-      () => read(wrong),
-      (err: unknown) => {
-        assert.ok(err instanceof SettingsError);
-        assert.deepEqual(
-          err.faults.map((fault) => fault.split(' ')[0]),
-          Object.keys(wrong),
-        );
-        assert.match(err.message, /OTEL_EXPORTER_OTLP_PROTOCOL must be one of http\/protobuf, not "grpc"/);
-        return !err.message.includes('secret');
-      },
-    );
+  it('say nothing while there are no traces', () => {
+    const wrong = { OTEL_TRACES_SAMPLER: 'x', OTEL_TRACES_EXPORTER: 'x', OTEL_EXPORTER_OTLP_PROTOCOL: 'x' };
+    assert.equal(inForce(wrong), undefined);
   });
 
-  it("know the specification's samplers", () => {
-    for (const OTEL_TRACES_SAMPLER of SAMPLERS) {
-      assert.equal(read({ OTEL_TRACES_SAMPLER }).OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER);
+  for (const [name, value, why] of [
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'must be one of http/protobuf, not "grpc"'],
+    ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'http/json', 'must be one of http/protobuf, not "http/json"'],
+    ['OTEL_TRACES_EXPORTER', 'zipkin', 'must be one of otlp, none, not "zipkin"'],
+    ['OTEL_TRACES_EXPORTER', 'otlp,console', 'must be one of otlp, none, not "console"'],
+    ['OTEL_SDK_DISABLED', 'yes', 'must be one of true, false, not "yes"'],
+    ['OTEL_TRACES_SAMPLER', 'jaeger_remote', `must be one of ${SAMPLERS.join(', ')}, not "jaeger_remote"`],
+  ] as const) {
+    it(`are warned of and ignored where they say what is not known here: ${name}=${value}`, () => {
+      const { tracing, warnings } = read({ ...ENDPOINT, [name]: value });
+      assert.deepEqual(tracing, TRACING);
+      assert.deepEqual(warnings, [`${name} is ignored: it ${why}`]);
+    });
+  }
+
+  it('name no address that can not be read, since there may be a password in it', () => {
+    for (const value of ['collector:4318', 'ftp://user:secret@collector', 'http://user:secret@[collector']) {
+      const { tracing, warnings } = read({ OTEL_EXPORTER_OTLP_ENDPOINT: value });
+      assert.equal(tracing, undefined);
+      assert.deepEqual(warnings, [
+        'OTEL_EXPORTER_OTLP_ENDPOINT is ignored: it must be a URL such as http://localhost:4318',
+      ]);
     }
-    assert.equal(read({}).OTEL_TRACES_SAMPLER, 'parentbased_always_on');
+    const { tracing, warnings } = read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'nonsense' });
+    assert.deepEqual(tracing, TRACING);
+    assert.equal(warnings.length, 1);
+  });
+
+  it("know the specification's samplers, in capitals too, and their argument where they have one", () => {
+    for (const sampler of SAMPLERS) {
+      assert.equal(inForce({ ...ENDPOINT, OTEL_TRACES_SAMPLER: sampler.toUpperCase() })?.sampler, sampler);
+    }
+    const ratio = { ...ENDPOINT, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio' };
+    assert.equal(inForce({ ...ratio, OTEL_TRACES_SAMPLER_ARG: '0.25' })?.share, 0.25);
+    const { tracing, warnings } = read({ ...ratio, OTEL_TRACES_SAMPLER_ARG: '2' });
+    assert.equal(tracing?.share, 1);
+    assert.deepEqual(warnings, ['OTEL_TRACES_SAMPLER_ARG is ignored: it must be a number from 0 to 1, not "2"']);
+    assert.deepEqual(inForce({ ...ENDPOINT, OTEL_TRACES_SAMPLER_ARG: 'endpoint=http://x' }), TRACING);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   WORKER_SETTINGS,
   type SettingName,
 } from '../../../src/config.ts';
+import { TRACING_SETTINGS } from '../../../src/tracing/settings.ts';
 import { keysText, newKey } from '../../encryption/keys.ts';
 import { containerOf, ofKind, podOf, podTemplates, type KubernetesObject } from './objects.ts';
 import { render } from './render.ts';
@@ -28,7 +29,10 @@ const OF_NODE = ['NODE_OPTIONS'];
 const OF_HEALTH = ['HEALTH_ADDRESS', 'METRICS_ADDRESS'] as const;
 
 const PROGRAMS: Record<string, { settings: readonly SettingName[]; others: readonly string[] }> = {
-  worker: { settings: WORKER_SETTINGS, others: [...OF_TEMPORAL, ...OF_AWS, ...OF_NODE] },
+  worker: {
+    settings: WORKER_SETTINGS,
+    others: [...OF_TEMPORAL, ...OF_AWS, ...OF_NODE, ...Object.keys(TRACING_SETTINGS)],
+  },
   setup: { settings: CLIENT_SETTINGS, others: [...OF_TEMPORAL, ...OF_AWS, ...OF_NODE] },
   'codec-server': { settings: CODEC_SERVER_SETTINGS, others: [...OF_AWS, ...OF_NODE] },
 };
