@@ -8,9 +8,14 @@ const CALL_TIMEOUT_MS = 10_000;
 /** An idle connection is closed before others close theirs, so that none is reused too late: that would cost an attempt of three. */
 const IDLE_CONNECTION_MS = 4_000;
 
+/** What AWS refuses a request as that was signed by a clock minutes away from its own. Nothing was done with it. */
+const REFUSED_FOR_THE_CLOCK =
+  /^(InvalidSignature|SignatureDoesNotMatch|RequestTimeTooSkewed|RequestExpired|RequestInTheFuture)/;
+
 /**
  * Opens the way to both tables. Region, endpoint and credentials are the AWS SDK's own settings.
- * An attempt is one request: Temporal owns the retries.
+ * An attempt is one request: Temporal owns the retries. Only one that was refused for the clock is sent once more, signed by the
+ * time that the answer told; from then on the SDK signs by that.
  */
 export function openRecordTables(names: { statusTable: string; historyTable: string }): RecordTables {
   const agent = { timeout: IDLE_CONNECTION_MS };
@@ -24,5 +29,18 @@ export function openRecordTables(names: { statusTable: string; historyTable: str
       throwOnRequestTimeout: true,
     },
   });
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (err) {
+        const { name, $metadata } = err as Error & { $metadata?: { clockSkewCorrected?: true } };
+        if ($metadata?.clockSkewCorrected === true && REFUSED_FOR_THE_CLOCK.test(name)) return next(args);
+        throw err;
+      }
+    },
+    // Outside of what signs.
+    { step: 'build', priority: 'low' },
+  );
   return { client: DynamoDBDocumentClient.from(client), ...names };
 }

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { DeleteTableCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
-import { mendAll, only, startDoctorStack, TABLE_NAMES, type DoctorStack, type Job } from './doctor-fixture.ts';
-import { CREDENTIAL, parseJson, until } from './harness.ts';
+import {
+  mendAll,
+  only,
+  startDoctorStack,
+  TABLE_NAMES,
+  type DoctorStack,
+  type Examined,
+  type Job,
+} from './doctor-fixture.ts';
+import { CREDENTIAL, inputFor, parseJson, until } from './harness.ts';
 
 describe('doctor --fix', () => {
   let stack: DoctorStack;
@@ -224,33 +229,109 @@ describe('doctor --fix', () => {
     assert.match(found.stderr, /the records were not compared/);
   });
 
-  it('reports clocks that are apart', async () => {
-    const upstream = new URL(stack.dynamoDb.endpoint);
-    const server = http.createServer((request, response) => {
-      const { method, url, headers } = request;
-      const passedOn = http.request(
-        { host: upstream.hostname, port: upstream.port, method, path: url, headers },
-        (answer) => {
-          const date = new Date(Date.now() - 90_000).toUTCString();
-          response.writeHead(answer.statusCode ?? 500, { ...answer.headers, date });
-          answer.pipe(response);
-        },
+  it('reports clocks that are apart, and compares all the same where DynamoDB refuses signatures for that', async () => {
+    const job = await stack.ended('clocks');
+    for (const [aheadMs, says] of [
+      [-90_000, /^DynamoDB's clock is (89|90|91) s behind this machine's$/],
+      [600_000, /^DynamoDB's clock is (599|600|601) s ahead of this machine's$/],
+      [-600_000, /^DynamoDB's clock is (599|600|601) s behind this machine's$/],
+    ] as const) {
+      stack.proxy.clockAheadMs = aheadMs;
+      const { code, findings, stderr } = await stack.doctor();
+      assert.deepEqual(
+        [code, findings.map(({ finding, fixable }) => [finding, fixable])],
+        [1, [['ClocksApart', false]]],
+        stderr,
       );
-      request.pipe(passedOn);
+      assert.match(findings[0]?.reason ?? '', says);
+      assert.doesNotMatch(stderr, /could not be read/);
+      assert.match(stderr, /looked at [1-9]\d* status records/);
+    }
+    // Neither a worker nor another command minds.
+    const { code, json } = await stack.build(inputFor(stack, 'clocks-apart', { polls: 0 }));
+    assert.deepEqual([code, json['status']], [0, 'COMPLETE']);
+    stack.proxy.clockAheadMs = 0;
+
+    // This machine's clock is ten minutes late: no build began in the future for that.
+    const late =
+      'const now = Date.now; const late = () => now() - 600_000; globalThis.Date = class extends Date { ' +
+      'constructor(...of) { super(...(of.length === 0 ? [late()] : of)); } static now() { return late(); } };';
+    const { findings, stderr } = await stack.doctor([], {
+      settings: { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(late)}"` },
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const { code, findings, stderr } = await stack.doctor([], { settings: { AWS_ENDPOINT_URL_DYNAMODB: endpoint } });
-    server.closeAllConnections();
-    server.close();
-    assert.equal(code, 1, stderr);
     assert.deepEqual(
-      findings.map(({ finding, fixable }) => [finding, fixable]),
-      [['ClocksApart', false]],
+      findings.map(({ finding, reason }) => [finding, /^(DynamoDB|Temporal)'s clock is 600 s ahead/.exec(reason)?.[1]]),
+      [
+        ['ClocksApart', 'DynamoDB'],
+        ['ClocksApart', 'Temporal'],
+      ],
+      stderr,
     );
-    assert.match(findings[0]?.reason ?? '', /^DynamoDB's clock is (89|90|91) s behind this machine's$/);
-    assert.doesNotMatch(stderr, /could not be read/);
+    assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
+  });
+
+  it('reports calls that are refused for want of a permission, and looks at the rest all the same', async () => {
+    const lost = await stack.terminated('denied');
+    const refuse = (isRefused: (operation: string, table: string) => boolean) => {
+      stack.proxy.answer = ({ operation, request }) =>
+        isRefused(operation, request.TableName)
+          ? {
+              status: 400,
+              body: {
+                __type: 'com.amazon.coral.service#AccessDeniedException',
+                message: `User: doctor is not authorized to perform: dynamodb:${operation}`,
+              },
+            }
+          : undefined;
+    };
+    const kinds = ({ findings }: Examined) =>
+      findings.map(({ finding, reason }) => `${finding} ${reason.slice(0, 40)}`);
+
+    refuse((operation) => operation === 'DescribeTable');
+    const keysUnknown = await stack.doctor();
+    assert.deepEqual(kinds(keysUnknown), [
+      'AccessDenied table iam_orchestrator_execution_status ',
+      'AccessDenied table iam_orchestrator_request_history w',
+      'WorkflowGone both records say IN_PROGRESS; the workfl',
+    ]);
+    assert.match(
+      keysUnknown.findings[0]?.reason ?? '',
+      /was not looked at: .*not authorized to perform: dynamodb:DescribeTable/,
+    );
+    assert.match(keysUnknown.findings[0]?.fix ?? '', /deploy\/iam\/doctor\.json/);
+
+    refuse((operation, table) => operation === 'Scan' && table === TABLE_NAMES.status);
+    const walkedOn = await stack.doctor();
+    assert.deepEqual(kinds(walkedOn), [
+      'AccessDenied the status table was not looked through ',
+      // Seen by its workflow.
+      'WorkflowGone both records say IN_PROGRESS; the workfl',
+    ]);
+    assert.match(walkedOn.stderr, /looked at 0 status records, [1-9]\d* history records, [1-9]\d* executions/);
+
+    refuse((operation) => operation === 'UpdateItem');
+    const notMended = await stack.doctor(['--fix', '--yes']);
+    assert.deepEqual([notMended.code, only(notMended, lost.input).result], [1, 'left alone']);
+    assert.match(notMended.stderr, /it can't be mended: .*dynamodb:UpdateItem/);
+
+    stack.proxy.answer = () => undefined;
+    await mendAll(stack);
+  });
+
+  it('says what is wrong with one service though the other does not answer', async () => {
+    await stack.client.connection.operatorService.removeSearchAttributes({
+      namespace: 'default',
+      searchAttributes: ['DryRun'],
+    });
+    const { code, stdout } = await stack.cli(['doctor', '--json'], {
+      settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' },
+    });
+    const [finding, failure] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.deepEqual([code, finding?.['finding'], failure?.['error']], [5, 'SearchAttributeMissing', 'unreachable']);
+    assert.equal((await stack.cli(['setup'])).code, 0);
   });
 
   it('ends with 2 where it is used wrongly, with 5 where a service can not be reached', async () => {

@@ -45,6 +45,8 @@ export interface DynamoDbProxy {
   decide: (call: DynamoDbCall) => DynamoDbFault | undefined | Promise<DynamoDbFault | undefined>;
   /** Answers in DynamoDB's place what the one behind does not know; `undefined` passes it on. */
   answer: (call: DynamoDbCall) => { status: number; body: unknown } | undefined;
+  /** How far the clock that DynamoDB goes by is ahead of this machine's. */
+  clockAheadMs: number;
   /** Ends every connection and closes the port: new ones are refused until {@link open}. */
   close(): Promise<void>;
   /** Listens on the same port again. */
@@ -65,6 +67,7 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
     callsFor: (needle) => proxy.calls.filter((call) => JSON.stringify(call.request).includes(needle)),
     decide: () => undefined,
     answer: () => undefined,
+    clockAheadMs: 0,
     close: async () => {
       if (!server.listening) return;
       server.close();
@@ -106,9 +109,13 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
         }),
       );
     }
-    const own = proxy.answer(call);
+    const now = Date.now() + proxy.clockAheadMs;
+    const own = refusalOf(request, now) ?? proxy.answer(call);
     if (own !== undefined) {
-      response.writeHead(own.status, { 'content-type': 'application/x-amz-json-1.0' });
+      response.writeHead(own.status, {
+        'content-type': 'application/x-amz-json-1.0',
+        date: new Date(now).toUTCString(),
+      });
       return response.end(JSON.stringify(own.body));
     }
     if (call.fault === 'late') {
@@ -127,7 +134,7 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
     if (isWrite && call.answer === 200) call.old = oldItem(answerBody);
     if (call.fault === 'lose-answer') return request.socket.destroy();
     if (call.fault === 'hang-after') return gone;
-    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    response.writeHead(answer.statusCode ?? 500, { ...answer.headers, date: new Date(now).toUTCString() });
     return response.end(answerBody);
   };
 
@@ -137,6 +144,20 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
   await proxy.open();
   proxy.endpoint = `http://127.0.0.1:${port}`;
   return proxy;
+}
+
+/** AWS takes a signature for so long. */
+const SIGNED_WITHIN_MS = 300_000;
+
+/** As DynamoDB refuses what was signed by a clock that is far from its own. */
+function refusalOf({ headers }: http.IncomingMessage, now: number): { status: number; body: unknown } | undefined {
+  const date = String(headers['x-amz-date']);
+  const at = Date.parse(date.replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5'));
+  if (!(Math.abs(now - at) > SIGNED_WITHIN_MS)) return undefined;
+  const message =
+    at < now ? `Signature expired: ${date} is now earlier than` : `Signature not yet current: ${date} is later than`;
+  const __type = 'com.amazon.coral.service#InvalidSignatureException';
+  return { status: 400, body: { __type, message: `${message} ${new Date(now).toISOString()}` } };
 }
 
 function oldItem(answerBody: Buffer): DynamoDbCall['old'] {

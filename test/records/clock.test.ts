@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { openRecordTables } from '../../src/records/dynamodb.ts';
+import type { RecordTables } from '../../src/records/items.ts';
+import { startDynamoDbProxy, type DynamoDbProxy } from '../end-to-end/dynamodb-proxy.ts';
+import { server, useDynamoDb } from './tables-fixture.ts';
+
+useDynamoDb();
+
+describe('a clock that is ten minutes off DynamoDB’s', () => {
+  let proxy: DynamoDbProxy;
+  let own: RecordTables;
+  before(async () => {
+    proxy = await startDynamoDbProxy(server.endpoint);
+    process.env['AWS_ENDPOINT_URL_DYNAMODB'] = proxy.endpoint;
+    own = openRecordTables({ statusTable: 'status-records', historyTable: 'history-records' });
+  });
+  after(async () => {
+    own.client.destroy();
+    await proxy.stop();
+  });
+
+  const put = (request_id: string) =>
+    own.client.send(
+      new PutCommand({
+        TableName: own.historyTable,
+        Item: { request_id },
+        ConditionExpression: 'attribute_not_exists(request_id)',
+      }),
+    );
+
+  for (const aheadMs of [600_000, -600_000]) {
+    test(`by ${aheadMs} ms costs the first call a second request, and no other`, async () => {
+      proxy.calls.length = 0;
+      proxy.clockAheadMs = aheadMs;
+      const request_id = `request${aheadMs}`;
+      await put(request_id);
+      assert.equal(proxy.calls.length, 2);
+      // What is refused for another reason is refused at once, though the clock is off still.
+      await assert.rejects(put(request_id), { name: 'ConditionalCheckFailedException' });
+      assert.equal(proxy.calls.length, 3);
+      const { Item } = await own.client.send(new GetCommand({ TableName: own.historyTable, Key: { request_id } }));
+      assert.deepEqual(Item, { request_id });
+      assert.equal(proxy.calls.length, 4);
+    });
+  }
+
+  test('is no reason to send a request a third time', async () => {
+    proxy.calls.length = 0;
+    proxy.clockAheadMs = 0;
+    proxy.answer = () => ({
+      status: 400,
+      body: { __type: 'com.amazon.coral.service#InvalidSignatureException', message: 'Signature expired' },
+    });
+    await assert.rejects(put('refused'), { name: 'InvalidSignatureException' });
+    assert.equal(proxy.calls.length <= 2, true);
+  });
+});
