@@ -250,6 +250,15 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
 
       const error_info = { error_info: { NULL: true }, status: { S: 'COMPLETE' }, start_at: { S: START } };
       await put(STATUS_TABLE_NAME, statusItem('half', error_info));
+      for (const resource of ['r'.repeat(1_000), '\u202e\u0001 é#']) {
+        await put(STATUS_TABLE_NAME, statusItem(resource, error_info));
+        const shown = await stack.cli(['status', OTHER, resource, '--json']);
+        assert.equal(shown.code, 0, shown.stderr);
+        assert.equal(parseJson(shown)['resource'], resource);
+        const strange = { request_id: { S: 'strange' }, account_id: { S: '333322221111' } };
+        await put(HISTORY_TABLE_NAME, { ...statusItem(resource, error_info), ...strange });
+        assert.equal((await stack.cli(['status', '--correlation-id', 'strange', '--json'])).code, 0);
+      }
       const half = parseJson(await stack.cli(['status', OTHER, 'half', '--json']));
       assert.deepEqual([half['status'], half['start_at'], half['error_info']], ['COMPLETE', START, undefined]);
     });
