@@ -18,18 +18,23 @@ onStopSignal(
   () => interrupted.abort(),
   () => process.exit(EXIT_CODES.interrupted.code),
 );
-// A reader that has had enough, such as `head`, is no fault.
-process.stdout.on('error', (err: NodeJS.ErrnoException) => process.exit(err.code === 'EPIPE' ? 0 : 1));
+const crashed = new Promise<never>((_, reject) => process.on('uncaughtException', reject));
+crashed.catch(() => {
+  // Whoever waits for the command is told.
+});
 
 // Not before the cache is on.
 const { runCli } = await import('./cli/program.ts');
 let endsByItself = false;
-const code = runCli(process.argv.slice(2), process.env, process, interrupted.signal, () => (endsByItself = true));
+const code = runCli(process.argv.slice(2), process.env, process, {
+  signal: interrupted.signal,
+  crashed,
+  endsByItself: () => (endsByItself = true),
+});
 const stopped = new Promise<number>((resolve) => {
   // A command that is not following a build may be waiting for a service; an interrupt ends it all the same.
   interrupted.signal.addEventListener('abort', () => {
     if (!endsByItself) setTimeout(() => resolve(EXIT_CODES.interrupted.code), 1_000).unref();
   });
 });
-process.exitCode = await Promise.race([code, stopped]);
-process.exit();
+process.exit(await Promise.race([code, stopped]));

@@ -5,7 +5,7 @@ import { createTokenCheck } from './codec-server/tokens.ts';
 import { CODEC_SERVER_SETTINGS, encryptionOf, readSettings, SettingsError } from './config.ts';
 import { EncryptionCodec } from './encryption/codec.ts';
 import { listen } from './listen.ts';
-import { createLogger } from './logger.ts';
+import { openLog } from './logger.ts';
 import { exitOnStopSignal, onStopSignal } from './signals.ts';
 import { checkSurroundings } from './surroundings.ts';
 
@@ -15,14 +15,16 @@ const STOP_MS = 5_000;
 
 exitOnStopSignal();
 const settings = readSettingsOrExit();
-const logger = createLogger(settings.LOG_LEVEL);
+const { logger, settled } = await openLog(settings.LOG_LEVEL);
 
 try {
   await run();
-  process.exitCode = 0;
+  await settled();
+  process.exit(0);
 } catch (err) {
   logger.fatal({ err }, 'codec server ended');
-  process.exitCode = 1;
+  await settled();
+  process.exit(1);
 }
 
 async function run(): Promise<void> {

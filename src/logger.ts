@@ -1,6 +1,7 @@
-import { pino, type Logger, type LoggerOptions } from 'pino';
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import type { LogLevel as TemporalLogLevel, Logger as TemporalLogger, LogMetadata } from '@temporalio/worker';
 import type { LogLevel } from './config.ts';
+import { StandardStream } from './standard-stream.ts';
 
 /** Whatever a field of such a name holds is not for a log. */
 const REDACTED = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authorization'].flatMap((name) => [
@@ -10,8 +11,29 @@ const REDACTED = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authori
   `*.*.*["${name}"]`,
 ]);
 
-/** JSON lines on stdout, or to another stream. */
-export function createLogger(level: LogLevel, destination?: NodeJS.WritableStream): Logger {
+/** What a program logs to: JSON lines on stdout, lines for people if that is a terminal. */
+export interface Log {
+  logger: Logger;
+  /** Resolves once all has been written; sooner if nobody takes it, so that no reader holds up a program's end. */
+  settled(): Promise<void>;
+}
+
+/** Held for a reader of stdout that does not take it; lines beyond that are left out, and a later line says how many. */
+const MAX_HELD_BYTES = 8 * 2 ** 20;
+const LAST_LINES_MS = 1_000;
+
+/** The program goes on when its log can't be written: on a full disk, behind a pipe that is closed or that nobody empties. */
+export async function openLog(level: LogLevel): Promise<Log> {
+  const stdout = new StandardStream(process.stdout, { maxHeldBytes: MAX_HELD_BYTES });
+  // An error that nobody listens for would end the program.
+  process.stderr.on('error', () => {});
+  const logger = createLogger(level, process.stdout.isTTY ? await forPeople(stdout) : stdout);
+  stdout.onRoomAgain = (left) => logger.warn({ left }, 'lines of this log were left out, since nobody took them');
+  return { logger, settled: () => stdout.settled(LAST_LINES_MS) };
+}
+
+/** @param destination takes JSON lines */
+export function createLogger(level: LogLevel, destination: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
     base: null,
@@ -19,14 +41,17 @@ export function createLogger(level: LogLevel, destination?: NodeJS.WritableStrea
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: REDACTED, censor: '[redacted]' },
   };
-  return pino(options, destination ?? pino.destination({ fd: 1, sync: true }));
+  return pino(options, destination);
 }
 
-/** Where stdout is a terminal, a stream that makes lines for people out of JSON and writes them there. */
-export async function prettyOnTerminal(): Promise<NodeJS.WritableStream | undefined> {
-  if (!process.stdout.isTTY) return undefined;
-  const { build } = await import('pino-pretty');
-  return build({ sync: true, translateTime: 'SYS:HH:MM:ss', ignore: 'sdkComponent,target,namespace,taskQueue,runId' });
+/** Lines for people out of JSON. */
+async function forPeople(stdout: StandardStream): Promise<DestinationStream> {
+  const { prettyFactory } = await import('pino-pretty');
+  const pretty = prettyFactory({
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'sdkComponent,target,namespace,taskQueue,runId',
+  });
+  return { write: (line) => stdout.write(pretty(line) ?? '') };
 }
 
 const PINO_LEVELS = {

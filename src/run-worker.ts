@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import type { Client } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { BuildApi } from './build-api/client.ts';
@@ -12,7 +11,7 @@ import { RateLimit } from './build-api/rate-limit.ts';
 import { encryptionOf, readSettings, SettingsError, WORKER_SETTINGS } from './config.ts';
 import { triggersQueueOf } from './contract.ts';
 import { createDataConverter, keyInUse } from './encryption/data-converter.ts';
-import { createLogger, prettyOnTerminal, TemporalPinoLogger } from './logger.ts';
+import { openLog, TemporalPinoLogger } from './logger.ts';
 import { activityLogFields } from './operations/activity-log.ts';
 import { keepCounting, type CountsOptions } from './operations/counts.ts';
 import { startHealthServer } from './operations/health.ts';
@@ -24,6 +23,7 @@ import type { RecordTables } from './records/items.ts';
 import type { HostPort } from './setting-values.ts';
 import { onStopSignal } from './signals.ts';
 import { checkSurroundings } from './surroundings.ts';
+import { loadTemporalConfig } from './temporal-config.ts';
 import { readTracing } from './tracing/settings.ts';
 import type { WorkerTraces } from './tracing/worker.ts';
 import { workflowCode } from './workflow-code.ts';
@@ -63,8 +63,8 @@ setFlagsFromString('--heap-growing-percent=50');
  */
 Buffer.poolSize = 8 * 2 ** 10;
 
-const settings = readSettingsOrExit();
-const logger = createLogger(settings.LOG_LEVEL, await prettyOnTerminal());
+const { settings, temporal } = readSettingsOrExit();
+const { logger, settled } = await openLog(settings.LOG_LEVEL);
 const readiness = new Readiness();
 const stopping = new AbortController();
 onStopSignal(
@@ -82,10 +82,12 @@ onStopSignal(
 try {
   await run();
   logger.info('worker stopped');
+  await settled();
   // What the exporter of spans goes on trying does not hold up the end.
   process.exit(0);
 } catch (err) {
   logger.fatal({ err }, 'worker ended');
+  await settled();
   // Where no connection was made yet, the SDK's native half would keep the process running.
   process.exit(1);
 }
@@ -98,7 +100,7 @@ async function run(): Promise<void> {
   const exit = () => process.exit(0);
   stopping.signal.addEventListener('abort', exit);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const { connectionOptions, namespace = 'default' } = temporal;
   const taskQueue = settings.ROLE_BUILD_TASK_QUEUE;
   const metrics = new WorkerMetrics(Runtime.instance().metricMeter, { namespace, task_queue: taskQueue });
   metrics.beginAtZero();
@@ -147,7 +149,7 @@ async function run(): Promise<void> {
     readiness.watch(builds, triggers);
     void readiness.reach(
       () => reachTables(tables),
-      (err) => logger.warn({ err }, 'the DynamoDB tables do not answer; not ready until they do'),
+      (err) => logger.warn({ err }, 'the DynamoDB tables could not be read; not ready until they can'),
     );
     if (builds.client !== undefined) void keepCounting(countsOf(builds.client, taskQueue, metrics), stopping.signal);
     await runUntilStopped([builds, triggers], stopping.signal);
@@ -189,7 +191,7 @@ function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics): Co
     client,
     taskQueue,
     setGauge: (name, value) => metrics.setGauge(name, value),
-    onFault: (err) => logger.warn({ err }, 'Temporal does not count builds; the gauges stay as they were'),
+    onFault: (err) => logger.warn({ err }, 'builds could not be counted; the gauges stay as they were'),
   };
 }
 
@@ -256,7 +258,7 @@ function workflowSource(
 function readSettingsOrExit() {
   try {
     checkSurroundings(process.env, (warning) => process.stderr.write(`worker: ${warning}\n`));
-    return readSettings(process.env, WORKER_SETTINGS);
+    return { settings: readSettings(process.env, WORKER_SETTINGS), temporal: loadTemporalConfig() };
   } catch (err) {
     if (!(err instanceof SettingsError)) throw err;
     process.stderr.write(`worker: ${err.message}\n`);

@@ -3,7 +3,7 @@ import { filesOfOthers } from './own-files.ts';
 
 /**
  * Called by every program before it connects to anything: what another user, or a variable meant for another program, must
- * not decide.
+ * not decide. It also gives the AWS SDK the region that `AWS_DEFAULT_REGION` names.
  *
  * @param env the process's own: Node.js looks at it at every connection
  * @param warn told of a variable that is ignored
@@ -12,6 +12,9 @@ import { filesOfOthers } from './own-files.ts';
 export function checkSurroundings(env: NodeJS.ProcessEnv, warn: (text: string) => void): void {
   const faults = filesOfOthers(env);
   if (faults.length > 0) throw new SettingsError(faults);
+  // The AWS SDK reads the one alone; other tools of AWS read both, and some platforms set no other.
+  const { AWS_REGION: region, AWS_DEFAULT_REGION: fallback } = env;
+  if (!region && fallback) env['AWS_REGION'] = fallback;
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return;
   delete env['NODE_TLS_REJECT_UNAUTHORIZED'];
   warn('NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored; NODE_EXTRA_CA_CERTS names an authority to trust');

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { LOG_LEVELS, type LogLevel } from '../src/config.ts';
 import { createLogger, TemporalPinoLogger } from '../src/logger.ts';
+import { textSink } from './support/text-sink.ts';
 
 type Line = Record<string, unknown>;
 
@@ -13,18 +13,12 @@ function logged(level: LogLevel = 'trace'): {
   text(): string;
   lines(): Line[];
 } {
-  let text = '';
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      text += chunk.toString();
-      done();
-    },
-  });
+  const { stream, text } = textSink();
   return {
-    logger: createLogger(level, sink),
-    text: () => text,
+    logger: createLogger(level, stream),
+    text,
     lines: () =>
-      text
+      text()
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as Line),

@@ -165,8 +165,8 @@ function failedIn(counts: Report['counts']): number {
   return entries.reduce((sum, [status, count]) => (isFailed(status) ? sum + count : sum), 0);
 }
 
-async function defaultsOf({ env, stdin }: CommandContext, options: BatchOptions): Promise<LineDefaults> {
-  const credential = await credentialFile(options, stdin);
+async function defaultsOf({ env, stdin, output }: CommandContext, options: BatchOptions): Promise<LineDefaults> {
+  const credential = await credentialFile(options, stdin, output);
   const given = {
     url: options.url,
     deadline_seconds: options.deadlineSeconds,

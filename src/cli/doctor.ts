@@ -20,13 +20,13 @@ const PROGRESS_EVERY = 10_000;
 
 /** Compares both tables with Temporal, lists what is not right, and mends what is safe to mend. */
 export async function doctor(context: CommandContext, options: DoctorOptions): CommandResult {
-  const { output, env, stdin, signal } = context;
+  const { output, signal } = context;
   const { fix = false, yes = false } = options;
   if (yes && !fix) throw new CliError('usage', '--yes goes with --fix');
   if (fix && !yes && options.encryptedJwtFile === '-') {
     throw new CliError('usage', 'stdin can be the credential or the answers, not both: give --yes, or a file');
   }
-  const askApi = await readAskApi(options, env, stdin, signal);
+  const askApi = await readAskApi(options, context);
   const services = await context.services();
   const report = new Report(context, { fix, yes });
 

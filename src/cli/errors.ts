@@ -6,18 +6,30 @@ export class CliError extends Error {
   readonly reason: ExitReason;
   /** More for `--json`, beside `error`. */
   readonly fields: Record<string, unknown>;
+  /** Where in the program it happened; of an internal error alone. */
+  readonly trace: string | undefined;
   /** What to try: a command, or a sentence. */
   readonly hint: string | undefined;
+  /** The same call may do a moment later: the service was away, or asked to wait. */
+  readonly transient: boolean;
 
   constructor(
     reason: ExitReason,
     message: string,
-    options: { fields?: Record<string, unknown>; cause?: unknown; hint?: string } = {},
+    options: {
+      fields?: Record<string, unknown>;
+      cause?: unknown;
+      hint?: string;
+      transient?: boolean;
+      trace?: string;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.reason = reason;
     this.fields = options.fields ?? {};
+    this.trace = options.trace;
     this.hint = options.hint;
+    this.transient = options.transient ?? false;
   }
 
   get exitCode(): number {

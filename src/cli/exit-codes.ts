@@ -9,7 +9,8 @@ export const EXIT_CODES = {
   usage: { code: 2, meaning: 'bad usage or input' },
   inProgress: { code: 3, meaning: 'already in progress' },
   notFound: { code: 4, meaning: 'not found (cancel: nothing running; resume: nothing to resume)' },
-  unreachable: { code: 5, meaning: "a service can't be reached" },
+  unreachable: { code: 5, meaning: "a service can't be reached or refused; the result can't be written" },
+  internal: { code: 70, meaning: 'internal error (a fault of ours, with its stack)' },
   interrupted: { code: 130, meaning: 'interrupted; the build goes on' },
 } as const satisfies Record<string, { code: number; meaning: string }>;
 

@@ -8,14 +8,14 @@ import type { Services } from './services.ts';
 /**
  * Follows one job to its end, through continue-as-new, and tells every change as it happens. It asks no worker.
  *
- * @param onChange called after each change worth showing, with the build as it stands
+ * @param onChange called after each change worth showing, with the build as it stands; what follows waits for it
  * @returns the build as it stands at its end
  */
 export async function followBuild(
   services: Services,
   workflowId: string,
   runId: string,
-  onChange: (build: BuildHistory) => void,
+  onChange: (build: BuildHistory) => void | Promise<void>,
   signal: AbortSignal,
 ): Promise<BuildHistory> {
   let nextRunId = runId;
@@ -23,7 +23,7 @@ export async function followBuild(
     const build = newBuildHistory();
     const reader = services.payloadsOf(workflowId);
     for await (const event of historyEvents(services, { workflowId, runId: nextRunId }, { follow: true, signal })) {
-      if (await takeEvent(build, event, reader)) onChange(build);
+      if (await takeEvent(build, event, reader)) await onChange(build);
     }
     const next = build.closed === 'TERMINATED' ? await resetRun(services, workflowId, build) : build.next_run_id;
     if (next === undefined || next === nextRunId) return build;

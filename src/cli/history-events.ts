@@ -2,6 +2,7 @@ import { WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { CliError } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
+import { serviceError } from './service-errors.ts';
 import type { Services } from './services.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -44,7 +45,9 @@ export async function* historyEvents(
         : await services.temporal(page);
     } catch (err) {
       if (isNotFound(err)) throw new WorkflowNotFoundError('not found', workflowId, runId);
-      if (!follow || err instanceof CliError || signal?.aborted === true) throw err;
+      if (!follow || signal?.aborted === true) throw err;
+      const told = serviceError(err, { service: 'Temporal' });
+      if (told?.transient !== true) throw told ?? err;
       if (performance.now() - lastAnswerAt > PATIENCE_MS) {
         throw new CliError('unreachable', 'Temporal does not answer any more; the build goes on', { cause: err });
       }

@@ -54,6 +54,7 @@ export async function history(
     last = position;
     if (json) output.json(record);
     else if (block.push(record) === BLOCK) flush();
+    await output.drained();
   }
   flush();
   if (printed === 0) output.note(`no request is recorded for ${[account, resource].join(' ').trimEnd()}`);

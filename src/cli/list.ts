@@ -31,6 +31,7 @@ export async function list(context: CommandContext, options: ListOptions): Comma
     printed += builds.length;
     left -= builds.length;
     next = page.next;
+    await output.drained();
   } while (next !== undefined && left > 0);
   // A server may name another page although nothing is left for it.
   if (next !== undefined && (await listPage(services, query, 1, next)).executions.length === 0) next = undefined;

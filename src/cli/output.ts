@@ -1,4 +1,7 @@
 import type { Environment } from '../config.ts';
+import { StandardStream } from '../standard-stream.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import { withoutSecrets } from './secrets.ts';
 import { terminalOf, type Terminal } from './terminal.ts';
 
 /** Results go to stdout, everything else to stderr. */
@@ -15,6 +18,19 @@ export interface Output {
   note(text: string): void;
   /** What went wrong, on stderr. */
   error(text: string): void;
+  /**
+   * Resolves once its reader has taken enough for more to be printed: what prints much waits for it, so that a slow reader does not
+   * fill the memory.
+   *
+   * @throws ReaderGone if nobody reads the result any more, so that what only prints can stop
+   */
+  drained(): Promise<void>;
+  /** Sees all that was printed to its end. @returns the exit code, which is not 0 if the result could not be written */
+  finished(exitCode: number): Promise<number>;
+  /** A credential that was given: it is taken out of what {@link withoutSecrets} returns. */
+  secret(value: unknown): void;
+  /** For text that may hold anything, such as the stack of an error. */
+  withoutSecrets(text: string): string;
   /** What is known of where the result goes. */
   terminal: Terminal;
   /** The same of where everything else goes; `undefined` where nothing is to be drawn there: no terminal, or `--quiet`. */
@@ -26,19 +42,40 @@ export interface OutputOptions {
   quiet?: boolean;
 }
 
+/** Whoever read the result has had enough of it, such as `head`. */
+export class ReaderGone extends Error {
+  override name = 'ReaderGone';
+}
+
 export function createOutput(
   streams: { stdout: NodeJS.WritableStream; stderr: NodeJS.WritableStream },
   { env = {}, quiet = false }: OutputOptions = {},
 ): Output {
+  const stdout = new StandardStream(streams.stdout);
+  const stderr = new StandardStream(streams.stderr);
+  const secrets = new Set<string>();
   const beside = terminalOf(streams.stderr, env);
-  const error = (text: string) => void streams.stderr.write(`${printable(text)}\n`);
+  const error = (text: string) => stderr.write(`${printable(text)}\n`);
   return {
-    json: (value) => void streams.stdout.write(`${printable(JSON.stringify(value))}\n`),
-    line: (text = '') => void streams.stdout.write(`${printable(text)}\n`),
-    screen: (text) => void streams.stdout.write(`${coloured(text)}\n`),
-    script: (text) => void streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
+    json: (value) => stdout.write(`${printable(JSON.stringify(value))}\n`),
+    line: (text = '') => stdout.write(`${printable(text)}\n`),
+    screen: (text) => stdout.write(`${coloured(text)}\n`),
+    script: (text) => stdout.write(text.endsWith('\n') ? text : `${text}\n`),
     note: quiet ? () => {} : error,
     error,
+    drained: async () => {
+      await Promise.all([stdout.drained(), stderr.drained()]);
+      if (stdout.isReaderGone) throw new ReaderGone();
+    },
+    finished: async (exitCode) => {
+      await stdout.settled();
+      const { failure } = stdout;
+      if (failure !== undefined) error(`role-build: the result can't be written: ${failure.message}`);
+      await stderr.settled();
+      return failure === undefined ? exitCode : exitCode || EXIT_CODES.unreachable.code;
+    },
+    secret: (value) => void (typeof value === 'string' && secrets.add(value)),
+    withoutSecrets: (text) => withoutSecrets(text, env, secrets),
     terminal: terminalOf(streams.stdout, env),
     canvas: beside.isTerminal && !quiet && env['TERM'] !== 'dumb' ? beside : undefined,
   };

@@ -4,7 +4,7 @@ import type { CommandContext, CommandResult } from './commands.ts';
 import { defineProgram } from './define/program.ts';
 import { CliError } from './errors.ts';
 import { EXIT_CODES, type ExitReason } from './exit-codes.ts';
-import { createOutput, printable, type Output } from './output.ts';
+import { createOutput, ReaderGone, type Output } from './output.ts';
 import type { Services } from './services.ts';
 
 export interface CliStreams {
@@ -13,20 +13,27 @@ export interface CliStreams {
   stderr: NodeJS.WritableStream;
 }
 
+/** What becomes of the process while a command runs. */
+export interface CliProcess {
+  /** Aborted when the user interrupts. */
+  signal: AbortSignal;
+  /** Rejects with what was thrown and nobody caught. */
+  crashed: Promise<never>;
+  /** Called by a command that ends by itself after an interrupt. */
+  endsByItself(): void;
+}
+
 /**
  * Runs one command.
  *
  * @param args the arguments after the program's name
- * @param signal aborted when the user interrupts
- * @param endsByItself called by a command that ends by itself after an interrupt
- * @returns the exit code
+ * @returns the exit code, once all that was printed has been written
  */
 export async function runCli(
   args: readonly string[],
   env: Environment,
   streams: CliStreams,
-  signal: AbortSignal,
-  endsByItself: () => void = () => undefined,
+  { signal, crashed, endsByItself }: CliProcess,
 ): Promise<number> {
   const json = args.includes('--json');
   const quiet = args.includes('--quiet') || args.includes('-q');
@@ -39,19 +46,17 @@ export async function runCli(
     throw new CommanderError(0, 'role-build.version', '');
   });
   program.configureOutput({
-    writeOut: (text) => void streams.stdout.write(text),
-    writeErr: (text) => void streams.stderr.write(printable(withoutValues(text))),
+    writeOut: (text) => output.script(text),
+    writeErr: (text) => output.error(withoutValues(text).replace(/\n$/, '')),
     getOutHelpWidth: () => output.terminal.columns ?? 80,
   });
   // Commands copy the program's settings when they are made, and these came later.
   for (const command of program.commands) command.copyInheritedSettings(program);
-  try {
-    await program.parseAsync(args, { from: 'user' });
-    return EXIT_CODES[reason].code;
-  } catch (err) {
-    if (err instanceof CommanderError && err.code === 'role-build.version') return await showVersion(output, json);
-    return await report(err, output, json, signal);
-  }
+  const code = await Promise.race([program.parseAsync(args, { from: 'user' }), crashed]).then(
+    () => EXIT_CODES[reason].code,
+    (err: unknown) => report(err, output, json, signal),
+  );
+  return output.finished(code);
 }
 
 async function showVersion(output: Output, json: boolean): Promise<number> {
@@ -78,36 +83,28 @@ async function runCommand(
 }
 
 async function report(err: unknown, output: Output, json: boolean, signal: AbortSignal): Promise<number> {
+  if (err instanceof ReaderGone) return EXIT_CODES.done.code;
   if (signal.aborted) {
     output.error('interrupted; the build goes on');
     return EXIT_CODES.interrupted.code;
   }
   if (err instanceof CommanderError) {
+    if (err.code === 'role-build.version') return showVersion(output, json);
     if (err.exitCode === 0) return EXIT_CODES.done.code;
     // It has said what was wrong, on stderr.
     if (json) output.json({ error: 'usage' satisfies ExitReason, message: err.message.replace(/^error: /, '') });
     return EXIT_CODES.usage.code;
   }
-  const failure = await toCliError(err);
-  const { reason, message, hint } = failure;
+  const failure = err instanceof CliError ? err : (await import('./error-map.ts')).toCliError(err);
+  const { reason, hint, fields, trace } = failure;
+  const message = output.withoutSecrets(failure.message);
   output.error(`role-build: ${message}`);
+  const stack = trace === undefined ? undefined : output.withoutSecrets(trace);
+  // Its first line is the message.
+  if (stack !== undefined) output.error(stack.replace(/^[^]*?\n(?= {4}at )/, ''));
   if (hint !== undefined) output.error(`try: ${hint}`);
-  if (json) output.json({ error: reason, message, ...(hint === undefined ? {} : { hint }), ...failure.fields });
+  if (json) output.json({ error: reason, message, hint, ...fields, stack });
   return failure.exitCode;
-}
-
-async function toCliError(err: unknown): Promise<CliError> {
-  if (err instanceof CliError) return err;
-  const { SettingsError } = await import('../config.ts');
-  if (err instanceof SettingsError) return new CliError('usage', err.message, { hint: 'role-build config' });
-  const { PayloadUnreadableError } = await import('../encryption/unreadable.ts');
-  if (err instanceof PayloadUnreadableError) {
-    const hint = 'Give the command the keys that the workers have (ENCRYPTION_…)';
-    return new CliError('usage', `what Temporal keeps of the build can't be read: ${err.message}. ${hint}`, {
-      cause: err,
-    });
-  }
-  return new CliError('unreachable', (err as Error).message, { cause: err });
 }
 
 /** A complaint about an option or an argument repeats what was given, which may be a credential. */

@@ -66,12 +66,15 @@ export async function readInput(
     throw new CliError('usage', 'stdin can be the input or the credential, not both');
   }
   const given = options.input === undefined ? fromFlags(options) : await fromFile(options, options.input, stdin);
-  const input: unknown = isObject(given) ? await filledIn({ ...defaults, ...given }, options, env, stdin) : given;
+  const input: unknown = isObject(given)
+    ? await filledIn({ ...defaults, ...given }, options, env, stdin, output)
+    : given;
   return checked(input, output);
 }
 
 /** @throws CliError `usage` naming every fault */
 export function checked(input: unknown, output: Output): RoleBuildInput {
+  if (isObject(input)) output.secret(input['encrypted_jwt']);
   if (!isRoleBuildInput(input)) {
     const faults = inputFaults(input);
     throw new CliError(
@@ -136,6 +139,7 @@ async function filledIn(
   options: InputOptions,
   env: Environment,
   stdin: NodeJS.ReadableStream,
+  output: Output,
 ): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = { ...given };
   const set = (key: keyof RoleBuildInput, value: unknown) => {
@@ -148,7 +152,7 @@ async function filledIn(
   set('poll_spread_seconds', options.pollSpreadSeconds);
   set('requested_by', options.requestedBy);
   set('take_over', options.takeOver);
-  const fromFlag = await credentialFile(options, stdin);
+  const fromFlag = await credentialFile(options, stdin, output);
   if (fromFlag !== undefined) input['encrypted_jwt'] = fromFlag;
   else if (input['encrypted_jwt'] === undefined) set('encrypted_jwt', env[ENCRYPTED_JWT_VARIABLE]);
   if (input['correlation_id'] === undefined) input['correlation_id'] = randomUUID();
@@ -161,9 +165,12 @@ async function filledIn(
 export async function credentialFile(
   options: { encryptedJwtFile?: string },
   stdin: NodeJS.ReadableStream,
+  output: Output,
 ): Promise<string | undefined> {
   if (options.encryptedJwtFile === undefined) return undefined;
-  return (await contentOf(options.encryptedJwtFile, stdin, 'the credential')).trim();
+  const credential = (await contentOf(options.encryptedJwtFile, stdin, 'the credential')).trim();
+  output.secret(credential);
+  return credential;
 }
 
 /** @param file `-` is stdin @throws CliError `usage` where it can't be read */

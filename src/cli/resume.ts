@@ -7,7 +7,7 @@ import { CliError } from './errors.ts';
 import { checked, credentialFile, ENCRYPTED_JWT_VARIABLE, readInput } from './read-input.ts';
 import { findResumable, type Resumable } from './resumable.ts';
 import type { Services } from './services.ts';
-import { refused, showStarted } from './started.ts';
+import { showStarted } from './started.ts';
 import { checkTarget, findTarget, type Target, type TargetOptions } from './target.ts';
 
 export interface ResumeOptions extends TargetOptions {
@@ -37,9 +37,9 @@ export async function resume(
     ...(ended.build_id === undefined ? {} : { build_id: ended.build_id }),
     previous_jobs: ended.previous_jobs,
   };
-  const started = await services
-    .temporal(() => startRoleBuild(services.client, input, { taskQueue: services.taskQueue, resumption }))
-    .catch(refused);
+  const started = await services.temporal(() =>
+    startRoleBuild(services.client, input, { taskQueue: services.taskQueue, resumption }),
+  );
   const { resumes, build_id } = resumption;
   context.output.note(
     build_id === undefined
@@ -69,7 +69,7 @@ async function readOwnInput(
   if (earlier === undefined) {
     throw new CliError('usage', `Temporal no longer has the input of job ${record.job_id}: give it with --input FILE`);
   }
-  const credential = (await credentialFile(options, stdin)) ?? env[ENCRYPTED_JWT_VARIABLE];
+  const credential = (await credentialFile(options, stdin, output)) ?? env[ENCRYPTED_JWT_VARIABLE];
   const input = {
     ...earlier,
     ...(options.url === undefined ? {} : { url: options.url }),

@@ -1,16 +1,18 @@
 /** The two services that the command line talks to, opened only when a command needs them. */
-import { Client, Connection, isGrpcServiceError, ServiceError } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { Client, Connection } from '@temporalio/client';
 import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import type { RecordTables } from '../records/items.ts';
 import { checkSurroundings } from '../surroundings.ts';
+import { loadTemporalConfig } from '../temporal-config.ts';
 import type { ClientTraces } from '../tracing/client.ts';
+import { LOOK_AT_SETTINGS } from './aws-errors.ts';
 import { readTracing } from '../tracing/settings.ts';
 import type { PayloadReader } from './build-history.ts';
 import { CliError } from './errors.ts';
-import { GRPC_STATUS } from './grpc.ts';
+import { grpcErrorOf } from './grpc.ts';
+import { serviceError, type Called } from './service-errors.ts';
 import { whoAmI } from './who.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -19,8 +21,6 @@ const CALL_TIMEOUT_MS = 10_000;
 
 /** A collector that does not answer holds up the end for so long. */
 const LAST_SPANS_MS = 1_000;
-
-const LOOK_AT_SETTINGS = 'role-build config shows the address in force and where it comes from';
 
 export interface Services {
   taskQueue: string;
@@ -32,9 +32,9 @@ export interface Services {
   uiUrl(workflowId: string, runId?: string): string | undefined;
   /** Reads the payloads in a workflow's history. */
   payloadsOf(workflowId: string): PayloadReader;
-  /** Runs a call of Temporal within a time limit. @throws CliError `unreachable` where no answer comes */
+  /** Runs a call of Temporal within a time limit. @throws CliError if it is away or refuses; any other error as it is */
   temporal<T>(call: () => Promise<T>): Promise<T>;
-  /** Runs a call of DynamoDB. @throws CliError `unreachable` where it fails */
+  /** Runs a call of DynamoDB. @throws CliError if it is away or refuses; any other error as it is */
   dynamoDb<T>(call: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -46,8 +46,9 @@ export interface Services {
 export async function openServices(env: Environment, note: (text: string) => void): Promise<Services> {
   const settings = readSettings(env, CLIENT_SETTINGS);
   checkSurroundings(env, (warning) => note(`role-build: ${warning}`));
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const { connectionOptions, namespace = 'default' } = loadTemporalConfig();
   const address = connectionOptions.address ?? '127.0.0.1:7233';
+  const temporal: Called = { service: 'Temporal', address, namespace };
   let connection: Connection;
   try {
     connection = await Connection.connect({
@@ -57,10 +58,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
       channelArgs: { 'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0 },
     });
   } catch (err) {
-    throw new CliError('unreachable', `Temporal can't be reached at ${address}: ${grpcMessage(err)}`, {
-      cause: err,
-      hint: LOOK_AT_SETTINGS,
-    });
+    throw cannotConnect(err, temporal);
   }
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
@@ -87,14 +85,14 @@ export async function openServices(env: Environment, note: (text: string) => voi
       try {
         return await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, call);
       } catch (err) {
-        throw temporalError(err, address, namespace) ?? err;
+        throw serviceError(err, temporal) ?? err;
       }
     },
     async dynamoDb(call) {
       try {
         return await call();
       } catch (err) {
-        throw err instanceof CliError ? err : dynamoDbError(err);
+        throw serviceError(err, { service: 'DynamoDB' }) ?? err;
       }
     },
     async close() {
@@ -118,53 +116,15 @@ function webUiPage(base: string | undefined, namespace: string, workflowId: stri
   return `${base}/${path.map(encodeURIComponent).join('/')}`;
 }
 
-function temporalError(err: unknown, address: string, namespace: string): CliError | undefined {
-  const grpc = err instanceof ServiceError ? err.cause : err;
-  if (!isGrpcServiceError(grpc)) return undefined;
-  switch (grpc.code as number) {
-    case GRPC_STATUS.DEADLINE_EXCEEDED:
-    case GRPC_STATUS.UNAVAILABLE:
-      return new CliError('unreachable', `Temporal at ${address} does not answer: ${grpc.details}`, {
-        cause: err,
-        hint: LOOK_AT_SETTINGS,
-      });
-    case GRPC_STATUS.PERMISSION_DENIED:
-    case GRPC_STATUS.UNAUTHENTICATED:
-      return new CliError('unreachable', `Temporal at ${address} refuses us: ${grpc.details}`, {
-        cause: err,
-        hint: 'look at TEMPORAL_API_KEY, TLS and TEMPORAL_NAMESPACE: role-build config',
-      });
-    case GRPC_STATUS.NOT_FOUND:
-      return /namespace/i.test(grpc.details)
-        ? new CliError('unreachable', `Temporal at ${address} has no namespace "${namespace}"`, {
-            cause: err,
-            hint: LOOK_AT_SETTINGS,
-          })
-        : undefined;
-    case GRPC_STATUS.INVALID_ARGUMENT:
-      return /search attribute/i.test(grpc.details)
-        ? new CliError('unreachable', `Temporal at ${address} is not set up (${grpc.details})`, {
-            cause: err,
-            hint: 'role-build setup',
-          })
-        : new CliError('usage', `Temporal refuses it: ${grpc.details}`, { cause: err });
-    default:
-      return err instanceof ServiceError
-        ? new CliError('unreachable', `Temporal at ${address} did not do it: ${grpc.details}`, { cause: err })
-        : undefined;
-  }
-}
-
-function dynamoDbError(err: unknown): CliError {
-  const { name, message } = err as Error;
-  return new CliError('unreachable', `DynamoDB did not do what was asked: ${name}: ${message}`, {
+/** What the server says of itself stands; of all else that keeps a connection from coming about, the address. */
+function cannotConnect(err: unknown, called: Called): CliError {
+  const grpc = grpcErrorOf(err);
+  const said = grpc === undefined ? undefined : serviceError(err, called);
+  if (said?.transient === false) return said;
+  // gRPC quotes what can't be a header, which may be the API key.
+  const why = grpc?.details ?? (err as Error).message.replace(/"[^]*"/, '…');
+  return new CliError('unreachable', `Temporal can't be reached at ${called.address}: ${why}`, {
     cause: err,
-    hint: name === 'ResourceNotFoundException' ? 'role-build setup' : LOOK_AT_SETTINGS,
+    hint: LOOK_AT_SETTINGS,
   });
-}
-
-/** What the server said, where it said something; the SDK wraps it. */
-function grpcMessage(err: unknown): string {
-  const grpc = err instanceof ServiceError ? err.cause : err;
-  return isGrpcServiceError(grpc) ? grpc.details : (err as Error).message;
 }

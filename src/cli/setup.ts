@@ -1,7 +1,6 @@
 import { createTables, type TableProtection } from '../records/create-tables.ts';
-import { KeyMismatchError, type IndexSetUp } from '../records/history-index.ts';
+import type { IndexSetUp } from '../records/history-index.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
-import { CliError } from './errors.ts';
 import {
   describeRooms,
   hasOtherType,
@@ -29,7 +28,7 @@ interface Registration extends SearchAttributesFound {
 export async function setup(context: CommandContext): CommandResult {
   const services = await context.services();
   const { client } = services.tables;
-  const tables = await services.dynamoDb(() => createTables(client, services.tables).catch(otherKeys));
+  const tables = await services.dynamoDb(() => createTables(client, services.tables));
   const { checks, rooms, created, left } = await registerSearchAttributes(services);
   if (left === undefined) await untilUsable(services, created.length > 0);
   const { output, json } = context;
@@ -61,13 +60,6 @@ export async function setup(context: CommandContext): CommandResult {
   output.error(`role-build: ${left.message}`);
   output.error(left.fix);
   return 'endedOtherwise';
-}
-
-/** @throws CliError `usage` where a table is another's */
-function otherKeys(err: unknown): never {
-  if (!(err instanceof KeyMismatchError)) throw err;
-  const hint = 'name other tables with STATUS_TABLE and HISTORY_TABLE; setup makes them';
-  throw new CliError('usage', err.message, { cause: err, hint });
 }
 
 function describeIndex({ created, status, reason }: IndexSetUp): string {

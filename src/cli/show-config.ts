@@ -10,6 +10,7 @@ import {
   type SettingName,
 } from '../config.ts';
 import { filesOfOthers } from '../own-files.ts';
+import { whyUnreadable } from '../temporal-config.ts';
 import { TRACING_SETTINGS } from '../tracing/settings.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { ENCRYPTED_JWT_VARIABLE } from './read-input.ts';
@@ -95,7 +96,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
     profile = loadClientConfigProfile({ overrideEnvVars: variables });
   } catch (err) {
     const source = env['TEMPORAL_CONFIG_FILE'] ?? 'temporal.toml';
-    return [{ name: 'TEMPORAL_CONFIG_FILE', value: source, source, fault: `can't be read: ${(err as Error).message}` }];
+    return [{ name: 'TEMPORAL_CONFIG_FILE', value: source, source, fault: `can't be read: ${whyUnreadable(err)}` }];
   }
   const file = `temporal.toml (profile ${env['TEMPORAL_PROFILE'] || 'default'})`;
   const from = (variable: string, value: unknown) =>
@@ -127,7 +128,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
 
 /** What of the AWS SDK's settings stands in the environment; what is not there, the SDK looks for in its own files. */
 function awsSettings(env: Environment): SettingInForce[] {
-  const shown = ['AWS_REGION', 'AWS_PROFILE', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ACCESS_KEY_ID'];
+  const shown = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ACCESS_KEY_ID'];
   return [
     ...shown.map((name): SettingInForce => {
       const value = env[name] || undefined;

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { workflowIdOf } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { readHistoryRecord } from '../records/history-table.ts';
-import type { RecordTables } from '../records/items.ts';
 import { findTwins, readStatusRecord, type StatusKey } from '../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../records/in-the-way.ts';
 import { BuildInProgressError, startRoleBuild } from '../start-role-build.ts';
@@ -13,7 +12,7 @@ import { CliError } from './errors.ts';
 import { oneLine, type Output } from './output.ts';
 import { readInput, type InputOptions } from './read-input.ts';
 import type { Services } from './services.ts';
-import { refused, showStarted, type Started } from './started.ts';
+import { showStarted, type Started } from './started.ts';
 
 /** A start waits no longer than this for what only the tables know. */
 const LOOK_WITHIN_MS = 3_000;
@@ -31,7 +30,10 @@ export async function start(context: CommandContext, options: StartOptions): Com
   const { client, taskQueue } = services;
   const started: Started = await services
     .temporal(() => startRoleBuild(client, input, { taskQueue }))
-    .catch((err: unknown) => (options.attach === true ? attach(services, input, err) : refused(err)));
+    .catch((err: unknown) => {
+      if (options.attach !== true) throw err;
+      return attach(services, input, err);
+    });
   return showStarted(context, services, started, options.wait === true);
 }
 
@@ -41,16 +43,20 @@ export async function start(context: CommandContext, options: StartOptions): Com
  *
  * @throws CliError `inProgress` naming the execution
  */
-async function lookAtRecords({ tables }: Services, input: RoleBuildInput, output: Output): Promise<void> {
+async function lookAtRecords(services: Services, input: RoleBuildInput, output: Output): Promise<void> {
+  const { tables, dynamoDb } = services;
   const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
-  const looking = lookForTwins(tables, key, input);
+  const looking = lookForTwins(services, key, input);
   let found;
   try {
-    const read = Promise.all([readStatusRecord(tables, key), readHistoryRecord(tables, input.correlation_id)]);
+    const read = dynamoDb(() =>
+      Promise.all([readStatusRecord(tables, key), readHistoryRecord(tables, input.correlation_id)]),
+    );
     found = await Promise.race([read, delay(LOOK_WITHIN_MS, undefined, { ref: false })]);
   } catch (err) {
+    if (!(err instanceof CliError)) throw err;
     output.note(
-      `role-build: the records can't be read, so the worker looks whether they may be replaced: ${(err as Error).message}`,
+      `role-build: the records can't be read, so the worker looks whether they may be replaced: ${err.message}`,
     );
     return;
   }
@@ -67,24 +73,29 @@ async function lookAtRecords({ tables }: Services, input: RoleBuildInput, output
 }
 
 /** @returns what is to be said of other builds of the role; not every caller may query the table */
-async function lookForTwins(tables: RecordTables, key: StatusKey, { build_body }: RoleBuildInput): Promise<string[]> {
+async function lookForTwins(
+  { tables, dynamoDb }: Services,
+  key: StatusKey,
+  { build_body }: RoleBuildInput,
+): Promise<string[]> {
   try {
-    const twins = await findTwins(tables, key, build_body.custom_role_name, AbortSignal.timeout(LOOK_WITHIN_MS));
+    const twins = await dynamoDb(() =>
+      findTwins(tables, key, build_body.custom_role_name, AbortSignal.timeout(LOOK_WITHIN_MS)),
+    );
     return twins.map(
       ({ resource, job_id }) =>
         `role-build: ${oneLine(resource)} is IN_PROGRESS in this account, job ${job_id ?? '(not named)'}: to IAM, whose role ` +
         'names differ by more than case, it is the same role; watch it, or cancel one of the two builds',
     );
   } catch (err) {
-    return [
-      `role-build: whether a build runs for the role's name in another case can't be told: ${(err as Error).message}`,
-    ];
+    if (!(err instanceof CliError)) throw err;
+    return [`role-build: whether a build runs for the role's name in another case can't be told: ${err.message}`];
   }
 }
 
 /** Joins the build that holds the resource, where it asks for the same. @throws CliError `inProgress` where it doesn't */
 async function attach(services: Services, input: RoleBuildInput, err: unknown): Promise<Started> {
-  if (!(err instanceof BuildInProgressError)) return refused(err);
+  if (!(err instanceof BuildInProgressError)) throw err;
   const { workflowId, jobId } = err;
   const running = (await readBuildHistory(services, workflowId, jobId)).input;
   if (running === undefined || !isDeepStrictEqual(running.build_body, input.build_body)) {

@@ -1,5 +1,5 @@
 /** What `start` and `resume` do once a build was started, or was not. */
-import { BuildInProgressError, InvalidInputError, type StartedBuild } from '../start-role-build.ts';
+import type { StartedBuild } from '../start-role-build.ts';
 import { viewBuild, viewOfTemporal, type BuildView } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
@@ -53,16 +53,4 @@ export async function showStarted(
   // A start that does not wait has nothing to draw.
   (await import('./show-build.ts')).showBuild(context, shown);
   return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
-}
-
-/** @throws CliError that says why a build was not started */
-export function refused(err: unknown): never {
-  if (err instanceof BuildInProgressError) {
-    throw new CliError('inProgress', err.message, {
-      fields: { workflow_id: err.workflowId, job_id: err.jobId },
-      cause: err,
-    });
-  }
-  if (err instanceof InvalidInputError) throw new CliError('usage', err.message, { fields: { faults: err.faults } });
-  throw err;
 }

@@ -23,6 +23,8 @@ export interface Watched {
   waiting: number;
 }
 
+type Tell = (view: BuildView, build: BuildHistory) => Promise<void>;
+
 /** Follows every running build that matches until none runs. */
 export async function watchMany(context: CommandContext, options: WatchOptions): CommandResult {
   const { output, json, signal } = context;
@@ -31,11 +33,12 @@ export async function watchMany(context: CommandContext, options: WatchOptions):
   const watched: Watched = { views: new Map(), running: new Set(), waiting: 0 };
   const isLive = output.terminal.isTerminal && !json;
   const live = isLive ? startLive(output, () => manyScreen(watched, output.terminal)) : undefined;
-  const tell = (view: BuildView, build: BuildHistory) => {
+  const tell = async (view: BuildView, build: BuildHistory) => {
     watched.views.set(`${view.job_id}`, view);
     if (live !== undefined) live.draw();
     else if (json) output.json(view);
     else output.line(`${nameOf(view)}: ${describeChange(build)}`);
+    await output.drained();
   };
   try {
     await followAll(services, query, options, watched, tell, signal);
@@ -57,7 +60,7 @@ async function followAll(
   query: string,
   options: WatchOptions,
   watched: Watched,
-  tell: (view: BuildView, build: BuildHistory) => void,
+  tell: Tell,
   signal: AbortSignal,
 ): Promise<void> {
   const limit = options.limit || DEFAULT_LIMIT;
@@ -94,20 +97,20 @@ async function followAll(
 async function followFromNow(
   services: Services,
   { workflowId, runId }: { workflowId: string; runId: string },
-  tell: (view: BuildView, build: BuildHistory) => void,
+  tell: Tell,
   signal: AbortSignal,
 ): Promise<void> {
   const before = await readBuildHistory(services, workflowId, runId);
-  tell(viewOfTemporal(workflowId, before), before);
+  await tell(viewOfTemporal(workflowId, before), before);
   let first: BuildHistory | undefined;
   await followBuild(
     services,
     workflowId,
     runId,
-    (now) => {
+    async (now) => {
       first ??= now;
       if (now === first && now.event_id <= before.event_id) return;
-      tell(viewOfTemporal(workflowId, now), now);
+      await tell(viewOfTemporal(workflowId, now), now);
     },
     signal,
   );

@@ -35,10 +35,11 @@ export async function followOnScreen(
     services,
     workflowId,
     jobId,
-    (build) => {
+    async (build) => {
       if (build.closed !== undefined) return;
       if (json) output.json(viewOfTemporal(workflowId, build));
       else output.line(describeChange(build));
+      await output.drained();
     },
     context.signal,
   );

@@ -7,6 +7,7 @@ import { CliError } from '../../src/cli/errors.ts';
 import { createOutput, printable } from '../../src/cli/output.ts';
 import { readInput } from '../../src/cli/read-input.ts';
 import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
+import { textSink } from '../support/text-sink.ts';
 import { faultyInputs, hostileInput, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
 
 /** All but the newlines that part one line from the next. */
@@ -15,17 +16,17 @@ const MESSAGE_MAX_CHARACTERS = 64 * 1024;
 
 /** @returns the input that would go on, or the message that a user gets; and all that was printed meanwhile */
 async function read(text: string): Promise<{ input?: unknown; message?: string; printed: string }> {
-  let printed = '';
-  const sink = { write: (chunk: string) => ((printed += chunk), true) } as unknown as NodeJS.WritableStream;
-  const output = createOutput({ stdout: sink, stderr: sink });
+  const { stream, text: printed } = textSink();
+  const output = createOutput({ stdout: stream, stderr: stream });
   try {
-    return { input: await readInput({ input: '-' }, {}, Readable.from([Buffer.from(text)]), output), printed };
+    const input = await readInput({ input: '-' }, {}, Readable.from([Buffer.from(text)]), output);
+    return { input, printed: printed() };
   } catch (err) {
     assert.ok(err instanceof CliError, `a crash: ${String(err)}`);
     assert.equal(err.reason, 'usage');
     output.note(`role-build: ${err.message}`);
     output.json({ error: err.reason, message: err.message, ...err.fields });
-    return { message: err.message, printed };
+    return { message: err.message, printed: printed() };
   }
 }
 
@@ -96,9 +97,9 @@ describe('what is printed', () => {
     }
     fc.assert(
       fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
-        let line = '';
-        const sink = { write: (chunk: string) => (line += chunk) } as unknown as NodeJS.WritableStream;
-        createOutput({ stdout: sink, stderr: sink }).json({ value, [text]: text });
+        const { stream, text: printed } = textSink();
+        createOutput({ stdout: stream, stderr: stream }).json({ value, [text]: text });
+        const line = printed();
         assert.ok(line.endsWith('\n'));
         assert.ok(!CONTROL.test(line.slice(0, -1)));
         assert.equal(JSON.stringify(JSON.parse(line)), JSON.stringify({ value, [text]: text }));

@@ -1,8 +1,9 @@
 /** `--ask-api`: what the build API says of a lost job's build. */
 import { BuildApi, BuildApiError } from '../../build-api/client.ts';
 import { AllowedOrigins } from '../../build-api/origins.ts';
-import { readSettings, type Environment } from '../../config.ts';
+import { readSettings } from '../../config.ts';
 import { inputFaults } from '../../domain/validate-input.ts';
+import type { CommandContext } from '../commands.ts';
 import { CliError } from '../errors.ts';
 import { credentialFile, ENCRYPTED_JWT_VARIABLE } from '../read-input.ts';
 import type { Asked } from './lost.ts';
@@ -27,16 +28,14 @@ const TIMEOUT_MS = 30_000;
  */
 export async function readAskApi(
   options: AskApiOptions,
-  env: Environment,
-  stdin: NodeJS.ReadableStream,
-  signal: AbortSignal,
+  { env, stdin, output, signal }: CommandContext,
 ): Promise<AskApi | undefined> {
   const { askApi, url, encryptedJwtFile } = options;
   if (askApi !== true) {
     if (url === undefined && encryptedJwtFile === undefined) return undefined;
     throw new CliError('usage', '--url and --encrypted-jwt-file go with --ask-api');
   }
-  const encrypted_jwt = (await credentialFile(options, stdin)) ?? env[ENCRYPTED_JWT_VARIABLE];
+  const encrypted_jwt = (await credentialFile(options, stdin, output)) ?? env[ENCRYPTED_JWT_VARIABLE];
   if (url === undefined) throw new CliError('usage', '--ask-api needs --url: where the build API is');
   if (encrypted_jwt === undefined || encrypted_jwt === '') {
     throw new CliError('usage', '--ask-api needs a credential: --encrypted-jwt-file or the variable ENCRYPTED_JWT');
