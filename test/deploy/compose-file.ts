@@ -34,6 +34,7 @@ const service = z.strictObject({
   user: z.string().optional(),
   init: z.boolean().default(false),
   read_only: z.boolean().default(false),
+  tmpfs: z.array(z.string().regex(/^\/[a-z]+:size=\d+m$/)).default([]),
   cap_drop: z.array(z.string()).default([]),
   security_opt: z.array(z.string()).default([]),
   restart: z.enum(['on-failure']).optional(),

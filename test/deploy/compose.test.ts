@@ -185,6 +185,7 @@ describe('safety', () => {
   for (const [name, one] of ours) {
     test(`${name} can change nothing in its image and gain no rights`, () => {
       assert.equal(one.read_only, true);
+      if (one.build?.target === 'app') assert.deepEqual(one.tmpfs, ['/tmp:size=64m']);
       assert.equal(one.init, true);
       assert.deepEqual(one.cap_drop, ['ALL']);
       assert.deepEqual(one.security_opt, ['no-new-privileges:true']);

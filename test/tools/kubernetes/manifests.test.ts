@@ -47,6 +47,16 @@ for (const { title, overlay, components } of VARIANTS) {
       for (const one of ofKind(objects, 'ServiceAccount')) assert.equal(one.automountServiceAccountToken, false);
     });
 
+    test('pods that the command line runs in have a small folder to write to, and no other', () => {
+      for (const { name, pod } of podTemplates(objects).filter((one) => OUR_PROGRAMS.includes(one.name))) {
+        const writable = (containerOf(pod).volumeMounts ?? []).filter(({ readOnly }) => readOnly !== true);
+        const expected = name === 'codec-server' ? [] : [{ name: 'tmp', mountPath: '/tmp' }];
+        assert.deepEqual(writable, expected, name);
+        const volume = pod.spec.volumes?.find((one) => one['name'] === 'tmp');
+        if (expected.length > 0) assert.deepEqual(volume?.['emptyDir'], { sizeLimit: '64Mi' }, name);
+      }
+    });
+
     test('programs run as the image has them: node, never npm', () => {
       const stage = stageOf(readDockerfile(), 'app');
       assert.deepEqual(containerOf(podOf(objects, 'worker')).command, execFormOf(stage, 'CMD'));
@@ -232,7 +242,10 @@ for (const { title, overlay, components } of VARIANTS) {
           env.filter(({ name }) => name.startsWith('TEMPORAL_')),
           [],
         );
-        assert.equal(volumeMounts, undefined);
+        assert.deepEqual(
+          volumeMounts?.map(({ mountPath }) => mountPath),
+          ['/tmp'],
+        );
       }
       for (const { spec } of ofKind(objects, 'ScaledObject')) {
         const target = ofKind(objects, 'Deployment').find(({ metadata }) => metadata.name === spec.scaleTargetRef.name);
