@@ -218,7 +218,7 @@ function activitiesOn(
   const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
   return createActivities({
     ...(pollsPerSecond === undefined ? {} : { pollRate: new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS) }),
-    onPoll: (what) => metrics.polled(what),
+    onPoll: (verdict) => metrics.polled(verdict),
     tables,
     buildApi: new BuildApi({
       albFqdn: settings.API_ALB_FQDN,

@@ -6,12 +6,7 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import {
-  ApplicationFailure,
-  defaultDataConverter,
-  type LoadedDataConverter,
-  type SerializationContext,
-} from '@temporalio/common';
+import { ApplicationFailure, type LoadedDataConverter, type SerializationContext } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../activities/types.ts';
 import {
@@ -21,11 +16,12 @@ import {
   workflowIdOf,
   type RoleBuildOutcome,
 } from '../contract.ts';
-import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import { takePoll, type Polls } from '../domain/build-status.ts';
 import { isFailureName, type ErrorInfo } from '../domain/failures.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { noteStep, type BuildStep, type StepProgress } from './build-steps.ts';
+import { pollIn } from './poll.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type Payload = temporal.api.common.v1.IPayload;
@@ -33,7 +29,7 @@ type Payload = temporal.api.common.v1.IPayload;
 /** How a run closed, in Temporal's words. */
 export type ClosedAs = 'COMPLETED' | 'FAILED' | 'CANCELED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
 
-export interface BuildHistory {
+export interface BuildHistory extends Polls {
   workflow_id?: string;
   job_id?: string;
   start_at?: string;
@@ -43,10 +39,8 @@ export interface BuildHistory {
   resumes?: string;
   /** Who asked to cancel it. */
   cancelled_by?: string;
-  polls: number;
   /** Of the last event that was taken in. */
   event_id: number;
-  last_status?: string;
   next_poll_at?: string;
   /** When a last write that failed is going to be tried again. */
   next_attempt_at?: string;
@@ -158,24 +152,13 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, reader: PayloadR
     return what !== undefined;
   }
   if (event.markerRecordedEventAttributes) {
-    const { details, failure } = event.markerRecordedEventAttributes;
-    // The SDK's own note of the local activity, which no codec sees.
-    const [data] = await decodeArrayFromPayloads(defaultDataConverter, details?.['data']?.payloads);
-    const attempts = (data as { attempt?: number } | undefined)?.attempt ?? 1;
-    const state = failure ? 'failed' : 'done';
+    const poll = await pollIn(event, decode);
+    if (poll === undefined || (poll.answer !== undefined && takePoll(build, poll.answer) === 'put off')) return false;
+    const { attempts, failure } = poll;
+    const state = failure === undefined ? 'done' : 'failed';
     delete build.next_poll_at;
-    build.current = {
-      step: STATE_NAMES.getBuildStatus,
-      state,
-      at,
-      attempts,
-      ...(await failureMessage(reader, failure)),
-    };
-    const [answer] = await decode<BuildStatusAnswer>(details?.['result']?.payloads);
-    if (answer !== undefined && answer !== null) {
-      build.polls += 1;
-      build.last_status = answer.build_status ?? '(none)';
-    }
+    const why = await failureMessage(reader, failure);
+    build.current = { step: STATE_NAMES.getBuildStatus, state, at, attempts, ...why };
     return true;
   }
   if (event.workflowExecutionCancelRequestedEventAttributes) {

@@ -12,12 +12,30 @@ export interface BuildStatusAnswer {
   put_off?: true;
 }
 
-export type Verdict = 'undecided' | 'succeeded' | 'failed';
+export type Verdict = 'put off' | 'undecided' | 'succeeded' | 'failed';
 
 /** The original's Choice state `CheckBuildStatus`, in its order: `can_retry` outranks even SUCCEEDED. */
-export function checkBuildStatus(answer: Pick<BuildStatusAnswer, 'can_retry' | 'build_status'>): Verdict {
+export function checkBuildStatus(answer: Pick<BuildStatusAnswer, 'can_retry' | 'build_status' | 'put_off'>): Verdict {
+  if (answer.put_off === true) return 'put off';
   if (answer.can_retry) return 'undecided';
   return answer.build_status === 'SUCCEEDED' ? 'succeeded' : 'failed';
+}
+
+/** The polls of a build so far, for people. */
+export interface Polls {
+  /** GETs that were answered. */
+  polls: number;
+  /** The API's last word. */
+  last_status?: string;
+}
+
+/** Takes one more poll in, in place. One that was put off is no answer and changes nothing. */
+export function takePoll(seen: Polls, answer: BuildStatusAnswer): Verdict {
+  const verdict = checkBuildStatus(answer);
+  if (verdict === 'put off') return verdict;
+  seen.polls += 1;
+  seen.last_status = answer.build_status ?? '(none)';
+  return verdict;
 }
 
 /** The state that the original names and leaves undefined. */

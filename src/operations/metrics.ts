@@ -70,9 +70,9 @@ export class WorkerMetrics {
     this.#meter.createGauge(name, 'float', undefined, METRICS[name].meaning).set(value);
   }
 
-  polled(what: Verdict | 'put off'): void {
-    if (what === 'put off') this.count('role_build_polls_put_off', {});
-    else this.count('role_build_polls', { answer: what });
+  polled(verdict: Verdict): void {
+    if (verdict === 'put off') this.count('role_build_polls_put_off', {});
+    else this.count('role_build_polls', { answer: verdict });
   }
 
   buildApiCalled(call: { method: string; status: number | undefined; durationMs: number }): void {

@@ -1,3 +1,4 @@
+import type { Polls } from '../domain/build-status.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Resumption } from '../domain/resumption.ts';
 
@@ -5,7 +6,7 @@ import type { Resumption } from '../domain/resumption.ts';
 export type Ending = { status: 'COMPLETE' } | { status: 'FAILED'; error_info: ErrorInfo } | { status: 'CANCELLED' };
 
 /** What a build has come to know; carried whole through continue-as-new. Plain JSON. */
-export interface Progress {
+export interface Progress extends Polls {
   /** When the first run started. */
   start_at: string;
   /**
@@ -16,10 +17,6 @@ export interface Progress {
   /** The state that it is in, as the original names it. */
   step?: string;
   build_id?: string;
-  /** GETs that were answered. */
-  polls: number;
-  /** The API's last word, for people. */
-  last_status?: string;
   ending?: Ending;
   /** Last writes that are done. */
   ended_record: boolean;

@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, triggersQueueOf, type RoleBuildOutcome } from '../contract.ts';
-import { checkBuildStatus, generateBuildStatusErrorMessage } from '../domain/build-status.ts';
+import { generateBuildStatusErrorMessage, takePoll } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasResumptionShape, type Resumption } from '../domain/resumption.ts';
 import {
@@ -133,11 +133,9 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
       throwIfOver();
       showStep(progress, 'GetBuildStatus');
       const answer = await getBuildStatus(target, progress.build_id);
-      if (answer.put_off === true) continue;
-      progress.polls += 1;
-      progress.last_status = answer.build_status ?? '(none)';
 
-      switch (checkBuildStatus(answer)) {
+      switch (takePoll(progress, answer)) {
+        case 'put off':
         case 'undecided':
           continue;
         case 'succeeded':

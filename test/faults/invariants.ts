@@ -85,7 +85,7 @@ function held(item: RawItem): string {
 /** A final answer that the workflow has is the end; and an end that the API is said to have given was given. */
 function brokenByVerdict(job: Job): Violation[] {
   const verdicts = job.answers.map(checkBuildStatus);
-  const verdict = verdicts.find((one) => one !== 'undecided');
+  const verdict = verdicts.find((one) => one !== 'undecided' && one !== 'put off');
   const said = job.end === 'COMPLETE' ? 'succeeded' : job.failure?.type === 'BuildFailed' ? 'failed' : undefined;
   if (job.end === undefined || verdict === said) return [];
   return [

@@ -1,6 +1,5 @@
 /** What one run's history proves about its job: which puts were made, whether the build was triggered, how it was decided. */
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { STATE_NAMES } from '../../activities/types.ts';
 import {
@@ -12,6 +11,7 @@ import type { ErrorInfo } from '../../domain/failures.ts';
 import type { EndStatus } from '../../domain/record-status.ts';
 import type { Table } from '../../records/items.ts';
 import { newBuildHistory, takeEvent, type BuildHistory, type PayloadReader } from '../build-history.ts';
+import { pollIn } from '../poll.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type Payload = temporal.api.common.v1.IPayload;
@@ -107,11 +107,7 @@ async function takeProof(
     if (put !== undefined)
       trace.puts[put] = ((await decode(result?.payloads))[0] ?? null) === null ? 'written' : 'refused';
   } else if (event.markerRecordedEventAttributes) {
-    const { details, failure } = event.markerRecordedEventAttributes;
-    // The SDK's own note of the local activity, which no codec sees.
-    const [data] = await decodeArrayFromPayloads(defaultDataConverter, details?.['data']?.payloads);
-    if (failure || (data as { activity_type?: string } | undefined)?.activity_type !== 'getBuildStatus') return;
-    const [answer] = (await decode(details?.['result']?.payloads)) as BuildStatusAnswer[];
+    const answer = (await pollIn(event, decode))?.answer;
     const { build_id } = trace.build;
     if (answer !== undefined && build_id !== undefined) {
       const end = endOfAnswer(build_id, answer);
@@ -132,6 +128,7 @@ function takeCarried(trace: Trace, carried: Carried): void {
 /** The end that an answer of the build API decides, if it does. */
 export function endOfAnswer(buildId: string, answer: BuildStatusAnswer): End | undefined {
   switch (checkBuildStatus(answer)) {
+    case 'put off':
     case 'undecided':
       return undefined;
     case 'succeeded':
