@@ -12,6 +12,9 @@ export type { Build } from './builds.ts';
 export type { Fault, FaultsRequest, Simulate } from './faults.ts';
 export type { RecordedRequest } from './records.ts';
 
+/** Room for the longest credential, which Node.js's own limit has not. */
+const HEADERS_MAX_BYTES = 32 * 1024;
+
 export interface SimulatedBuildApi {
   readonly server: http.Server;
   /** @param port 0 takes a free one @returns the URL; what is known of builds and requests outlives a close */
@@ -32,7 +35,7 @@ export function createSimulatedBuildApi(): SimulatedBuildApi {
   const builds = new Builds();
   const faults = new FaultQueue();
   const records = new Records();
-  const server = http.createServer((req, res) => {
+  const server = http.createServer({ maxHeaderSize: HEADERS_MAX_BYTES }, (req, res) => {
     const gone = new AbortController();
     res.once('close', () => gone.abort());
     handle(req, res, gone.signal).catch((err: unknown) => {

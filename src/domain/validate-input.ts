@@ -16,6 +16,8 @@ export const INPUT_MAX_BYTES = 1_500_000;
 const FAULTS_LISTED = 100;
 const PATH_MAX_CHARACTERS = 256;
 const URL_MAX_CHARACTERS = 2_048;
+/** A longer header is refused by all common servers; and what is looked through for it has to stay small. */
+const ENCRYPTED_JWT_MAX_CHARACTERS = 16_384;
 const ROOT = '(input)';
 
 const printableAscii = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
@@ -61,7 +63,10 @@ const schema = z.looseObject(
     correlation_id: headerText.max(256, 'must be at most 256 characters'),
     trace_header: recorded(65_536),
     url,
-    encrypted_jwt: headerText,
+    encrypted_jwt: headerText.max(
+      ENCRYPTED_JWT_MAX_CHARACTERS,
+      `must be at most ${ENCRYPTED_JWT_MAX_CHARACTERS} characters`,
+    ),
     poll_interval_seconds: wholeSeconds(1, 3600).optional(),
     poll_spread_seconds: wholeSeconds(0, 3600).optional(),
     deadline_seconds: wholeSeconds(1, 10 * 365 * 24 * 3600).optional(),

@@ -141,12 +141,13 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
     ],
   },
   encrypted_jwt: {
-    passes: ['x', 'a.b-c_d==', 'x'.repeat(100_000)],
+    passes: ['x', 'a.b-c_d==', 'x'.repeat(16_384)],
     refused: [
       ['is missing', undefined],
       ['must be a string', null],
       ['must not be empty', ''],
       ['must be printable ASCII without spaces around it, since it becomes a header', ' x', 'x\r\nHost: y', 'ü'],
+      ['must be at most 16384 characters', 'x'.repeat(16_385), 'x'.repeat(1_000_000)],
     ],
   },
   poll_interval_seconds: {

@@ -119,6 +119,22 @@ describe('role-build start', { concurrency: 4 }, () => {
     assert.match(without.stderr, /encrypted_jwt: is missing/);
   });
 
+  it('start refuses a credential of more than 16 KiB wherever it comes from, and does not repeat it', async () => {
+    const flags = ['start', '--account', ACCOUNT, '--role', 'long', '--url', on.stack.buildApiUrl, '--json'];
+    const long = 'long-credential-'.repeat(1_025);
+    const inInput = JSON.stringify({ ...inputFor(on.stack, 'long'), encrypted_jwt: long });
+    for (const [args, options] of [
+      [[...flags, '--encrypted-jwt-file', '-'], { stdin: long }],
+      [flags, { settings: { ENCRYPTED_JWT: long } }],
+      [['start', '--input', '-', '--json'], { stdin: inInput }],
+    ] as const) {
+      const { code, stdout, stderr } = await on.stack.cli(args, options);
+      assert.equal(code, 2);
+      assert.match(stderr, /encrypted_jwt: must be at most 16384 characters/);
+      assert.ok(!`${stdout}${stderr}`.includes('long-credential-'));
+    }
+  });
+
   it('start refuses a bad input with every fault and its path, exit code 2, and nothing written', async () => {
     const input = {
       ...inputFor(on.stack, 'bad'),
