@@ -48,7 +48,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'setting-values.ts': [],
   // Of the workflows and the build API, types alone: what they say when a span begins and ends.
-  'tracing/': ['setting-values.ts', 'contract.ts', 'workflows/traces.ts', 'build-api/client.ts'],
+  'tracing/': ['setting-values.ts', 'contract.ts', 'workflows/traces.ts', 'build-api/call.ts'],
   'logger.ts': ['config.ts', 'standard-stream.ts'],
   'standard-stream.ts': [],
   'temporal-config.ts': ['config.ts'],

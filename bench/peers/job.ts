@@ -2,7 +2,8 @@
  * The steps of the job without Temporal, for the peers that are no Temporal programs: the same requests to the same build
  * API and the same conditional writes as the activities make.
  */
-import { BuildApi, BuildApiError } from '../../src/build-api/client.ts';
+import { BuildApiError } from '../../src/build-api/error.ts';
+import { BuildApi } from '../../src/build-api/client.ts';
 import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import { readSettings, WORKER_SETTINGS } from '../../src/config.ts';
 import type { BuildStatusAnswer } from '../../src/domain/build-status.ts';

@@ -5,7 +5,8 @@ import {
   CancelledFailure,
   heartbeat,
 } from '@temporalio/activity';
-import { BuildApiError, type BuildApi } from '../build-api/client.ts';
+import { BuildApiError } from '../build-api/error.ts';
+import type { BuildApi } from '../build-api/client.ts';
 import type { RateLimit } from '../build-api/rate-limit.ts';
 import { checkBuildStatus, type BuildStatusAnswer, type Verdict } from '../domain/build-status.ts';
 import type { RoleBuildActivities } from './types.ts';
@@ -24,8 +25,8 @@ interface TriggerAttempts {
 export interface PollOptions {
   /** None by default. */
   pollRate?: RateLimit;
-  /** Told what each poll's answer meant, or that the poll was put off. */
-  onPoll?: (what: Verdict | 'put off') => void;
+  /** Told what each poll came to. */
+  onPoll?: (verdict: Verdict) => void;
 }
 
 /** To the workflow an undecided build, so that it asks again after its interval; an attempt that failed would be one of three. */

@@ -1,5 +1,5 @@
-import { clip } from '../domain/failures.ts';
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import type { Redact } from './redact.ts';
 
 /** An answer of the build API that breaks its contract. The message says how, for a person. */
 export class ContractBreach extends Error {
@@ -11,6 +11,18 @@ const ANSWER_MAX_CHARACTERS = 32_000;
 const STATUS_MAX_CHARACTERS = 256;
 /** Longer, it would not fit a request's path any more. */
 const BUILD_ID_MAX_CHARACTERS = 2_048;
+
+/** Whether an answer of this status is worth another attempt. */
+export function isRetryable(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+/** `Retry-After` in seconds or as a date. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after */
+export function retryAfterMs(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+}
 
 /** @throws ContractBreach where a 2xx answer to `POST /build` is not JSON with a usable `build_id` */
 export function parseTriggerAnswer(body: string): { build_id: string } {
@@ -44,13 +56,13 @@ export function buildIdFault(id: string): string | undefined {
  * @param redact takes the credential out of text that is going to be kept
  * @throws ContractBreach where it is not a JSON object
  */
-export function parseStatusAnswer(body: string, redact: (text: string) => string): BuildStatusAnswer {
+export function parseStatusAnswer(body: string, redact: Redact): BuildStatusAnswer {
   const answer = parseObject(body);
   const status = answer['build_status'];
   const can_retry = answer['can_retry'] === true;
-  const build_status = typeof status === 'string' ? clip(redact(status), STATUS_MAX_CHARACTERS).toWellFormed() : null;
+  const build_status = typeof status === 'string' ? redact(status, STATUS_MAX_CHARACTERS).toWellFormed() : null;
   if (can_retry || status === 'SUCCEEDED') return { can_retry, build_status };
-  return { can_retry, build_status, answer: clip(redact(JSON.stringify(answer)), ANSWER_MAX_CHARACTERS) };
+  return { can_retry, build_status, answer: redact(body.trim(), ANSWER_MAX_CHARACTERS) };
 }
 
 function parseObject(body: string): Record<string, unknown> {

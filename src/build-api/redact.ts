@@ -1,139 +1,96 @@
+import { clip } from '../domain/failures.ts';
+
 const SHOWN = '[redacted]';
 /** Any part of a credential of at least twice this, less one, is found; a shorter credential as a whole only. */
 const GRAM = 12;
-/** Texts that are looked through, each without one more layer of escapes: all of JSON in URLs in HTML, and deeper chains. */
-const MAX_LAYERS = 40;
-
-/** Each way of escaping by itself, since what is an escape in one may be the credential's own in another. */
-const ESCAPES = [
-  /\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(["'/\\])/gi,
-  /%([0-9a-f]{2})/gi,
-  /&#x([0-9a-f]{1,6});|&#(\d{1,7});|&(quot|amp|lt|gt|apos);/gi,
-];
-const ENTITIES: Readonly<Record<string, string>> = { quot: '"', amp: '&', lt: '<', gt: '>', apos: "'" };
+/** Longer than any part that is too short to be found, whatever its escapes. */
+const MARGIN = 512;
+/** Escapes of JSON and of URLs, as far as they spell printable ASCII. */
+const CODE = /\\u00([2-7][\da-f])|%([2-7][\da-f])/gi;
+const BACKSLASHED = /\\(["'\\/])/g;
+/** One inside another, such as JSON in JSON. */
+const LAYERS_OF_ESCAPES = 4;
 
 /**
- * Makes what takes a credential out of text that is going to be kept, should somebody have echoed it: as it stands, in
- * part, escaped as JSON, URLs or HTML do it (one inside another, too), in base64 or in hexadecimal.
+ * Takes a credential out of text that is going to be kept, should somebody have echoed it: as it stands, in JSON, in a URL
+ * or in Base64, as a whole or in part. Text that holds it between escapes is shown without any.
+ *
+ * @param maxCharacters longer text is cut to this. No more than that, and a margin, is looked at
  */
-export function redactor(credential: string): (text: string) => string {
-  let needles: Needles | undefined;
-  return (text) => {
-    needles ??= needlesOf(spellingsOf(credential));
-    const hidden = new Uint8Array(text.length);
-    const layers: Layer[] = [{ text, start: undefined, end: undefined }];
-    // The list grows while it is gone through: shallow layers first.
-    for (const layer of layers) {
-      mark(layer, needles, hidden);
-      for (const escape of ESCAPES) {
-        const below = layers.length < MAX_LAYERS ? decoded(layer, escape) : undefined;
-        if (below !== undefined) layers.push(below);
-      }
-    }
-    return shownOf(text, hidden);
-  };
-}
+export type Redact = (text: string, maxCharacters?: number) => string;
 
-/** ASCII text as it is after so many layers of escapes, and where each of its characters stands in the original. */
-interface Layer {
-  text: string;
-  /** `undefined` where nothing was decoded yet. */
-  start: Uint32Array | undefined;
-  end: Uint32Array | undefined;
+export function redactor(credential: string): Redact {
+  let needles: Needles | undefined;
+  return (text, maxCharacters = Infinity) => {
+    if (text.length < Math.min(GRAM, credential.length)) return clip(text, maxCharacters);
+    const looked = text.slice(0, maxCharacters + MARGIN);
+    needles ??= needlesOf(credential);
+    const plain = withoutEscapes(looked);
+    const hidden = hide(plain, needles);
+    const shown = hidden === plain ? looked : hidden;
+    if (looked === text) return clip(shown, maxCharacters);
+    // The cut may have left too short a part of the credential to be found, behind all that was.
+    const end = Math.max(shown.length - MARGIN, shown.lastIndexOf(SHOWN) + SHOWN.length);
+    return clip(`${shown.slice(0, end)}…`, maxCharacters);
+  };
 }
 
 interface Needles {
+  /** The credential in each spelling, a line each. */
+  spellings: string;
+  /** Where parts of so many characters stand in `spellings`. */
   length: number;
-  places: Map<string, { spelling: string; at: number }>;
+  places: ReadonlyMap<string, number>;
 }
 
-function spellingsOf(credential: string): string[] {
-  if (credential.length < GRAM) return [credential];
-  const bytes = Buffer.from(credential);
-  // In the middle of more, base64 has three ways to spell the same bytes, and shares its first and last characters.
-  const base64 = [0, 1, 2].flatMap((before) => {
-    const whole = Buffer.concat([Buffer.alloc(before), bytes]);
-    const text = whole
-      .toString('base64')
-      .replace(/=+$/, '')
-      .slice(before === 0 ? 0 : before + 1, -1);
-    return [text, text.replaceAll('+', '-').replaceAll('/', '_')];
+function needlesOf(credential: string): Needles {
+  const plain = withoutEscapes(credential);
+  const lines = plain.length < GRAM ? [plain] : [plain, ...base64Of(credential)];
+  const length = Math.min(GRAM, ...lines.map((line) => line.length));
+  const places = new Map<string, number>();
+  let start = 0;
+  for (const line of lines) {
+    for (let at = 0; at < line.length; at += length) {
+      const from = Math.min(at, line.length - length);
+      const part = line.slice(from, from + length);
+      if (!places.has(part)) places.set(part, start + from);
+    }
+    start += line.length + 1;
+  }
+  return { spellings: lines.join('\n'), length, places };
+}
+
+/** In the middle of more, Base64 has three ways to spell the same bytes, and shares its first and last characters. */
+function base64Of(credential: string): string[] {
+  return [0, 1, 2].flatMap((before) => {
+    const text = Buffer.from(' '.repeat(before) + credential).toString('base64');
+    const ours = text.replace(/=+$/, '').slice(before === 0 ? 0 : before + 1, -1);
+    return [ours, ours.replaceAll('+', '-').replaceAll('/', '_')];
   });
-  const hex = bytes.toString('hex');
-  return [credential, ...base64, hex, hex.toUpperCase()];
 }
 
-function needlesOf(spellings: readonly string[]): Needles {
-  const length = Math.min(GRAM, ...spellings.map((spelling) => spelling.length));
-  const places: Needles['places'] = new Map();
-  for (const spelling of spellings) {
-    for (let at = 0; at + length <= spelling.length; at += length) add(spelling, at);
-    add(spelling, spelling.length - length);
+function withoutEscapes(text: string): string {
+  for (let layer = 0; layer < LAYERS_OF_ESCAPES && /[\\%]/.test(text); layer += 1) {
+    text = text
+      .replace(CODE, (_, json?: string, url?: string) => String.fromCharCode(parseInt(json ?? url ?? '', 16)))
+      .replace(BACKSLASHED, '$1');
   }
-  return { length, places };
-
-  function add(spelling: string, at: number): void {
-    const gram = spelling.slice(at, at + length);
-    if (!places.has(gram)) places.set(gram, { spelling, at });
-  }
+  return text;
 }
 
-function mark(layer: Layer, { length, places }: Needles, hidden: Uint8Array): void {
-  const { text, start, end } = layer;
-  for (let i = 0; i + length <= text.length; i += 1) {
-    const place = places.get(text.slice(i, i + length));
-    if (place === undefined) continue;
-    const { spelling, at } = place;
-    let [from, to] = [i, i + length];
-    while (from > 0 && at - (i - from) > 0 && text[from - 1] === spelling[at - (i - from) - 1]) from -= 1;
-    while (to < text.length && text[to] === spelling[at + (to - i)]) to += 1;
-    hidden.fill(1, start?.[from] ?? from, end?.[to - 1] ?? to);
-    i = to - 1;
-  }
-}
-
-/** @returns the text without one layer of such escapes, `undefined` where it has none */
-function decoded({ text, start, end }: Layer, escape: RegExp): Layer | undefined {
-  const characters: string[] = [];
-  const starts = new Uint32Array(text.length);
-  const ends = new Uint32Array(text.length);
-  let [length, from] = [0, 0];
-  const take = (character: string, first: number, last: number) => {
-    starts[length] = start?.[first] ?? first;
-    ends[length] = end?.[last] ?? last + 1;
-    length += 1;
-    characters.push(character);
-  };
-  const takeUntil = (index: number) => {
-    for (; from < index; from += 1) take(text.charAt(from), from, from);
-  };
-  for (const match of text.matchAll(escape)) {
-    takeUntil(match.index);
-    take(characterOf(match[0]), from, from + match[0].length - 1);
-    from += match[0].length;
-  }
-  if (length === from) return undefined;
-  takeUntil(text.length);
-  return { text: characters.join(''), start: starts, end: ends };
-}
-
-/** Beyond ASCII it is no part of a credential. */
-function characterOf(escape: string): string {
-  const named = ENTITIES[escape.slice(1, -1).toLowerCase()];
-  if (named !== undefined) return named;
-  const hex = /^(?:%|\\u|\\x|&#x)([0-9a-f]+);?$/i.exec(escape)?.[1];
-  if (hex === undefined && !escape.startsWith('&#')) return escape.charAt(1);
-  const code = hex === undefined ? Number(escape.slice(2, -1)) : parseInt(hex, 16);
-  return code < 0x80 ? String.fromCharCode(code) : '\uFFFD';
-}
-
-function shownOf(text: string, hidden: Uint8Array): string {
+function hide(text: string, { spellings, length, places }: Needles): string {
   let shown = '';
   let from = 0;
-  for (let at = hidden.indexOf(1); at !== -1; at = hidden.indexOf(1, from)) {
-    shown += text.slice(from, at) + SHOWN;
-    from = hidden.indexOf(0, at);
-    if (from === -1) return shown;
+  for (let i = 0; i + length <= text.length; i += 1) {
+    const at = places.get(text.slice(i, i + length));
+    if (at === undefined) continue;
+    const offset = at - i;
+    let [start, end] = [i, i + length];
+    while (start > from && text[start - 1] === spellings[start - 1 + offset]) start -= 1;
+    while (end < text.length && text[end] === spellings[end + offset]) end += 1;
+    shown += start === from && from > 0 ? '' : text.slice(from, start) + SHOWN;
+    from = end;
+    i = end - 1;
   }
   return shown + text.slice(from);
 }

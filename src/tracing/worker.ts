@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { context, ROOT_CONTEXT, SpanKind, trace, type Context, type Span, type SpanOptions } from '@opentelemetry/api';
 import { activityInfo, type Context as ActivityContext } from '@temporalio/activity';
 import type { ActivityInterceptors, InjectedSinks } from '@temporalio/worker';
-import type { BuildApiSettings, CallTrace, TracedCall } from '../build-api/client.ts';
+import type { BuildApiSettings, CallTrace, TracedCall } from '../build-api/call.ts';
 import { ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contract.ts';
 import type { TraceSinks } from '../workflows/traces.ts';
 import { endFailed, errorTypeOf } from './errors.ts';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createBuildApiActivities } from '../../src/activities/build-api.ts';
-import { api, clientOf, CREDENTIAL, url, useSimulatedBuildApi } from '../build-api/client-fixture.ts';
+import { api, clientOf, CREDENTIAL, serve, url, useSimulatedBuildApi } from '../build-api/client-fixture.ts';
 import { sampleInput } from '../domain/sample-input.ts';
 
 useSimulatedBuildApi();
@@ -13,11 +13,12 @@ useSimulatedBuildApi();
 async function attemptOf(
   info: { attempt: number; heartbeatDetails?: unknown },
   trigger: object[] = [],
+  client = clientOf(),
 ): Promise<{ failure: ApplicationFailure | undefined; beats: { details: unknown; requests: number }[] }> {
   const environment = new MockActivityEnvironment(info);
   const beats: { details: unknown; requests: number }[] = [];
   environment.on('heartbeat', (details: unknown) => beats.push({ details, requests: api.requests().length }));
-  const { triggerBuild } = createBuildApiActivities(clientOf());
+  const { triggerBuild } = createBuildApiActivities(client);
   const target = { url, encrypted_jwt: CREDENTIAL, correlation_id: 'request-1', job_id: 'job-1' };
   const body = { ...sampleInput().build_body, simulate: { trigger } };
   const failure = await environment.run(triggerBuild, target, body).then(
@@ -43,6 +44,28 @@ describe("an attempt at the build's POST", () => {
 
   it('takes back that the one before was answered, before its own POST may be taken', async () => {
     const { beats } = await attemptOf({ attempt: 2, heartbeatDetails: { unanswered: false } });
+    assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
+  });
+
+  it('leaves that it was not sent where a proxy was on the way and is known not to have passed it on', async () => {
+    const client = clientOf({ proxy: 'http://127.0.0.1:9' });
+    const { failure, beats } = await attemptOf({ attempt: 1 }, [], client);
+    assert.equal(failure?.type, 'BuildApiUnavailable');
+    assert.deepEqual(beats, [{ details: { unanswered: false }, requests: 0 }]);
+  });
+
+  it('leaves that one before it may have been taken, though it was not sent itself', async () => {
+    const client = clientOf({ proxy: 'http://127.0.0.1:9' });
+    const { failure, beats } = await attemptOf({ attempt: 2, heartbeatDetails: { unanswered: true } }, [], client);
+    assert.equal(failure?.type, 'BuildTriggerUnknown');
+    assert.match(failure.message, /an earlier attempt may have been taken without an answer/);
+    assert.deepEqual(beats.at(-1)?.details, { unanswered: true });
+  });
+
+  it('leaves that it may have been taken where a proxy says that it got no answer', async (t) => {
+    const proxy = await serve(t, (req, res) => void req.resume().on('end', () => res.writeHead(504).end()));
+    const { failure, beats } = await attemptOf({ attempt: 1 }, [], clientOf({ proxy }));
+    assert.equal(failure?.type, 'BuildTriggerUnknown');
     assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
   });
 

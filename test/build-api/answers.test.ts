@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { ContractBreach, parseStatusAnswer, parseTriggerAnswer } from '../../src/build-api/answers.ts';
+import { redactor } from '../../src/build-api/redact.ts';
 
-const asIs = (text: string) => text;
+const asIs = redactor('a credential that is in no answer');
 
 describe('an answer to POST /build: its build_id', () => {
   for (const [body, build_id] of [
@@ -95,7 +96,7 @@ describe('an answer to GET /build/{build_id}', () => {
   }
 
   test('is kept without the credential, wherever the API has echoed it', () => {
-    const redact = (text: string) => text.replaceAll('ciphertext', '[redacted]');
+    const redact = redactor('ciphertext');
     const body = JSON.stringify({
       build_status: 'no ciphertext',
       message: 'ciphertext',
@@ -112,7 +113,7 @@ describe('an answer to GET /build/{build_id}', () => {
 
   test('is kept without any of the credential where it is cut to fit', () => {
     const credential = 'c'.repeat(2_000);
-    const redact = (text: string) => text.replaceAll(credential, '[redacted]');
+    const redact = redactor(credential);
     for (const length of [30_000, 31_000, 31_900, 31_990]) {
       const { answer } = parseStatusAnswer(JSON.stringify({ m: 'x'.repeat(length) + credential }), redact);
       assert.doesNotMatch(answer ?? '', /cc/);
@@ -122,6 +123,12 @@ describe('an answer to GET /build/{build_id}', () => {
   test('is cut to what fits beside the rest of a cause, and a status to 256 characters', () => {
     const { build_status, answer } = parseStatusAnswer(JSON.stringify({ build_status: 's'.repeat(1e5) }), asIs);
     assert.equal(build_status, `${'s'.repeat(255)}…`);
+    assert.equal(answer?.length, 32_000);
+  });
+
+  test('is kept, however deep it is', () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    const { answer } = parseStatusAnswer(`{"build_status":"FAILED","more":${deep}}`, asIs);
     assert.equal(answer?.length, 32_000);
   });
 });

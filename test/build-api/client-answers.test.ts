@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fault } from '../../dev/simulated-build-api/server.ts';
-import type { BuildApiError } from '../../src/build-api/client.ts';
+import type { BuildApiError } from '../../src/build-api/error.ts';
 import { api, CALLS, clientOf, failureOf, get, post, serve, url, useSimulatedBuildApi } from './client-fixture.ts';
 
 const ANSWER_MAX_BYTES = 1024 * 1024;
@@ -74,24 +74,6 @@ describe('an answer', () => {
         assert.equal(retryable, false);
         assert.equal(unanswered, false);
         assert.match(message, /broke the contract: the answer is not (JSON|a JSON object)/);
-      });
-    }
-
-    for (const encoding of ['gzip', 'br', 'deflate']) {
-      const headers = { 'content-encoding': encoding };
-
-      test(`to ${name} that is compressed unasked (${encoding}) breaks the contract`, async () => {
-        for (const length of [10, 10_000]) {
-          const { retryable, message } = await answered({ headers, text: 'x'.repeat(length) });
-          assert.equal(retryable, false);
-          assert.match(message, /broke the contract/);
-        }
-      });
-
-      test(`to ${name} of a status that is worth another attempt stays so where it is compressed (${encoding})`, async () => {
-        const { retryable, message } = await answered({ status: 502, headers, text: 'x'.repeat(10_000) });
-        assert.equal(retryable, true);
-        assert.match(message, /answered 502/);
       });
     }
 

@@ -4,7 +4,9 @@ import http, { type RequestListener } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, type TestContext } from 'node:test';
 import { createSimulatedBuildApi, type SimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
-import { BuildApi, BuildApiError, type BuildApiRequest } from '../../src/build-api/client.ts';
+import type { BuildApiRequest } from '../../src/build-api/call.ts';
+import { BuildApi } from '../../src/build-api/client.ts';
+import { BuildApiError } from '../../src/build-api/error.ts';
 import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import { sampleInput } from '../domain/sample-input.ts';
 

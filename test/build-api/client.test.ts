@@ -11,14 +11,16 @@ import {
   failureOf,
   get,
   post,
+  request,
   url,
   useSimulatedBuildApi,
 } from './client-fixture.ts';
+import { sampleInput } from '../domain/sample-input.ts';
 
 useSimulatedBuildApi();
 
 describe('a request', () => {
-  const transport = ['host', 'connection', 'content-length'];
+  const transport = ['host', 'connection', 'content-length', 'accept-encoding'];
   const five = {
     authorization: 'jwt',
     'encrypted-authorization': CREDENTIAL,
@@ -37,6 +39,16 @@ describe('a request', () => {
       assert.deepEqual(Object.fromEntries(ours), five);
       assert.equal(new Set(headers.map(([header]) => header)).size, headers.length);
     });
+
+    test(`${name} asks for an answer that is not compressed`, async () => {
+      await call().catch(() => {});
+      const [sent] = api.requests();
+      const asked = sent?.headers.filter(([header]) => header.toLowerCase() === 'accept-encoding');
+      assert.deepEqual(
+        asked?.map(([, value]) => value),
+        ['identity'],
+      );
+    });
   }
 
   test('carries its ID in the header that BUILD_API_IDEMPOTENCY_HEADER names too, where it is a POST', async () => {
@@ -47,6 +59,12 @@ describe('a request', () => {
     assert.equal(posted?.get('idempotency-key'), 'request-1');
     assert.equal(posted?.get('x-amzn-requestid'), 'request-1');
     assert.equal(polled?.get('idempotency-key'), undefined);
+  });
+
+  test('carries the longest credential there may be, whole', async () => {
+    const longest = 'c'.repeat(16_384);
+    await clientOf().triggerBuild({ ...request(), encrypted_jwt: longest }, sampleInput().build_body);
+    assert.equal(new Map(api.requests()[0]?.headers).get('encrypted-authorization'), longest);
   });
 
   test('has the build_body as its body, untouched', async () => {

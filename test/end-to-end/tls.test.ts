@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { after, before, describe, it } from 'node:test';
+import type { Fault } from '../../dev/simulated-build-api/server.ts';
 import { createAuthority, type Certificate } from '../support/certificates.ts';
 import { inputFor, parseJson, startTestStack, type TestStack } from './harness.ts';
 
@@ -155,6 +157,41 @@ describe('TLS', { concurrency: 3 }, () => {
       await assert.rejects(stack.startWorker({ settings }), /the worker did not start/);
     });
   }
+
+  it('to the build API through a proxy, whose POST is taken and not answered, leaves it unknown', async (t) => {
+    const tunnels = new Set<net.Socket>();
+    const tunnelling = http.createServer().on('connect', ({ url = '' }, client: net.Socket) => {
+      const behind = net.connect(Number(url.split(':')[1]), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        client.pipe(behind).pipe(client);
+      });
+      for (const socket of [client, behind]) tunnels.add(socket.on('error', () => {}));
+    });
+    tunnelling.listen(0, '127.0.0.1');
+    await once(tunnelling, 'listening');
+    t.after(() => {
+      tunnelling.close();
+      for (const socket of tunnels) socket.destroy();
+    });
+    const settings = { ROLE_BUILD_TASK_QUEUE: 'tunnelled', BUILD_API_ALLOWED_ORIGINS: buildApiUrl };
+    const worker = await stack.startWorker({
+      settings: {
+        ...settings,
+        NODE_EXTRA_CA_CERTS: file('build-api-ca.pem'),
+        BUILD_API_TIMEOUT_SECONDS: '1',
+        BUILD_API_PROXY: `http://127.0.0.1:${(tunnelling.address() as AddressInfo).port}`,
+      },
+    });
+    const trigger: Fault[] = Array.from({ length: 3 }, () => ({ hang: true }));
+    const result = await stack.cli(['start', '--input', '-', '--wait', '--json'], {
+      settings,
+      stdin: JSON.stringify(inputFor(stack, 'tunnelled', { trigger }, { url: buildApiUrl })),
+    });
+    const { error_info } = parseJson(result) as { error_info?: { Error: string } };
+    assert.equal(error_info?.Error, 'BuildTriggerUnknown', result.stdout);
+    assert.equal(stack.buildApi.requests('request-tunnelled').length, 3);
+    await worker.stop();
+  });
 
   it('to the build API trusts the authority in NODE_EXTRA_CA_CERTS, and no other, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
     const input = (name: string) => inputFor(stack, name, { polls: 0 }, { url: buildApiUrl });

@@ -1,5 +1,6 @@
 /** `--ask-api`: what the build API says of a lost job's build. */
-import { BuildApi, BuildApiError } from '../../build-api/client.ts';
+import { BuildApiError } from '../../build-api/error.ts';
+import { BuildApi } from '../../build-api/client.ts';
 import { AllowedOrigins } from '../../build-api/origins.ts';
 import { readSettings } from '../../config.ts';
 import { inputFaults } from '../../domain/validate-input.ts';

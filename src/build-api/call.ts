@@ -1,0 +1,216 @@
+import type { ClientRequest } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { RequestError, TimeoutError, type Got, type Response } from 'got';
+import { ContractBreach, isRetryable, retryAfterMs } from './answers.ts';
+import { decoded } from './content-coding.ts';
+import { BuildApiError, type BuildApiErrorOptions } from './error.ts';
+import type { AllowedOrigins } from './origins.ts';
+import { redactor, type Redact } from './redact.ts';
+
+const ANSWER_MAX_BYTES = 1024 * 1024;
+const EXCERPT_MAX_CHARACTERS = 1_000;
+/** Enough of an error page for the excerpt and for what is looked at beyond, whatever its characters. */
+const LOOKED_AT_BYTES = 8 * EXCERPT_MAX_CHARACTERS;
+/** What a gateway answers that got no answer itself. https://www.rfc-editor.org/rfc/rfc9110#status.502 */
+const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
+/** A shorter credential may be part of a build ID by chance. */
+const CREDENTIAL_MIN_CHARACTERS = 16;
+
+export interface BuildApiSettings {
+  /** `API_ALB_FQDN`: the request's `Referer` is `{albFqdn}/proxy`. */
+  albFqdn: string;
+  allowedOrigins: AllowedOrigins;
+  /** The whole request, from connect to the last byte of the answer. */
+  timeoutMs: number;
+  /** `BUILD_API_IDEMPOTENCY_HEADER`: carries the request ID in a POST, beside `x-amzn-RequestId`. */
+  idempotencyHeader?: string | undefined;
+  /** `BUILD_API_PROXY`: the HTTP proxy that every request goes through. Without it none does, whatever the environment says. */
+  proxy?: string | undefined;
+  /** Told of every call that was not dropped by its caller, once it is over. */
+  onCall?: (call: BuildApiCall) => void;
+  /** Makes a span of every call that is sent. */
+  traceCall?: (call: TracedCall) => CallTrace;
+}
+
+export interface TracedCall {
+  method: 'GET' | 'POST';
+  url: string;
+  /** Its path without the build's ID. */
+  template: string;
+}
+
+export interface CallTrace {
+  /** That name the span to the build API. */
+  headers: Readonly<Record<string, string>>;
+  /** @param end.status `undefined` where no answer came @param end.errorType why it failed, where the status doesn't say so */
+  end(end: { status: number | undefined; errorType: string | undefined }): void;
+}
+
+export interface BuildApiCall {
+  method: 'GET' | 'POST';
+  /** `undefined` where no answer came. */
+  status: number | undefined;
+  /** From the request to the last byte. */
+  durationMs: number;
+}
+
+export interface BuildApiRequest {
+  url: string;
+  encrypted_jwt: string;
+  correlation_id: string;
+}
+
+/** One request and what its answer means. */
+export class Call {
+  readonly #settings: BuildApiSettings;
+  readonly #request: BuildApiRequest;
+  readonly #target: TracedCall;
+  readonly #redact: Redact;
+
+  constructor(settings: BuildApiSettings, request: BuildApiRequest, target: TracedCall) {
+    this.#settings = settings;
+    this.#request = request;
+    this.#target = target;
+    this.#redact = redactor(request.encrypted_jwt);
+  }
+
+  isCredentialIn(text: string): boolean {
+    return this.#request.encrypted_jwt.length >= CREDENTIAL_MIN_CHARACTERS && this.#redact(text) !== text;
+  }
+
+  /**
+   * @param parse what is made of the body of a 2xx answer
+   * @throws BuildApiError; the reason of `signal`
+   */
+  async answer<T>(
+    client: Got,
+    options: { body?: string; signal?: AbortSignal },
+    parse: (body: string, redact: Redact) => T,
+  ): Promise<T> {
+    const fault = this.#settings.allowedOrigins.faultOf(this.#target.url);
+    if (fault !== undefined) throw this.#error(`was not sent, since it ${fault}`);
+    const body = await this.#send(client, options);
+    try {
+      return parse(body, this.#redact);
+    } catch (err) {
+      if (err instanceof ContractBreach) throw this.#error(`broke the contract: ${err.message}`, { body });
+      throw err;
+    }
+  }
+
+  /** @returns the body of a 2xx answer */
+  async #send(client: Got, options: { body?: string; signal?: AbortSignal }): Promise<string> {
+    const { method, url } = this.#target;
+    const tooLong = new AbortController();
+    const ownSignals = [tooLong.signal, AbortSignal.timeout(this.#settings.timeoutMs)];
+    let isSent = false;
+    let status: number | undefined;
+    let errorType: string | undefined;
+    const startedAt = performance.now();
+    const span = this.#settings.traceCall?.(this.#target);
+    try {
+      const answer = client(url, {
+        method,
+        responseType: 'buffer',
+        headers: { ...this.#headers(), ...span?.headers },
+        ...(options.body === undefined ? {} : { body: options.body }),
+        signal: AbortSignal.any(options.signal === undefined ? ownSignals : [...ownSignals, options.signal]),
+      });
+      void answer.on('request', (request: ClientRequest) => {
+        onceConnected(request, () => (isSent = true));
+        request.once('response', (response) => (status = response.statusCode));
+      });
+      void answer.on('downloadProgress', ({ transferred }) => {
+        if (transferred > ANSWER_MAX_BYTES) tooLong.abort();
+      });
+      return await this.#bodyOf(await answer);
+    } catch (err) {
+      errorType = err instanceof RequestError ? err.code : (err as Error).name;
+      options.signal?.throwIfAborted();
+      if (tooLong.signal.aborted) throw this.#tooLong(status);
+      throw err instanceof RequestError ? this.#unanswered(err, isSent) : err;
+    } finally {
+      span?.end({ status, errorType });
+      if (options.signal?.aborted !== true) {
+        this.#settings.onCall?.({ method, status, durationMs: performance.now() - startedAt });
+      }
+    }
+  }
+
+  #headers(): Record<string, string> {
+    const { encrypted_jwt, correlation_id } = this.#request;
+    const { albFqdn, idempotencyHeader } = this.#settings;
+    return {
+      authorization: 'jwt',
+      'encrypted-authorization': encrypted_jwt,
+      'content-type': 'application/json',
+      referer: `${albFqdn}/proxy`,
+      'x-amzn-requestid': correlation_id,
+      ...(this.#target.method === 'POST' && idempotencyHeader !== undefined
+        ? { [idempotencyHeader]: correlation_id }
+        : {}),
+    };
+  }
+
+  async #bodyOf({ statusCode: status, statusMessage, headers, body }: Response<Uint8Array>): Promise<string> {
+    const plain = await decoded(body, headers['content-encoding'], ANSWER_MAX_BYTES);
+    if (plain === 'too long') throw this.#tooLong(status);
+    const what = `answered ${status} ${statusMessage ?? ''}`.trimEnd();
+    if (status >= 200 && status < 300) {
+      if (plain !== 'cut short') return textOf(plain);
+      throw this.#error(`${what}, compressed, and the end is missing`, { retryable: true, unanswered: true });
+    }
+    if (status >= 300 && status < 400) throw this.#error(`${what}, a redirect, which is not followed`);
+    const isMaybeProxys = this.#isMaybeProxys(status);
+    throw this.#error(isMaybeProxys ? `${what}, maybe the word of BUILD_API_PROXY` : what, {
+      body: plain === 'cut short' ? '' : textOf(plain.subarray(0, LOOKED_AT_BYTES)),
+      retryable: isRetryable(status),
+      unanswered: isMaybeProxys,
+      retryAfterMs: retryAfterMs(headers['retry-after']),
+    });
+  }
+
+  /** A proxy that forwards a request to an `http` origin may answer for it, having passed it on. */
+  #isMaybeProxys(status: number): boolean {
+    const { proxy } = this.#settings;
+    return proxy !== undefined && new URL(this.#target.url).protocol === 'http:' && GATEWAY_STATUSES.includes(status);
+  }
+
+  #tooLong(status = 0): BuildApiError {
+    const what = `answered ${status} with more than ${ANSWER_MAX_BYTES} bytes, the limit`;
+    return this.#error(what, { retryable: isRetryable(status), unanswered: this.#isMaybeProxys(status) });
+  }
+
+  #unanswered(err: RequestError, isSent: boolean): BuildApiError {
+    const what =
+      err instanceof TimeoutError
+        ? `was not answered within ${this.#settings.timeoutMs / 1000} s`
+        : `was not answered: ${err.message} (${err.code})`;
+    return this.#error(what, { retryable: true, unanswered: isSent, cause: err });
+  }
+
+  #error(what: string, options: { body?: string } & Partial<BuildApiErrorOptions> = {}): BuildApiError {
+    const { method, url } = this.#target;
+    const { body = '', retryable = false, ...more } = options;
+    const message = `${method} ${url} ${what}`;
+    const excerpt = body === '' ? '' : `: ${body.slice(0, LOOKED_AT_BYTES).trim()}`;
+    // In one piece, and before it is cut, lest a part of the credential stay.
+    const shown = this.#redact(`${message}${excerpt}`, message.length + EXCERPT_MAX_CHARACTERS);
+    return new BuildApiError(shown.toWellFormed(), { ...more, retryable });
+  }
+}
+
+/**
+ * Only a connection that stands has a request written to it, so that until then the API can't have it. The agent hands one over
+ * that it has kept, or has made through a proxy's tunnel; one of its own making it hands over before.
+ */
+function onceConnected(request: ClientRequest, then: () => void): void {
+  request.once('socket', (socket) => {
+    if (!socket.connecting) then();
+    else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', then);
+  });
+}
+
+function textOf(body: Uint8Array): string {
+  return new TextDecoder().decode(body);
+}
