@@ -78,9 +78,12 @@ function defaultFiles(env: Environment): Record<string, string> {
   } catch {
     return {};
   }
-  const settings = process.platform === 'darwin' ? join(home, 'Library', 'Application Support') : join(home, '.config');
+  const isMac = process.platform === 'darwin';
+  const settings = isMac
+    ? join(home, 'Library', 'Application Support')
+    : env['XDG_CONFIG_HOME'] || join(home, '.config');
   return {
-    TEMPORAL_CONFIG_FILE: join(env['XDG_CONFIG_HOME'] || settings, 'temporalio', 'temporal.toml'),
+    TEMPORAL_CONFIG_FILE: join(settings, 'temporalio', 'temporal.toml'),
     AWS_CONFIG_FILE: join(home, '.aws', 'config'),
     AWS_SHARED_CREDENTIALS_FILE: join(home, '.aws', 'credentials'),
   };
