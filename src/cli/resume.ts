@@ -1,10 +1,13 @@
 import { statusAttributesOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import { startRoleBuild } from '../start-role-build.ts';
+import { parseRoleBuildId } from '../contract.ts';
+import { askPerson } from './ask.ts';
 import { describeExecution, readBuildHistory } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
 import { checked, credentialFile, ENCRYPTED_JWT_VARIABLE, readInput } from './read-input.ts';
+import { quoted } from './next-move.ts';
 import { findResumable, type Resumable } from './resumable.ts';
 import type { Services } from './services.ts';
 import { showStarted } from './started.ts';
@@ -52,12 +55,13 @@ export async function resume(
 
 /** The input of the job that ended, from Temporal's history or from `--input`, with what was given anew. */
 async function readOwnInput(
-  { env, stdin, output }: CommandContext,
+  context: CommandContext,
   services: Services,
   target: Target,
   { record, requested_by }: Resumable,
   options: ResumeOptions,
 ): Promise<RoleBuildInput> {
+  const { env, stdin, output } = context;
   if (options.input !== undefined) {
     const { correlation_id, trace_header } = record;
     const defaults = { correlation_id, trace_header, ...(requested_by === undefined ? {} : { requested_by }) };
@@ -70,13 +74,44 @@ async function readOwnInput(
     throw new CliError('usage', `Temporal no longer has the input of job ${record.job_id}: give it with --input FILE`);
   }
   const credential = (await credentialFile(options, stdin, output)) ?? env[ENCRYPTED_JWT_VARIABLE];
-  const input = {
-    ...earlier,
-    ...(options.url === undefined ? {} : { url: options.url }),
-    ...(options.deadlineSeconds === undefined ? {} : { deadline_seconds: options.deadlineSeconds }),
-    ...(credential === undefined ? {} : { encrypted_jwt: credential }),
-  };
-  return checked(input, output);
+  const input = checked(
+    {
+      ...earlier,
+      ...(options.url === undefined ? {} : { url: options.url }),
+      ...(options.deadlineSeconds === undefined ? {} : { deadline_seconds: options.deadlineSeconds }),
+      ...(credential === undefined ? {} : { encrypted_jwt: credential }),
+    },
+    output,
+  );
+  const isSentAnew = input.encrypted_jwt !== earlier.encrypted_jwt && options.url === undefined;
+  if (isSentAnew) await agreeToUrl(context, target, record.job_id ?? '', input.url, options);
+  return input;
+}
+
+/**
+ * The URL of a build is what its starter said, whoever that was. A credential that is not the starter's own goes there only if
+ * whoever has it says so.
+ *
+ * @throws CliError `usage`
+ */
+async function agreeToUrl(
+  context: CommandContext,
+  target: Target,
+  jobId: string,
+  url: string,
+  { encryptedJwtFile, wait }: ResumeOptions,
+): Promise<void> {
+  const chosen = `${url}, which whoever started job ${jobId} chose`;
+  if (await askPerson(context, `the new credential goes to ${chosen}: send it there?`)) return;
+  const key = parseRoleBuildId(target.workflowId);
+  const name = key === undefined ? `--job-id ${jobId}` : `${key.accountId} ${quoted(key.resource)}`;
+  const file = encryptedJwtFile === undefined ? '' : ` --encrypted-jwt-file ${quoted(encryptedJwtFile)}`;
+  const again = `role-build resume ${name} --url ${quoted(url)}${file}${wait === true ? ' --wait' : ''}`;
+  const without = encryptedJwtFile === undefined ? 'unset ENCRYPTED_JWT' : 'leave out --encrypted-jwt-file';
+  throw new CliError('usage', `the new credential was not sent: it would go to ${chosen}`, {
+    fields: { url },
+    hint: `${again}, if that is your build API; or ${without}, to go on with the credential that it was started with`,
+  });
 }
 
 /** An input from a file may be that of another request. @throws CliError `usage` naming every difference */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { workflowIdOf } from '../../src/contract.ts';
@@ -109,6 +110,55 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal(refused, 1);
     assert.match((json['error_info'] as { Cause: string }).Cause, /BUILD_API_ALLOWED_ORIGINS/);
     assert.equal((await stack.records(elsewhere)).status?.['error_info']?.M?.['Error']?.S, 'BuildApiUnavailable');
+  });
+
+  it('sends a new credential to the recorded url only if told to: by --url, or by a person who is asked', async () => {
+    const input = inputFor(stack, 'agreed', { polls: 0, status: three({ status: 503 }) });
+    const { json: first } = await stack.build(input);
+    const settings = { ENCRYPTED_JWT: 'fresh-credential' };
+    const untouched = await stack.records(input);
+    const sent = () =>
+      stack.buildApi.requests(input.correlation_id).flatMap(({ headers }) => headers.map(([, value]) => value));
+
+    const { code, json, stderr } = await resume(input, ['--wait'], { settings });
+    assert.deepEqual([code, json['error'], json['url']], [2, 'usage', stack.buildApiUrl]);
+    assert.match(
+      String(json['message']),
+      new RegExp(`would go to ${stack.buildApiUrl}, .*job ${String(first['job_id'])}`),
+    );
+    const command = `role-build resume ${ACCOUNT} 'iam_role#agreed' --url ${stack.buildApiUrl} --wait`;
+    assert.ok(String(json['hint']).startsWith(`${command}, if`), String(json['hint']));
+    assert.match(stderr, /unset ENCRYPTED_JWT/);
+    const byFile = await resume(input, ['--encrypted-jwt-file', '-'], { stdin: 'fresh-credential' });
+    assert.deepEqual([byFile.code, byFile.json['url']], [2, stack.buildApiUrl]);
+
+    const terminal = { columns: 200, rows: 24 };
+    const typed = Readable.from(['type n\\n\n']);
+    const declined = await stack.cli(['resume', ACCOUNT, input.ddb_composite_sort_key], {
+      settings,
+      terminal,
+      stdin: typed,
+    });
+    assert.equal(declined.code, 2, declined.stdout);
+    assert.match(
+      declined.stdout,
+      /goes to http:\/\/127\.0\.0\.1:\d+, which whoever started job \S+ chose: send it there\? \[y\/N\]/,
+    );
+    assert.deepEqual(await stack.records(input), untouched);
+    assert.ok(!sent().includes('fresh-credential'));
+
+    const yes = Readable.from(['type yes\\n\n']);
+    const agreed = await stack.cli(['resume', ACCOUNT, input.ddb_composite_sort_key, '--wait'], {
+      settings,
+      terminal,
+      stdin: yes,
+    });
+    assert.equal(agreed.code, 0, agreed.stdout);
+    assert.ok(sent().includes('fresh-credential'));
+    // The credential that it was started with is no new one.
+    const same = inputFor(stack, 'same', { polls: 0, status: three({ status: 503 }) });
+    await stack.build(same);
+    assert.equal((await resume(same, ['--wait'], { settings: { ENCRYPTED_JWT: CREDENTIAL } })).code, 0);
   });
 
   it('takes the rest from --input where Temporal no longer has it, and only that request', async () => {

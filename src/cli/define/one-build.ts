@@ -92,7 +92,10 @@ export function defineCancel(program: Command, run: Run): void {
 
 export function defineResume(program: Command, run: Run): void {
   targetCommand(program, 'resume', 'go on with a build that was given up before the build API had decided it')
-    .option('--url <url>', 'where the build API is (default: as before)')
+    .option(
+      '--url <url>',
+      'where the build API is (default: as before; a fresh credential goes there only if this or you say so)',
+    )
     .option(
       '--encrypted-jwt-file <file>',
       "file with a fresh credential ('-' = stdin; default: the variable ENCRYPTED_JWT, else as before)",

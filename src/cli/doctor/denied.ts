@@ -24,5 +24,5 @@ export function deniedFinding(err: unknown, undone: string): Finding {
 
 function awsDenial(err: unknown): Error | undefined {
   if (!(err instanceof Error)) return undefined;
-  return err.name === 'AccessDeniedException' ? err : awsDenial(err.cause);
+  return /^AccessDenied|^NotAuthorized/.test(err.name) ? err : awsDenial(err.cause);
 }
