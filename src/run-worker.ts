@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { forBuildsAlone } from './activities/callers.ts';
 import { createActivities } from './activities/index.ts';
 import { BuildApi } from './build-api/client.ts';
 import { AllowedOrigins } from './build-api/origins.ts';
@@ -216,7 +217,7 @@ function activitiesOn(
 ): ReturnType<typeof createActivities> {
   const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
   const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
-  return createActivities({
+  const activities = createActivities({
     ...(pollsPerSecond === undefined ? {} : { pollRate: new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS) }),
     onPoll: (verdict) => metrics.polled(verdict),
     tables,
@@ -231,6 +232,7 @@ function activitiesOn(
     }),
     allowedOrigins,
   });
+  return forBuildsAlone(activities);
 }
 
 /** A build stays on the version that it runs on, and moves to the current one when it continues as new. */

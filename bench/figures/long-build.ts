@@ -5,8 +5,15 @@ import type { temporal } from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { findTimeSkippingServer } from '../../dev/servers/temporal-binaries.ts';
-import type { RoleBuildActivities } from '../../src/activities/types.ts';
-import { DEFAULT_TASK_QUEUE, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, triggersQueueOf } from '../../src/contract.ts';
+import type { OwnWorkflowActivities, RoleBuildActivities } from '../../src/activities/types.ts';
+import {
+  DEFAULT_TASK_QUEUE,
+  ROLE_BUILD_WORKFLOW_TYPE,
+  searchAttributes,
+  triggersQueueOf,
+  workflowIdOf,
+} from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { quantile } from '../measure/statistics.ts';
 import type { Figure, Row, Run } from './figure.ts';
 
@@ -98,14 +105,12 @@ async function measureOn(environment: TestWorkflowEnvironment, { progress }: Run
 
 /** The histories of every run of a build of so many polls. */
 async function historiesOf({ client }: TestWorkflowEnvironment, polls: number): Promise<History[]> {
-  const workflowId = `long-${polls}`;
+  const input = inputOf(polls);
+  const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
   const handle = await client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, {
     workflowId,
     taskQueue: DEFAULT_TASK_QUEUE,
-    args: [inputOf(polls)],
-    // That server's own limit is a day.
-    workflowExecutionTimeout: '1000 days',
-    workflowRunTimeout: '1000 days',
+    args: [input],
   });
   await handle.result();
   const found: History[] = [];
@@ -120,7 +125,8 @@ async function historiesOf({ client }: TestWorkflowEnvironment, polls: number): 
 
 async function replayMs(workflowBundle: { code: string }, history: History): Promise<number> {
   const times: number[] = [];
-  const again = Array.from({ length: REPLAYS }, (_, i) => ({ workflowId: `replay-${i}`, history }));
+  const workflowId = history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? '';
+  const again = Array.from({ length: REPLAYS }, () => ({ workflowId, history }));
   let begun: number | undefined;
   // The first brings up the worker that replays.
   for await (const { error } of Worker.runReplayHistories({ workflowBundle, sinks: SINKS }, [
@@ -135,7 +141,7 @@ async function replayMs(workflowBundle: { code: string }, history: History): Pro
 }
 
 /** Steps that take no time; a build is decided by the poll of the number in its request ID. */
-function pretendedActivities(): Partial<RoleBuildActivities> {
+function pretendedActivities(): Partial<RoleBuildActivities & OwnWorkflowActivities> {
   const polls = new Map<string, number>();
   return {
     upsertRequestRecord: async () => null,
@@ -148,12 +154,13 @@ function pretendedActivities(): Partial<RoleBuildActivities> {
         ? { can_retry: true, build_status: 'IN_PROGRESS' }
         : { can_retry: false, build_status: 'SUCCEEDED' };
     },
+    checkCarriedInput: async () => [],
     updateSuccessfulRecord: async () => null,
     updateSuccessfulHistory: async () => null,
   };
 }
 
-function inputOf(polls: number): object {
+function inputOf(polls: number): RoleBuildInput {
   return {
     build_body: {
       account_id: '123456789012',

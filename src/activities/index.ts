@@ -3,6 +3,7 @@ import type { BuildApi } from '../build-api/client.ts';
 import type { AllowedOrigins } from '../build-api/origins.ts';
 import type { RecordTables } from '../records/items.ts';
 import { createBuildApiActivities, type PollOptions } from './build-api.ts';
+import { createInputActivities } from './input.ts';
 import { createRecordActivities } from './records.ts';
 import { createOwnWorkflowActivities, whoCancelled } from './own-workflow.ts';
 import type { OwnWorkflowActivities, RoleBuildActivities } from './types.ts';
@@ -17,6 +18,7 @@ export function createActivities(deps: ActivityDependencies): RoleBuildActivitie
   return {
     ...createRecordActivities(deps.tables, deps.allowedOrigins, whoCancelled, () => activityInfo().attempt),
     ...createBuildApiActivities(deps.buildApi, deps),
+    ...createInputActivities(deps.tables, deps.allowedOrigins),
     ...createOwnWorkflowActivities(),
   };
 }

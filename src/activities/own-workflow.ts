@@ -8,7 +8,7 @@ import type { OwnWorkflowActivities } from './types.ts';
 const GRPC_ALREADY_EXISTS = 6;
 
 /** The activity that a workflow needs to deal with itself. */
-export function createOwnWorkflowActivities(): OwnWorkflowActivities {
+export function createOwnWorkflowActivities(): Pick<OwnWorkflowActivities, 'requestOwnCancellation'> {
   return {
     async requestOwnCancellation() {
       const { workflowId, runId } = ownExecution();

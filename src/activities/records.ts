@@ -6,13 +6,13 @@ import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import type { HistoryRequest } from '../domain/role-build-input.ts';
-import { describeFaults, inputFaults, resumptionFaults, type Fault } from '../domain/validate-input.ts';
 import { oddities } from '../records/attributes.ts';
 import { endHistoryRecord, putHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../records/in-the-way.ts';
 import type { RecordTables } from '../records/items.ts';
 import type { FoundRecord, Written } from '../records/write.ts';
+import { refuseInvalid } from './input.ts';
 import type { EndOfHistory, EndOfRecord, Holder, LastWriteResult, RoleBuildActivities } from './types.ts';
 
 type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
@@ -82,24 +82,6 @@ export function createRecordActivities(
       return endHistory(end, 'CANCELLED', who === undefined ? {} : { cancelled_by: who });
     },
   };
-}
-
-/** The client checks too, but any Temporal client may start the workflow: what counts is checked here. */
-function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins, resumption: unknown): void {
-  const faults: Fault[] = inputFaults(input);
-  if (resumption !== undefined && resumption !== null) faults.push(...resumptionFaults(resumption));
-  const url = (input as { url?: unknown } | null | undefined)?.url;
-  if (typeof url === 'string' && !faults.some(({ path }) => path === 'url')) {
-    const message = allowedOrigins.faultOf(url);
-    if (message !== undefined) faults.push({ path: 'url', message });
-  }
-  if (faults.length === 0) return;
-  throw ApplicationFailure.create({
-    message: `the input was refused: ${describeFaults(faults)}`,
-    type: 'InvalidInput',
-    nonRetryable: true,
-    details: [{ faults }],
-  });
 }
 
 function isRefusal(err: unknown): err is ApplicationFailure {

@@ -3,7 +3,7 @@ import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
-import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
+import type { Fault, HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
 
 /** Who holds a record that was therefore not written; `null` where the write was done. */
 export type Holder = { job_id: string; start_at: string } | null;
@@ -25,8 +25,8 @@ export interface EndOfHistory {
   job: Job;
   build_id?: string;
   /**
-   * Whether to write the whole record where this job's is missing. `false` where it is not known whether the status record
-   * was written: then only if that is this job's.
+   * Whether to write the whole record where this job's is missing. `false` where the run does not know by itself whether the
+   * status record was written: then only if that is this job's.
    */
   may_create: boolean;
 }
@@ -60,6 +60,12 @@ export interface RoleBuildActivities {
 export interface OwnWorkflowActivities {
   /** Asks Temporal to cancel the workflow that calls it. */
   requestOwnCancellation(): Promise<void>;
+  /**
+   * Checks what a run was handed that continues another, as `upsertRequestRecord` does. Runs as a local activity.
+   *
+   * @returns its faults
+   */
+  checkCarriedInput(input: RoleBuildInput, job: Job, resumption?: Resumption): Promise<Fault[]>;
 }
 
 /** The original's state of each activity, as it stands in messages. */

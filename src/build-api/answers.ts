@@ -1,4 +1,4 @@
-import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import { buildIdFault, type BuildStatusAnswer } from '../domain/build-status.ts';
 import type { Redact } from './redact.ts';
 
 /** An answer of the build API that breaks its contract. The message says how, for a person. */
@@ -9,8 +9,6 @@ export class ContractBreach extends Error {
 /** Longer, an answer would crowd out the rest of a record's `error_info.Cause`. */
 const ANSWER_MAX_CHARACTERS = 32_000;
 const STATUS_MAX_CHARACTERS = 256;
-/** Longer, it would not fit a request's path any more. */
-const BUILD_ID_MAX_CHARACTERS = 2_048;
 
 /** Whether an answer of this status is worth another attempt. */
 export function isRetryable(status: number): boolean {
@@ -36,18 +34,6 @@ export function parseTriggerAnswer(body: string): { build_id: string } {
   const fault = buildIdFault(id);
   if (fault !== undefined) throw new ContractBreach(fault);
   return { build_id: id };
-}
-
-/** Why a text can't be one segment of a request's path, or `undefined`. */
-export function buildIdFault(id: string): string | undefined {
-  if (typeof id !== 'string') return 'build_id is no string';
-  if (id === '') return 'build_id is empty';
-  if (id.length > BUILD_ID_MAX_CHARACTERS) {
-    return `build_id has ${id.length} characters, more than ${BUILD_ID_MAX_CHARACTERS}`;
-  }
-  if (id === '.' || id === '..') return `build_id is "${id}", which is no path segment`;
-  if (!id.isWellFormed()) return 'build_id is not well-formed Unicode';
-  return undefined;
 }
 
 /**

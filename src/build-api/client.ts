@@ -2,8 +2,8 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import got, { type Got } from 'got';
-import type { BuildStatusAnswer } from '../domain/build-status.ts';
-import { buildIdFault, ContractBreach, parseStatusAnswer, parseTriggerAnswer } from './answers.ts';
+import { buildIdFault, type BuildStatusAnswer } from '../domain/build-status.ts';
+import { ContractBreach, parseStatusAnswer, parseTriggerAnswer } from './answers.ts';
 import { Call, type BuildApiRequest, type BuildApiSettings } from './call.ts';
 import { BuildApiError } from './error.ts';
 

@@ -18,7 +18,8 @@ import {
 } from '../contract.ts';
 import { takePoll, type Polls } from '../domain/build-status.ts';
 import { isFailureName, type ErrorInfo } from '../domain/failures.ts';
-import type { Resumption } from '../domain/resumption.ts';
+import { progressFaults, type Progress } from '../domain/progress.ts';
+import { isResumption } from '../domain/resumption.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { noteStep, type BuildStep, type StepProgress } from './build-steps.ts';
 import { pollIn } from './poll.ts';
@@ -58,14 +59,6 @@ export interface BuildHistory extends Polls {
   failure?: { Error: string; Cause: string };
 }
 
-/** What is looked at of what a run took over through continue-as-new. */
-interface Carried {
-  start_at: string;
-  polls: number;
-  last_status?: string;
-  resumption?: Resumption;
-}
-
 export function newBuildHistory(): BuildHistory {
   return { polls: 0, event_id: 0, steps: [] };
 }
@@ -92,14 +85,13 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, reader: PayloadR
   if (event.workflowExecutionStartedEventAttributes) {
     const started = event.workflowExecutionStartedEventAttributes;
     const [input, given] = await decode<unknown>(started.input?.payloads);
-    const { resumes, build_id } = (given ?? {}) as Partial<Resumption>;
-    const progress =
-      started.continuedExecutionRunId && resumes === undefined ? (given as Carried | undefined) : undefined;
+    const progress = carriedBy(event, given);
+    const resumption = progress === undefined && isResumption(given) ? given : progress?.resumption;
+    const build_id = progress?.build_id ?? resumption?.build_id;
     build.job_id = started.firstExecutionRunId ?? '';
     build.start_at = progress?.start_at ?? at;
     build.polls = progress?.polls ?? 0;
-    const resumedJob = resumes ?? progress?.resumption?.resumes;
-    if (resumedJob !== undefined) build.resumes = resumedJob;
+    if (resumption !== undefined) build.resumes = resumption.resumes;
     if (progress !== undefined) build.continued = true;
     if (build_id !== undefined) build.build_id = build_id;
     if (progress?.last_status !== undefined) build.last_status = progress.last_status;
@@ -167,6 +159,12 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, reader: PayloadR
     return false;
   }
   return takeClosingEvent(build, event, reader, decode);
+}
+
+/** What a run was handed by the one before it, unless it was made up: then the workflow refuses it. */
+export function carriedBy(event: HistoryEvent, given: unknown): Progress | undefined {
+  const isContinued = Boolean(event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId);
+  return isContinued && progressFaults(given, timeOf(event)).length === 0 ? (given as Progress) : undefined;
 }
 
 async function takeClosingEvent(

@@ -46,3 +46,18 @@ export function generateBuildStatusErrorMessage(buildId: string, answer: BuildSt
     `GetBuildStatus: build ${buildId} ended with ${status}. Last answer: ${answer.answer}`,
   );
 }
+
+/** Longer, it would not fit a request's path any more. */
+const BUILD_ID_MAX_CHARACTERS = 2_048;
+
+/** Why a text can't be one segment of a request's path, or `undefined`. */
+export function buildIdFault(id: unknown): string | undefined {
+  if (typeof id !== 'string') return 'build_id is no string';
+  if (id === '') return 'build_id is empty';
+  if (id.length > BUILD_ID_MAX_CHARACTERS) {
+    return `build_id has ${id.length} characters, more than ${BUILD_ID_MAX_CHARACTERS}`;
+  }
+  if (id === '.' || id === '..') return `build_id is "${id}", which is no path segment`;
+  if (!id.isWellFormed()) return 'build_id is not well-formed Unicode';
+  return undefined;
+}

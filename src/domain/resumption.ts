@@ -22,11 +22,8 @@ export interface Resumption {
 }
 
 /** Whether workflow code can use it; a worker's first activity checks what is in it. */
-export function hasResumptionShape({
-  resumes,
-  build_id,
-  previous_jobs,
-}: Partial<Record<keyof Resumption, unknown>>): boolean {
+export function isResumption(given: unknown): given is Resumption {
+  const { resumes, build_id, previous_jobs } = (given ?? {}) as Partial<Record<keyof Resumption, unknown>>;
   return (
     typeof resumes === 'string' &&
     (build_id === undefined || typeof build_id === 'string') &&

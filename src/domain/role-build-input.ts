@@ -44,7 +44,29 @@ export interface RoleBuildInput {
   take_over?: boolean;
 }
 
+/** One thing that is wrong with an input, or with how a workflow was started with it. */
+export interface Fault {
+  /**
+   * Where, as a path from the input's root: `build_body.account_id`. The root itself is `(input)`; beside it are `(start)`, the
+   * workflow's options, `(resumption)` and `(carried)`.
+   */
+  path: string;
+  message: string;
+}
+
+/** One line for a person: every fault with its path. */
+export function describeFaults(faults: readonly Fault[]): string {
+  return faults.map((fault) => `${fault.path}: ${fault.message}`).join('; ');
+}
+
+/** The refusal of an input with such faults; its one detail lists them. */
+export function invalidInput(faults: readonly Fault[]) {
+  return { type: 'InvalidInput', message: `the input was refused: ${describeFaults(faults)}`, details: [{ faults }] };
+}
+
 export const DEFAULT_POLL_INTERVAL_SECONDS = 60;
+/** Ten years. */
+export const DEADLINE_MAX_SECONDS = 10 * 365 * 24 * 3600;
 
 /** What of an input the history record is made of. */
 export interface HistoryRequest {

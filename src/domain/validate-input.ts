@@ -1,14 +1,15 @@
 import * as z from 'zod';
 import { clip } from './failures.ts';
 import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
-import { INPUT_MAX_DEPTH, type RoleBuildInput } from './role-build-input.ts';
+import {
+  DEADLINE_MAX_SECONDS,
+  describeFaults,
+  INPUT_MAX_DEPTH,
+  type Fault,
+  type RoleBuildInput,
+} from './role-build-input.ts';
 
-/** One thing that is wrong with an input. */
-export interface Fault {
-  /** Where, as a path from the input's root: `build_body.account_id`. The root itself is `(input)`. */
-  path: string;
-  message: string;
-}
+export { describeFaults, type Fault };
 
 /** Below Temporal's 2 MiB for one payload, with room for what encryption and the failure details add. */
 export const INPUT_MAX_BYTES = 1_500_000;
@@ -69,7 +70,7 @@ const schema = z.looseObject(
     ),
     poll_interval_seconds: wholeSeconds(1, 3600).optional(),
     poll_spread_seconds: wholeSeconds(0, 3600).optional(),
-    deadline_seconds: wholeSeconds(1, 10 * 365 * 24 * 3600).optional(),
+    deadline_seconds: wholeSeconds(1, DEADLINE_MAX_SECONDS).optional(),
     requested_by: text.max(256, 'must be at most 256 characters').optional(),
     take_over: z.boolean('must be true or false').optional(),
   },
@@ -114,11 +115,6 @@ function allFaults(input: unknown): Fault[] {
 /** Whether the input may be used; narrows its type. */
 export function isRoleBuildInput(input: unknown): input is RoleBuildInput {
   return inputFaults(input).length === 0;
-}
-
-/** One line for a person: every fault with its path. */
-export function describeFaults(faults: readonly Fault[]): string {
-  return faults.map((fault) => `${fault.path}: ${fault.message}`).join('; ');
 }
 
 /** A key may be of any length, and hold what no failure's message can carry. */

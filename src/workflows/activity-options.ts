@@ -1,4 +1,5 @@
 import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
+import { LAST_WRITE_WAIT_MAX_MS } from '../domain/progress.ts';
 
 /** The original's `Retry` of every Task state: three attempts, after 3 s and 6 s. */
 const retry = {
@@ -38,6 +39,12 @@ export const poll = {
   summary: 'GET /build/{build_id}',
 } satisfies LocalActivityOptions;
 
+/** The check of a carried input; it is made until it is answered. */
+export const checkOfCarried = {
+  startToCloseTimeout: '15 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+} satisfies LocalActivityOptions;
+
 /**
  * How long a put that was given up may still be on its way. An attempt waits 10 s for its answer; one that is carried out only
  * after the end was written would leave a record IN_PROGRESS for ever.
@@ -45,4 +52,4 @@ export const poll = {
 export const LATE_PUT_MS = 15_000;
 
 /** The durable wait between rounds of attempts at a last write. */
-export const LAST_WRITE_WAIT = { firstMs: 30_000, backoffCoefficient: 2, maxMs: 600_000 } as const;
+export const LAST_WRITE_WAIT = { firstMs: 30_000, backoffCoefficient: 2, maxMs: LAST_WRITE_WAIT_MAX_MS } as const;

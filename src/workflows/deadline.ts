@@ -5,7 +5,7 @@ import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { isCancelled } from './cancelled.ts';
 import { failed, isCutShort } from './endings.ts';
-import type { Ending } from './progress.ts';
+import type { Ending } from '../domain/progress.ts';
 
 /**
  * Runs what decides a build, cut short at its deadline: a wait ends, a poll is dropped, a POST under way is let finish

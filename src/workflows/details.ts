@@ -1,7 +1,7 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { EndStatus } from '../domain/record-status.ts';
 import { logEnded, logStep } from './log.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../domain/progress.ts';
 
 /** Notes which state a build is in, logs it, and keeps what the Web UI shows of it current. Costs no history. */
 export function showStep(progress: Progress, step: string, more?: string): void {

@@ -13,7 +13,7 @@ import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
 import { countContested } from './metrics.ts';
-import type { Ending, Progress } from './progress.ts';
+import type { Ending, Progress } from '../domain/progress.ts';
 
 const NON_RETRYABLE: readonly string[] = recordWrite.retry.nonRetryableErrorTypes;
 

@@ -6,7 +6,7 @@ import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
 import { showStep } from './details.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../domain/progress.ts';
 import { onceReadable } from './unreadable.ts';
 
 const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({

@@ -4,9 +4,9 @@ import type { Job } from '../domain/identity.ts';
 import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { LAST_WRITE_WAIT, LATE_PUT_MS, recordWrite } from './activity-options.ts';
 import { code, showStep } from './details.ts';
-import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
+import { goOnAsNew, isContinueAsNewDue, isContinued } from './long-build.ts';
 import { countContested, countFailedRound } from './metrics.ts';
-import type { Ending, Progress } from './progress.ts';
+import type { Ending, Progress } from '../domain/progress.ts';
 import { showEndStatus } from './search-attributes.ts';
 
 const complete = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'COMPLETE' });
@@ -49,7 +49,7 @@ function lastWritesOf(
   const built = progress.build_id === undefined ? {} : { build_id: progress.build_id };
   const { account_id, resource, correlation_id } = request;
   const record: EndOfRecord = { account_id, resource, correlation_id, job, ...built };
-  const history: EndOfHistory = { request, job, ...built, may_create: progress.record !== 'unknown' };
+  const history: EndOfHistory = { request, job, ...built, may_create: progress.record !== 'unknown' && !isContinued() };
   switch (ending.status) {
     case 'COMPLETE':
       return {

@@ -2,7 +2,7 @@
 import { log, workflowInfo } from '@temporalio/workflow';
 import { parseRoleBuildId, searchAttributes, WAIT_SUMMARY } from '../contract.ts';
 import type { EndStatus } from '../domain/record-status.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../domain/progress.ts';
 
 export function logStep(step: string, more?: string): void {
   if (comesWithEveryPoll(step)) return;

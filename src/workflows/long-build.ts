@@ -1,8 +1,32 @@
-import { makeContinueAsNewFunc, workflowInfo } from '@temporalio/workflow';
-import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import {
+  CancellationScope,
+  makeContinueAsNewFunc,
+  patched,
+  proxyLocalActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { OwnWorkflowActivities } from '../activities/types.ts';
+import type { Job } from '../domain/identity.ts';
+import type { Progress } from '../domain/progress.ts';
+import type { Fault, RoleBuildInput } from '../domain/role-build-input.ts';
+import { checkOfCarried } from './activity-options.ts';
 import { isCancelled } from './cancelled.ts';
-import type { Progress } from './progress.ts';
 import type { roleBuild } from './role-build.ts';
+
+const { checkCarriedInput } = proxyLocalActivities<OwnWorkflowActivities>(checkOfCarried);
+
+/** Whether this run goes on from another, which hands it its {@link Progress}. */
+export function isContinued(): boolean {
+  return workflowInfo().continuedFromExecutionRunId !== undefined;
+}
+
+/** Has a worker check what no first put of this run checks. A cancellation waits for it: nothing is written before. */
+export async function faultsOfCarried(input: RoleBuildInput, job: Job, { resumption }: Progress): Promise<Fault[]> {
+  if (!patched('check-carried-input')) return [];
+  return CancellationScope.nonCancellable(() =>
+    checkCarriedInput(input, job, ...(resumption === undefined ? [] : [resumption])),
+  );
+}
 
 /**
  * Whether Temporal suggests a new run, or another version of the workers has become the one for new builds: no old one then

@@ -10,12 +10,11 @@ import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, triggersQueueOf, type RoleBuildOutcome } from '../contract.ts';
 import { generateBuildStatusErrorMessage, takePoll } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
-import { hasResumptionShape, type Resumption } from '../domain/resumption.ts';
+import type { Resumption } from '../domain/resumption.ts';
 import {
   DEFAULT_POLL_INTERVAL_SECONDS,
   historyRequestOf,
-  INPUT_MAX_DEPTH,
-  isTooDeep,
+  invalidInput,
   type RoleBuildInput,
 } from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
@@ -23,13 +22,14 @@ import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { endingOf, failed, heldByNewerJob, outcomeOf } from './endings.ts';
 import { isReset, putStatusRecord } from './first-put.ts';
-import { goOnAsNew, isContinueAsNewDue } from './long-build.ts';
+import { faultsOfCarried, goOnAsNew, isContinueAsNewDue, isContinued } from './long-build.ts';
 import { writeEnding } from './last-writes.ts';
 import { logRefused } from './log.ts';
 import { countEnded, countRefused } from './metrics.ts';
-import { isResumption, newProgress, type Ending, type Progress, type Refusal } from './progress.ts';
+import { newProgress, type Ending, type Progress, type Refusal } from '../domain/progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { showEnded, showStep } from './details.ts';
+import { faultsOfStart } from './start.ts';
 import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
@@ -49,18 +49,23 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
  * @returns how a COMPLETE build ended
  * @throws ApplicationFailure of a type in `FAILURES` with a {@link RoleBuildOutcome} as its first detail, after both
  *   records say FAILED; of a type in `REFUSALS` where nothing was written
- * @throws CancelledFailure after both records say CANCELLED
+ * @throws CancelledFailure after both records say CANCELLED, or where it was cancelled before the first step
  */
 export async function roleBuild(input: RoleBuildInput, given?: Progress | Resumption): Promise<RoleBuildOutcome> {
-  refuseUnusable(input, given);
-  const resumption = isResumption(given) ? given : undefined;
-  // Only a run that goes on from another carries what the runs before know; from a client it would pass for checked.
-  const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
-  const carried = isContinued && !isResumption(given) ? given : undefined;
+  const faults = faultsOfStart(input, given);
+  // One that was cancelled is not started again by its cron schedule; one that fails is.
+  if (faults.length > 0 && isCancelled()) throw new CancelledFailure('cancelled before the first step');
+  if (faults.length > 0) refuse(undefined, invalidInput(faults));
+
+  const { firstExecutionRunId: job_id, startTime } = workflowInfo();
   const record = isReset() ? 'unknown' : 'absent';
-  const progress = carried ?? newProgress(workflowInfo().startTime.toISOString(), record, resumption);
-  const job: Job = { job_id: workflowInfo().firstExecutionRunId, start_at: progress.start_at };
-  if (carried === undefined) showJob(input, job.job_id);
+  const progress = isContinued()
+    ? (given as Progress)
+    : newProgress(startTime.toISOString(), record, given as Resumption | null | undefined);
+  const job: Job = { job_id, start_at: progress.start_at };
+  showJob(input, job_id);
+  if (isContinued()) faults.push(...(await faultsOfCarried(input, job, progress)));
+  if (faults.length > 0) refuse(progress.step, invalidInput(faults));
 
   try {
     progress.ending ??= await build(input, job, progress);
@@ -77,24 +82,6 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   countEnded(ending.status, ending.status === 'FAILED' ? ending.error_info.Error : 'none', job.start_at);
   showEnded(progress, progress.ending.status);
   return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
-}
-
-/** What could not even be given to the activity that checks it: the workflow task would fail, and be tried again for ever. */
-function refuseUnusable(input: unknown, given: unknown): void {
-  const faults: { path: string; message: string }[] = [];
-  if (isTooDeep(input)) faults.push({ path: '(input)', message: `is nested more than ${INPUT_MAX_DEPTH} levels deep` });
-  if (isTooDeep(given) || (isResumption(given) && !hasResumptionShape(given))) {
-    faults.push({ path: '(resumption)', message: 'is not made as a resumption is' });
-  }
-  if (faults.length === 0) return;
-  countRefused('InvalidInput');
-  logRefused(undefined, 'InvalidInput', faults.map(({ path, message }) => `${path}: ${message}`).join('; '));
-  throw ApplicationFailure.create({
-    message: `the input was refused: ${faults.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
-    type: 'InvalidInput',
-    nonRetryable: true,
-    details: [{ faults }],
-  });
 }
 
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {

@@ -2,12 +2,21 @@ import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { searchAttributes, searchAttributesOf } from '../contract.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { isContinued } from './long-build.ts';
 
-/** Adds the job's ID, and in the same history event whatever a client other than ours did not set at the start. */
+/**
+ * Sets the job's ID, and in the same history event whatever a client other than ours left out at the start or set otherwise
+ * than the input says.
+ */
 export function showJob(input: RoleBuildInput, jobId: string): void {
-  const started = workflowInfo().typedSearchAttributes.get(searchAttributes.AccountId) !== undefined;
-  const missing = started || !hasInputShape(input) ? [] : searchAttributesOf(input);
-  upsertSearchAttributes([{ key: searchAttributes.JobId, value: jobId }, ...missing]);
+  const shown = workflowInfo().typedSearchAttributes;
+  const ofInput = hasInputShape(input) ? searchAttributesOf(input) : [];
+  const wrong = [{ key: searchAttributes.JobId, value: jobId }, ...ofInput].filter(({ key, value }) => {
+    // A run that continues may know already how the build ended.
+    if (key.name === searchAttributes.BuildStatus.name && isContinued()) return false;
+    return shown.get(key) !== value;
+  });
+  if (wrong.length > 0) upsertSearchAttributes(wrong);
 }
 
 export function showEndStatus(status: EndStatus): void {

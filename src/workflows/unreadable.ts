@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, sleep } from '@temporalio/workflow';
 import { PAYLOAD_UNREADABLE } from '../contract.ts';
 import { code, showStep } from './details.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../domain/progress.ts';
 
 /** By then whoever gives workers their keys may have noticed. */
 const WAIT_MS = 30_000;

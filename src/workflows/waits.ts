@@ -2,7 +2,7 @@ import { sleep, workflowInfo } from '@temporalio/workflow';
 import { WAIT_SUMMARY } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { showStep } from './details.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../domain/progress.ts';
 
 /** The original's Wait state: a durable timer, before the first poll too. */
 export function waitForBuildStatus(progress: Progress, waitMs: number): Promise<void> {

@@ -6,6 +6,8 @@ import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import * as fc from 'fast-check';
 import { DEFAULT_TASK_QUEUE, ROLE_BUILD_WORKFLOW_TYPE } from '../../src/contract.ts';
+import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from '../../src/domain/identity.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { inputFaults } from '../../src/domain/validate-input.ts';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { faultyInputs, hostileInput, isJson, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
@@ -43,7 +45,7 @@ describe('a hostile input', () => {
 
   /** As any Temporal client can. @returns what the workflow failed with */
   async function failureOf(text: string): Promise<{ type: string; message: string }> {
-    const workflowId = `hostile-${randomUUID()}`;
+    const workflowId = workflowIdFor(text);
     await client.workflowService.startWorkflowExecution({
       namespace: 'default',
       requestId: randomUUID(),
@@ -59,6 +61,14 @@ describe('a hostile input', () => {
         () => assert.fail(`was taken: ${text.slice(0, 200)}`),
         ({ cause }: { cause: { type: string; message: string } }) => cause,
       );
+  }
+
+  /** As its starter should have named it, where the text says enough for that. */
+  function workflowIdFor(text: string): string {
+    const { build_body: body, ddb_composite_sort_key: resource } = (JSON.parse(text) ?? {}) as Partial<RoleBuildInput>;
+    const id = workflowIdOf(body?.account_id ?? '', resource ?? '');
+    const isUsable = typeof body?.account_id === 'string' && typeof resource === 'string' && id.isWellFormed();
+    return isUsable && Buffer.byteLength(id) <= WORKFLOW_ID_MAX_BYTES ? id : `hostile-${randomUUID()}`;
   }
 
   async function assertNothingWritten(): Promise<void> {

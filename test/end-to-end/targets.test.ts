@@ -5,7 +5,8 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
-import { ROLE_BUILD_WORKFLOW_TYPE } from '../../src/contract.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { buildIdTricks, urlTricks } from '../support/url-tricks.ts';
 import { ACCOUNT, inputFor, startTestStack, type TestStack } from './harness.ts';
 
@@ -53,12 +54,15 @@ describe('a worker', { concurrency: 4 }, () => {
   });
 
   /** As any Temporal client can, past our own client's checks. @returns what the workflow failed with */
-  async function run(name: string, ...args: unknown[]): Promise<{ type: string; message: string } | undefined> {
-    const workflowId = `role-build:${ACCOUNT}:${name}`;
+  async function run(
+    input: RoleBuildInput,
+    ...given: unknown[]
+  ): Promise<{ type: string; message: string } | undefined> {
+    const workflowId = workflowIdOf(ACCOUNT, input.ddb_composite_sort_key);
     const handle = await client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, {
       workflowId,
       taskQueue: 'role-builds',
-      args,
+      args: [input, ...given],
     });
     return handle.result().then(
       () => undefined,
@@ -70,7 +74,7 @@ describe('a worker', { concurrency: 4 }, () => {
     const tricks = urlTricks(stack.buildApiUrl, trap.address).filter(({ isRefused }) => isRefused);
     assert.ok(tricks.length > 80);
     const failures = await Promise.all(
-      tricks.map(async ({ url }, i) => run(`trick-${i}`, inputFor(stack, `trick-${i}`, {}, { url }))),
+      tricks.map(async ({ url }, i) => run(inputFor(stack, `trick-${i}`, {}, { url }))),
     );
     failures.forEach((failure, i) => {
       assert.equal(failure?.type, 'InvalidInput', JSON.stringify(tricks[i]));
@@ -89,7 +93,7 @@ describe('a worker', { concurrency: 4 }, () => {
     await Promise.all(
       tricks.map(async (build_id, i) => {
         const name = `build-id-${i}`;
-        assert.equal(await run(name, inputFor(stack, name, { build_id, polls: 0 })), undefined, build_id);
+        assert.equal(await run(inputFor(stack, name, { build_id, polls: 0 })), undefined, build_id);
         const paths = stack.buildApi.requests(`request-${name}`).map(({ path }) => path);
         assert.deepEqual(paths, ['/build', `/build/${encodeURIComponent(build_id)}`]);
       }),
@@ -107,17 +111,17 @@ describe('a worker', { concurrency: 4 }, () => {
       contested: false,
     };
     const input = inputFor(stack, 'forged', {}, { url: `http://${trap.address}` });
-    for (const [i, given] of [checked, { ...checked, build_id: '..' }].entries()) {
-      const failure = await run(`forged-${i}`, input, given);
+    for (const given of [checked, { ...checked, build_id: '..' }]) {
+      const failure = await run(input, given);
       assert.equal(failure?.type, 'InvalidInput');
     }
-    for (const [i, given] of [
+    for (const given of [
       { resumes: 'job', build_id: '..', previous_jobs: [] },
       { resumes: 'job', build_id: 7, previous_jobs: [] },
       { resumes: {}, previous_jobs: [] },
       { resumes: 'job' },
-    ].entries()) {
-      const failure = await run(`forged-resumption-${i}`, inputFor(stack, 'forged'), given);
+    ]) {
+      const failure = await run(inputFor(stack, 'forged'), given);
       assert.equal(failure?.type, 'InvalidInput');
       assert.match(failure.message, /\(resumption\)/);
     }

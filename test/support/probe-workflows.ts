@@ -1,5 +1,14 @@
-/** Our workflow, and beside it one that shows what workflows of one worker share. A bundle's root. */
-import { sleep } from '@temporalio/workflow';
+/**
+ * Our workflow, beside it one that shows what workflows of one worker share, and others as somebody else's worker may run them.
+ * A bundle's root.
+ */
+import {
+  makeContinueAsNewFunc,
+  proxyActivities,
+  sleep,
+  startChild,
+  type ContinueAsNewOptions,
+} from '@temporalio/workflow';
 
 export { roleBuild } from '../../src/workflows/index.ts';
 
@@ -19,4 +28,29 @@ export async function probe(rounds: number): Promise<{ ofModule: number[]; ofGlo
     await sleep('1 second');
   }
   return { ofModule, ofGlobal };
+}
+
+/** Goes on as a workflow of another type, with whatever arguments. */
+export function handOver(options: ContinueAsNewOptions, ...args: unknown[]): Promise<never> {
+  return makeContinueAsNewFunc<(...given: unknown[]) => Promise<never>>(options)(...args);
+}
+
+/** Starts a child, and waits for its end. */
+export async function parent(
+  type: string,
+  workflowId: string,
+  taskQueue: string,
+  ...args: unknown[]
+): Promise<unknown> {
+  return (await startChild(type, { workflowId, taskQueue, args })).result();
+}
+
+/** Has another worker take an activity. */
+export async function borrow(activity: string, taskQueue: string, ...args: unknown[]): Promise<unknown> {
+  const activities = proxyActivities<Record<string, (...given: unknown[]) => Promise<unknown>>>({
+    taskQueue,
+    startToCloseTimeout: '10 seconds',
+    retry: { maximumAttempts: 1 },
+  });
+  return activities[activity]?.(...args);
 }

@@ -41,6 +41,7 @@ const GOOD: { readonly [N in ActivityName]: Answer<N> } = {
   updateFailedHistory: null,
   updateCancelledRecord: null,
   updateCancelledHistory: null,
+  checkCarriedInput: [],
   requestOwnCancellation: () => createOwnWorkflowActivities().requestOwnCancellation(),
 };
 

@@ -54,6 +54,8 @@ export interface BuildOptions {
   /** Another than of the input's account and resource. */
   workflowId?: string;
   taskQueue?: string;
+  /** More of the start's request, as any client can send it. */
+  request?: temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest;
   /** A poll hears of a cancellation when its workflow task is renewed, at four fifths of this. */
   workflowTaskTimeoutMs?: number;
   /** Lets the dev server skip the waits of this build, which it does within 200 ms; {@link SKIPPING} turns that on. */
@@ -184,6 +186,7 @@ export class WorkflowEnvironment {
       ...(options.workflowTaskTimeoutMs === undefined
         ? {}
         : { workflowTaskTimeout: msToTs(options.workflowTaskTimeoutMs) }),
+      ...options.request,
       ...(options.skipWaits ? { timeSkippingConfig: { enabled: true, maxSessionSkipCount: MANY } } : {}),
     });
     const handle = this.client.workflow.getHandle(workflowId);

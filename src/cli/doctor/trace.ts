@@ -8,9 +8,10 @@ import {
   type BuildStatusAnswer,
 } from '../../domain/build-status.ts';
 import type { ErrorInfo } from '../../domain/failures.ts';
+import type { Progress } from '../../domain/progress.ts';
 import type { EndStatus } from '../../domain/record-status.ts';
 import type { Table } from '../../records/items.ts';
-import { newBuildHistory, takeEvent, type BuildHistory, type PayloadReader } from '../build-history.ts';
+import { carriedBy, newBuildHistory, takeEvent, type BuildHistory, type PayloadReader } from '../build-history.ts';
 import { pollIn } from '../poll.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -37,13 +38,6 @@ export interface Trace {
   step?: string;
   /** How it closed otherwise than by its own doing, as the end of a sentence about the workflow. */
   closedHow?: string;
-}
-
-/** What is needed of what a run hands on to the next. */
-interface Carried {
-  record?: string;
-  build_id?: string;
-  ending?: End;
 }
 
 const PUTS: Record<string, Table> = { upsertRequestRecord: 'status', insertRequestHistory: 'history' };
@@ -80,12 +74,12 @@ async function takeProof(
   decode: (payloads: Payload[] | null | undefined) => Promise<unknown[]>,
 ): Promise<void> {
   if (event.workflowExecutionStartedEventAttributes) {
-    const { input, continuedExecutionRunId } = event.workflowExecutionStartedEventAttributes;
-    const [, given] = (await decode(input?.payloads)) as (Carried | undefined)[];
+    const { input } = event.workflowExecutionStartedEventAttributes;
+    const [, given] = await decode(input?.payloads);
     // A run that was handed something knows of a POST by another; what became of that is not in its own history.
-    if (given !== undefined) trace.triggered = true;
-    // What a first run is handed is its starter's word: a job to resume, or anything.
-    if (given !== undefined && continuedExecutionRunId) takeCarried(trace, given);
+    if (given !== undefined && given !== null) trace.triggered = true;
+    const carried = carriedBy(event, given);
+    if (carried !== undefined) takeCarried(trace, carried);
   } else if (event.activityTaskScheduledEventAttributes) {
     const { activityType, input } = event.activityTaskScheduledEventAttributes;
     const name = activityType?.name ?? '';
@@ -116,13 +110,14 @@ async function takeProof(
   }
 }
 
-function takeCarried(trace: Trace, carried: Carried): void {
+function takeCarried(trace: Trace, carried: Progress): void {
   if (carried.record === 'written') trace.puts.status = 'written';
   else if (carried.record === 'contested') trace.puts.status = 'refused';
   else if (carried.record === 'unknown') trace.puts.status = 'tried';
   if (carried.record === 'written') trace.puts.history = carried.build_id === undefined ? 'tried' : 'written';
-  const { ending } = carried;
-  if (ending !== undefined) trace.decided = endOf(ending.status, carried.build_id, ending.error_info);
+  const { ending, build_id } = carried;
+  const error_info = ending?.status === 'FAILED' ? ending.error_info : undefined;
+  if (ending !== undefined) trace.decided = endOf(ending.status, build_id, error_info);
 }
 
 /** The end that an answer of the build API decides, if it does. */

@@ -1,0 +1,43 @@
+import { activityInfo, ApplicationFailure } from '@temporalio/activity';
+import type { AllowedOrigins } from '../build-api/origins.ts';
+import { parseRoleBuildId } from '../contract.ts';
+import { invalidInput } from '../domain/role-build-input.ts';
+import { inputFaults, resumptionFaults, type Fault } from '../domain/validate-input.ts';
+import type { RecordTables } from '../records/items.ts';
+import { readStatusRecord } from '../records/status-table.ts';
+import type { OwnWorkflowActivities } from './types.ts';
+
+/** The activity that checks an input without a write. */
+export function createInputActivities(
+  tables: RecordTables,
+  allowedOrigins: AllowedOrigins,
+): Pick<OwnWorkflowActivities, 'checkCarriedInput'> {
+  return {
+    async checkCarriedInput(input, job, resumption) {
+      const faults = faultsIn(input, allowedOrigins, resumption);
+      const key = parseRoleBuildId(activityInfo().workflowExecution?.workflowId ?? '');
+      if (faults.length === 0 || key === undefined) return faults;
+      // Rules and origins may have changed since; that the record is the job's proves that its input was good.
+      const found = await readStatusRecord(tables, { account_id: key.accountId, resource: key.resource });
+      return found?.job_id === job.job_id ? [] : faults;
+    },
+  };
+}
+
+/** @throws ApplicationFailure `InvalidInput` */
+export function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins, resumption: unknown): void {
+  const faults = faultsIn(input, allowedOrigins, resumption);
+  if (faults.length > 0) throw ApplicationFailure.create({ ...invalidInput(faults), nonRetryable: true });
+}
+
+/** The client checks too, but any Temporal client may start the workflow: what counts is checked here. */
+function faultsIn(input: unknown, allowedOrigins: AllowedOrigins, resumption: unknown): Fault[] {
+  const faults = inputFaults(input);
+  if (resumption !== undefined && resumption !== null) faults.push(...resumptionFaults(resumption));
+  const url = (input as { url?: unknown } | null | undefined)?.url;
+  if (typeof url === 'string' && !faults.some(({ path }) => path === 'url')) {
+    const message = allowedOrigins.faultOf(url);
+    if (message !== undefined) faults.push({ path: 'url', message });
+  }
+  return faults;
+}

@@ -1,0 +1,143 @@
+/** What a build takes along when it continues as new, and whether what a run was handed can be that. */
+import { buildIdFault, type Polls } from './build-status.ts';
+import { CAUSE_MAX_CHARACTERS, isFailureName, REFUSALS, type ErrorInfo } from './failures.ts';
+import { isResumption, type Resumption } from './resumption.ts';
+import type { Fault } from './role-build-input.ts';
+
+/** How a build is going to end; fixed before its last writes begin. */
+export type Ending = { status: 'COMPLETE' } | { status: 'FAILED'; error_info: ErrorInfo } | { status: 'CANCELLED' };
+
+/** What a build has come to know; carried whole through continue-as-new. Plain JSON. */
+export interface Progress extends Polls {
+  /** When the first run started. */
+  start_at: string;
+  /**
+   * What is known of this job's status record: `absent` while there is none to end, `unknown` while a put may have been
+   * carried out without an answer, `written` after it.
+   */
+  record: 'absent' | 'unknown' | 'written' | 'contested';
+  /** The state that it is in, as the original names it. */
+  step?: string;
+  build_id?: string;
+  ending?: Ending;
+  /** Last writes that are done. */
+  ended_record: boolean;
+  ended_history: boolean;
+  /** The wait after the last round of attempts at the last write under way. */
+  last_write_wait_ms?: number;
+  /** Whether the search attribute `BuildStatus` says already how the build ended, since its last writes wait. */
+  shown_waiting?: boolean;
+  contested: boolean;
+  /** Why the first put was refused; the workflow ends as that if none of its records turns out to be there. */
+  refusal?: Refusal;
+  /** Whether a last write found a record of this job's. */
+  has_ended_a_record?: boolean;
+  /** Where this job resumes another. */
+  resumption?: Resumption;
+}
+
+/** One of `REFUSALS`. */
+export interface Refusal {
+  type: string;
+  message: string;
+  details: unknown[];
+}
+
+/** @param record `unknown` if a run before this one may have put it */
+export function newProgress(start_at: string, record: 'absent' | 'unknown', resumption?: Resumption | null): Progress {
+  return {
+    start_at,
+    record,
+    polls: 0,
+    ended_record: false,
+    ended_history: false,
+    contested: false,
+    ...(resumption ? { resumption } : {}),
+    ...(resumption?.build_id === undefined ? {} : { build_id: resumption.build_id }),
+  };
+}
+
+/** The longest wait between rounds of attempts at a last write. */
+export const LAST_WRITE_WAIT_MAX_MS = 600_000;
+/** Of what is for people. */
+const TEXT_MAX_CHARACTERS = 1_024;
+
+const isTrueOrFalse = (value: unknown) => typeof value === 'boolean';
+const isText = (value: unknown) => typeof value === 'string' && value.length <= TEXT_MAX_CHARACTERS;
+
+type Rule = [isGood: (value: unknown) => boolean, must: string, optional?: 'optional'];
+
+/** What each of them must be. Keys of a newer version are let pass, for a rollback's sake. */
+const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
+  start_at: [isInstant, 'must be a time in UTC, ISO 8601 with milliseconds'],
+  record: [(value) => value === 'unknown' || value === 'written' || value === 'contested', 'must be known by now'],
+  step: [isText, 'must be the name of a state', 'optional'],
+  build_id: [(value) => buildIdFault(value) === undefined, 'must be a segment of a path', 'optional'],
+  polls: [(value) => Number.isSafeInteger(value) && (value as number) >= 0, 'must be a whole number'],
+  last_status: [isText, 'must be a short text', 'optional'],
+  ending: [isEnding, 'must be COMPLETE, CANCELLED, or FAILED with its error_info', 'optional'],
+  ended_record: [isTrueOrFalse, 'must be true or false'],
+  ended_history: [(value) => value === false, 'must be false: there would be nothing left to do'],
+  last_write_wait_ms: [
+    (value) => typeof value === 'number' && value > 0 && value <= LAST_WRITE_WAIT_MAX_MS,
+    `must be more than 0 and at most ${LAST_WRITE_WAIT_MAX_MS}`,
+    'optional',
+  ],
+  shown_waiting: [isTrueOrFalse, 'must be true or false', 'optional'],
+  contested: [isTrueOrFalse, 'must be true or false'],
+  refusal: [isRefusal, 'must be one of the refusals', 'optional'],
+  has_ended_a_record: [isTrueOrFalse, 'must be true or false', 'optional'],
+  resumption: [isResumption, 'is not made as a resumption is', 'optional'],
+};
+
+/**
+ * Checks what a run was handed by the one before it, which may have been anybody's: a run of another type may continue as
+ * new in this one.
+ *
+ * @param startedAt when this run started: ISO 8601, UTC, milliseconds
+ * @returns every fault; none where it is a {@link Progress} with which a build may have continued as new
+ */
+export function progressFaults(given: unknown, startedAt: string): Fault[] {
+  const fault = (path: string, message: string): Fault => ({ path: `(carried)${path}`, message });
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    return [fault('', 'must be what a build takes along when it continues as new')];
+  }
+  const faults = Object.entries(RULES).flatMap(([name, [isGood, must, optional]]) => {
+    if (!Object.hasOwn(given, name)) return optional ? [] : [fault(`.${name}`, 'is missing')];
+    return isGood((given as Record<string, unknown>)[name]) ? [] : [fault(`.${name}`, must)];
+  });
+  if (faults.length > 0) return faults;
+
+  const progress = given as Progress;
+  const { start_at, record, build_id, polls, ending, ended_record } = progress;
+  if (start_at > startedAt)
+    faults.push(fault('.start_at', `must not be later than ${startedAt}, the start of this run`));
+  if (ending === undefined && (record !== 'written' || build_id === undefined || ended_record)) {
+    faults.push(fault('', 'must be that of a build which was triggered, or has ended'));
+  }
+  if (ending?.status === 'COMPLETE' && (record !== 'written' || build_id === undefined || polls === 0)) {
+    faults.push(fault('.ending', 'must not be COMPLETE without a build that was polled'));
+  }
+  return faults;
+}
+
+/** As `Date.prototype.toISOString` writes it. */
+function isInstant(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)) return false;
+  const ms = Date.parse(value);
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === value;
+}
+
+function isEnding(value: unknown): boolean {
+  const { status, error_info } = (value ?? {}) as { status?: unknown; error_info?: Partial<ErrorInfo> | null };
+  if (status !== 'FAILED') return (status === 'COMPLETE' || status === 'CANCELLED') && error_info === undefined;
+  const { Error: name, Cause: cause } = error_info ?? {};
+  return isFailureName(name) && typeof cause === 'string' && cause.length <= CAUSE_MAX_CHARACTERS;
+}
+
+function isRefusal(value: unknown): boolean {
+  const { type, message, details } = (value ?? {}) as Partial<Record<keyof Refusal, unknown>>;
+  return (
+    typeof type === 'string' && Object.hasOwn(REFUSALS, type) && typeof message === 'string' && Array.isArray(details)
+  );
+}

@@ -1,0 +1,64 @@
+import { workflowInfo } from '@temporalio/workflow';
+import { workflowIdOf } from '../contract.ts';
+import { clip } from '../domain/failures.ts';
+import { WORKFLOW_ID_MAX_BYTES } from '../domain/identity.ts';
+import { progressFaults } from '../domain/progress.ts';
+import { isResumption } from '../domain/resumption.ts';
+import {
+  DEADLINE_MAX_SECONDS,
+  INPUT_MAX_DEPTH,
+  isTooDeep,
+  type Fault,
+  type RoleBuildInput,
+} from '../domain/role-build-input.ts';
+
+const SHOWN_CHARACTERS = 256;
+/** It could not even be given to the activity that checks it: the workflow task would fail, again and again. */
+const TOO_DEEP = `is nested more than ${INPUT_MAX_DEPTH} levels deep`;
+
+/**
+ * What is wrong with a run's start, which is its starter's word: any client may start a workflow, with any options, or
+ * continue as new in one. What is wrong in the input itself is found by the first activity.
+ */
+export function faultsOfStart(input: unknown, given: unknown): Fault[] {
+  return [...inputFaults(input), ...optionFaults(), ...givenFaults(given)];
+}
+
+/** One build at a time follows from the ID alone. An input that makes none is left to the first activity, which says why. */
+function inputFaults(input: unknown): Fault[] {
+  if (isTooDeep(input)) return [{ path: '(input)', message: TOO_DEEP }];
+  const { build_body: body, ddb_composite_sort_key: resource } = (input ?? {}) as Partial<RoleBuildInput>;
+  if (typeof body?.account_id !== 'string' || typeof resource !== 'string') return [];
+  const { workflowId } = workflowInfo();
+  const must = workflowIdOf(body.account_id, resource);
+  if (must === workflowId || new TextEncoder().encode(must).length > WORKFLOW_ID_MAX_BYTES) return [];
+  const shown = JSON.stringify(clip(workflowId, SHOWN_CHARACTERS));
+  return [{ path: '(start).workflow_id', message: `must be ${JSON.stringify(must)}, not ${shown}` }];
+}
+
+function optionFaults(): Fault[] {
+  const { cronSchedule, retryPolicy, executionTimeoutMs, runTimeoutMs } = workflowInfo();
+  const faults: Fault[] = [];
+  const refuse = (option: string, message: string) => faults.push({ path: `(start).${option}`, message });
+  if (cronSchedule) {
+    refuse('cron_schedule', 'must not be set: a build is made once; cancel the workflow to end its schedule');
+  }
+  if (retryPolicy !== undefined) refuse('retry_policy', 'must not be set: a build makes its own retries');
+  const timeouts = { workflow_execution_timeout: executionTimeoutMs, workflow_run_timeout: runTimeoutMs };
+  for (const [option, ms = 0] of Object.entries(timeouts)) {
+    // Temporal's time-skipping server sets both, to ten years, where nobody asks for one.
+    if (ms === 0 || ms >= DEADLINE_MAX_SECONDS * 1000) continue;
+    refuse(option, 'must not be set: it would leave the records IN_PROGRESS; give the input deadline_seconds');
+  }
+  return faults;
+}
+
+/** Only a run that goes on from another is handed what that one knows; from a client it would pass for checked. */
+function givenFaults(given: unknown): Fault[] {
+  const { continuedFromExecutionRunId, startTime } = workflowInfo();
+  const isContinued = continuedFromExecutionRunId !== undefined;
+  if (isTooDeep(given)) return [{ path: isContinued ? '(carried)' : '(resumption)', message: TOO_DEEP }];
+  if (isContinued) return progressFaults(given, startTime.toISOString());
+  if (given === undefined || given === null || isResumption(given)) return [];
+  return [{ path: '(resumption)', message: 'is not made as a resumption is' }];
+}
