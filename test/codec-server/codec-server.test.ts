@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { defaultPayloadConverter, type Payload, type SerializationContext } from '@temporalio/common';
 import proto from '@temporalio/proto';
+import { freePort } from '../../dev/servers/ports.ts';
 import { EncryptionCodec } from '../../src/encryption/codec.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
-import { codecServer, startCodecServer, UI, type RunningCodecServer } from './program.ts';
+import { until } from '../support/until.ts';
+import { CHECKOUT, codecServer, startCodecServer, UI, type RunningCodecServer } from './program.ts';
 
 const { Payloads } = proto.temporal.api.common.v1;
 const KEY = newKey('key-a');
@@ -225,14 +230,37 @@ describe('pages of other origins', () => {
 });
 
 describe('the codec server told to stop', () => {
+  test('has answered until then, although its log can not be written', async () => {
+    const port = await freePort();
+    const env = { ...KEYS, CODEC_SERVER_ADDRESS: `127.0.0.1:${port}`, CODEC_SERVER_ALLOWED_ORIGINS: UI };
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, ['src/codec-server.ts'], {
+      cwd: CHECKOUT,
+      env,
+      stdio: ['ignore', full, full],
+    });
+    closeSync(full);
+    const ended = once(child, 'exit');
+    const answers = () =>
+      fetch(`http://127.0.0.1:${port}/health`).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    await until('it answers', async () => child.exitCode !== null || (await answers()) !== 0);
+    const status = await answers();
+    child.kill('SIGTERM');
+    assert.equal(status, 200);
+    assert.deepEqual(await ended, [0, null]);
+  });
+
   test('while it says that it listens, stops cleanly', async () => {
     const stopAsItListens = `data:text/javascript,${encodeURIComponent(`
-      import fs from 'node:fs';
-      const { writeSync } = fs;
-      fs.writeSync = (fd, text, ...more) => {
-        const written = writeSync(fd, text, ...more);
-        if (String(text).includes('codec server listening')) process.kill(process.pid, 'SIGTERM');
-        return written;
+      const { stdout } = process;
+      const { write } = stdout;
+      stdout.write = (text, ...more) => {
+        const isTaken = write.call(stdout, text, ...more);
+        if (text.includes('codec server listening')) process.kill(process.pid, 'SIGTERM');
+        return isTaken;
       };
     `)}`;
     const env = { ...KEYS, CODEC_SERVER_ALLOWED_ORIGINS: UI, NODE_OPTIONS: `--import ${stopAsItListens}` };

@@ -8,7 +8,7 @@ import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from
 import { startProgram, type Program } from '../deploy/program.ts';
 import type { Certificate } from '../support/certificates.ts';
 
-const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
+export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../../src/codec-server.ts', import.meta.url));
 
 export const UI = 'http://ui.example:8233';
