@@ -1,12 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
-import { getSystemErrorMessage } from 'node:util';
 import type { Environment } from '../config.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { INPUT_KEYS, inputFaults, isRoleBuildInput, type Fault } from '../domain/validate-input.ts';
 import { CliError } from './errors.ts';
 import { oneLine, type Output } from './output.ts';
+import { readText } from './text-files.ts';
 import { whoAmI } from './who.ts';
 
 /** The options of `start` and `batch` for what an input does not say itself. */
@@ -115,7 +113,7 @@ async function fromFile(options: InputOptions, file: string, stdin: NodeJS.Reada
     const flags = both.map((flag) => `--${flag.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`).join(', ');
     throw new CliError('usage', `${flags}: not together with --input, which says what to build`);
   }
-  const content = await contentOf(file, stdin, 'the input');
+  const content = await readText(file, stdin, 'the input');
   try {
     const input: unknown = JSON.parse(content);
     return isObject(input) && options.url !== undefined ? { ...input, url: options.url } : input;
@@ -168,25 +166,9 @@ export async function credentialFile(
   output: Output,
 ): Promise<string | undefined> {
   if (options.encryptedJwtFile === undefined) return undefined;
-  const credential = (await contentOf(options.encryptedJwtFile, stdin, 'the credential')).trim();
+  const credential = (await readText(options.encryptedJwtFile, stdin, 'the credential')).trim();
   output.secret(credential);
   return credential;
-}
-
-/** @param file `-` is stdin @throws CliError `usage` where it can't be read */
-async function contentOf(file: string, stdin: NodeJS.ReadableStream, what: string): Promise<string> {
-  if (file === '-') return text(stdin);
-  try {
-    return await readFile(file, 'utf8');
-  } catch (err) {
-    throw new CliError('usage', `${what} can't be read from the file that is named: ${reasonOf(err)}`);
-  }
-}
-
-/** Without the file's name, in place of which the input or the credential itself may have been given. */
-function reasonOf(err: unknown): string {
-  const { errno, code } = err as NodeJS.ErrnoException;
-  return errno === undefined ? (code ?? 'it can not be opened') : `${code}, ${getSystemErrorMessage(errno)}`;
 }
 
 /** https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader */

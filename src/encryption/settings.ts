@@ -1,5 +1,6 @@
 /** What encryption is told: its keys, and whether payloads that nobody encrypted are still read. */
 import { readFileSync } from 'node:fs';
+import { NotUtf8Error, utf8Text } from '../utf8.ts';
 
 /** A 256-bit AES key of the local key ring. */
 export interface LocalKey {
@@ -48,9 +49,10 @@ export function parseLocalKeys(text: string): LocalKey[] {
 export function localKeysIn(path: string): LocalKey[] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = utf8Text(readFileSync(path));
   } catch (err) {
     // The path is not repeated: it may be a key by mistake.
+    if (err instanceof NotUtf8Error) throw new Error(`names a file that is no text: ${err.message}`, { cause: err });
     throw new Error(`names a file that can't be read (${(err as NodeJS.ErrnoException).code})`, { cause: err });
   }
   return parseLocalKeys(text);

@@ -9,7 +9,7 @@ import { keysText, newKey } from './keys.ts';
 const folder = mkdtempSync(join(tmpdir(), 'keys-'));
 after(() => rmSync(folder, { recursive: true }));
 
-function file(text: string): string {
+function file(text: string | Buffer): string {
   const path = join(folder, `${Math.random()}`);
   writeFileSync(path, text);
   return path;
@@ -44,6 +44,20 @@ describe('encryption', () => {
   test('has the keys of a file, one a line, with comments', () => {
     const text = `# the new one\n${keysText(a)} # from January on\n\r\n  ${keysText(b)}\r\n`;
     assert.deepEqual(readEncryptionSettings({ ENCRYPTION_KEYS_FILE: file(text) }).localKeys, [a, b]);
+  });
+
+  test('has the keys of a file with a byte order mark, and refuses one that is not UTF-8', () => {
+    const text = `\uFEFF${keysText(a)} # für Renée\n`;
+    assert.deepEqual(readEncryptionSettings({ ENCRYPTION_KEYS_FILE: file(text) }).localKeys, [a]);
+    const faults = (bytes: Buffer) => faultsOf({ ENCRYPTION_KEYS_FILE: file(bytes) });
+    assert.match(
+      faults(Buffer.from(`#\n# für ${keysText(a)}`, 'latin1')),
+      /^ENCRYPTION_KEYS_FILE names a file that is no text: line 2, byte 4: 0xFC is not UTF-8; save it as UTF-8$/,
+    );
+    assert.match(
+      faults(Buffer.from(text, 'utf16le')),
+      /no text: line 1, byte 1: 0xFF, as in UTF-16; save it as UTF-8$/,
+    );
   });
 
   test('has KMS keys before local ones', () => {
