@@ -1,11 +1,12 @@
-import { resolve } from 'node:path';
 import type { Fault } from '../domain/validate-input.ts';
 import { BuildFollower } from './batch/follow-many.ts';
 import { showProgress } from './batch/progress.ts';
-import { defaultReportName, FailedRequests, isFailed, Report, type ReportStatus } from './batch/report.ts';
+import { FailedRequests } from './batch/failed-requests.ts';
+import { describeFaults } from './batch/lines.ts';
+import { isFailed, Report, type ReportStatus } from './batch/report.ts';
 import { isRequest, readRequests, unknownKeys, type LineDefaults } from './batch/requests.ts';
 import type { BatchFormat } from './batch/formats.ts';
-import { describeFaults, openSource, type Source } from './batch/source.ts';
+import { openSource, type Source } from './batch/source.ts';
 import { BatchStarter } from './batch/start-many.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
@@ -32,7 +33,9 @@ const FAULTS_KEPT = 1_000;
 
 /** Checks every line, and then starts what was not started yet; the same file may be given again and again. */
 export async function batch(context: CommandContext, file: string, options: BatchOptions): CommandResult {
-  refuseClashes(file, options);
+  if (file === '-' && options.encryptedJwtFile === '-') {
+    throw new CliError('usage', 'stdin can be the batch or the credential, not both');
+  }
   const defaults = await defaultsOf(context, options);
   const failed = options.failedFrom === undefined ? undefined : await FailedRequests.read(options.failedFrom);
   const source = await openSource(file, options.format, context.stdin);
@@ -95,7 +98,8 @@ async function run(
 ): CommandResult {
   const { output, signal } = context;
   const services = await context.services();
-  const report = await Report.create(options.report ?? defaultReportName());
+  await source.mustBeUnchanged();
+  const report = Report.create(options.report, [source.identity, failed?.identity], output.error);
   output.note(`report: ${report.path}`);
   context.endsByItself();
 
@@ -128,7 +132,7 @@ async function run(
     if (options.wait === true) await follower?.untilAllEnded(signal);
   } finally {
     for (const build of (await follower?.stop()) ?? []) report.add({ ...build, status: 'IN_PROGRESS' });
-    await report.close();
+    report.close();
     progress.stop();
   }
   return summarize(context, file, report, starter);
@@ -141,7 +145,8 @@ function summarize(
   starter: BatchStarter,
 ): ExitReason {
   const { counts, path, lines } = report;
-  const summary = { lines, started: starter.started, started_before: starter.startedBefore };
+  const { started, startedBefore: started_before, onTheirWay: on_their_way } = starter;
+  const summary = { lines, started, started_before, on_their_way };
   if (json) output.json({ ...summary, statuses: counts, report: path });
   else output.line(fields({ ...summary, ...counts, report: path }));
   const { IN_PROGRESS: running = 0, NOT_STARTED: left = 0 } = counts;
@@ -149,8 +154,9 @@ function summarize(
     output.error(`interrupted: ${left} not started, which the same command does; ${running} builds go on`);
     return 'interrupted';
   }
+  if (on_their_way > 0) output.note(`${on_their_way} were on their way already`);
   const failures = failedIn(counts);
-  if (failures === 0) return 'done';
+  if (failures === 0) return report.isWhole ? 'done' : 'unreachable';
   for (const { line, status, error } of report.firstFailures) {
     output.error(`line ${line}: ${status}${error === undefined ? '' : `: ${error}`}`);
   }
@@ -178,16 +184,4 @@ async function defaultsOf({ env, stdin, output }: CommandContext, options: Batch
     fallbackCredential: env[ENCRYPTED_JWT_VARIABLE],
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-/** @throws CliError `usage` where one file would be read and written, or stdin read twice */
-function refuseClashes(file: string, { encryptedJwtFile, report, failedFrom }: BatchOptions): void {
-  if (file === '-' && encryptedJwtFile === '-') {
-    throw new CliError('usage', 'stdin can be the batch or the credential, not both');
-  }
-  for (const read of [file, failedFrom]) {
-    if (read !== undefined && report !== undefined && resolve(read) === resolve(report)) {
-      throw new CliError('usage', `--report ${report} would write over what is read`);
-    }
-  }
 }

@@ -21,6 +21,7 @@ const write = (name: string, content: string | Buffer) => {
   return path;
 };
 const none = Readable.from([]);
+const output = createOutput({ stdout: process.stdout, stderr: process.stderr });
 const refusal = (message: RegExp) => (err: unknown) => {
   assert.ok(err instanceof CliError, `a crash: ${String(err)}`);
   assert.equal(err.reason, 'usage');
@@ -32,11 +33,10 @@ const latin1 = Buffer.from('{"a":\n"Renée"}', 'latin1');
 describe('a text that the command line reads', () => {
   it('may have a byte order mark, as an input and as a credential', async () => {
     const input = write('bom.json', '\uFEFF{"build_body": 1}');
-    const output = createOutput({ stdout: process.stdout, stderr: process.stderr });
     await assert.rejects(readInput({ input }, {}, none, output), refusal(/build_body: must be an object/));
-    assert.equal(await credentialFile({ encryptedJwtFile: write('jwt', '\uFEFFtoken\r\n') }, none), 'token');
+    assert.equal(await credentialFile({ encryptedJwtFile: write('jwt', '\uFEFFtoken\r\n') }, none, output), 'token');
     assert.equal(
-      await credentialFile({ encryptedJwtFile: '-' }, Readable.from([Buffer.from('\uFEFFtoken\n')])),
+      await credentialFile({ encryptedJwtFile: '-' }, Readable.from([Buffer.from('\uFEFFtoken\n')]), output),
       'token',
     );
   });

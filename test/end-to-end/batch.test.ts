@@ -1,15 +1,21 @@
 /** What `batch` takes, refuses and shows. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { link, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, it } from 'node:test';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { Client, Connection } from '@temporalio/client';
 import { Screen } from '../../dev/screen.ts';
+import type { CliResult } from '../../dev/stack.ts';
+import type { ReportLine } from '../../src/cli/batch/report.ts';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, parseJson } from './harness.ts';
 import { batchFixture, type Given } from './batch-fixture.ts';
+
+const CLIENT = fileURLToPath(new URL('../../src/client.ts', import.meta.url));
 
 describe('role-build batch', { concurrency: 2 }, () => {
   const on = batchFixture();
@@ -94,6 +100,11 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(missing, /^try: --url URL$/m);
     assert.match(await faultsOf('account_id,role\n1\n'), /line 2: \(line\): has 1 cells; the header has 2/);
     assert.match(await faultsOf('account_id,role\n1,"x\n'), /line \d: \(line\): is not CSV/);
+    const latin1 = join(on.folder, 'latin-1.csv');
+    await writeFile(latin1, Buffer.from(`account,role,build_body.owner\n${ACCOUNT},odd-1,Renée\n`, 'latin1'));
+    const { code, stderr } = await on.stack.cli(['batch', latin1]);
+    assert.equal(code, 2);
+    assert.match(stderr, /^role-build: latin-1\.csv: line 2, byte 23: 0xE9 is not UTF-8; save it as UTF-8$/m);
     assert.match(
       (await on.stack.cli(['batch', join(on.folder, 'none.csv')])).stderr,
       /the batch can't be read: ENOENT/,
@@ -110,10 +121,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     const result = await on.stack.cli(args('-', 'stdin', '--wait'), { stdin, settings: { TMPDIR: temporary } });
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(parseJson(result)['statuses'], { COMPLETE: 3 });
-    assert.deepEqual(
-      (await readdir(temporary)).filter((name) => name !== 'node-compile-cache'),
-      [],
-    );
+    assert.deepEqual(await readdir(temporary), []);
     const again = await on.stack.cli(args('-', 'stdin', '--wait'), { stdin });
     assert.equal(parseJson(again)['started_before'], 3);
   });
@@ -255,12 +263,85 @@ describe('role-build batch', { concurrency: 2 }, () => {
     }
   });
 
-  it('refuses to write its report over what it reads, and a report that is none', async () => {
+  it('refuses to write its report over what it reads, by any name, or over what is no report; all stays as it was', async () => {
     const file = await write('clash.ndjson', lines('clash', 1));
-    assert.equal((await on.stack.cli(['batch', file, '--report', file])).code, 2);
-    const { code, stderr } = await on.stack.cli(args(file, 'clash', '--failed-from', file));
+    const linked = join(on.folder, 'linked.ndjson');
+    await link(file, linked);
+    const other = await write('other.txt', 'mine\n');
+    const earlier = await write('clash.report', '{"line":1,"status":"NOT_STARTED"}\n');
+    for (const [message, ...more] of [
+      ['would write over what is read', '--report', file],
+      ['would write over what is read', '--report', linked],
+      ['would write over what is read', '--failed-from', earlier, '--report', earlier],
+      ['is there, and is no report of a batch, so it is left as it is', '--report', other],
+    ]) {
+      const { code, stderr } = await on.stack.cli(['batch', file, ...more]);
+      assert.equal(code, 2, stderr);
+      assert.ok(stderr.includes(message ?? ''), stderr);
+    }
+    const before = lines('clash', 1).map((one) => `${JSON.stringify(one)}\n`);
+    assert.deepEqual(await readFile(file, 'utf8'), before.join(''));
+    assert.equal(await readFile(other, 'utf8'), 'mine\n');
+    assert.match(await readFile(earlier, 'utf8'), /NOT_STARTED/);
+
+    const { code, stderr } = await on.stack.cli(args(file, 'clash-2', '--failed-from', file));
     assert.equal(code, 2);
     assert.match(stderr, /is no report of a batch: see its line 1/);
     assert.equal((await on.stack.cli(['batch', file, '--rate', '0'])).code, 2);
+    assert.equal(postsOf('clash').size, 0);
+  });
+
+  it('refuses to go on with a file that changes while it is started, and says what became of the lines before', async () => {
+    // A queue that no worker polls.
+    const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
+    const file = await write('changing.ndjson', lines('changing', 2_000));
+    let changed: Promise<void> | undefined;
+    const result = await on.stack.cli(args(file, 'changing', '--rate', '20'), {
+      settings,
+      onStderr: (chunk) => {
+        if (/^report: /m.test(chunk)) changed = truncate(file, 10);
+      },
+    });
+    await changed;
+    assert.equal(result.code, 2, result.stderr);
+    assert.match(result.stderr, /changing\.ndjson has changed since it was checked, so no more of it is started$/m);
+    assert.match(
+      result.stderr,
+      /^try: the same command once more: it checks the file anew and starts what is missing$/m,
+    );
+    const again = await on.stack.cli(args(file, 'changing-2'), { settings });
+    assert.equal(again.code, 2, again.stderr);
+    assert.match(again.stderr, /^line 1: \(line\): is not JSON: /m);
+  });
+
+  it('goes on to its end where its report can not grow, and prints the lines that the report lacks', async () => {
+    const file = await write('full.ndjson', lines('full', 8));
+    // No file may be larger than 1,024 bytes.
+    const limited = ['-c', 'ulimit -f 1; exec "$@"', 'sh', process.execPath, CLIENT, ...args(file, 'full', '--wait')];
+    const { code, stdout, stderr } = await new Promise<CliResult>((resolve) => {
+      const env = { PATH: process.env['PATH'], ...on.stack.settings };
+      execFile('bash', limited, { env }, (err, out, errors) =>
+        resolve({ code: err === null ? 0 : Number(err.code), stdout: out, stderr: errors }),
+      );
+    });
+    assert.equal(code, 5, stderr);
+    assert.match(
+      stderr,
+      /^role-build: the report \S+ can't be written any more: EFBIG, file too large; the batch goes on/m,
+    );
+    assert.doesNotMatch(stderr, /^\s+at /m);
+    assert.deepEqual((JSON.parse(stdout) as Given)['statuses'], { COMPLETE: 8 });
+    assert.deepEqual(
+      [...postsOf('full').values()],
+      Array.from({ length: 8 }, () => 1),
+    );
+    const printed = stderr
+      .split('\n')
+      .flatMap((text) => (text.startsWith('{') ? [JSON.parse(text) as ReportLine] : []));
+    const all = [...(await readReport('full')), ...printed].map(({ line: number }) => number);
+    assert.deepEqual(
+      all.sort((a, b) => a - b),
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    );
   });
 });

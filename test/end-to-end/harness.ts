@@ -65,7 +65,10 @@ export function parseJson({ stdout, stderr, code }: CliResult): Record<string, u
 }
 
 /** The build API says SUCCEEDED at the next poll of this request's build. */
-export function letSucceed({ buildApi }: Pick<Stack, 'buildApi'>, { correlation_id }: RoleBuildInput): void {
+export function letSucceed(
+  { buildApi }: Pick<Stack, 'buildApi'>,
+  { correlation_id }: Pick<RoleBuildInput, 'correlation_id'>,
+): void {
   buildApi.putFaults({
     correlation_id,
     status: [{ status: 200, body: { build_status: 'SUCCEEDED', can_retry: false } }],

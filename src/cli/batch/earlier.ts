@@ -1,26 +1,23 @@
 /** What is known of a request before it is started: whether an earlier run of the batch, or anyone, has started it. */
-import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
-import type { ErrorInfo } from '../../domain/failures.ts';
+import { isRecordStatus } from '../../domain/record-status.ts';
+import { PayloadUnreadableError } from '../../encryption/unreadable.ts';
+import { asRecord, type AsRead } from '../../records/attributes.ts';
 import type { HistoryRecord } from '../../records/history-table.ts';
-import { itemsOf, keyText, type Item } from '../../records/items.ts';
+import { heldByStepFunctions, withoutStart } from '../../records/in-the-way.ts';
+import { itemsOf, keyText, type Item, type Table } from '../../records/items.ts';
 import { isHeldByStepFunctions } from '../../records/write.ts';
-import type { BuildInProgressError } from '../../start-role-build.ts';
-import { quotedForQuery } from '../builds-query.ts';
+import { describeBuild, firstRunIdOf, isOpen, readStart } from '../find-build.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
 import type { ReportStatus } from './report.ts';
 import type { Request } from './requests.ts';
 
-/** What is looked at of a record. */
-type Found = Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>;
-
-/** The records of a request, where there are some. */
-export interface Records {
-  /** Of the request: it holds for years, where Temporal forgets within days. */
-  history: Found | undefined;
-  /** Of the resource, whoever asked for it last. */
-  status: Found | undefined;
-  /** The job that runs for the request and has not written a record yet, where it was looked for. */
-  running?: string | undefined;
+/** The last execution under a request's workflow ID. */
+interface LastExecution {
+  runId: string;
+  isOpen: boolean;
+  /** Its job, where it is open and of this request. */
+  ownJob?: string;
 }
 
 /** A request that is not to be started. */
@@ -30,10 +27,64 @@ export interface Earlier {
   error?: string;
 }
 
+/** A request, and either what became of it or the run that its start comes after. */
+export interface LookedUp {
+  request: Request;
+  earlier: Earlier | undefined;
+  /** The last run under its workflow ID, which has closed; `undefined` where there is none. */
+  after: string | undefined;
+}
+
+/** What is looked at of a record, whatever is in it. */
+type Found = AsRead<Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>>;
+
+interface Known {
+  request: Request;
+  /** The record of the request: it holds for years, where Temporal forgets within days. */
+  history: Found | undefined;
+  /** The record of the resource, whoever asked for it last. */
+  holder: Found | undefined;
+  last?: LastExecution | undefined;
+}
+
 const READ = ['account_id', 'resource', 'job_id', 'start_at', 'status', 'error_info'];
 
-/** The records of each request, in the order of the requests. */
-export function recordsOf(services: Services, requests: readonly Request[]): Promise<Records[]> {
+/**
+ * Whether each request has been started, or must not be, since Step Functions holds a record of it; in the order of the requests.
+ *
+ * @param runAgainAfter the job whose failure is why the request runs again
+ */
+export async function lookUp(
+  services: Services,
+  requests: readonly Request[],
+  runAgainAfter: (request: Request) => string | undefined,
+): Promise<LookedUp[]> {
+  const known = await recordsOf(services, requests);
+  const unsettled = known.filter((one) => !isSettled(one, runAgainAfter(one.request)));
+  await inParallel(unsettled, async (one) => (one.last = await lastExecutionOf(services, one.request)));
+  // An execution that has closed has left whatever record it ever will, perhaps after the look at the records.
+  const closed = unsettled.filter(({ last }) => last?.isOpen === false);
+  const records = await recordsOf(
+    services,
+    closed.map(({ request }) => request),
+  );
+  closed.forEach((one, i) => Object.assign(one, records[i]));
+  return known.map((one) => ({
+    request: one.request,
+    earlier: earlierOf(one, runAgainAfter(one.request)),
+    after: one.last?.runId,
+  }));
+}
+
+/** What it means that a build holds the resource: the request's own, or another's. */
+export async function heldBy(services: Services, request: Request, held: Error): Promise<Earlier> {
+  const last = await lastExecutionOf(services, request);
+  return last?.ownJob === undefined
+    ? { status: 'REFUSED', error: held.message }
+    : { status: 'IN_PROGRESS', job_id: last.ownJob };
+}
+
+function recordsOf(services: Services, requests: readonly Request[]): Promise<Known[]> {
   const keys = requests.map(({ input }) => ({
     request_id: input.correlation_id,
     account_id: input.build_body.account_id,
@@ -45,11 +96,17 @@ export function recordsOf(services: Services, requests: readonly Request[]): Pro
       itemsOf(tables, 'history', keys, ['request_id', ...READ], { consistent: true }),
       itemsOf(tables, 'status', keys, READ, { consistent: true }),
     ]);
-    return keys.map((key) => ({
-      history: found(histories, keyText('history', key)),
-      status: found(statuses, keyText('status', key)),
+    return requests.map((request, i) => ({
+      request,
+      history: found('history', histories, keys[i]),
+      holder: found('status', statuses, keys[i]),
     }));
   });
+}
+
+function found(table: Table, items: Map<string, Item>, key: Item = {}): Found | undefined {
+  const item = items.get(keyText(table, key));
+  return item === undefined ? undefined : asRecord(table, item);
 }
 
 /** How each request ended or stands, by its ID, as the history has it. */
@@ -57,78 +114,67 @@ export function historiesOf(services: Services, requestIds: readonly string[]): 
   return services.dynamoDb(async () => {
     const keys = requestIds.map((request_id) => ({ request_id }));
     const items = await itemsOf(services.tables, 'history', keys, ['request_id', ...READ], { consistent: true });
-    return new Map([...items.values()].map((item) => [String(item['request_id']), item as unknown as Found]));
+    return new Map([...items.values()].map((item) => [String(item['request_id']), asRecord('history', item)]));
   });
 }
 
-/**
- * The jobs that run for requests, by request ID, as Temporal's visibility has it, which may be a little late: what it does not
- * tell is found out by the start.
- */
-export async function runningJobs(services: Services, requests: readonly Request[]): Promise<Map<string, string>> {
-  const workflowIds = new Map(requests.map(({ input, workflowId }) => [workflowId, input.correlation_id]));
-  const ids = requests.map(({ input }) => quotedForQuery(keyword(input.correlation_id)));
-  const query = [
-    `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
-    "ExecutionStatus = 'Running'",
-    `${searchAttributes.CorrelationId.name} IN (${ids.join(', ')})`,
-  ].join(' AND ');
-  const jobs = new Map<string, string>();
-  await services.temporal(async () => {
-    for await (const { workflowId, runId, typedSearchAttributes: known } of services.client.workflow.list({ query })) {
-      const requestId = workflowIds.get(workflowId);
-      if (requestId === undefined || known.get(searchAttributes.CorrelationId) !== keyword(requestId)) continue;
-      jobs.set(requestId, known.get(searchAttributes.JobId) ?? runId);
-    }
+/** As Temporal itself has it: its visibility is late, and a search attribute is what a starter says. */
+async function lastExecutionOf(services: Services, { input, workflowId }: Request): Promise<LastExecution | undefined> {
+  const last = await describeBuild(services, workflowId);
+  if (last === undefined) return undefined;
+  const { runId, status } = last;
+  if (!isOpen(status.name)) return { runId, isOpen: false };
+  const start = await readStart(services, workflowId, runId).catch((err: unknown) => {
+    // What we have no key for is another's.
+    if (err instanceof PayloadUnreadableError) return undefined;
+    throw err;
   });
-  return jobs;
+  const isOwn = start?.input.correlation_id === input.correlation_id;
+  return { runId, isOpen: true, ...(isOwn ? { ownJob: firstRunIdOf(last) ?? runId } : {}) };
 }
 
-function found(items: ReadonlyMap<string, Item>, key: string): Found | undefined {
-  return items.get(key) as Found | undefined;
+/** Whether the history record alone says what became of a request. */
+function isSettled({ history }: Known, runAgainAfter: string | undefined): boolean {
+  if (history === undefined || isHeldByStepFunctions(history)) return false;
+  // Its last job failed, and it is asked to run again after that one and no other.
+  return runAgainAfter === undefined || history.job_id !== runAgainAfter || history.status === 'COMPLETE';
 }
 
-/**
- * Whether a request has been started, as its history record tells or Temporal, or must not be, since Step Functions holds a
- * record of it. Should neither tell, its start has an ID (`startIdOf`), by which Temporal knows it again.
- *
- * @param runAgainAfter the job whose failure is why the request runs again
- */
-export function startedEarlier(
-  { input }: Request,
-  { history, status: holder, running }: Records,
-  runAgainAfter?: string,
-): Earlier | undefined {
+function earlierOf(known: Known, runAgainAfter: string | undefined): Earlier | undefined {
+  const { request, history, holder, last } = known;
+  const { input } = request;
   if (history !== undefined) {
-    const { account_id, resource } = history;
+    const { account_id = '(no account)', resource = '(no resource)' } = history;
     if (account_id !== input.build_body.account_id || resource !== input.ddb_composite_sort_key) {
       return { status: 'REFUSED', error: `request ${input.correlation_id} is that of ${account_id} ${resource}` };
     }
-    if (!isHeldByStepFunctions(history)) {
-      const { status, job_id, error_info } = history;
-      // Its last job failed, and it is asked to run again after that one and no other.
-      const runsAgain = job_id === runAgainAfter && status !== 'IN_PROGRESS' && status !== 'COMPLETE';
-      if (!runsAgain) return { status: status as ReportStatus, job_id, ...errorOf(error_info) };
-    }
+    // A job that this Temporal does not know may run on another.
+    const mayRun = history.status === 'IN_PROGRESS' && !isHeldByStepFunctions(history) && last === undefined;
+    if (mayRun || isSettled(known, runAgainAfter)) return asRecorded(history);
   }
-  if (running !== undefined) return { status: 'IN_PROGRESS', job_id: running };
-  if (input.take_over === true) return undefined;
-  const held = [holder, history].find((record) => isHeldByStepFunctions(record));
-  if (held === undefined) return undefined;
-  const error = `${held.job_id}, an execution of Step Functions, is IN_PROGRESS there; --take-over replaces its record`;
-  return { status: 'REFUSED', job_id: held.job_id, error };
+  if (last?.ownJob !== undefined) return { status: 'IN_PROGRESS', job_id: last.ownJob };
+  for (const record of [holder, history]) {
+    const error = (input.take_over === true ? undefined : heldByStepFunctions(record)) ?? withoutStart(record);
+    if (error !== undefined) return { status: 'REFUSED', ...jobOf(record), error };
+  }
+  return undefined;
 }
 
-export function errorOf(info: ErrorInfo | undefined): { error?: string } {
-  return info === undefined ? {} : { error: `${info.Error}: ${info.Cause}` };
+function asRecorded(history: Found): Earlier {
+  const { status } = history;
+  if (isRecordStatus(status)) return { status, ...jobOf(history), ...errorOf(history) };
+  const error = `its history record has the status ${JSON.stringify(status)}, which is none: role-build doctor --fix`;
+  return { status: 'REFUSED', ...jobOf(history), error };
 }
 
-/** What it means that a build holds the resource: the request's own, or another's. */
-export async function heldBy(services: Services, request: Request, held: BuildInProgressError): Promise<Earlier> {
-  const { workflow } = services.client;
-  const { typedSearchAttributes: attributes } = await services.temporal(() =>
-    workflow.getHandle(held.workflowId).describe(),
-  );
-  const isOwn = attributes.get(searchAttributes.CorrelationId) === keyword(request.input.correlation_id);
-  return isOwn ? { status: 'IN_PROGRESS', job_id: held.jobId } : { status: 'REFUSED', error: held.message };
+function jobOf(record: Found | undefined): { job_id?: string } {
+  return record?.job_id === undefined ? {} : { job_id: record.job_id };
+}
+
+/** Why it failed, as far as its record says so in words. */
+export function errorOf({ error_info, odd_attributes }: Pick<Found, 'error_info' | 'odd_attributes'>): {
+  error?: string;
+} {
+  const error = error_info === undefined ? odd_attributes?.['error_info'] : `${error_info.Error}: ${error_info.Cause}`;
+  return error === undefined ? {} : { error };
 }

@@ -1,10 +1,11 @@
 /** Follows many builds to their ends at the price of a few calls a second, however many they are. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { WorkflowNotFoundError } from '@temporalio/client';
-import { ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE } from '../../contract.ts';
+import { isEndStatus } from '../../domain/record-status.ts';
 import { recordOf } from '../build-history.ts';
 import { describeExecution, readBuildHistory } from '../build-view.ts';
 import { CliError } from '../errors.ts';
+import { isOpen } from '../find-build.ts';
 import type { Services } from '../services.ts';
 import { errorOf, historiesOf } from './earlier.ts';
 import type { ReportLine, ReportStatus } from './report.ts';
@@ -20,12 +21,6 @@ const ASKED_BY_NAME = 5;
 const PATIENCE_MS = 600_000;
 
 export type Followed = ReportLine & { correlation_id: string; workflow_id: string; job_id: string };
-
-interface Closed {
-  build: Followed;
-  /** The last run of the job. */
-  runId: string;
-}
 
 export class BuildFollower {
   readonly #services: Services;
@@ -74,8 +69,9 @@ export class BuildFollower {
         if (this.#running.size > 0) await this.#look();
         lastAnswerAt = performance.now();
       } catch (err) {
+        if (!(err instanceof CliError && err.transient)) throw err;
         if (performance.now() - lastAnswerAt > PATIENCE_MS) {
-          throw new CliError('unreachable', `${(err as Error).message}; the builds go on`, { cause: err });
+          throw new CliError('unreachable', `${err.message}; the builds go on`, { cause: err });
         }
       }
       await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
@@ -84,27 +80,25 @@ export class BuildFollower {
 
   async #look(): Promise<void> {
     const lookedAt = Date.now();
-    const closed = new Map<string, Closed>();
-    for (const one of await this.#closedSince(this.#since)) closed.set(one.build.workflow_id, one);
-    for (const one of await this.#askByName(closed)) closed.set(one.build.workflow_id, one);
-    this.#since = lookedAt - OVERLAP_MS;
-    if (closed.size === 0) return;
-
-    const all = [...closed.values()];
+    const asked = new Set([...(await this.#closedSince(this.#since)), ...this.#longestUnasked()]);
     const records = await historiesOf(
       this.#services,
-      all.map(({ build }) => build.correlation_id),
+      [...asked].map(({ correlation_id: id }) => id),
     );
-    for (const one of all) {
-      const record = records.get(one.build.correlation_id);
-      const isOwn = record?.job_id === one.build.job_id && record.status !== 'IN_PROGRESS';
-      const end = isOwn ? record : await this.#endByTemporal(one);
-      this.#running.delete(one.build.workflow_id);
-      this.#onEnd({ ...one.build, status: end.status as ReportStatus, ...errorOf(end.error_info) });
+    for (const build of asked) {
+      const record = records.get(build.correlation_id);
+      const isOwn = record?.job_id === build.job_id && isEndStatus(record.status);
+      const end = isOwn ? record : await this.#endByTemporal(build);
+      // To the end of the queue, or out of it.
+      this.#running.delete(build.workflow_id);
+      if (end === undefined) this.#running.set(build.workflow_id, build);
+      else this.#onEnd({ ...build, status: end.status as ReportStatus, ...errorOf(end) });
     }
+    this.#since = lookedAt - OVERLAP_MS;
   }
 
-  async #closedSince(since: number): Promise<Closed[]> {
+  /** Those that may have ended: a run that was reset has closed too, and its job goes on. */
+  async #closedSince(since: number): Promise<Followed[]> {
     const { client } = this.#services;
     const query = [
       `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
@@ -113,44 +107,35 @@ export class BuildFollower {
       `CloseTime >= '${new Date(since).toISOString()}'`,
     ].join(' AND ');
     return this.#services.temporal(async () => {
-      const closed: Closed[] = [];
-      for await (const { workflowId, runId, typedSearchAttributes: found } of client.workflow.list({
-        query,
-        pageSize: PAGE,
-      })) {
+      const closed: Followed[] = [];
+      for await (const { workflowId } of client.workflow.list({ query, pageSize: PAGE })) {
         const build = this.#running.get(workflowId);
-        // One that was refused at once has no JobId yet, and no other run.
-        if (build?.job_id === (found.get(searchAttributes.JobId) ?? runId)) closed.push({ build, runId });
+        if (build !== undefined) closed.push(build);
       }
       return closed;
     });
   }
 
-  /** Those that have been looked at longest ago go to the end of the queue, which is the map's order. */
-  async #askByName(known: ReadonlyMap<string, Closed>): Promise<Closed[]> {
-    const asked = [...this.#running.values()].filter(({ workflow_id: id }) => !known.has(id)).slice(0, ASKED_BY_NAME);
-    const found = await Promise.all(
-      asked.map(async (build): Promise<Closed | undefined> => {
-        const { workflow_id: workflowId, job_id: jobId } = build;
-        const execution = await describeExecution(this.#services, { name: workflowId, workflowId, jobId });
-        if (execution?.status.name === 'RUNNING' && this.#running.delete(workflowId)) {
-          this.#running.set(workflowId, build);
-          return undefined;
-        }
-        return { build, runId: execution?.runId ?? jobId };
-      }),
-    );
-    return found.filter((one) => one !== undefined);
+  /** The queue is the map's order. */
+  #longestUnasked(): Followed[] {
+    return [...this.#running.values()].slice(0, ASKED_BY_NAME);
   }
 
-  /** How it ended where its record does not say so: refused before anything was written, or a newer job holds it. */
-  async #endByTemporal({ build, runId }: Closed): Promise<Pick<ReturnType<typeof recordOf>, 'status' | 'error_info'>> {
-    try {
-      return recordOf(await readBuildHistory(this.#services, build.workflow_id, runId));
-    } catch (err) {
-      if (!(err instanceof WorkflowNotFoundError)) throw err;
+  /**
+   * How it ended where its record does not say so: refused before anything was written, or a newer job holds it.
+   *
+   * @returns `undefined` where it has not ended
+   */
+  async #endByTemporal(
+    build: Followed,
+  ): Promise<Pick<ReturnType<typeof recordOf>, 'status' | 'error_info'> | undefined> {
+    const { workflow_id: workflowId, job_id: jobId } = build;
+    const execution = await describeExecution(this.#services, { name: workflowId, workflowId, jobId });
+    if (execution === undefined) {
       const Cause = 'Temporal no longer has it, and its record is IN_PROGRESS; role-build doctor finds out what is so';
       return { status: 'FAILED', error_info: { Error: 'ExecutionLost', Cause } };
     }
+    if (isOpen(execution.status.name)) return undefined;
+    return recordOf(await readBuildHistory(this.#services, workflowId, execution.runId));
   }
 }

@@ -1,7 +1,8 @@
 /** From lines to requests: fills in what may be left out, and checks all of it. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { NIL, v5 as uuidv5 } from 'uuid';
 import { workflowIdOf } from '../../contract.ts';
+import { ignoringCase } from '../../domain/identity.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { INPUT_KEYS, inputFaults, isRoleBuildInput, type Fault } from '../../domain/validate-input.ts';
 import { newTraceHeader } from '../read-input.ts';
@@ -38,9 +39,15 @@ const POLL_SPREAD_SECONDS = 5;
 /** The namespace of correlation IDs that are made of a file and a line. */
 const NAMESPACE = '6f1f2d0c-5c0e-4d5f-9a4b-0d6d1f8f7c3e';
 
+/** IAM's names differ by more than case: it would be asked twice for one role. */
+const BUT_FOR_CASE = ', but for case';
+
 /** Every line of a batch, in order. A request is checked as a whole, and against the lines before it. */
-export async function* readRequests(source: Source, defaults: LineDefaults): AsyncGenerator<Request | InvalidLine> {
-  const seen = new Map<string, number>();
+export async function* readRequests(
+  source: Pick<Source, 'name' | 'lines'>,
+  defaults: LineDefaults,
+): AsyncGenerator<Request | InvalidLine> {
+  const seen: Seen = new Map();
   for await (const line of source.lines()) {
     const { number } = line;
     if (line.faults.length > 0 || !isObject(line.given)) {
@@ -55,10 +62,7 @@ export async function* readRequests(source: Source, defaults: LineDefaults): Asy
     // Not before it is known to be no deeper than JSON can be written.
     if (line.given['correlation_id'] === undefined) input.correlation_id = correlationIdOf(source.name, line.given);
     const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
-    const faults = [
-      ...takenFault(seen, number, 'ddb_composite_sort_key', workflowId, 'asks for the same account and resource'),
-      ...takenFault(seen, number, 'correlation_id', input.correlation_id, 'has the same correlation_id'),
-    ];
+    const faults = takenFaults(seen, number, input, workflowId);
     yield faults.length > 0 ? { line: number, faults } : { line: number, input, workflowId };
   }
 }
@@ -70,13 +74,11 @@ export function unknownKeys(input: RoleBuildInput): string[] {
 
 function filledIn(given: Record<string, unknown>, defaults: LineDefaults): Record<string, unknown> {
   const { credential, fallbackCredential, ...others } = defaults;
-  const input: Record<string, unknown> = { poll_spread_seconds: POLL_SPREAD_SECONDS };
-  for (const [key, value] of Object.entries({ ...others, ...given })) if (value !== undefined) input[key] = value;
-  if (credential !== undefined) input['encrypted_jwt'] = credential;
-  else if (input['encrypted_jwt'] === undefined) input['encrypted_jwt'] = fallbackCredential;
-  if (input['correlation_id'] === undefined) input['correlation_id'] = NIL;
-  if (input['trace_header'] === undefined) input['trace_header'] = newTraceHeader();
-  return input;
+  const made = { correlation_id: NIL, trace_header: newTraceHeader(), poll_spread_seconds: POLL_SPREAD_SECONDS };
+  const filled: Record<string, unknown> = { encrypted_jwt: fallbackCredential, ...made, ...others, ...given };
+  if (credential !== undefined) filled['encrypted_jwt'] = credential;
+  if (filled['encrypted_jwt'] === undefined) delete filled['encrypted_jwt'];
+  return filled;
 }
 
 /**
@@ -88,18 +90,46 @@ function correlationIdOf(file: string, given: Record<string, unknown>): string {
   return uuidv5(JSON.stringify([file, line]), NAMESPACE);
 }
 
-/** Temporal's ID of the first start of a request, or of the one that runs it again after a job: one each, whoever asks. */
-export function startIdOf(correlationId: string, after?: string): string {
+/**
+ * Temporal's request ID of a start, the same whoever makes it. The start that comes after the same run is the same start, so that
+ * two batches at a time, or one that was killed and its successor, make it once.
+ *
+ * @param after the last run under the request's workflow ID, which has closed
+ */
+export function startIdOf(correlationId: string, after: string | undefined): string {
   return uuidv5(JSON.stringify(['start', correlationId, after ?? null]), NAMESPACE);
 }
 
-function takenFault(seen: Map<string, number>, line: number, path: string, value: string, what: string): Fault[] {
-  // Of what is kept while lines go by, only this grows with their number: a hash for each.
-  const key = createHash('sha1').update(`${path}:${value}`).digest('base64').slice(0, 16);
-  const earlier = seen.get(key);
-  if (earlier !== undefined) return [{ path, message: `line ${earlier} ${what}` }];
-  seen.set(key, line);
-  return [];
+/** The first line of each name, by a hash of the name; `name` tells how it was written there. */
+type Seen = Map<string, { line: number; name: string }>;
+
+function takenFaults(seen: Seen, line: number, input: RoleBuildInput, workflowId: string): Fault[] {
+  const { account_id: account, custom_role_name: role } = input.build_body;
+  const sameResource = firstOf(seen, line, `resource:${ignoringCase(workflowId)}`, workflowId);
+  const sameRole = firstOf(seen, line, `role:${account}:${ignoringCase(role)}`, role);
+  const sameId = firstOf(seen, line, `id:${input.correlation_id}`, input.correlation_id);
+  const faults: Fault[] = [];
+  if (sameResource !== undefined) {
+    const what = `asks for the same account and resource${sameResource.isExact ? '' : BUT_FOR_CASE}`;
+    faults.push({ path: 'ddb_composite_sort_key', message: `line ${sameResource.line} ${what}` });
+  } else if (sameRole?.isExact === false) {
+    const message = `line ${sameRole.line} asks for the same role in this account${BUT_FOR_CASE}`;
+    faults.push({ path: 'build_body.custom_role_name', message });
+  }
+  if (sameId !== undefined) {
+    faults.push({ path: 'correlation_id', message: `line ${sameId.line} has the same correlation_id` });
+  }
+  return faults;
+}
+
+/** @returns the line before this one that has the key, and whether the name is the same to the letter */
+function firstOf(seen: Seen, line: number, key: string, name: string): { line: number; isExact: boolean } | undefined {
+  // Of what is kept while lines go by, only this grows with their number.
+  const digest = (text: string) => hash('sha1', text, 'base64').slice(0, 16);
+  const earlier = seen.get(digest(key));
+  if (earlier !== undefined) return { line: earlier.line, isExact: earlier.name === digest(name) };
+  seen.set(digest(key), { line, name: digest(name) });
+  return undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,141 +1,177 @@
-/** The lines of a batch: a file that is streamed as often as it is asked for, never read as a whole. */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, open, rm, stat } from 'node:fs/promises';
+/** The file that a batch is made of: read as often as it is asked for, never as a whole, and the same each time. */
+import { hash, randomUUID } from 'node:crypto';
+import { fstatSync, type BigIntStats } from 'node:fs';
+import { open, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { CsvError, parse } from 'csv-parse';
-import type { Fault } from '../../domain/validate-input.ts';
+import { NotUtf8Error, utf8Chunks } from '../../utf8.ts';
 import { CliError } from '../errors.ts';
-import { syntaxProblem } from '../read-input.ts';
-import { CsvColumns } from './csv-columns.ts';
+import { isSystemError, reasonOf } from '../text-files.ts';
 import type { BatchFormat } from './formats.ts';
+import { csvLines, jsonLines, type Line } from './lines.ts';
 
-const EXTENSIONS: Record<string, BatchFormat> = { '.ndjson': 'ndjson', '.jsonl': 'ndjson', '.csv': 'csv' };
-/** In characters or bytes: above any input that is accepted. Ends a quote that was never closed. */
-const LINE_MAX = 4_000_000;
-const LINE = '(line)';
+const EXTENSIONS = new Map<string, BatchFormat>([
+  ['.ndjson', 'ndjson'],
+  ['.jsonl', 'ndjson'],
+  ['.csv', 'csv'],
+]);
+const CHUNK_BYTES = 64 * 1024;
+/** So much of a pipe is kept: one that never ends must not fill the disk. */
+const KEPT_MAX_BYTES = 1024 ** 3;
 
-/** What one line asks for, before anything is filled in; or why it can't be read. */
-export interface Line {
-  number: number;
-  given?: unknown;
-  faults: Fault[];
+/** Which file it is, by whatever name it was opened. */
+export type FileIdentity = Pick<BigIntStats, 'dev' | 'ino'>;
+
+interface Opened {
+  file: FileHandle;
+  /** What was given: a regular file, a pipe, a terminal. */
+  given: BigIntStats | undefined;
+  /** Where it is; absent where it is a copy that nobody else can open. */
+  path?: string;
 }
 
-export interface Source {
-  /** What the file is called, wherever it lies. */
-  name: string;
-  lines(): AsyncIterable<Line>;
-  /** Removes what stdin was kept in. */
-  close(): Promise<void>;
-}
-
-/** @throws CliError `usage` where it can't be read, or its format is not known */
+/** @throws CliError `usage` where it can't be read, or its format is not known; `unreachable` where it can't be kept */
 export async function openSource(
   file: string,
   format: BatchFormat | undefined,
-  stdin: NodeJS.ReadableStream,
+  stdin: NodeJS.ReadableStream & { fd?: number },
 ): Promise<Source> {
-  const known = format ?? (file === '-' ? 'ndjson' : EXTENSIONS[extname(file).toLowerCase()]);
+  const known = format ?? (file === '-' ? 'ndjson' : EXTENSIONS.get(extname(file).toLowerCase()));
   if (known === undefined) {
     throw new CliError('usage', `${file}: is it ndjson or csv? Its name does not tell; say --format`);
   }
-  const lines = known === 'csv' ? csvLines : jsonLines;
   try {
-    if (file !== '-' && (await stat(file)).isFile()) {
-      await (await open(file)).close();
-      return { name: basename(file), lines: () => lines(file), close: async () => undefined };
-    }
-    const spool = await spooled(file === '-' ? stdin : createReadStream(file));
-    return { name: basename(file), lines: () => lines(spool.path), close: spool.remove };
+    return new Source(basename(file), known, file === '-' ? await openStdin(stdin) : await openFile(file));
   } catch (err) {
-    throw new CliError('usage', `the batch can't be read: ${(err as Error).message}`, { cause: err });
+    if (!isSystemError(err)) throw err;
+    throw new CliError('usage', `the batch can't be read: ${err.message}`, { cause: err });
   }
 }
 
-/** It is read twice, and a pipe can be read once. Nobody else may read what is kept: there may be credentials in it. */
-async function spooled(stream: NodeJS.ReadableStream): Promise<{ path: string; remove: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'role-build-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
-  const path = join(folder, 'stdin');
+async function openStdin(stdin: NodeJS.ReadableStream & { fd?: number }): Promise<Opened> {
+  const given = stdin.fd === undefined ? undefined : fstatSync(stdin.fd, { bigint: true });
+  return { file: await kept(stdin), given };
+}
+
+async function openFile(path: string): Promise<Opened> {
+  const file = await open(path);
+  const given = await file.stat({ bigint: true });
+  return given.isFile() ? { file, given, path } : { file: await kept(file.createReadStream()), given };
+}
+
+/**
+ * A copy of what can be read but once. There may be credentials in it, so its name is gone before anything is in it: nobody else
+ * can open it, and nothing is left of it however this process ends.
+ */
+async function kept(stream: NodeJS.ReadableStream): Promise<FileHandle> {
+  const file = await keeping(async () => {
+    const path = join(tmpdir(), `role-build-${randomUUID()}`);
+    const created = await open(path, 'wx+', 0o600);
+    await unlink(path);
+    return created;
+  });
   try {
-    await pipeline(stream, createWriteStream(path, { mode: 0o600 }));
+    let size = 0;
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > KEPT_MAX_BYTES) throw new CliError('usage', `the batch is longer than ${KEPT_MAX_BYTES} bytes`);
+      await keeping(() => file.writeFile(chunk));
+    }
+    return file;
   } catch (err) {
-    await remove();
+    await file.close();
     throw err;
   }
-  return { path, remove };
 }
 
-async function* jsonLines(path: string): AsyncGenerator<Line> {
-  let number = 0;
-  for await (const text of textLines(path)) {
-    number += 1;
-    const json = number === 1 ? text.replace(/^\uFEFF/, '') : text;
-    if (json.trim() === '') continue;
-    try {
-      yield { number, given: JSON.parse(json) as unknown, faults: [] };
-    } catch (err) {
-      yield { number, faults: [{ path: LINE, message: `is not JSON: ${syntaxProblem(err as Error)}` }] };
-    }
-  }
-}
-
-/** One at a time: node:readline would read a thousand ahead, and one may be as large as an input may be. */
-async function* textLines(path: string): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of createReadStream(path, 'utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-    if (rest.length > LINE_MAX) throw new CliError('usage', `a line is longer than ${LINE_MAX} characters`);
-  }
-  if (rest !== '') yield rest;
-}
-
-/** Each fault with its line. */
-export function describeFaults(line: number, faults: readonly Fault[]): string {
-  return faults.map(({ path, message }) => `line ${line}: ${path}: ${message}`).join('\n');
-}
-
-interface CsvRecord {
-  record: string[];
-  raw: string;
-}
-
-async function* csvLines(path: string): AsyncGenerator<Line> {
-  const parser = createReadStream(path).pipe(
-    parse({
-      bom: true,
-      raw: true,
-      relax_column_count: true,
-      skip_empty_lines: true,
-      max_record_size: LINE_MAX,
-    }),
-  );
-  let columns: CsvColumns | undefined;
+async function keeping<T>(step: () => Promise<T>): Promise<T> {
   try {
-    let ended = 0;
-    for await (const { record, raw } of parser as AsyncIterable<CsvRecord>) {
-      // The parser's own count takes a line end of two characters within quotes for two. Empty lines come before a record.
-      const number = ended + lineEnds(/^[\r\n]*/.exec(raw)?.[0] ?? '') + 1;
-      ended += lineEnds(raw);
-      if (columns === undefined) {
-        columns = new CsvColumns(record);
-        const { faults } = columns;
-        if (faults.length > 0) throw new CliError('usage', describeFaults(number, faults), { fields: { faults } });
-      } else {
-        yield { number, ...columns.read(record) };
-      }
-    }
+    return await step();
   } catch (err) {
-    if (!(err instanceof CsvError)) throw err;
-    // Where the next record would begin is anyone's guess.
-    throw new CliError('usage', `line ${String(err['lines'])}: ${LINE}: is not CSV: ${err.message.split(',')[0]}`);
+    if (!isSystemError(err)) throw err;
+    const why = `a batch that is no file is read twice, and it can't be kept in ${tmpdir()}: ${reasonOf(err)}`;
+    throw new CliError('unreachable', why, { cause: err, hint: 'TMPDIR names another folder; or give a file' });
   }
 }
 
-function lineEnds(text: string): number {
-  return text.match(/\r\n|\r|\n/g)?.length ?? 0;
+export class Source {
+  /** What the file is called, wherever it lies. */
+  readonly name: string;
+  /** Which file was given, where it is known. */
+  readonly identity: FileIdentity | undefined;
+  readonly #format: BatchFormat;
+  readonly #opened: Opened;
+  /** Of each chunk, as it was when the lines were checked. */
+  #checked: string[] | undefined;
+
+  constructor(name: string, format: BatchFormat, opened: Opened) {
+    this.name = name;
+    this.identity = opened.given;
+    this.#format = format;
+    this.#opened = opened;
+  }
+
+  /**
+   * The lines from the first on. Those of a second time are those of the first.
+   *
+   * @throws CliError `usage` where the text can't be understood, or is another than the first time
+   */
+  lines(): AsyncGenerator<Line> {
+    return this.#format === 'csv' ? csvLines(this.#text()) : jsonLines(this.#text());
+  }
+
+  /** @throws CliError `usage` where somebody has written to the file since it was opened, or put another in its place */
+  async mustBeUnchanged(): Promise<void> {
+    const { path, given } = this.#opened;
+    if (path === undefined) return;
+    const now = await stat(path, { bigint: true }).catch(() => undefined);
+    const isSame = (['dev', 'ino', 'size', 'mtimeNs'] as const).every((key) => now?.[key] === given?.[key]);
+    if (!isSame) throw this.#changed('nothing was started');
+  }
+
+  async close(): Promise<void> {
+    await this.#opened.file.close();
+  }
+
+  async *#text(): AsyncGenerator<string> {
+    try {
+      yield* utf8Chunks(this.#chunks());
+    } catch (err) {
+      throw err instanceof NotUtf8Error ? new CliError('usage', `${this.name}: ${err.message}`, { cause: err }) : err;
+    }
+  }
+
+  async *#chunks(): AsyncGenerator<Buffer> {
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    const digests: string[] = [];
+    for (let position = 0, length = 1; length > 0; position += length) {
+      length = await this.#fill(buffer, position);
+      const chunk = buffer.subarray(0, length);
+      const digest = hash('sha256', chunk, 'base64');
+      // No line is started that is not the one which was checked. The end counts as a chunk too.
+      if (this.#checked !== undefined && digest !== this.#checked[digests.length]) {
+        throw this.#changed('no more of it is started');
+      }
+      digests.push(digest);
+      yield chunk;
+    }
+    this.#checked ??= digests;
+  }
+
+  /** @returns how many bytes there are, fewer than the buffer holds at the end alone */
+  async #fill(buffer: Buffer, position: number): Promise<number> {
+    let filled = 0;
+    while (filled < buffer.length) {
+      const { bytesRead } = await this.#opened.file.read(buffer, filled, buffer.length - filled, position + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return filled;
+  }
+
+  #changed(so: string): CliError {
+    return new CliError('usage', `${this.name} has changed since it was checked, so ${so}`, {
+      hint: 'the same command once more: it checks the file anew and starts what is missing',
+    });
+  }
 }

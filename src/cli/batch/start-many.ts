@@ -2,12 +2,13 @@
 import { BuildInProgressError, startRoleBuild } from '../../start-role-build.ts';
 import { CliError } from '../errors.ts';
 import type { Services } from '../services.ts';
-import { heldBy, recordsOf, runningJobs, startedEarlier, type Earlier, type Records } from './earlier.ts';
+import { heldBy, lookUp, type Earlier, type LookedUp } from './earlier.ts';
 import type { BuildFollower } from './follow-many.ts';
 import { createPace, Places } from './pace.ts';
-import type { FailedRequests, Report, ReportLine } from './report.ts';
+import type { FailedRequests } from './failed-requests.ts';
+import type { Report, ReportLine } from './report.ts';
 import { isRequest, startIdOf, type InvalidLine, type Request } from './requests.ts';
-import { describeFaults } from './source.ts';
+import { describeFaults } from './lines.ts';
 
 /** More would only queue in the server. */
 const CONCURRENT_STARTS = 16;
@@ -25,16 +26,13 @@ export interface StartingOptions {
   onProgress: () => void;
 }
 
-interface LookedUp {
-  request: Request;
-  records: Records;
-}
-
 export class BatchStarter {
   /** Builds that this run has started. */
   started = 0;
   /** Requests that were started before it. */
   startedBefore = 0;
+  /** Those of them whose builds were on their way when it came to them. */
+  onTheirWay = 0;
   readonly #services: Services;
   readonly #report: Report;
   /** Where builds are followed, so that places become free. */
@@ -43,8 +41,6 @@ export class BatchStarter {
   readonly #inFlight: Places | undefined;
   readonly #hands: Places;
   readonly #paced: () => Promise<void>;
-  /** Whether an earlier run may have come as far as this. */
-  #cameHere = true;
   /** Aborted by the user, or by what makes it no use to go on. */
   readonly #halt = new AbortController();
   readonly #signal: AbortSignal;
@@ -73,12 +69,12 @@ export class BatchStarter {
   /**
    * Goes through all requests to the end: after an interrupt they are reported as not started.
    *
-   * @throws CliError `unreachable` once a service stays away; the report is whole all the same
+   * @throws CliError `unreachable` once a service stays away, `usage` where the lines can't be read on; all that were read are
+   *   reported
    */
   async run(requests: AsyncIterable<Request | InvalidLine>): Promise<void> {
     const tasks = new Set<Promise<void>>();
-    for await (const { request, records } of this.#lookedUp(requests)) {
-      const earlier = startedEarlier(request, records, this.#jobToRunAgain(request));
+    for await (const { request, earlier, after } of this.#lookedUp(requests)) {
       if (earlier !== undefined) {
         this.#reportEarlier(request, earlier);
         continue;
@@ -86,7 +82,7 @@ export class BatchStarter {
       await this.#inFlight?.take();
       await this.#hands.take();
       await this.#paced();
-      const task = this.#startOne(request).finally(() => {
+      const task = this.#startOne(request, after).finally(() => {
         this.#hands.leave();
         tasks.delete(task);
       });
@@ -96,7 +92,7 @@ export class BatchStarter {
     if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
   }
 
-  /** The requests to start, each with its records, looked up in advance. */
+  /** All requests, looked up in advance. */
   async *#lookedUp(lines: AsyncIterable<Request | InvalidLine>): AsyncGenerator<LookedUp> {
     let looking: Promise<LookedUp[]> | undefined;
     for await (const requests of chunks(this.#chosen(lines))) {
@@ -110,45 +106,40 @@ export class BatchStarter {
   /** Without those that are not to be started: they are reported. */
   async *#chosen(lines: AsyncIterable<Request | InvalidLine>): AsyncGenerator<Request> {
     const { failed } = this.#options;
-    for await (const one of lines) {
-      if (failed?.has(one.line, isRequest(one) ? one.input.correlation_id : undefined) === false) continue;
-      if (!isRequest(one)) {
-        this.#add({ line: one.line, status: 'INVALID', error: describeFaults(one.line, one.faults) });
-      } else if (this.#signal.aborted) {
-        this.#add({ ...lineOf(one), status: 'NOT_STARTED' });
-      } else {
-        yield one;
+    try {
+      for await (const one of lines) {
+        if (failed?.has(one.line, isRequest(one) ? one.input.correlation_id : undefined) === false) continue;
+        if (!isRequest(one)) {
+          this.#add({ line: one.line, status: 'INVALID', error: describeFaults(one.line, one.faults) });
+        } else if (this.#signal.aborted) {
+          this.#add({ ...lineOf(one), status: 'NOT_STARTED' });
+        } else {
+          yield one;
+        }
       }
+    } catch (err) {
+      this.halt(err);
     }
   }
 
   async #lookUp(requests: readonly Request[]): Promise<LookedUp[]> {
-    const unknown: Records = { history: undefined, status: undefined };
     try {
-      const records = this.#signal.aborted ? [] : await recordsOf(this.#services, requests);
-      const found = requests.map((request, i) => ({ request, records: records[i] ?? { ...unknown } }));
-      await this.#lookForRunning(found.filter(({ records: { history } }) => history === undefined));
-      return found;
+      if (!this.#signal.aborted) {
+        return await lookUp(this.#services, requests, ({ input }) =>
+          this.#options.failed?.jobs.get(input.correlation_id),
+        );
+      }
     } catch (err) {
       // To start without knowing what was started would be to build twice.
       this.halt(err);
-      return requests.map((request) => ({ request, records: unknown }));
     }
+    return requests.map((request) => ({ request, earlier: undefined, after: undefined }));
   }
 
-  /** An earlier run went through the lines in the same order: where it has left nothing, it has not come. */
-  async #lookForRunning(withoutRecord: readonly LookedUp[]): Promise<void> {
-    if (!this.#cameHere || withoutRecord.length === 0 || this.#signal.aborted) return;
-    const requests = withoutRecord.map(({ request }) => request);
-    const jobs = await runningJobs(this.#services, requests).catch(() => new Map<string, string>());
-    for (const one of withoutRecord) one.records.running = jobs.get(one.request.input.correlation_id);
-    this.#cameHere = jobs.size > 0;
-  }
-
-  async #startOne(request: Request): Promise<void> {
+  async #startOne(request: Request, after: string | undefined): Promise<void> {
     if (this.#signal.aborted) return this.#notStarted(request);
     const { input } = request;
-    const requestId = startIdOf(input.correlation_id, this.#jobToRunAgain(request));
+    const requestId = startIdOf(input.correlation_id, after);
     for (let attempt = 1; ; attempt += 1) {
       try {
         const { client, taskQueue } = this.#services;
@@ -161,7 +152,8 @@ export class BatchStarter {
           this.#inFlight?.leave();
           return this.#add({ ...lineOf(request), status: 'REFUSED', error: err.message });
         }
-        if (attempt === ATTEMPTS || this.#signal.aborted) {
+        const mayDoNext = err instanceof CliError && err.transient;
+        if (!mayDoNext || attempt === ATTEMPTS || this.#signal.aborted) {
           if (!this.#options.signal.aborted) this.halt(err);
           return this.#notStarted(request);
         }
@@ -182,6 +174,7 @@ export class BatchStarter {
 
   #reportEarlier(request: Request, { status, job_id, error }: Earlier): void {
     if (status !== 'REFUSED') this.startedBefore += 1;
+    if (status === 'IN_PROGRESS') this.onTheirWay += 1;
     const line = { ...lineOf(request), ...(job_id === undefined ? {} : { job_id }), status };
     if (status === 'IN_PROGRESS' && job_id !== undefined) {
       this.#inFlight?.occupy();
@@ -205,10 +198,6 @@ export class BatchStarter {
   #add(line: ReportLine): void {
     this.#report.add(line);
     this.#options.onProgress();
-  }
-
-  #jobToRunAgain({ input }: Request): string | undefined {
-    return this.#options.failed?.jobs.get(input.correlation_id);
   }
 }
 

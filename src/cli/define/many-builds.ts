@@ -24,7 +24,10 @@ export function defineBatch(program: Command, run: Run): void {
       '--failed-from <report>',
       'run again what failed according to the report of an earlier run, and nothing else',
     )
-    .option('--report <file>', 'what became of each line, as NDJSON (default: a new name, which is printed)')
+    .option(
+      '--report <file>',
+      'what became of each line, as NDJSON: a new file or an earlier report (default: a new name, which is printed)',
+    )
     .option('--url <url>', 'where the build API is, for lines that do not say')
     .option(
       '--encrypted-jwt-file <file>',
