@@ -5,7 +5,7 @@ import { deniedFinding, isDenied } from './doctor/denied.ts';
 import { Examiner } from './doctor/examine.ts';
 import type { Finding } from './doctor/kinds.ts';
 import { walkExecutions, walkHistoryTable, walkStatusTable, type Counts } from './doctor/passes.ts';
-import { prerequisites, whyJobsUnknown, whyNoHistory, whyNotComparable } from './doctor/prerequisites.ts';
+import { jobsAndRoom, prerequisites, whyNoHistory, whyNotComparable } from './doctor/prerequisites.ts';
 import { Report } from './doctor/report.ts';
 import { CliError } from './errors.ts';
 import { inParallel } from './in-parallel.ts';
@@ -47,6 +47,8 @@ export async function doctor(context: CommandContext, options: DoctorOptions): C
   if (noHistory !== undefined) output.note(`role-build history can't list requests: ${noHistory}`);
 
   const whyNot = await whyNotComparable(services, added);
+  const { whyJobsUnknown, room } = await jobsAndRoom(services);
+  output.note(room);
   if (whyNot !== undefined) {
     output.note(`the records were not compared: ${whyNot}`);
     return concluded(output, report);
@@ -54,10 +56,9 @@ export async function doctor(context: CommandContext, options: DoctorOptions): C
   const counts: Counts = { status_records: 0, history_records: 0, executions: 0, step_functions: 0 };
   const progress = context.json ? () => undefined : progressOf(output, counts);
   const examiner = new Examiner(services, askApi, now);
-  const jobsUnknown = await whyJobsUnknown(services);
   for (const { name, walk } of WALKS) {
-    if (walk === walkExecutions && jobsUnknown !== undefined) {
-      output.note(`${name} was not looked through: ${jobsUnknown}`);
+    if (walk === walkExecutions && whyJobsUnknown !== undefined) {
+      output.note(`${name} was not looked through: ${whyJobsUnknown}`);
       continue;
     }
     await takeAll(report, `${name} was not looked through to its end`, async function* () {

@@ -6,6 +6,7 @@ import type { Table } from '../records/items.ts';
 import { readStatusRecord, type StatusRecord } from '../records/status-table.ts';
 import { describeExecution } from './build-view.ts';
 import { CliError, notFound } from './errors.ts';
+import { firstRunIdOf, isOpen } from './find-build.ts';
 import type { Services } from './services.ts';
 import type { Target } from './target.ts';
 
@@ -43,8 +44,8 @@ export async function findResumable(services: Services, target: Target): Promise
 async function findEnded(services: Services, target: Target): Promise<StatusRecord> {
   const key = parseRoleBuildId(target.workflowId);
   const latest = await describeExecution(services, { name: target.name, workflowId: target.workflowId });
-  if (latest?.status.name === 'RUNNING') {
-    const jobId = latest.raw.workflowExecutionInfo?.firstRunId ?? latest.runId;
+  if (latest !== undefined && isOpen(latest.status.name)) {
+    const jobId = firstRunIdOf(latest) ?? latest.runId;
     throw new CliError('inProgress', `job ${jobId} is running (workflow ${target.workflowId}): nothing to resume`, {
       fields: { workflow_id: target.workflowId, job_id: jobId },
     });

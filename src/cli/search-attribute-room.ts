@@ -88,7 +88,8 @@ export function describeRooms(rooms: readonly Room[]): string {
       `${needed} ${TYPE_NAMES[type]}${missing === 0 ? '' : ` (${missing} of them missing)`}` +
       (free === undefined ? '' : `, ${free} more free`),
   );
-  return `search attributes needed: ${each.join('; ')}`;
+  const isKnown = rooms.some(({ free }) => free !== undefined);
+  return `search attributes needed: ${each.join('; ')}${isKnown ? '' : '; how many are free is not known here'}`;
 }
 
 /** @returns why a namespace can't take those that are missing; `undefined` where it can, as far as is known */

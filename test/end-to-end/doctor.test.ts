@@ -30,6 +30,7 @@ describe('doctor', () => {
     assert.equal(code, 0, stderr);
     assert.match(stderr, /looked at 3 status records, 3 history records, 3 executions/);
     assert.match(stderr, /findings: 0, mended: 0, left: 0/);
+    assert.match(stderr, /search attributes needed: 8 Keyword, 2 more free; 1 Bool, 2 more free/);
     assert.deepEqual(await stack.statuses(running.input), ['IN_PROGRESS', 'IN_PROGRESS']);
     await stack.terminate(running);
     await mendAll(stack);

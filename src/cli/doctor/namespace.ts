@@ -18,7 +18,7 @@ export class Namespace {
   readonly #services: Services;
   readonly #now: () => number;
   #keptMs: Promise<number | undefined> | undefined;
-  #isOfTheseTables: Promise<boolean> | undefined;
+  #isOfTheseTables: Promise<boolean | undefined> | undefined;
 
   /** @param now Temporal's clock, in milliseconds */
   constructor(services: Services, now: () => number) {
@@ -30,25 +30,20 @@ export class Namespace {
   /** @returns why a job that is not known here may have run elsewhere; `undefined` where retention must have taken it */
   async doubtOf({ job_id, start_at = '' }: JobKey): Promise<string | undefined> {
     if (!isRunId(job_id)) return `its job_id is no run ID of Temporal's: another program wrote it, or ${ELSEWHERE}`;
-    const keptMs = await (this.#keptMs ??= this.#readRetention());
+    const keptMs = await (this.#keptMs ??= unlessDenied(this.#readRetention()));
     if (keptMs === undefined) return `how long Temporal keeps a workflow may not be read, so perhaps ${ELSEWHERE}`;
     const age = this.#now() - Date.parse(start_at);
     if (Number.isNaN(age)) return `no record says when it began, so perhaps ${ELSEWHERE}`;
     const kept = `Temporal keeps a workflow for ${keptMs / 3_600_000} h after its end`;
     if (age < keptMs) return `${kept}, so it was deleted, or ${ELSEWHERE}`;
-    if (await (this.#isOfTheseTables ??= this.#findAnyOfTheirs())) return undefined;
+    if (await (this.#isOfTheseTables ??= unlessDenied(this.#findAnyOfTheirs()))) return undefined;
     return `Temporal knows none of the jobs in these tables here, so perhaps ${ELSEWHERE}`;
   }
 
-  async #readRetention(): Promise<number | undefined> {
+  async #readRetention(): Promise<number> {
     const { client, namespace, temporal } = this.#services;
-    try {
-      const { config } = await temporal(() => client.workflowService.describeNamespace({ namespace }));
-      return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
-    } catch (err) {
-      if (isDenied(err)) return undefined;
-      throw err;
-    }
+    const { config } = await temporal(() => client.workflowService.describeNamespace({ namespace }));
+    return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
   }
 
   /** Whether any job that the status table has ran here. */
@@ -69,6 +64,14 @@ export class Namespace {
     }
     return false;
   }
+}
+
+/** What may not be looked at removes no doubt. */
+function unlessDenied<T>(looked: Promise<T>): Promise<T | undefined> {
+  return looked.catch((err: unknown) => {
+    if (isDenied(err)) return undefined;
+    throw err;
+  });
 }
 
 function keyOf(workflowId: string) {

@@ -113,22 +113,27 @@ export async function* walkExecutions({ services, counts }: Walk): AsyncGenerato
         ),
       ]),
     );
-    yield jobs
-      .filter(({ job, mayGoOn, end }) => {
-        const records = [
-          statuses.get(keyText('status', { ...job })),
-          histories.get(keyText('history', { request_id: job.correlation_id })),
-        ];
-        const own = records.filter((record) => record?.['job_id'] === job.job_id);
-        if (mayGoOn) return own.length < 2 || own.some((record) => record?.['status'] !== 'IN_PROGRESS');
-        return own.some((record) => record?.['status'] !== end);
-      })
-      .map(({ job }) => job);
+    const suspects = jobs.filter(({ job, mayGoOn, end }) => {
+      const records = [
+        statuses.get(keyText('status', { ...job })),
+        histories.get(keyText('history', { request_id: job.correlation_id })),
+      ];
+      const own = records.filter((record) => record?.['job_id'] === job.job_id);
+      if (mayGoOn) return own.length < 2 || own.some((record) => record?.['status'] !== 'IN_PROGRESS');
+      return own.some((record) => record?.['status'] !== end);
+    });
+    const candidates = await inParallel(suspects, async ({ job, workflowId, runId }): Promise<Candidate[]> => {
+      // Whose it is by its starter's word may be another's job, or of hundreds the same.
+      const run = await describeBuild(services, workflowId, runId);
+      const job_id = run === undefined ? undefined : firstRunIdOf(run);
+      return job_id === undefined ? [] : [{ ...job, job_id }];
+    });
+    yield candidates.flat();
   }
 }
 
 /** What visibility says of a job; nothing where its workflow has not yet made its first step. */
-function jobOf({ workflowId, status, typedSearchAttributes: attributes }: WorkflowExecutionInfo) {
+function jobOf({ workflowId, runId, status, typedSearchAttributes: attributes }: WorkflowExecutionInfo) {
   const job_id = attributes.get(searchAttributes.JobId);
   if (job_id === undefined) return [];
   const key = parseRoleBuildId(workflowId);
@@ -138,7 +143,7 @@ function jobOf({ workflowId, status, typedSearchAttributes: attributes }: Workfl
     resource: key?.resource ?? whole(attributes.get(searchAttributes.Resource)),
     correlation_id: whole(attributes.get(searchAttributes.CorrelationId)),
   };
-  return [{ job, mayGoOn: isOpen(status.name), end: END_OF[status.name] }];
+  return [{ job, workflowId, runId, mayGoOn: isOpen(status.name), end: END_OF[status.name] }];
 }
 
 /** A value that may have been cut to fit says nothing; the examiner then reads it in the workflow's input. */

@@ -53,11 +53,16 @@ export async function whyNotComparable(services: Services, added: readonly strin
   return undefined;
 }
 
-/** Why Temporal's executions can't be told apart by their job, `undefined` where they can. */
-export async function whyJobsUnknown(services: Services): Promise<string | undefined> {
+/** @returns why Temporal's executions can't be told apart by their job, if so, and how many search attributes are needed and free */
+export async function jobsAndRoom(services: Services): Promise<{ whyJobsUnknown?: string; room: string }> {
   const { JobId } = searchAttributes;
-  const jobId = (await checkSearchAttributes(services)).checks.find(({ name }) => name === JobId.name);
-  return jobId?.found === jobId?.wanted ? undefined : `the search attribute ${JobId.name} is not as it must be`;
+  const { checks, rooms } = await checkSearchAttributes(services);
+  const jobId = checks.find(({ name }) => name === JobId.name);
+  const isThere = jobId?.found === jobId?.wanted;
+  return {
+    ...(isThere ? {} : { whyJobsUnknown: `the search attribute ${JobId.name} is not as it must be` }),
+    room: describeRooms(rooms),
+  };
 }
 
 async function tableFindings(services: Services, { name, wanted, find, create }: TableCheck): Promise<Finding[]> {
