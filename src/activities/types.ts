@@ -81,3 +81,8 @@ export const STATE_NAMES = {
   updateCancelledRecord: 'UpdateCancelledRecord',
   updateCancelledHistory: 'UpdateCancelledHistory',
 } as const satisfies Record<keyof RoleBuildActivities, string>;
+
+/** @returns an activity's state; of one that is none of ours, its own name */
+export function stateNameOf(activity: string): string {
+  return Object.hasOwn(STATE_NAMES, activity) ? STATE_NAMES[activity as keyof typeof STATE_NAMES] : activity;
+}

@@ -8,7 +8,7 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { ApplicationFailure, type LoadedDataConverter, type SerializationContext } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
-import { STATE_NAMES } from '../activities/types.ts';
+import { stateNameOf, STATE_NAMES } from '../activities/types.ts';
 import {
   DEADLINE_SUMMARY,
   OWN_CANCELLATION_REASON,
@@ -105,7 +105,7 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, reader: PayloadR
     const name = event.activityTaskScheduledEventAttributes.activityType?.name ?? '';
     delete build.next_poll_at;
     delete build.next_attempt_at;
-    build.current = { step: stepName(name), state: 'scheduled', at, attempts: 1 };
+    build.current = { step: stateNameOf(name), state: 'scheduled', at, attempts: 1 };
     return true;
   }
   if (event.activityTaskStartedEventAttributes) {
@@ -245,10 +245,6 @@ async function failureMessage(
 function timeOf(event: HistoryEvent): string {
   const { seconds, nanos } = event.eventTime ?? {};
   return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
-}
-
-function stepName(activityType: string): string {
-  return (STATE_NAMES as Record<string, string>)[activityType] ?? activityType;
 }
 
 function looksLikeInput(value: unknown): value is RoleBuildInput {

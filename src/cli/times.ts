@@ -1,5 +1,6 @@
 /** Times as people read them. Programs get ISO 8601. */
 import prettyMilliseconds from 'pretty-ms';
+import { parseIsoTime } from '../domain/iso-time.ts';
 
 /** How long something took, in at most two units. */
 export function took(ms: number): string {
@@ -11,7 +12,7 @@ export function took(ms: number): string {
 
 /** `3m ago`, `in 48s`; the text as it stands where it is no time. */
 export function relative(time: string, nowMs = Date.now()): string {
-  const at = Date.parse(time);
+  const at = parseIsoTime(time);
   if (Number.isNaN(at)) return time;
   const ms = at - nowMs;
   if (Math.abs(ms) < 1_000) return 'now';
@@ -21,7 +22,7 @@ export function relative(time: string, nowMs = Date.now()): string {
 
 /** The milliseconds between two times, where both are some. */
 export function between(from: string | undefined, to: string | undefined): number | undefined {
-  const ms = Date.parse(to ?? '') - Date.parse(from ?? '');
+  const ms = parseIsoTime(to ?? '') - parseIsoTime(from ?? '');
   return Number.isNaN(ms) ? undefined : ms;
 }
 
@@ -32,8 +33,13 @@ export function parseSince(text: string, nowMs = Date.now()): string | undefined
   const span = /^(\d{1,6})([smhdw])$/.exec(text);
   if (span !== null) {
     const ms = Number(span[1]) * UNITS_MS[span[2] as keyof typeof UNITS_MS];
-    return new Date(nowMs - ms).toISOString();
+    return since(nowMs - ms);
   }
-  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(at) ? undefined : new Date(at).toISOString();
+  const at = parseIsoTime(text);
+  return Number.isNaN(at) ? undefined : since(at);
+}
+
+/** Servers take no time before the years that they count in, and nothing began then. */
+function since(ms: number): string {
+  return new Date(Math.max(0, ms)).toISOString();
 }

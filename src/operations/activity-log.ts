@@ -1,12 +1,12 @@
 import type { Context } from '@temporalio/activity';
 import type { ActivityInterceptors } from '@temporalio/worker';
-import { STATE_NAMES } from '../activities/types.ts';
+import { stateNameOf } from '../activities/types.ts';
 import { parseRoleBuildId } from '../contract.ts';
 
 /** Adds to every line that the SDK and ours log of an activity which build, which step and which attempt it is. */
 export function activityLogFields({ info }: Context): ActivityInterceptors {
   const key = parseRoleBuildId(info.workflowExecution?.workflowId ?? '');
-  const step = STATE_NAMES[info.activityType as keyof typeof STATE_NAMES] ?? info.activityType;
+  const step = stateNameOf(info.activityType);
   let fields: Record<string, unknown> = {
     account_id: key?.accountId,
     resource: key?.resource,

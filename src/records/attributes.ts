@@ -1,4 +1,5 @@
 /** The attributes of both records, and an item as far as it is one: others write to the tables too. */
+import { parseIsoTime } from '../domain/iso-time.ts';
 import { clip } from '../domain/failures.ts';
 import type { Item, Table } from './items.ts';
 
@@ -88,7 +89,7 @@ export function isOfKind(value: unknown, kind: Kind): boolean {
       return (
         typeof value === 'string' &&
         /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value) &&
-        !Number.isNaN(Date.parse(value))
+        !Number.isNaN(parseIsoTime(value))
       );
     case 'boolean':
       return typeof value === 'boolean';

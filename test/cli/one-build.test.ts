@@ -140,7 +140,10 @@ describe('a session about one build', { concurrency: 4 }, () => {
     assert.match(printed.screen, /^http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/role-build%3A\S+\n$/);
     const page = await fetch(printed.screen.trim());
     assert.equal(page.status, 200);
-    const shown = await $(line, { settings: { BROWSER: browser }, terminal: { columns: 300, rows: 24 } });
+    const shown = await $(line, {
+      settings: { BROWSER: `/nowhere/at-all:${browser} %s -` },
+      terminal: { columns: 300, rows: 24 },
+    });
     await until('it is opened', () => readFile(opened).then(Boolean, () => false));
     assert.equal(await readFile(opened, 'utf8'), shown.screen);
     const without = await $(line, { settings: { TEMPORAL_UI_URL: '' } });

@@ -54,7 +54,33 @@ describe('times', () => {
     assert.equal(parseSince('2h', now), '2026-01-01T22:00:00.000Z');
     assert.equal(parseSince('3d', now), '2025-12-30T00:00:00.000Z');
     assert.equal(parseSince('2026-01-01T10:00:00+02:00', now), '2026-01-01T08:00:00.000Z');
+    assert.equal(parseSince('2024-02-29', now), '2024-02-29T00:00:00.000Z');
+    assert.equal(parseSince('999999w', now), '1970-01-01T00:00:00.000Z');
     for (const wrong of ['', '2', 'yesterday', '2y', '12', '2026-13-01'])
       assert.equal(parseSince(wrong, now), undefined);
+  });
+
+  test('are days that there are, with nothing after them', () => {
+    const days = ['2026-02-31', '2026-02-29', '2026-04-31', '2026-00-10', '2026-01-00', '2026-01-32'];
+    const ends = [
+      'garbage',
+      ' garbage',
+      'T',
+      'T10',
+      'T10:00:00Zgarbage',
+      'T10:00:00Z (x)',
+      'T10:00:00+25:00',
+      'T25:00',
+      '\n',
+    ];
+    for (const wrong of [
+      ...days,
+      ...days.map((day) => `${day}T10:00:00Z`),
+      ...days.map((day) => `${day}T10:00:00.000+02:00`),
+      ...ends.map((end) => `2026-01-01${end}`),
+    ]) {
+      assert.equal(parseSince(wrong, now), undefined, wrong);
+      assert.equal(relative(wrong, now), wrong);
+    }
   });
 });

@@ -52,6 +52,12 @@ describe('an item read as a record', () => {
     ['status', 'start_at', undefined, 'start_at is missing'],
     ['status', 'start_at', 5, 'start_at is not a time in ISO 8601, UTC: 5'],
     ['status', 'start_at', 'yesterday', 'start_at is not a time in ISO 8601, UTC: "yesterday"'],
+    [
+      'status',
+      'start_at',
+      '2026-02-31T00:00:00.000Z',
+      'start_at is not a time in ISO 8601, UTC: "2026-02-31T00:00:00.000Z"',
+    ],
     ['status', 'job_id', { N: '12345678901234567890' }, 'job_id is not text: {"N":"12345678901234567890"}'],
     ['status', 'status', null, 'status is not text: null'],
     ['status', 'dry_run', 'false', 'dry_run is not a boolean: "false"'],

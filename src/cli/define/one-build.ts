@@ -113,7 +113,8 @@ export function defineOpen(program: Command, run: Run): void {
   targetCommand(program, 'open', "print the build's page in Temporal's Web UI, and open it on a desktop")
     .description(
       "Prints the address of the build's page in Temporal's Web UI, which the setting TEMPORAL_UI_URL says where to find. On a " +
-        'terminal it is opened too: with the program in the variable BROWSER, else with that of the desktop, where there is one.',
+        'terminal it is opened too: with the command in the variable BROWSER, else with the program of the desktop, if there is one. ' +
+        'BROWSER may list several commands, parted by colons, with options and with %s where the address goes.',
     )
     .option('--print', 'print it only')
     .addHelpText('after', example("role-build open 123456789012 'iam_role#data-reader'"))

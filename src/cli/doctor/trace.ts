@@ -40,15 +40,18 @@ export interface Trace {
   closedHow?: string;
 }
 
-const PUTS: Record<string, Table> = { upsertRequestRecord: 'status', insertRequestHistory: 'history' };
-const LAST_WRITES: Record<string, EndStatus> = {
-  updateSuccessfulRecord: 'COMPLETE',
-  updateSuccessfulHistory: 'COMPLETE',
-  updateFailedRecord: 'FAILED',
-  updateFailedHistory: 'FAILED',
-  updateCancelledRecord: 'CANCELLED',
-  updateCancelledHistory: 'CANCELLED',
-};
+const PUTS = new Map<string, Table>([
+  ['upsertRequestRecord', 'status'],
+  ['insertRequestHistory', 'history'],
+]);
+const LAST_WRITES = new Map<string, EndStatus>([
+  ['updateSuccessfulRecord', 'COMPLETE'],
+  ['updateSuccessfulHistory', 'COMPLETE'],
+  ['updateFailedRecord', 'FAILED'],
+  ['updateFailedHistory', 'FAILED'],
+  ['updateCancelledRecord', 'CANCELLED'],
+  ['updateCancelledHistory', 'CANCELLED'],
+]);
 
 /** Reads a run's events into what they prove. */
 export async function traceOf(events: AsyncIterable<HistoryEvent>, reader: PayloadReader): Promise<Trace> {
@@ -84,10 +87,10 @@ async function takeProof(
     const { activityType, input } = event.activityTaskScheduledEventAttributes;
     const name = activityType?.name ?? '';
     activities.set(String(event.eventId), name);
-    const put = PUTS[name];
+    const put = PUTS.get(name);
     if (put !== undefined) trace.puts[put] = 'tried';
     if (name === 'triggerBuild') trace.triggered = true;
-    const status = LAST_WRITES[name];
+    const status = LAST_WRITES.get(name);
     if (status !== undefined) {
       const [end, error_info] = (await decode(input?.payloads)) as [{ build_id?: string }, ErrorInfo?];
       trace.decided ??= endOf(status, end.build_id, error_info);
@@ -97,7 +100,7 @@ async function takeProof(
     trace.triggered = true;
   } else if (event.activityTaskCompletedEventAttributes) {
     const { scheduledEventId, result } = event.activityTaskCompletedEventAttributes;
-    const put = PUTS[activities.get(String(scheduledEventId)) ?? ''];
+    const put = PUTS.get(activities.get(String(scheduledEventId)) ?? '');
     if (put !== undefined)
       trace.puts[put] = ((await decode(result?.payloads))[0] ?? null) === null ? 'written' : 'refused';
   } else if (event.markerRecordedEventAttributes) {

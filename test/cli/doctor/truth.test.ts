@@ -64,6 +64,21 @@ describe('what a history proves', () => {
     });
   }
 
+  it('is nothing by activities of others, whatever they are called', async () => {
+    const events = eventsOf('success.1.json').slice(0, 4);
+    const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];
+    const others = names.map((name): HistoryEvent => ({
+      activityTaskScheduledEventAttributes: { activityType: { name } },
+    }));
+    const { trace } = await truthOf([...events, ...others, TERMINATED]);
+    assert.deepEqual(trace?.puts, { status: 'absent', history: 'absent' });
+    assert.equal(trace?.decided, undefined);
+    assert.deepEqual(
+      trace?.build.steps.map(({ step }) => step),
+      names,
+    );
+  });
+
   it('of a run that was reset to before its POST, not that there was none', async () => {
     const events = eventsOf('success.1.json').slice(0, 5);
     const reset: HistoryEvent = { workflowTaskFailedEventAttributes: { newRunId: 'r' } };
