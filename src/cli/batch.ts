@@ -47,7 +47,7 @@ export async function batch(context: CommandContext, file: string, options: Batc
     }
     return await run(context, file, source, defaults, options, { total, failed });
   } finally {
-    await source.close();
+    source.close();
   }
 }
 

@@ -1,5 +1,7 @@
 /** The text of a file or of stdin, whatever it is for. */
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream, fstatSync, openSync, type BigIntStats } from 'node:fs';
+import { Socket } from 'node:net';
+import { isatty, ReadStream } from 'node:tty';
 import { getSystemErrorMessage } from 'node:util';
 import { NotUtf8Error, utf8Text } from '../utf8.ts';
 import { CliError } from './errors.ts';
@@ -17,7 +19,7 @@ export async function readText(file: string, stdin: NodeJS.ReadableStream, what:
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of file === '-' ? stdin : createReadStream(file)) {
+    for await (const chunk of file === '-' ? stdin : streamOf(openInput(file))) {
       chunks.push(Buffer.from(chunk));
       size += chunk.length;
       if (size > MAX_BYTES) throw new CliError('usage', `${name}: ${what} is longer than ${MAX_BYTES} bytes`);
@@ -31,6 +33,26 @@ export async function readText(file: string, stdin: NodeJS.ReadableStream, what:
     const from = file === '-' ? 'stdin' : 'the file that is named';
     throw new CliError('usage', `${what} can't be read from ${from}: ${reasonOf(err)}`);
   }
+}
+
+/** What was named as an input, opened. */
+export interface OpenInput {
+  fd: number;
+  /** What it is: a regular file, a pipe, a terminal. */
+  stats: BigIntStats;
+}
+
+/** @throws what the system says of it */
+export function openInput(path: string): OpenInput {
+  // Without waiting for whoever writes to a pipe: a program that waits in `open` can't be interrupted.
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  return { fd, stats: fstatSync(fd, { bigint: true }) };
+}
+
+/** From the beginning to the end, and then closed. */
+export function streamOf({ fd, stats }: OpenInput): AsyncIterable<Buffer> {
+  if (stats.isFIFO()) return new Socket({ fd, readable: true, writable: false });
+  return isatty(fd) ? new ReadStream(fd) : createReadStream('', { fd });
 }
 
 /** Whether it is what the system says of a file, and no fault of ours. */

@@ -1,16 +1,21 @@
 /** The one way in which the command line reads text: of files, pipes and stdin. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { after, describe, it } from 'node:test';
 import { CliError } from '../../src/cli/errors.ts';
 import { credentialFile, readInput } from '../../src/cli/read-input.ts';
 import { createOutput } from '../../src/cli/output.ts';
 import { readText } from '../../src/cli/text-files.ts';
+import { until } from '../support/until.ts';
+
+const CLIENT = fileURLToPath(new URL('../../src/client.ts', import.meta.url));
 
 const folder = mkdtempSync(join(tmpdir(), 'text-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -59,6 +64,33 @@ describe('a text that the command line reads', () => {
     const text = readText(pipe, none, 'the input');
     await writeFile(pipe, 'é');
     assert.equal(await text, 'é');
+  });
+
+  it('may be waited for, and an interrupt ends that', async () => {
+    const pipe = join(folder, 'silent.ndjson');
+    execFileSync('mkfifo', [pipe]);
+    for (const args of [
+      ['batch', pipe],
+      ['start', '--input', pipe],
+    ]) {
+      const program = spawn(process.execPath, [CLIENT, ...args], {
+        stdio: 'ignore',
+        timeout: 60_000,
+        killSignal: 'SIGKILL',
+      });
+      let writer: number | undefined;
+      await until('it reads', () => {
+        try {
+          writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+        } catch {
+          // Nobody reads yet.
+        }
+        return writer !== undefined;
+      });
+      program.kill('SIGINT');
+      assert.deepEqual(await once(program, 'exit'), [130, null]);
+      closeSync(writer ?? 0);
+    }
   });
 
   it('is refused in a line where it is a folder, is not there or never ends', async () => {

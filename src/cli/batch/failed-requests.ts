@@ -1,7 +1,6 @@
-import { open } from 'node:fs/promises';
 import { NotUtf8Error, utf8Chunks } from '../../utf8.ts';
 import { CliError } from '../errors.ts';
-import { isSystemError } from '../text-files.ts';
+import { isSystemError, openInput, streamOf } from '../text-files.ts';
 import { textLines } from './lines.ts';
 import { isFailed, reportLineOf } from './report.ts';
 import type { FileIdentity } from './source.ts';
@@ -22,11 +21,11 @@ export class FailedRequests {
   static async read(path: string): Promise<FailedRequests> {
     const refuse = (line: number) => new CliError('usage', `${path} is no report of a batch: see its line ${line}`);
     try {
-      const file = await open(path);
-      const failed = new FailedRequests(await file.stat({ bigint: true }));
+      const file = openInput(path);
+      const failed = new FailedRequests(file.stats);
       let number = 0;
       let unreadable: number | undefined;
-      for await (const text of textLines(utf8Chunks(file.createReadStream()))) {
+      for await (const text of textLines(utf8Chunks(streamOf(file)))) {
         number += 1;
         // A batch that was killed may have left its last line unfinished; another one is no report's.
         if (unreadable !== undefined) throw refuse(unreadable);

@@ -45,10 +45,15 @@ export async function* textLines(text: AsyncIterable<string>): AsyncGenerator<st
   for await (const chunk of text) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
-    yield* lines;
+    yield* lines.map(withoutMark);
     if (rest.length > LINE_MAX) throw new CliError('usage', `a line is longer than ${LINE_MAX} characters`);
   }
-  if (rest !== '') yield rest;
+  if (rest !== '') yield withoutMark(rest);
+}
+
+/** Files that were joined have the byte order mark of each. */
+function withoutMark(line: string): string {
+  return line.startsWith('\uFEFF') ? line.slice(1) : line;
 }
 
 interface CsvRecord {

@@ -137,7 +137,7 @@ export class Report {
 
 function openNew(path: string): number | undefined {
   try {
-    return openSync(path, 'wx');
+    return openSync(path, 'ax');
   } catch (err) {
     if (isSystemError(err) && err.code === 'EEXIST') return undefined;
     throw err;
@@ -147,7 +147,7 @@ function openNew(path: string): number | undefined {
 /** Looks before it takes anything away, and keeps hold of what it has looked at. */
 function openEarlier(path: string, read: readonly (FileIdentity | undefined)[]): number {
   // A pipe would be waited for without end.
-  const fd = openSync(path, constants.O_RDWR | (constants.O_NONBLOCK ?? 0));
+  const fd = openSync(path, constants.O_RDWR | constants.O_APPEND | (constants.O_NONBLOCK ?? 0));
   try {
     const stats = fstatSync(fd, { bigint: true });
     const isRead = read.some((one) => one?.dev === stats.dev && one.ino === stats.ino);

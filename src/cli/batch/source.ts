@@ -1,12 +1,13 @@
 /** The file that a batch is made of: read as often as it is asked for, never as a whole, and the same each time. */
 import { hash, randomUUID } from 'node:crypto';
-import { fstatSync, type BigIntStats } from 'node:fs';
-import { open, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, read, unlinkSync, writeFileSync, type BigIntStats } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { NotUtf8Error, utf8Chunks } from '../../utf8.ts';
 import { CliError } from '../errors.ts';
-import { isSystemError, reasonOf } from '../text-files.ts';
+import { isSystemError, openInput, reasonOf, streamOf } from '../text-files.ts';
 import type { BatchFormat } from './formats.ts';
 import { csvLines, jsonLines, type Line } from './lines.ts';
 
@@ -15,6 +16,7 @@ const EXTENSIONS = new Map<string, BatchFormat>([
   ['.jsonl', 'ndjson'],
   ['.csv', 'csv'],
 ]);
+const readFrom = promisify(read);
 const CHUNK_BYTES = 64 * 1024;
 /** So much of a pipe is kept: one that never ends must not fill the disk. */
 const KEPT_MAX_BYTES = 1024 ** 3;
@@ -23,7 +25,7 @@ const KEPT_MAX_BYTES = 1024 ** 3;
 export type FileIdentity = Pick<BigIntStats, 'dev' | 'ino'>;
 
 interface Opened {
-  file: FileHandle;
+  fd: number;
   /** What was given: a regular file, a pipe, a terminal. */
   given: BigIntStats | undefined;
   /** Where it is; absent where it is a copy that nobody else can open. */
@@ -50,24 +52,24 @@ export async function openSource(
 
 async function openStdin(stdin: NodeJS.ReadableStream & { fd?: number }): Promise<Opened> {
   const given = stdin.fd === undefined ? undefined : fstatSync(stdin.fd, { bigint: true });
-  return { file: await kept(stdin), given };
+  return { fd: await kept(stdin), given };
 }
 
 async function openFile(path: string): Promise<Opened> {
-  const file = await open(path);
-  const given = await file.stat({ bigint: true });
-  return given.isFile() ? { file, given, path } : { file: await kept(file.createReadStream()), given };
+  const input = openInput(path);
+  const { fd, stats } = input;
+  return stats.isFile() ? { fd, given: stats, path } : { fd: await kept(streamOf(input)), given: stats };
 }
 
 /**
  * A copy of what can be read but once. There may be credentials in it, so its name is gone before anything is in it: nobody else
  * can open it, and nothing is left of it however this process ends.
  */
-async function kept(stream: NodeJS.ReadableStream): Promise<FileHandle> {
-  const file = await keeping(async () => {
+async function kept(stream: AsyncIterable<Buffer | string>): Promise<number> {
+  const fd = keeping(() => {
     const path = join(tmpdir(), `role-build-${randomUUID()}`);
-    const created = await open(path, 'wx+', 0o600);
-    await unlink(path);
+    const created = openSync(path, 'wx+', 0o600);
+    unlinkSync(path);
     return created;
   });
   try {
@@ -75,18 +77,18 @@ async function kept(stream: NodeJS.ReadableStream): Promise<FileHandle> {
     for await (const chunk of stream) {
       size += chunk.length;
       if (size > KEPT_MAX_BYTES) throw new CliError('usage', `the batch is longer than ${KEPT_MAX_BYTES} bytes`);
-      await keeping(() => file.writeFile(chunk));
+      keeping(() => writeFileSync(fd, chunk));
     }
-    return file;
+    return fd;
   } catch (err) {
-    await file.close();
+    closeSync(fd);
     throw err;
   }
 }
 
-async function keeping<T>(step: () => Promise<T>): Promise<T> {
+function keeping<T>(step: () => T): T {
   try {
-    return await step();
+    return step();
   } catch (err) {
     if (!isSystemError(err)) throw err;
     const why = `a batch that is no file is read twice, and it can't be kept in ${tmpdir()}: ${reasonOf(err)}`;
@@ -129,8 +131,8 @@ export class Source {
     if (!isSame) throw this.#changed('nothing was started');
   }
 
-  async close(): Promise<void> {
-    await this.#opened.file.close();
+  close(): void {
+    closeSync(this.#opened.fd);
   }
 
   async *#text(): AsyncGenerator<string> {
@@ -162,7 +164,7 @@ export class Source {
   async #fill(buffer: Buffer, position: number): Promise<number> {
     let filled = 0;
     while (filled < buffer.length) {
-      const { bytesRead } = await this.#opened.file.read(buffer, filled, buffer.length - filled, position + filled);
+      const { bytesRead } = await readFrom(this.#opened.fd, buffer, filled, buffer.length - filled, position + filled);
       if (bytesRead === 0) break;
       filled += bytesRead;
     }

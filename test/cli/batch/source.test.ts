@@ -38,7 +38,7 @@ async function readOnce(path: string): Promise<string[]> {
   try {
     return await read(source);
   } finally {
-    await source.close();
+    source.close();
   }
 }
 const csv = (rows: string) => Buffer.from(`account,role,build_body.owner\n${rows}`, 'latin1');
@@ -50,6 +50,7 @@ describe('the lines of a batch', () => {
       const lines = await readOnce(write('.ndjson', `\uFEFF${pad}${row}\n${row}\n`));
       assert.deepEqual(lines, [`1 ${row}`, `2 ${row}`]);
     }
+    assert.deepEqual(await readOnce(write('.ndjson', '\uFEFF{"a":1}\n\uFEFF{"a":2}')), ['1 {"a":1}', '2 {"a":2}']);
     const [line] = await readOnce(write('.csv', `\uFEFFrole,build_body.owner\nx,"${'é'.repeat(50_000)}"\n`));
     assert.ok(line?.includes(`"owner":"${'é'.repeat(50_000)}"`));
   });
@@ -113,7 +114,7 @@ describe('the lines of a batch', () => {
         refusal(/has changed since it was checked, so no more of it is started/),
       );
       assert.deepEqual(again, first.slice(0, again.length), what);
-      await source.close();
+      source.close();
     }
   });
 
@@ -123,7 +124,7 @@ describe('the lines of a batch', () => {
     await read(source);
     renameSync(write('.ndjson', '{}\n'), path);
     await assert.rejects(source.mustBeUnchanged(), refusal(/has changed/));
-    await source.close();
+    source.close();
   });
 });
 
@@ -147,7 +148,7 @@ describe('a batch that can be read but once', () => {
           assert.deepEqual(await read(source), ['1 {"a":1}', '2 {"a":2}']);
           await source.mustBeUnchanged();
         }
-        await source.close();
+        source.close();
       }
       assert.deepEqual(readdirSync(kept), []);
     } finally {
