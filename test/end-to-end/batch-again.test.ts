@@ -111,6 +111,18 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     await connection.close();
   });
 
+  it('builds that have ended are not started again where their records are not to be found', async () => {
+    const file = await write('lost.ndjson', lines('lost', 2));
+    const first = await on.stack.cli(args(file, 'lost', '--wait'));
+    assert.equal(first.code, 0, first.stderr);
+    const settings = { STATUS_TABLE: 'another_status', HISTORY_TABLE: 'another_history' };
+    assert.equal((await on.stack.cli(['setup'], { settings })).code, 0);
+    const again = await on.stack.cli(args(file, 'lost-2'), { settings });
+    assert.deepEqual(countsOf(again), { started: 0, started_before: 2, on_their_way: 0 });
+    assert.deepEqual(await readReport('lost-2'), await readReport('lost'));
+    assert.deepEqual([...postsOf('lost').values()], [1, 1]);
+  });
+
   it('--wait follows a build whose workflow is reset meanwhile to its end', async () => {
     const id = 'request-reset-1';
     const file = await write('reset.ndjson', [line('reset-1', { outcome: 'NEVER' }, { correlation_id: id })]);

@@ -1,24 +1,15 @@
 /** What is known of a request before it is started: whether an earlier run of the batch, or anyone, has started it. */
 import { isRecordStatus } from '../../domain/record-status.ts';
-import { PayloadUnreadableError } from '../../encryption/unreadable.ts';
 import { asRecord, type AsRead } from '../../records/attributes.ts';
 import type { HistoryRecord } from '../../records/history-table.ts';
 import { heldByStepFunctions, withoutStart } from '../../records/in-the-way.ts';
 import { itemsOf, keyText, type Item, type Table } from '../../records/items.ts';
 import { isHeldByStepFunctions } from '../../records/write.ts';
-import { describeBuild, firstRunIdOf, isOpen, readStart } from '../find-build.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
+import { endOf, lastExecutionOf, type BuildEnd, type LastExecution } from './last-execution.ts';
 import type { ReportStatus } from './report.ts';
 import type { Request } from './requests.ts';
-
-/** The last execution under a request's workflow ID. */
-interface LastExecution {
-  runId: string;
-  isOpen: boolean;
-  /** Its job, where it is open and of this request. */
-  ownJob?: string;
-}
 
 /** A request that is not to be started. */
 export interface Earlier {
@@ -45,6 +36,8 @@ interface Known {
   /** The record of the resource, whoever asked for it last. */
   holder: Found | undefined;
   last?: LastExecution | undefined;
+  /** How that ended, where it was of this request and its record is not to be found. */
+  ended?: BuildEnd | undefined;
 }
 
 const READ = ['account_id', 'resource', 'job_id', 'start_at', 'status', 'error_info'];
@@ -69,6 +62,8 @@ export async function lookUp(
     closed.map(({ request }) => request),
   );
   closed.forEach((one, i) => Object.assign(one, records[i]));
+  const withoutRecord = closed.filter(({ history }) => history === undefined);
+  await inParallel(withoutRecord, async (one) => (one.ended = await endOf(services, one.request, one.last?.runId)));
   return known.map((one) => ({
     request: one.request,
     earlier: earlierOf(one, runAgainAfter(one.request)),
@@ -118,21 +113,6 @@ export function historiesOf(services: Services, requestIds: readonly string[]): 
   });
 }
 
-/** As Temporal itself has it: its visibility is late, and a search attribute is what a starter says. */
-async function lastExecutionOf(services: Services, { input, workflowId }: Request): Promise<LastExecution | undefined> {
-  const last = await describeBuild(services, workflowId);
-  if (last === undefined) return undefined;
-  const { runId, status } = last;
-  if (!isOpen(status.name)) return { runId, isOpen: false };
-  const start = await readStart(services, workflowId, runId).catch((err: unknown) => {
-    // What we have no key for is another's.
-    if (err instanceof PayloadUnreadableError) return undefined;
-    throw err;
-  });
-  const isOwn = start?.input.correlation_id === input.correlation_id;
-  return { runId, isOpen: true, ...(isOwn ? { ownJob: firstRunIdOf(last) ?? runId } : {}) };
-}
-
 /** Whether the history record alone says what became of a request. */
 function isSettled({ history }: Known, runAgainAfter: string | undefined): boolean {
   if (history === undefined || isHeldByStepFunctions(history)) return false;
@@ -141,7 +121,7 @@ function isSettled({ history }: Known, runAgainAfter: string | undefined): boole
 }
 
 function earlierOf(known: Known, runAgainAfter: string | undefined): Earlier | undefined {
-  const { request, history, holder, last } = known;
+  const { request, history, holder, last, ended } = known;
   const { input } = request;
   if (history !== undefined) {
     const { account_id = '(no account)', resource = '(no resource)' } = history;
@@ -151,6 +131,10 @@ function earlierOf(known: Known, runAgainAfter: string | undefined): Earlier | u
     // A job that this Temporal does not know may run on another.
     const mayRun = history.status === 'IN_PROGRESS' && !isHeldByStepFunctions(history) && last === undefined;
     if (mayRun || isSettled(known, runAgainAfter)) return asRecorded(history);
+  }
+  const isAskedAgain = runAgainAfter !== undefined && ended?.job_id === runAgainAfter && ended.status !== 'COMPLETE';
+  if (ended !== undefined && !isAskedAgain) {
+    return { status: ended.status as ReportStatus, ...jobOf(ended), ...errorOf(ended) };
   }
   if (last?.ownJob !== undefined) return { status: 'IN_PROGRESS', job_id: last.ownJob };
   for (const record of [holder, history]) {
@@ -167,7 +151,7 @@ function asRecorded(history: Found): Earlier {
   return { status: 'REFUSED', ...jobOf(history), error };
 }
 
-function jobOf(record: Found | undefined): { job_id?: string } {
+function jobOf(record: { job_id?: string } | undefined): { job_id?: string } {
   return record?.job_id === undefined ? {} : { job_id: record.job_id };
 }
 
