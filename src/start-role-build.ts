@@ -16,6 +16,7 @@ import {
   summaryOf,
   workflowIdOf,
 } from './contract.ts';
+import { isOpen } from './domain/execution-status.ts';
 import type { Resumption } from './domain/resumption.ts';
 import type { RoleBuildInput } from './domain/role-build-input.ts';
 import { describeFaults, inputFaults, type Fault } from './domain/validate-input.ts';
@@ -105,7 +106,7 @@ export async function startRoleBuild(
 async function runningJobOf(client: Client, workflowId: string): Promise<string | undefined> {
   try {
     const { status, raw } = await client.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING' ? (raw.workflowExecutionInfo?.firstRunId ?? undefined) : undefined;
+    return isOpen(status.name) ? (raw.workflowExecutionInfo?.firstRunId ?? undefined) : undefined;
   } catch (err) {
     if (err instanceof WorkflowNotFoundError) return undefined;
     throw err;

@@ -4,6 +4,7 @@ import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../contract.ts';
 import type { ReadHistoryRecord } from '../records/history-table.ts';
 import { readStatusRecord, type ReadStatusRecord } from '../records/status-table.ts';
 import { newBuildHistory, recordOf, takeEvent, type BuildHistory } from './build-history.ts';
+import { isOpen } from '../domain/execution-status.ts';
 import type { BuildStep } from './build-steps.ts';
 import { notFound } from './errors.ts';
 import { describeBuild, findJob } from './find-build.ts';
@@ -44,7 +45,7 @@ export async function viewBuild(services: Services, target: Target): Promise<Bui
   }
   const build = await readBuildHistory(services, target.workflowId, execution.runId);
   await addEarlierSteps(services, target.workflowId, build);
-  const record = execution.status.name === 'RUNNING' ? undefined : await readRecord(services, target);
+  const record = isOpen(execution.status.name) ? undefined : await readRecord(services, target);
   if (record === undefined || record.job_id === build.job_id) {
     return viewOfExecution(services, execution, build, record);
   }
@@ -92,7 +93,7 @@ export function viewOfExecution(
     ...viewOfTemporal(workflowId, build),
     ...attributesIn(record ?? {}),
     execution_status: status.name,
-    ...(status.name === 'RUNNING' ? waitingFor(execution, build) : {}),
+    ...(isOpen(status.name) ? waitingFor(execution, build) : {}),
     ...(memo?.[CONTESTED_MEMO] === true ? { contested: true } : {}),
   };
   const ui_url = services.uiUrl(workflowId, runId);

@@ -1,5 +1,6 @@
 /** Filters of many builds as a query of Temporal's visibility. https://docs.temporal.io/list-filter */
 import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../contract.ts';
+import { OPEN_QUERY } from '../domain/execution-status.ts';
 import { CliError } from './errors.ts';
 import type { ListedStatus } from './statuses.ts';
 import { parseSince } from './times.ts';
@@ -16,7 +17,7 @@ export interface BuildFilters {
 
 /** By Temporal's own word, as they are listed: `BuildStatus` may name an end that the records still lack. */
 const STATUS_QUERIES: Readonly<Record<ListedStatus, string>> = {
-  IN_PROGRESS: `ExecutionStatus = 'Running'`,
+  IN_PROGRESS: OPEN_QUERY,
   COMPLETE: `ExecutionStatus = 'Completed'`,
   FAILED: `ExecutionStatus = 'Failed'`,
   CANCELLED: `ExecutionStatus = 'Canceled'`,

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { isGrpcServiceError } from '@temporalio/client';
+import { isOpen, isPaused } from '../domain/execution-status.ts';
 import { viewBuild } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError, notFound } from './errors.ts';
 import { GRPC_STATUS } from './grpc.ts';
 import { describeBuild, firstRunIdOf } from './find-build.ts';
 import { describeChange, followBuild } from './follow.ts';
+import { unpause } from './next-move.ts';
 import { fields } from './output.ts';
 import type { Services } from './services.ts';
 import { checkTarget, findTarget, type Target, type TargetOptions } from './target.ts';
@@ -21,9 +23,11 @@ export async function cancel(
   const { output, json } = context;
   const services = await context.services();
   const target = await findTarget(services, account, resource, options);
-  const jobId = await runningJob(services, target);
+  const { jobId, status } = await runningJob(services, target);
   await requestCancel(services, target, jobId);
   output.note('cancel requested; the build API has no cancel, so a build that was triggered may go on there');
+  if (isPaused(status))
+    output.note(`the workflow is paused, and ends once it may go on: ${unpause(target.workflowId)}`);
   if (options.wait !== true) {
     const requested = { workflow_id: target.workflowId, job_id: jobId, cancel_requested: true };
     if (json) output.json(requested);
@@ -38,12 +42,15 @@ export async function cancel(
   return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';
 }
 
-async function runningJob(services: Services, target: Target): Promise<string> {
+async function runningJob(services: Services, target: Target): Promise<{ jobId: string; status: string | undefined }> {
   const latest = await describeBuild(services, target.workflowId);
   const jobId = latest === undefined ? undefined : firstRunIdOf(latest);
-  const isIt = latest?.status.name === 'RUNNING' && (target.jobId === undefined || target.jobId === jobId);
-  if (!isIt || jobId === undefined) throw new CliError('notFound', `nothing is running for ${target.name}`);
-  return jobId;
+  const status = latest?.status.name;
+  const isIt = target.jobId === undefined || target.jobId === jobId;
+  if (!isIt || !isOpen(status) || jobId === undefined) {
+    throw new CliError('notFound', `nothing is running for ${target.name}`);
+  }
+  return { jobId, status };
 }
 
 /** Asks Temporal alone, and says who asked: it stays in the workflow's history. */

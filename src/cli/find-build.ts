@@ -43,11 +43,6 @@ export async function describeBuild(
   }
 }
 
-/** Whether a workflow of that status, in Temporal's word, may still go on. */
-export function isOpen(status: string): boolean {
-  return status === 'RUNNING' || status === 'PAUSED';
-}
-
 export function firstRunIdOf({ raw }: WorkflowExecutionDescription): string | undefined {
   return raw.workflowExecutionInfo?.firstRunId ?? undefined;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { CliError } from './errors.ts';
@@ -12,11 +13,13 @@ const LONG_POLL_MS = 30_000;
 /** How long `--wait` puts up with a server that is away, before it says so and ends; the build goes on. */
 const PATIENCE_MS = 600_000;
 const RETRY_EVERY_MS = 1_000;
+/** Of a workflow that is paused Temporal waits for no event: it is looked at so often. */
+const PAUSED_LOOK_EVERY_MS = 2_000;
 
 /**
  * A run's history events, in order.
  *
- * @param options `follow` waits for new events until the run has closed, through outages of the server
+ * @param options `follow` waits for new events until the run has closed, through outages of the server and pauses
  * @throws CliError `unreachable`; WorkflowNotFoundError
  */
 export async function* historyEvents(
@@ -27,22 +30,38 @@ export async function* historyEvents(
   const { client, connection, namespace } = services;
   let nextPageToken: Uint8Array | undefined;
   let lastAnswerAt = performance.now();
+  let last: HistoryEvent | undefined;
+  let isPaused = false;
+  const call = <T>(send: () => Promise<T>): Promise<T> => {
+    if (!follow) return services.temporal(send);
+    return connection.withDeadline(Date.now() + LONG_POLL_MS, () =>
+      signal === undefined ? send() : connection.withAbortSignal(signal, send),
+    );
+  };
+  const request = { namespace, execution: { workflowId, runId } };
   const page = () =>
     client.workflowService.getWorkflowExecutionHistory({
-      namespace,
-      execution: { workflowId, runId },
+      ...request,
       waitNewEvent: follow,
       ...(pageSize === undefined ? {} : { maximumPageSize: pageSize }),
       ...(nextPageToken === undefined ? {} : { nextPageToken }),
     });
+  const hasNews = async () => {
+    const { history } = await call(() =>
+      client.workflowService.getWorkflowExecutionHistoryReverse({ ...request, maximumPageSize: 1 }),
+    );
+    return idOf(history?.events?.[0]) > idOf(last);
+  };
   for (;;) {
     let answer;
     try {
-      answer = follow
-        ? await connection.withDeadline(Date.now() + LONG_POLL_MS, () =>
-            signal === undefined ? page() : connection.withAbortSignal(signal, page),
-          )
-        : await services.temporal(page);
+      if (isPaused) {
+        await delay(PAUSED_LOOK_EVERY_MS, undefined, signal === undefined ? {} : { signal });
+        isPaused = !(await hasNews());
+        lastAnswerAt = performance.now();
+        if (isPaused) continue;
+      }
+      answer = await call(page);
     } catch (err) {
       if (isNotFound(err)) throw new WorkflowNotFoundError('not found', workflowId, runId);
       if (!follow || signal?.aborted === true) throw err;
@@ -51,14 +70,36 @@ export async function* historyEvents(
       if (performance.now() - lastAnswerAt > PATIENCE_MS) {
         throw new CliError('unreachable', 'Temporal does not answer any more; the build goes on', { cause: err });
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_EVERY_MS));
+      await delay(RETRY_EVERY_MS);
       continue;
     }
     lastAnswerAt = performance.now();
-    yield* answer.history?.events ?? [];
-    nextPageToken = answer.nextPageToken;
-    if (nextPageToken === undefined || nextPageToken === null || nextPageToken.length === 0) return;
+    for (const event of answer.history?.events ?? []) {
+      // Those before a pause are read again.
+      if (idOf(event) <= idOf(last)) continue;
+      last = event;
+      yield event;
+    }
+    nextPageToken = answer.nextPageToken?.length ? answer.nextPageToken : undefined;
+    if (nextPageToken !== undefined) continue;
+    if (!follow || isClosing(last)) return;
+    isPaused = true;
   }
+}
+
+function idOf(event: HistoryEvent | undefined): number {
+  return Number(event?.eventId ?? 0);
+}
+
+function isClosing(event: HistoryEvent | undefined): boolean {
+  return Boolean(
+    event?.workflowExecutionCompletedEventAttributes ??
+    event?.workflowExecutionFailedEventAttributes ??
+    event?.workflowExecutionCanceledEventAttributes ??
+    event?.workflowExecutionTerminatedEventAttributes ??
+    event?.workflowExecutionTimedOutEventAttributes ??
+    event?.workflowExecutionContinuedAsNewEventAttributes,
+  );
 }
 
 function isNotFound(err: unknown): boolean {

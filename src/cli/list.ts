@@ -1,3 +1,4 @@
+import { isPaused } from '../domain/execution-status.ts';
 import { buildsQuery, type BuildFilters } from './builds-query.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { listedBuild, type ListedBuild } from './listed-build.ts';
@@ -58,9 +59,10 @@ function buildsTable(builds: readonly ListedBuild[], { output }: CommandContext)
 
 function row(build: ListedBuild, style: Style): string[] {
   const { status, account_id = '', resource, workflow_id, action = '', dry_run, start_at, closed_at, job_id } = build;
+  const paused = isPaused(build.execution_status) ? style.dim(' (paused)') : '';
   const ms = between(start_at, closed_at);
   return [
-    style.status(status),
+    `${style.status(status)}${paused}`,
     style.plain(account_id),
     style.bold(resource ?? workflow_id),
     `${style.plain(action)}${dry_run === true ? style.dim(' (dry run)') : ''}`,

@@ -1,6 +1,7 @@
 /** A build as Temporal's visibility knows it, under the records' names. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { parseRoleBuildId, searchAttributes } from '../contract.ts';
+import { isOpen, isPaused } from '../domain/execution-status.ts';
 import type { BuildHistory } from './build-history.ts';
 import { newBuildHistory, takeEvent } from './build-history.ts';
 import { historyEvents } from './history-events.ts';
@@ -19,13 +20,14 @@ export interface ListedBuild {
   start_at: string;
   /** As the record's, or Temporal's word where it ended with no record's end. */
   status: string;
+  /** `PAUSED`, where somebody has paused it. */
+  execution_status?: string;
   correlation_id?: string;
   closed_at?: string;
   ui_url?: string;
 }
 
 const STATUS_OF: Readonly<Record<string, string>> = {
-  RUNNING: 'IN_PROGRESS',
   COMPLETED: 'COMPLETE',
   FAILED: 'FAILED',
   CANCELLED: 'CANCELLED',
@@ -48,7 +50,8 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
     custom_role_name: attributes.get(searchAttributes.CustomRoleName),
     dry_run: attributes.get(searchAttributes.DryRun),
     start_at: job_id === runId ? startTime.toISOString() : await startOfJob(services, info),
-    status: STATUS_OF[status.name] ?? status.name,
+    status: isOpen(status.name) ? 'IN_PROGRESS' : (STATUS_OF[status.name] ?? status.name),
+    execution_status: isPaused(status.name) ? status.name : undefined,
     correlation_id: attributes.get(searchAttributes.CorrelationId),
     closed_at: closeTime?.toISOString(),
     ui_url,

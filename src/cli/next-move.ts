@@ -1,4 +1,5 @@
 /** What to do about a build, and the command that does it. */
+import { isOpen, isPaused } from '../domain/execution-status.ts';
 import { FAILURES, isFailureName, type ErrorInfo } from '../domain/failures.ts';
 import { isStepFunctionsJob } from '../domain/identity.ts';
 import { resumedBy } from '../domain/resumption.ts';
@@ -23,7 +24,8 @@ export function nextMove(view: BuildView, input: RoleBuildInput | undefined): Ne
     case 'COMPLETE':
       return {};
     case 'IN_PROGRESS':
-      if (view.execution_status === 'RUNNING') return { next_command: `role-build watch ${target}` };
+      if (isPaused(view.execution_status)) return { next_command: unpause(view.workflow_id) };
+      if (isOpen(view.execution_status)) return { next_command: `role-build watch ${target}` };
       return isStepFunctionsJob(view.job_id) ? {} : { move: 'platform', next_command: 'role-build doctor' };
     case 'FAILED':
       return afterFailure(view, target, input);
@@ -32,6 +34,11 @@ export function nextMove(view: BuildView, input: RoleBuildInput | undefined): Ne
     default:
       return { next_command: startAgain(view, input) };
   }
+}
+
+/** Lets a workflow that somebody has paused go on. */
+export function unpause(workflowId: string): string {
+  return `temporal workflow unpause --workflow-id ${quoted(workflowId)}`;
 }
 
 function afterFailure(view: BuildView, target: string, input: RoleBuildInput | undefined): NextMove {

@@ -1,4 +1,5 @@
 import { parseRoleBuildId } from '../contract.ts';
+import { isOpen } from '../domain/execution-status.ts';
 import { resumedBy, withPreviousJob, type PreviousJob } from '../domain/resumption.ts';
 import { isWhole, oddities, type AsRead } from '../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../records/history-table.ts';
@@ -6,7 +7,7 @@ import type { Table } from '../records/items.ts';
 import { readStatusRecord, type StatusRecord } from '../records/status-table.ts';
 import { describeExecution } from './build-view.ts';
 import { CliError, notFound } from './errors.ts';
-import { firstRunIdOf, isOpen } from './find-build.ts';
+import { firstRunIdOf } from './find-build.ts';
 import type { Services } from './services.ts';
 import type { Target } from './target.ts';
 

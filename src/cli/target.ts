@@ -1,8 +1,9 @@
 import { workflowIdOf } from '../contract.ts';
+import { isOpen } from '../domain/execution-status.ts';
 import { oddities } from '../records/attributes.ts';
 import { readHistoryRecord, type ReadHistoryRecord } from '../records/history-table.ts';
 import { CliError, notFound } from './errors.ts';
-import { describeBuild, findJob, findStartsOf, firstRunIdOf, isOpen, readStart } from './find-build.ts';
+import { describeBuild, findJob, findStartsOf, firstRunIdOf, readStart } from './find-build.ts';
 import type { Services } from './services.ts';
 
 /** The ways to name one build on the command line. */

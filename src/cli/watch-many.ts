@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { searchAttributes } from '../contract.ts';
+import { OPEN_QUERY } from '../domain/execution-status.ts';
 import type { BuildHistory } from './build-history.ts';
 import { readBuildHistory, viewOfTemporal, type BuildView } from './build-view.ts';
 import { buildsQuery } from './builds-query.ts';
@@ -28,7 +29,7 @@ type Tell = (view: BuildView, build: BuildHistory) => Promise<void>;
 /** Follows every running build that matches until none runs. */
 export async function watchMany(context: CommandContext, options: WatchOptions): CommandResult {
   const { output, json, signal } = context;
-  const query = `${buildsQuery(options)} AND ExecutionStatus = 'Running'`;
+  const query = `${buildsQuery(options)} AND ${OPEN_QUERY}`;
   const services = await context.services();
   const watched: Watched = { views: new Map(), running: new Set(), waiting: 0 };
   const isLive = output.terminal.isTerminal && !json;

@@ -1,7 +1,9 @@
+import { isOpen, isPaused } from '../domain/execution-status.ts';
 import type { BuildFilters } from './builds-query.ts';
 import { orNotFound, viewBuild } from './build-view.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { CliError } from './errors.ts';
+import { unpause } from './next-move.ts';
 import { showBuild } from './show-build.ts';
 import { findTarget, checkTarget, type TargetOptions } from './target.ts';
 import { followOnScreen } from './watch-one.ts';
@@ -34,10 +36,11 @@ export async function watch(
   const services = await context.services();
   const target = await findTarget(services, account, resource, options);
   const view = orNotFound(await viewBuild(services, target), target);
-  if (view.execution_status !== 'RUNNING' || view.job_id === undefined) {
+  if (!isOpen(view.execution_status) || view.job_id === undefined) {
     showBuild(context, view);
     return view.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
   }
+  if (isPaused(view.execution_status)) context.output.note(`the workflow is paused: ${unpause(view.workflow_id)}`);
   const ended = await followOnScreen(context, services, { ...target, jobId: view.job_id });
   return ended.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
 }

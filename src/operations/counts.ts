@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { ROLE_BUILD_WORKFLOW_TYPE } from '../contract.ts';
+import { OPEN_QUERY } from '../domain/execution-status.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
 import type { MetricName } from '../domain/metrics.ts';
 
@@ -12,8 +13,8 @@ const RESOURCE_EXHAUSTED = 8;
 
 /** A build that runs although it has an end waits for its last writes. Also for people, in Temporal's Web UI. */
 const QUERIES = {
-  role_build_in_flight: `ExecutionStatus = 'Running'`,
-  role_build_last_writes_waiting: `ExecutionStatus = 'Running' AND BuildStatus IN (${END_STATUSES.map((status) => `'${status}'`).join(', ')})`,
+  role_build_in_flight: OPEN_QUERY,
+  role_build_last_writes_waiting: `${OPEN_QUERY} AND BuildStatus IN (${END_STATUSES.map((status) => `'${status}'`).join(', ')})`,
 } as const satisfies Partial<Record<MetricName, string>>;
 
 export interface CountsOptions {

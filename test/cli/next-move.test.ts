@@ -18,6 +18,16 @@ const view = (more: object) => ({
 const RESUME = "role-build resume 123456789012 'iam_role#data-reader' --wait";
 
 describe('the next move', () => {
+  test('watches a build that runs, and lets one go on that is paused', () => {
+    const of = (execution_status: string) => nextMove(view({ status: 'IN_PROGRESS', execution_status }), undefined);
+    const running = { next_command: "role-build watch 123456789012 'iam_role#data-reader'" };
+    assert.deepEqual(of('RUNNING'), running);
+    assert.deepEqual(of('UNKNOWN'), running);
+    const id = "'role-build:123456789012:iam_role#data-reader'";
+    assert.deepEqual(of('PAUSED'), { next_command: `temporal workflow unpause --workflow-id ${id}` });
+    assert.deepEqual(of('TERMINATED'), { move: 'platform', next_command: 'role-build doctor' });
+  });
+
   for (const [name, { move }] of Object.entries(FAILURES)) {
     test(`after ${name} is the ${move}'s`, () => {
       const found = nextMove(view({ error_info: { Error: name, Cause: '' } }), undefined);

@@ -1,11 +1,11 @@
 /** Follows many builds to their ends at the price of a few calls a second, however many they are. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ROLE_BUILD_WORKFLOW_TYPE } from '../../contract.ts';
+import { isOpen } from '../../domain/execution-status.ts';
 import { isEndStatus } from '../../domain/record-status.ts';
 import { recordOf } from '../build-history.ts';
 import { describeExecution, readBuildHistory } from '../build-view.ts';
 import { CliError } from '../errors.ts';
-import { isOpen } from '../find-build.ts';
 import type { Services } from '../services.ts';
 import { errorOf, historiesOf } from './earlier.ts';
 import type { ReportLine, ReportStatus } from './report.ts';
@@ -102,7 +102,6 @@ export class BuildFollower {
     const { client } = this.#services;
     const query = [
       `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
-      "ExecutionStatus != 'Running'",
       "ExecutionStatus != 'ContinuedAsNew'",
       `CloseTime >= '${new Date(since).toISOString()}'`,
     ].join(' AND ');

@@ -1,11 +1,12 @@
 /** What Temporal has of a request: the last execution under the workflow ID of its account and resource. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { STATE_NAMES } from '../../activities/types.ts';
+import { isOpen } from '../../domain/execution-status.ts';
 import type { ErrorInfo } from '../../domain/failures.ts';
 import { PayloadUnreadableError } from '../../encryption/unreadable.ts';
 import { recordOf } from '../build-history.ts';
 import { readBuildHistory } from '../build-view.ts';
-import { describeBuild, firstRunIdOf, isOpen, readStart } from '../find-build.ts';
+import { describeBuild, firstRunIdOf, readStart } from '../find-build.ts';
 import type { Services } from '../services.ts';
 import type { Request } from './requests.ts';
 

@@ -4,10 +4,11 @@
  */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { keyword, parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, workflowIdOf } from '../../contract.ts';
+import { isOpen } from '../../domain/execution-status.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { isRecordStatus } from '../../domain/record-status.ts';
 import { itemsOf, keyText, pagesOf, type Item } from '../../records/items.ts';
-import { describeBuild, firstRunIdOf, isOpen } from '../find-build.ts';
+import { describeBuild, firstRunIdOf } from '../find-build.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
 import { ATTRIBUTES, errorNameOf, faultsOf, isErrorInfoRight, textOf } from './attributes.ts';
