@@ -260,7 +260,7 @@ function workflowSource(
 function readSettingsOrExit() {
   try {
     checkSurroundings(process.env, (warning) => process.stderr.write(`worker: ${warning}\n`));
-    return { settings: readSettings(process.env, WORKER_SETTINGS), temporal: loadTemporalConfig() };
+    return { settings: readSettings(process.env, WORKER_SETTINGS), temporal: loadTemporalConfig(process.env) };
   } catch (err) {
     if (!(err instanceof SettingsError)) throw err;
     process.stderr.write(`worker: ${err.message}\n`);

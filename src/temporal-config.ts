@@ -1,13 +1,38 @@
 /** Temporal's own settings: its variables, and the profile of `temporal.toml`, as `@temporalio/envconfig` reads them. */
+import { readFileSync } from 'node:fs';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { SettingsError } from './config.ts';
+import { SettingsError, type Environment } from './config.ts';
+import { temporalConfigPath } from './own-files.ts';
+import { utf8Text } from './utf8.ts';
 
-/** @throws SettingsError if they can't be read */
-export function loadTemporalConfig(): ReturnType<typeof loadClientConnectConfig> {
+/** @param env the process's own, which the library reads @throws SettingsError if they can't be read */
+export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClientConnectConfig> {
+  let config: ReturnType<typeof loadClientConnectConfig>;
   try {
-    return loadClientConnectConfig();
+    config = loadClientConnectConfig(configFile(env));
   } catch (err) {
     throw new SettingsError([`Temporal's variables or temporal.toml: ${whyUnreadable(err)}`]);
+  }
+  const { namespace = '' } = config;
+  if (!/^[\x20-\x7e]*$/.test(namespace)) {
+    throw new SettingsError(['TEMPORAL_NAMESPACE must be printable ASCII, since it becomes a header']);
+  }
+  return config;
+}
+
+/**
+ * `temporal.toml` as text, for the library, which by itself would replace what is not UTF-8. A file that is missing is none.
+ *
+ * @throws the system's error, or NotUtf8Error
+ */
+export function configFile(env: Environment): { configSource?: { data: string } } {
+  const path = env['TEMPORAL_CONFIG_FILE'] ?? temporalConfigPath(env);
+  if (path === undefined) return {};
+  try {
+    return { configSource: { data: utf8Text(readFileSync(path)) } };
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw err;
   }
 }
 

@@ -52,7 +52,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'tracing/': ['setting-values.ts', 'contract.ts', 'workflows/traces.ts', 'build-api/call.ts'],
   'logger.ts': ['config.ts', 'standard-stream.ts'],
   'standard-stream.ts': [],
-  'temporal-config.ts': ['config.ts'],
+  'temporal-config.ts': ['config.ts', 'own-files.ts', 'utf8.ts'],
   'signals.ts': [],
   'listen.ts': ['setting-values.ts'],
   'own-files.ts': ['config.ts'],

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlin
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { cachePath, filesOfOthers, ownFolder } from '../src/own-files.ts';
+import { cachePath, filesOfOthers, ownFolder, temporalConfigPath } from '../src/own-files.ts';
 
 let home: string;
 beforeEach(() => {
@@ -125,5 +125,13 @@ describe('a file that a library reads by default', () => {
     } finally {
       process.chdir(here);
     }
+  });
+});
+
+describe("Temporal's settings", () => {
+  it('are looked for where the library does, and nowhere without HOME or under a relative path', () => {
+    const folder = process.platform === 'darwin' ? '/h/Library/Application Support' : '/h/.config';
+    assert.equal(temporalConfigPath({ HOME: '/h' }), `${folder}/temporalio/temporal.toml`);
+    for (const env of [{}, { HOME: '' }, { HOME: 'h' }]) assert.equal(temporalConfigPath(env), undefined);
   });
 });

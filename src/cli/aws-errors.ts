@@ -17,6 +17,14 @@ const EXPIRED: Said = {
   hint: 'get new ones, as by `aws sso login`',
 };
 const UNKNOWN_CREDENTIALS: Said = { what: 'does not accept the credentials', hint: LOOK_AT_CREDENTIALS };
+const UNKNOWN_CHARACTERS: Said = {
+  what: "can't be asked with credentials that hold line breaks or other characters that no header can",
+  hint: LOOK_AT_CREDENTIALS,
+};
+const WRONG_MODE: Said = {
+  what: "can't be asked with such settings",
+  hint: 'unset AWS_DEFAULTS_MODE, and take defaults_mode out of the profile',
+};
 const WRONG_CLOCK: Said = { what: 'refuses the time of this machine', hint: 'set its clock, as by NTP' };
 const DENIED: Said = {
   what: 'denies access',
@@ -65,6 +73,13 @@ const BY_NAME = new Map<string, Said>([
   ['TimeoutError', AWAY],
   ['AbortError', AWAY],
   [
+    'ValidationException',
+    {
+      what: 'does not take what it was asked for',
+      hint: 'look at what the command was given, and at STATUS_TABLE and HISTORY_TABLE: role-build config',
+    },
+  ],
+  [
     'ResourceNotFoundException',
     { what: 'has no such table', hint: 'role-build setup makes the tables; are AWS_REGION and the account theirs?' },
   ],
@@ -87,7 +102,10 @@ export function saidOfAws(err: AwsError, service: string): Said | undefined {
   if (name === 'CredentialsProviderError' && /expired|sso login/i.test(message)) return EXPIRED;
   const known = BY_NAME.get(name);
   if (known !== undefined) return known;
-  // The SDK throws these two as plain errors.
+  // A line break at the end of a key, as of a file from Windows, is no part of a header.
+  if (service !== 'AWS' && code === 'ERR_INVALID_CHAR') return UNKNOWN_CHARACTERS;
+  // The SDK throws these three as plain errors.
+  if (message.startsWith('Invalid parameter for "defaultsMode"')) return WRONG_MODE;
   if (message.startsWith('Region is missing')) return NO_REGION;
   if (message.startsWith('Region not accepted')) return { ...NO_REGION, what: "can't be asked in that region" };
   const isOfSdk = err.$metadata !== undefined || err.$fault !== undefined;

@@ -80,6 +80,11 @@ async function check(
   }
   if (invalid > LINES_SHOWN) output.error(`and ${invalid - LINES_SHOWN} more lines that are not valid`);
   if (total === 0 && failed === undefined) throw new CliError('usage', `${source.name} has no lines`);
+  if (total === 0 && failed?.isEmpty === false) {
+    throw new CliError('usage', `none of the requests that failed is in ${source.name}, so nothing was started`, {
+      hint: 'the file of that report, under the same name: the name is part of each correlation_id that is made up',
+    });
+  }
   if (invalid === 0 || skipInvalid === true) return total;
   throw new CliError(
     'usage',

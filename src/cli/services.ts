@@ -46,7 +46,7 @@ export interface Services {
 export async function openServices(env: Environment, note: (text: string) => void): Promise<Services> {
   const settings = readSettings(env, CLIENT_SETTINGS);
   checkSurroundings(env, (warning) => note(`role-build: ${warning}`));
-  const { connectionOptions, namespace = 'default' } = loadTemporalConfig();
+  const { connectionOptions, namespace = 'default' } = loadTemporalConfig(env);
   const address = connectionOptions.address ?? '127.0.0.1:7233';
   const temporal: Called = { service: 'Temporal', address, namespace };
   let connection: Connection;

@@ -10,7 +10,7 @@ import {
   type SettingName,
 } from '../config.ts';
 import { filesOfOthers } from '../own-files.ts';
-import { whyUnreadable } from '../temporal-config.ts';
+import { configFile, whyUnreadable } from '../temporal-config.ts';
 import { TRACING_SETTINGS } from '../tracing/settings.ts';
 import type { CommandContext, CommandResult } from './commands.ts';
 import { ENCRYPTED_JWT_VARIABLE } from './read-input.ts';
@@ -93,7 +93,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
   >;
   let profile: ReturnType<typeof loadClientConfigProfile>;
   try {
-    profile = loadClientConfigProfile({ overrideEnvVars: variables });
+    profile = loadClientConfigProfile({ ...configFile(env), overrideEnvVars: variables });
   } catch (err) {
     const source = env['TEMPORAL_CONFIG_FILE'] ?? 'temporal.toml';
     return [{ name: 'TEMPORAL_CONFIG_FILE', value: source, source, fault: `can't be read: ${whyUnreadable(err)}` }];

@@ -2,6 +2,7 @@ import { workflowIdOf } from '../contract.ts';
 import { isOpen } from '../domain/execution-status.ts';
 import { oddities } from '../records/attributes.ts';
 import { readHistoryRecord, type ReadHistoryRecord } from '../records/history-table.ts';
+import { KEY_MAX_BYTES } from '../records/items.ts';
 import { CliError, notFound } from './errors.ts';
 import { describeBuild, findJob, findStartsOf, firstRunIdOf, readStart } from './find-build.ts';
 import type { Services } from './services.ts';
@@ -58,6 +59,12 @@ export function checkTarget(account: string | undefined, resource: string | unde
   }
   if (account !== undefined && !/^\d{12}$/.test(account)) {
     throw new CliError('usage', `ACCOUNT must be 12 digits, not ${JSON.stringify(account)}`);
+  }
+  // No record is under another key, so DynamoDB would refuse to look for it.
+  const [name = '', maxBytes] = account === undefined ? [ways[0], KEY_MAX_BYTES[0]] : [resource, KEY_MAX_BYTES[1]];
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0 || bytes > maxBytes) {
+    throw new CliError('usage', `what names a build must have 1 to ${maxBytes} bytes, not ${bytes}`);
   }
 }
 

@@ -26,7 +26,7 @@ export type Item = Record<string, unknown>;
 /** The key attributes, in order. */
 export const KEYS = { status: ['account_id', 'resource'], history: ['request_id'] } as const;
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
-const KEY_MAX_BYTES = [2048, 1024];
+export const KEY_MAX_BYTES = [2048, 1024] as const;
 
 const BATCH_MAX_KEYS = 100;
 const ATTEMPTS = 4;

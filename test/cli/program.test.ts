@@ -117,6 +117,19 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${screen}${stderr}`, /s3cret/);
   });
 
+  it('a temporal.toml is read as UTF-8, or refused with its line and byte', async () => {
+    const toml = join(folder, 'latin1.toml');
+    await writeFile(toml, Buffer.from('[profile.default]\nnamespace = "Ren\u00e9e"\n', 'latin1'));
+    for (const line of ['role-build list', 'role-build config']) {
+      const { code, stderr } = await $(line, { settings: { TEMPORAL_CONFIG_FILE: toml } });
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /: line 2, byte 17: 0xE9 is not UTF-8; save it as UTF-8$/m);
+    }
+    await writeFile(toml, '\uFEFF[profile.default]\naddress = "t.example.com:7233"\n');
+    const marked = await $('role-build config', { settings: { HOME: folder, TEMPORAL_CONFIG_FILE: toml } });
+    assert.match(marked.screen, /^TEMPORAL_ADDRESS +(t\.example\.com:7233|127\.0\.0\.1:9) /m);
+  });
+
   it('keeps compiled code in a folder of its user alone, and none where others can write', () => {
     const cache = join(folder, '.cache');
     const temporary = join(folder, 'tmp');

@@ -123,6 +123,24 @@ describe('a failure of a service', { concurrency: 2 }, () => {
       /role-build config/,
     ],
     [
+      'a credential with a line break',
+      { AWS_SESSION_TOKEN: `${SECRET}\r` },
+      /^DynamoDB can't be asked with credentials that hold line breaks/,
+      /AWS_SESSION_TOKEN/,
+    ],
+    [
+      'a mode that the SDK does not know',
+      { AWS_DEFAULTS_MODE: 'fast' },
+      /^DynamoDB can't be asked with such settings: .*defaultsMode/,
+      /AWS_DEFAULTS_MODE/,
+    ],
+    [
+      'a table whose name is none',
+      { STATUS_TABLE: '!', AWS_REGION: 'eu-test-names' },
+      /^DynamoDB does not take what it was asked for: .*tableName/,
+      /STATUS_TABLE/,
+    ],
+    [
       'nobody who listens',
       { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' },
       /^DynamoDB can't be reached: .*ECONNREFUSED/,
@@ -152,6 +170,7 @@ describe('a failure of a service', { concurrency: 2 }, () => {
     ],
   ] as const) {
     it(`of the settings: ${what} is said as such`, async () => {
+      answers.set('eu-test-names', [400, amazons('ValidationException', 'tableName must have 3 characters or more')]);
       const told = await run(STATUS, settings);
       assert.equal(told.code, 5, told.stderr);
       assert.match(told.message, message);
@@ -159,6 +178,25 @@ describe('a failure of a service', { concurrency: 2 }, () => {
       assert.ok(!`${told.stdout}${told.stderr}`.includes(SECRET));
     });
   }
+
+  it('is none, where a build is named by what no record can be under', async () => {
+    const long = 'x'.repeat(2_049);
+    for (const args of [
+      ['123456789012', ''],
+      ['123456789012', 'x'.repeat(1_025)],
+      ['--correlation-id', long],
+    ]) {
+      const told = await run(['status', ...args, '--json']);
+      assert.equal(told.code, 2, told.stderr);
+      assert.match(told.message, /^what names a build must have 1 to \d+ bytes, not (0|1025|2049)$/);
+    }
+  });
+
+  it('of the settings: a namespace that can be no header is refused as one', async () => {
+    const told = await run(STATUS, { TEMPORAL_NAMESPACE: 'prüfung' });
+    assert.equal(told.code, 2);
+    assert.match(told.message, /TEMPORAL_NAMESPACE must be printable ASCII/);
+  });
 
   it('of temporal.toml is said with its place and none of its text', async () => {
     const told = await run(STATUS, {

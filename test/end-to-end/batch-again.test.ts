@@ -232,6 +232,10 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
       (await readReport('failing-2')).map(({ line: number, status }) => `${number} ${status}`),
       ['1 COMPLETE', '4 COMPLETE'],
     );
+    const other = await write('other.ndjson', lines('other', 1));
+    const none = await on.stack.cli(args(other, 'failing-none', '--failed-from', reportPath('failing')));
+    assert.equal(none.code, 2, none.stderr);
+    assert.match(none.stderr, /none of the requests that failed is in other\.ndjson, so nothing was started/);
     const third = parseJson(
       await on.stack.cli(args(file, 'failing-3', '--failed-from', reportPath('failing'), '--wait')),
     );

@@ -47,6 +47,10 @@ export class FailedRequests {
     return this.#lines.has(line) || (correlationId !== undefined && this.jobs.has(correlationId));
   }
 
+  get isEmpty(): boolean {
+    return this.jobs.size === 0 && this.#lines.size === 0;
+  }
+
   #take(text: string): boolean {
     const given = reportLineOf(text);
     if (given === undefined) return false;
