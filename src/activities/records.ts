@@ -5,7 +5,7 @@ import { REFUSALS, type ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
-import type { HistoryRequest } from '../domain/role-build-input.ts';
+import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
 import { oddities } from '../records/attributes.ts';
 import { endHistoryRecord, putHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
@@ -49,6 +49,7 @@ export function createRecordActivities(
       try {
         refuseInvalid(input, allowedOrigins, resumption);
         return await recordWrite(async () => {
+          if (resumption !== undefined) await refuseOtherThanRecorded(tables, input, resumption);
           const result = await putStatusRecord(tables, input, job, resumption);
           return result.written ? null : holderOf(result.found, 'status', job, resumption);
         });
@@ -92,6 +93,20 @@ function isRefusal(err: unknown): err is ApplicationFailure {
 function afterAPut(refusal: ApplicationFailure): ApplicationFailure {
   const message = `${refusal.message}; an earlier attempt may have put the record`;
   return ApplicationFailure.create({ message, type: 'RecordWriteFailed', nonRetryable: true, cause: refusal });
+}
+
+/** What a build resumes is its starter's word, and the record's the truth. @throws ApplicationFailure `NothingToResume` */
+async function refuseOtherThanRecorded(
+  tables: RecordTables,
+  { build_body: { account_id }, ddb_composite_sort_key: resource }: RoleBuildInput,
+  { resumes, build_id }: Resumption,
+): Promise<void> {
+  const found = await readStatusRecord(tables, { account_id, resource });
+  // Its own put took effect, or another job holds the record: the put finds out.
+  if (found !== undefined && found.job_id !== resumes) return;
+  if (found !== undefined && (build_id === undefined || build_id === found.build_id)) return;
+  const why = found === undefined ? 'has no record' : 'has another build_id in its record';
+  throw ApplicationFailure.nonRetryable(`job ${resumes} was to be resumed, and ${why}`, 'NothingToResume');
 }
 
 /**

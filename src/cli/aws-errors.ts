@@ -110,6 +110,8 @@ export function saidOfAws(err: AwsError, service: string): Said | undefined {
   if (message.startsWith('Region not accepted')) return { ...NO_REGION, what: "can't be asked in that region" };
   const isOfSdk = err.$metadata !== undefined || err.$fault !== undefined;
   if (typeof code === 'string' && NETWORK_CODES.test(code) && (isOfSdk || service !== 'AWS')) return AWAY;
+  // Of Node.js's HTTP parser.
+  if (service !== 'AWS' && typeof code === 'string' && code.startsWith('HPE_')) return NOT_AWS;
   if (service !== 'AWS' && code === 'ERR_INVALID_URL') return { ...AWAY, what: 'has an address that is no URL' };
   // The SDK reads its settings, and the token of a web identity, before it calls.
   if (service !== 'AWS' && typeof code === 'string' && typeof err.path === 'string') return NO_CREDENTIALS;

@@ -19,6 +19,7 @@ import {
 import { takePoll, type Polls } from '../domain/build-status.ts';
 import { isFailureName, type ErrorInfo } from '../domain/failures.ts';
 import { progressFaults, type Progress } from '../domain/progress.ts';
+import { isEndStatus } from '../domain/record-status.ts';
 import { isResumption } from '../domain/resumption.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { noteStep, type BuildStep, type StepProgress } from './build-steps.ts';
@@ -117,7 +118,7 @@ async function takeIn(build: BuildHistory, event: HistoryEvent, reader: PayloadR
     build.current = { ...build.current, state: 'done', at };
     if (build.current.step === STATE_NAMES.triggerBuild) {
       const [result] = await decode<{ build_id: string }>(event.activityTaskCompletedEventAttributes.result?.payloads);
-      if (result !== undefined) build.build_id = result.build_id;
+      if (typeof result?.build_id === 'string') build.build_id = result.build_id;
     }
     return true;
   }
@@ -176,7 +177,7 @@ async function takeClosingEvent(
   if (event.workflowExecutionCompletedEventAttributes) {
     build.closed = 'COMPLETED';
     const [outcome] = await decode<RoleBuildOutcome>(event.workflowExecutionCompletedEventAttributes.result?.payloads);
-    if (outcome !== undefined) build.outcome = outcome;
+    if (isOutcome(outcome)) build.outcome = outcome;
   } else if (event.workflowExecutionFailedEventAttributes) {
     build.closed = 'FAILED';
     const failure = await decodeOptionalFailureToOptionalError(
@@ -188,7 +189,7 @@ async function takeClosingEvent(
     build.failure = { Error: type, Cause: failure?.message ?? '' };
     if (failure instanceof ApplicationFailure && isFailureName(type)) {
       const [outcome] = (failure.details ?? []) as RoleBuildOutcome[];
-      if (outcome !== undefined) build.outcome = outcome;
+      if (isOutcome(outcome)) build.outcome = outcome;
     }
   } else if (event.workflowExecutionCanceledEventAttributes) {
     build.closed = 'CANCELED';
@@ -245,6 +246,10 @@ async function failureMessage(
 function timeOf(event: HistoryEvent): string {
   const { seconds, nanos } = event.eventTime ?? {};
   return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
+}
+
+function isOutcome(value: unknown): value is RoleBuildOutcome {
+  return isEndStatus((value as Partial<RoleBuildOutcome> | null | undefined)?.status);
 }
 
 function looksLikeInput(value: unknown): value is RoleBuildInput {

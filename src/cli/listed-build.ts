@@ -36,11 +36,12 @@ const STATUS_OF: Readonly<Record<string, string>> = {
 export async function listedBuild(services: Services, info: WorkflowExecutionInfo): Promise<ListedBuild> {
   const { workflowId, runId, status, startTime, closeTime, typedSearchAttributes: attributes } = info;
   const key = parseRoleBuildId(workflowId);
-  const job_id = attributes.get(searchAttributes.JobId) || info.raw.firstRunId || runId;
+  const claimed = attributes.get(searchAttributes.JobId) || info.raw.firstRunId || runId;
+  const job = claimed === runId ? { job_id: runId, start_at: startTime.toISOString() } : await jobOf(services, info);
   const ui_url = services.uiUrl(workflowId, runId);
   return present({
     workflow_id: workflowId,
-    job_id,
+    job_id: job.job_id,
     run_id: runId,
     account_id: attributes.get(searchAttributes.AccountId) ?? key?.accountId,
     // A Keyword may be cut; a workflow ID is not.
@@ -49,7 +50,7 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
     action: attributes.get(searchAttributes.BuildAction),
     custom_role_name: attributes.get(searchAttributes.CustomRoleName),
     dry_run: attributes.get(searchAttributes.DryRun),
-    start_at: job_id === runId ? startTime.toISOString() : await startOfJob(services, info),
+    start_at: job.start_at,
     status: isOpen(status.name) ? 'IN_PROGRESS' : (STATUS_OF[status.name] ?? status.name),
     execution_status: isPaused(status.name) ? status.name : undefined,
     correlation_id: attributes.get(searchAttributes.CorrelationId),
@@ -58,17 +59,17 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
   });
 }
 
-/** A run that continued as new began later than its job, and says in its first event when that was. */
-async function startOfJob(
+/** A run that continued as new began later than its job. Which job it is, its first event says; a search attribute, its starter. */
+async function jobOf(
   services: Services,
   { workflowId, runId, startTime }: WorkflowExecutionInfo,
-): Promise<string> {
+): Promise<{ job_id: string; start_at: string }> {
   const build: BuildHistory = newBuildHistory();
   for await (const event of historyEvents(services, { workflowId, runId }, { follow: false, pageSize: 1 })) {
     await takeEvent(build, event, services.payloadsOf(workflowId));
     break;
   }
-  return build.start_at ?? startTime.toISOString();
+  return { job_id: build.job_id || runId, start_at: build.start_at ?? startTime.toISOString() };
 }
 
 function present(values: { [K in keyof ListedBuild]: ListedBuild[K] | undefined }): ListedBuild {

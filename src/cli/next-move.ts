@@ -69,7 +69,7 @@ function startAgain(view: BuildView, input: RoleBuildInput | undefined): string 
     ...(text('build_type') === 'iam_role' ? [] : [`--build-type ${quoted(text('build_type'))}`]),
     ...(isUsual ? [] : [`--resource ${quoted(text('resource'))}`]),
     ...(view['dry_run'] === true ? ['--dry-run'] : []),
-    `--url ${input === undefined ? 'URL' : quoted(input.url)}`,
+    `--url ${typeof input?.url === 'string' ? quoted(input.url) : 'URL'}`,
   ];
   return `role-build start ${flags.join(' ')} --wait`;
 }

@@ -1,5 +1,7 @@
 /** The two services that the command line talks to, opened only when a command needs them. */
 import { Client, Connection } from '@temporalio/client';
+import type { LoadedDataConverter } from '@temporalio/common';
+import { loadDataConverter } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
@@ -60,7 +62,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
   } catch (err) {
     throw cannotConnect(err, temporal);
   }
-  const dataConverter = createDataConverter(encryptionOf(settings), namespace);
+  const dataConverter = tolerant(loadDataConverter(createDataConverter(encryptionOf(settings), namespace)));
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   let traces: Promise<ClientTraces | undefined> | undefined;
   // Only a start makes a span, so nothing else waits for OpenTelemetry to load.
@@ -99,6 +101,24 @@ export async function openServices(env: Environment, note: (text: string) => voi
       tables.client.destroy();
       await connection.close();
       await (await traces)?.close(LAST_SPANS_MS);
+    },
+  };
+}
+
+/** Any client may start a workflow with bytes that are no value: one such must not hide all others. It reads as `undefined`. */
+function tolerant(loaded: LoadedDataConverter): LoadedDataConverter {
+  const { payloadConverter } = loaded;
+  return {
+    ...loaded,
+    payloadConverter: {
+      toPayload: (value) => payloadConverter.toPayload(value),
+      fromPayload: (payload) => {
+        try {
+          return payloadConverter.fromPayload(payload);
+        } catch {
+          return undefined as never;
+        }
+      },
     },
   };
 }

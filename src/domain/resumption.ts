@@ -49,12 +49,12 @@ export function resumedBy(error: string | undefined): 'poll' | 'trigger' | undef
 }
 
 /** An item holds at most 400 KB, and its own end needs most of that. */
-const PREVIOUS_JOBS_MAX_BYTES = 48 * 1024;
+export const PREVIOUS_JOBS_MAX_BYTES = 48 * 1024;
 const PREVIOUS_CAUSE_MAX_CHARACTERS = 1_024;
 
 /** The earlier jobs and one more, with shortened causes; where they would crowd out the record itself, the oldest go. */
 export function withPreviousJob(earlier: readonly PreviousJob[], ended: PreviousJob): PreviousJob[] {
-  const jobs = [...earlier, shortened(ended)];
+  const jobs = [...earlier, ended].map(shortened);
   while (jobs.length > 1 && Buffer.byteLength(JSON.stringify(jobs)) > PREVIOUS_JOBS_MAX_BYTES) jobs.shift();
   return jobs;
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { clip } from './failures.ts';
 import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
+import { PREVIOUS_JOBS_MAX_BYTES } from './resumption.ts';
 import {
   DEADLINE_MAX_SECONDS,
   describeFaults,
@@ -180,13 +181,28 @@ function jsonFaults(input: unknown): Fault[] {
 const segment = text
   .max(2_048, 'must be at most 2048 characters')
   .refine((value) => value !== '.' && value !== '..', 'must be a path segment');
+/** What is in the history record for good: more, or deeper, DynamoDB would refuse at each of its writes. */
+const previousJob = z.strictObject(
+  {
+    job_id: text,
+    start_at: text,
+    status: text,
+    updated_at: z.string().optional(),
+    build_id: z.string().optional(),
+    error_info: z.strictObject({ Error: z.string(), Cause: z.string() }, 'must be an Error and its Cause').optional(),
+  },
+  'must be a job as the history keeps it',
+);
 const resumption = z.looseObject(
   {
     resumes: text.max(2_048, 'must be at most 2048 characters'),
     build_id: segment.optional(),
     previous_jobs: z
-      .array(z.looseObject({ job_id: text, start_at: text, status: text }, 'must be an object'), 'must be a list')
-      .max(1_000, 'must be at most 1000 jobs'),
+      .array(previousJob, 'must be a list')
+      .refine(
+        (jobs) => Buffer.byteLength(JSON.stringify(jobs)) <= PREVIOUS_JOBS_MAX_BYTES,
+        `must be at most ${PREVIOUS_JOBS_MAX_BYTES} bytes of JSON`,
+      ),
   },
   'must be an object',
 );

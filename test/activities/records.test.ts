@@ -150,6 +150,54 @@ describe('a history record', () => {
   });
 });
 
+describe('a start that says what it resumes', () => {
+  const ended = {
+    job_id: { S: OLDER.job_id },
+    start_at: { S: OLDER.start_at },
+    status: { S: 'FAILED' },
+    build_id: { S: 'b-1' },
+  };
+  const resumption = { resumes: OLDER.job_id, build_id: 'b-1', previous_jobs: [] };
+  const place = () => raw.send(new PutItemCommand({ TableName: 'status-records', Item: { ...build(), ...ended } }));
+  const resume = (more: object) => activities.upsertRequestRecord(input, JOB, { ...resumption, ...more });
+  const item = () => itemOf('status-records', build());
+
+  it('goes on with the build_id of the record, at each attempt', async () => {
+    await place();
+    for (attempt = 1; attempt <= 2; attempt += 1) {
+      assert.equal(await resume({}), null);
+      assert.deepEqual((await item())?.['build_id'], { S: 'b-1' });
+    }
+  });
+
+  it("can't go on with another build than the record's, nor without a record", async () => {
+    await place();
+    await assert.rejects(resume({ build_id: 'of-another' }), { type: 'NothingToResume', nonRetryable: true });
+    assert.deepEqual((await item())?.['status'], { S: 'FAILED' });
+    await raw.send(new DeleteItemCommand({ TableName: 'status-records', Key: build() }));
+    await assert.rejects(resume({}), { type: 'NothingToResume', nonRetryable: true });
+    assert.equal(await item(), undefined);
+  });
+
+  it('is refused where the jobs before are more, or deeper, than an item holds', async () => {
+    const job = { ...OLDER, status: 'FAILED' };
+    let deep: unknown = 1;
+    for (let i = 0; i < 40; i += 1) deep = { deep };
+    for (const previous_jobs of [
+      Array.from({ length: 500 }, () => ({ ...job, job_id: 'x'.repeat(1_000) })),
+      [{ ...job, deep }],
+      [{ ...job, error_info: { Error: 'BuildFailed', Cause: deep } }],
+    ]) {
+      await place();
+      await assert.rejects(resume({ previous_jobs }), {
+        type: 'InvalidInput',
+        message: /\(resumption\)\.previous_jobs/,
+      });
+      assert.deepEqual((await item())?.['job_id'], ended.job_id);
+    }
+  });
+});
+
 describe('a refusal', () => {
   const place = (item: Item) =>
     raw.send(new PutItemCommand({ TableName: 'status-records', Item: { ...build(), ...item } }));

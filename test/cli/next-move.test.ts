@@ -60,6 +60,14 @@ describe('the next move', () => {
     assert.equal(nextMove(cancelled, more).next_command, 'role-build start --input FILE --wait');
   });
 
+  test('of a start that was refused for its url names none', () => {
+    const { account_id, build_type, action, custom_role_name, dry_run } = sampleInput().build_body;
+    const input = { ...sampleInput(), build_body: { account_id, build_type, action, custom_role_name, dry_run } };
+    const refused = view({ error_info: { Error: 'InvalidInput', Cause: 'url: must be a string' } });
+    const { next_command } = nextMove(refused, { ...input, url: { of: 'another client' } as never });
+    assert.equal(next_command, 'role-build start --account 123456789012 --role data-reader --url URL --wait');
+  });
+
   test('of a build that runs is to watch it; of one whose record only says so, to ask the doctor', () => {
     const running = view({ status: 'IN_PROGRESS', execution_status: 'RUNNING' });
     assert.deepEqual(nextMove(running, undefined), {

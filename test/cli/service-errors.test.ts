@@ -198,6 +198,13 @@ describe('a failure of a service', { concurrency: 2 }, () => {
     assert.match(told.message, /TEMPORAL_NAMESPACE must be printable ASCII/);
   });
 
+  it("of DynamoDB: an address that speaks no HTTP, such as Temporal's own, is said as such", async () => {
+    const told = await run(STATUS, { AWS_ENDPOINT_URL_DYNAMODB: `http://${temporal.address}` });
+    assert.equal(told.code, 5, told.stderr);
+    assert.match(told.message, /^DynamoDB gave an answer that is none of its own.*Parse Error/);
+    assert.match(told.hint, /role-build config/);
+  });
+
   it('of temporal.toml is said with its place and none of its text', async () => {
     const told = await run(STATUS, {
       TEMPORAL_TLS_CLIENT_CERT_PATH: '/nowhere.pem',

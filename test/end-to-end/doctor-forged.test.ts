@@ -126,6 +126,48 @@ describe('a workflow that only says whose it is', () => {
     await until('visibility has its end', async () => (await statusOf(...named)).json['status'] === 'CANCELLED');
   });
 
+  it('and whose input or memo is no value at all hides no other: not from list, status or doctor', async () => {
+    const { workflowService } = stack.client;
+    const noValue = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('not JSON') };
+    const names = ['no-input', 'no-encoding'];
+    const runs = await Promise.all(
+      names.map((name, i) =>
+        workflowService.startWorkflowExecution({
+          namespace: 'default',
+          workflowId: workflowIdOf(ACCOUNT, `iam_role#${name}`),
+          workflowType: { name: 'roleBuild' },
+          taskQueue: { name: 'of-nobody' },
+          requestId: crypto.randomUUID(),
+          input: { payloads: [i === 0 ? noValue : { metadata: { encoding: Buffer.from('json/odd') } }] },
+          memo: { fields: { contested: noValue } },
+          searchAttributes: {
+            indexedFields: {
+              JobId: { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('"of-another"') },
+            },
+          },
+        }),
+      ),
+    );
+    await until('visibility has them', async () => {
+      return (await stack.client.workflow.count("JobId = 'of-another'")).count >= names.length;
+    });
+    const job = await stack.ended('beside-no-values');
+    const { code, stdout, stderr } = await stack.cli(['list', '--json', '--limit', '0']);
+    assert.equal(code, 0, stderr);
+    const jobs = stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { job_id: string }).job_id);
+    // A job's ID is its first run's, whatever the search attribute says.
+    for (const id of [job.jobId, ...runs.map(({ runId }) => runId)]) assert.ok(jobs.includes(id ?? ''), stdout);
+    const { code: shown, json } = await statusOf(ACCOUNT, 'iam_role#no-input');
+    assert.deepEqual([shown, json['status'], json['job_id']], [0, 'IN_PROGRESS', runs[0]?.runId]);
+    assert.notEqual((await stack.doctor()).code, 70);
+    for (const name of names) {
+      await stack.client.workflow.getHandle(workflowIdOf(ACCOUNT, `iam_role#${name}`)).terminate();
+    }
+  });
+
   it('is not chosen where two builds say that they are of one request and no record tells which', async () => {
     const correlation_id = 'request-twice';
     const jobs: Job[] = [];

@@ -92,8 +92,8 @@ async function takeProof(
     if (name === 'triggerBuild') trace.triggered = true;
     const status = LAST_WRITES.get(name);
     if (status !== undefined) {
-      const [end, error_info] = (await decode(input?.payloads)) as [{ build_id?: string }, ErrorInfo?];
-      trace.decided ??= endOf(status, end.build_id, error_info);
+      const [end, error_info] = (await decode(input?.payloads)) as [{ build_id?: string }?, ErrorInfo?];
+      trace.decided ??= endOf(status, end?.build_id, error_info);
     }
   } else if (event.workflowTaskFailedEventAttributes?.newRunId) {
     // A reset: what the run did that it was taken from, after the point it was reset to, is not in this history.
