@@ -16,15 +16,15 @@ type Activities = RoleBuildActivities & OwnWorkflowActivities;
 /** Temporal's hosts may differ by so much about the time. */
 const CLOCKS_APART_MS = 60_000;
 
-// An input that is none is refused by the activity itself.
-const ofInput = (input: RoleBuildInput, job: Job): Told =>
+// The activity itself refuses what is no input, and says what is wrong with it.
+const ofInput = (input: RoleBuildInput, job: Job): Told | undefined =>
   hasInputShape(input)
     ? { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key, job }
-    : { job };
+    : undefined;
 const ofRecord = ({ account_id, resource, job }: EndOfRecord): Told => ({ account_id, resource, job });
 const ofHistory = ({ request, job }: EndOfHistory): Told => ({ ...request, job });
 
-const TOLD: { readonly [N in keyof Activities]: (...args: Parameters<Activities[N]>) => Told } = {
+const TOLD: { readonly [N in keyof Activities]: (...args: Parameters<Activities[N]>) => Told | undefined } = {
   upsertRequestRecord: ofInput,
   insertRequestHistory: (request, job) => ({ ...request, job }),
   triggerBuild: (_target, { account_id }) => ({ account_id }),
@@ -49,8 +49,8 @@ export function forBuildsAlone(activities: Activities): Activities {
   const guarded = Object.entries(activities).map(([name, activity]) => [
     name,
     async (...args: unknown[]) => {
-      const told = (TOLD[name as keyof Activities] as (...given: unknown[]) => Told)(...args);
-      if (!(await isAboutCaller(told))) {
+      const told = (TOLD[name as keyof Activities] as (...given: unknown[]) => Told | undefined)(...args);
+      if (told !== undefined && !(await isAboutCaller(told))) {
         throw ApplicationFailure.nonRetryable(
           `${name} is for the workflow of the build that it is about`,
           'InvalidInput',
@@ -66,9 +66,10 @@ async function isAboutCaller(told: Told): Promise<boolean> {
   const { account_id, resource, job } = told;
   const { workflowType, workflowExecution, scheduledTimestampMs } = activityInfo();
   const key = parseRoleBuildId(workflowExecution?.workflowId ?? '');
-  if (workflowType !== ROLE_BUILD_WORKFLOW_TYPE || workflowExecution === undefined || key === undefined) return false;
-  const id = workflowIdOf(account_id ?? key.accountId, resource ?? key.resource);
-  if (id !== workflowExecution.workflowId) return false;
+  if (workflowType !== ROLE_BUILD_WORKFLOW_TYPE || workflowExecution === undefined) return false;
+  const [account, name] = [account_id ?? key?.accountId, resource ?? key?.resource];
+  if (account === undefined || name === undefined) return false;
+  if (workflowIdOf(account, name) !== workflowExecution.workflowId) return false;
   if (!('job' in told)) return true;
   const isPast = Date.parse(job?.start_at ?? '') <= scheduledTimestampMs + CLOCKS_APART_MS;
   return isPast && isOwnJob(job?.job_id, workflowExecution);

@@ -166,7 +166,10 @@ describe('an encrypted build', () => {
         });
         assert.equal(code, 2);
         assert.equal(stdout, '');
-        assert.match(stderr, /^role-build: .*encrypted with the key "key-a", which is not given here.*ENCRYPTION_/);
+        assert.match(
+          stderr,
+          /^role-build: .*encrypted with the key "key-a", which is not given here\ntry: .*ENCRYPTION_/,
+        );
         assert.doesNotMatch(stderr, /^\s+at /m);
       }
     }

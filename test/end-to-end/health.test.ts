@@ -28,7 +28,7 @@ describe("the worker's health", () => {
   it('is not ready before the tables have answered once, and alive all the while', async () => {
     await stack.proxy.close();
     const worker = await stack.startWorker();
-    await until('an attempt at the tables has failed', () => worker.output().includes('tables do not answer'));
+    await until('an attempt at the tables has failed', () => worker.output().includes('tables could not be read'));
     assert.deepEqual(await probe(worker, 'readyz'), {
       status: 503,
       text: 'the DynamoDB tables have not answered yet',

@@ -10,7 +10,7 @@ import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../supp
 import { ACCOUNT, startTestStack, type TestStack } from './harness.ts';
 
 export const FIVE = ['authorization', 'content-type', 'encrypted-authorization', 'referer', 'x-amzn-requestid'];
-const OF_TRANSPORT = ['connection', 'content-length', 'host'];
+const OF_TRANSPORT = ['accept-encoding', 'connection', 'content-length', 'host'];
 
 export interface TracedStack extends TestStack {
   collector: OtlpReceiver;
