@@ -40,12 +40,24 @@ function make(path: string): string {
   try {
     real = realpathSync(path);
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw err;
+    // A home that is named and is not there, such as /nonexistent, is not made in the root.
+    const isInRoot = dirname(dirname(path)) === dirname(path);
+    if ((err as NodeJS.ErrnoException).code !== 'ENOENT' || isInRoot) throw err;
     real = join(make(dirname(path)), basename(path));
-    mkdirSync(real, { recursive: true, mode: 0o700 });
+    makeFolder(real);
   }
   refuseOthers(real, GROUP_OR_OTHERS_MAY_WRITE);
   return real;
+}
+
+/** Not by Node.js's own recursion, which never ends in a file system such as /proc. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, 0o700);
+  } catch (err) {
+    // Another process of ours was faster.
+    if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err;
+  }
 }
 
 /**

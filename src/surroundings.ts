@@ -1,15 +1,20 @@
+import { userInfo } from 'node:os';
 import { SettingsError } from './config.ts';
 import { filesOfOthers } from './own-files.ts';
 
+/** As the runtimes of containers have it for a user ID without a name. */
+const NO_HOME = '/';
+
 /**
  * Called by every program before it connects to anything: what another user, or a variable meant for another program, must
- * not decide. It also gives the AWS SDK the region that `AWS_DEFAULT_REGION` names.
+ * not decide, and what is missing that libraries do not do without.
  *
  * @param env the process's own: Node.js looks at it at every connection
  * @param warn told of a variable that is ignored
  * @throws SettingsError if a library would read another user's file
  */
 export function checkSurroundings(env: NodeJS.ProcessEnv, warn: (text: string) => void): void {
+  env['HOME'] ||= homeOfUser();
   const faults = filesOfOthers(env);
   if (faults.length > 0) throw new SettingsError(faults);
   // The AWS SDK reads the one alone; other tools of AWS read both, and some platforms set no other.
@@ -18,4 +23,13 @@ export function checkSurroundings(env: NodeJS.ProcessEnv, warn: (text: string) =
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return;
   delete env['NODE_TLS_REJECT_UNAUTHORIZED'];
   warn('NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored; NODE_EXTRA_CA_CERTS names an authority to trust');
+}
+
+/** In a container a process may run under a user ID that has no name, and AWS's SDK fails if nobody says where its home is. */
+function homeOfUser(): string {
+  try {
+    return userInfo().homedir;
+  } catch {
+    return NO_HOME;
+  }
 }

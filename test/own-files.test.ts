@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -33,6 +43,12 @@ describe('a folder of our own', () => {
     assert.equal(folder, join(home, '.cache', 'a', 'b'));
     for (const path of [folder, dirname(folder), join(home, '.cache')]) assert.equal(modeOf(path), 0o700);
     assert.equal(ownFolder(folder), folder);
+  });
+
+  it('is not made in the root, nor in a file system that takes none', () => {
+    assert.throws(() => ownFolder('/no-such-home/.cache/a'), { code: 'ENOENT' });
+    assert.equal(existsSync('/no-such-home'), false);
+    if (process.platform === 'linux') assert.throws(() => ownFolder('/proc/none/a'), { code: 'ENOENT' });
   });
 
   it('is known by its path without symbolic links', () => {
