@@ -18,8 +18,6 @@ onStopSignal(
   () => interrupted.abort(),
   () => process.exit(EXIT_CODES.interrupted.code),
 );
-// A file that may grow no more (`ulimit -f`) fails the write, as a full disk does; by default the process would end.
-process.on('SIGXFSZ', () => undefined);
 const crashed = new Promise<never>((_, reject) => process.on('uncaughtException', reject));
 crashed.catch(() => {
   // Whoever waits for the command is told.
