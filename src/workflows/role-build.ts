@@ -77,7 +77,9 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   if (progress.refusal !== undefined && progress.has_ended_a_record !== true) refuse(progress.step, progress.refusal);
 
   showEndStatus(progress.ending.status);
-  if (progress.contested) upsertMemo({ [CONTESTED_MEMO]: true });
+  // A starter may have said so of its own.
+  const isShown = workflowInfo().memo?.[CONTESTED_MEMO] === true;
+  if (progress.contested !== isShown) upsertMemo({ [CONTESTED_MEMO]: progress.contested });
   const { ending } = progress;
   countEnded(ending.status, ending.status === 'FAILED' ? ending.error_info.Error : 'none', job.start_at);
   showEnded(progress, progress.ending.status);

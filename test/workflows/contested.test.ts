@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { CONTESTED_MEMO, type RoleBuildOutcome } from '../../src/contract.ts';
 import type { RunningBuild, WorkflowEnd } from '../support/running-build.ts';
 import { always, type Script } from '../support/scripted-activities.ts';
@@ -93,5 +94,12 @@ describe("a newer job's record", () => {
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && !end.outcome.contested);
     assert.deepEqual(await memoOf(build), {});
+  });
+
+  it('is not claimed where only the start did', async (t) => {
+    const memo = { fields: { [CONTESTED_MEMO]: defaultPayloadConverter.toPayload(true) } };
+    const build = await environment.start(t, {}, { request: { memo } });
+    await build.end();
+    assert.deepEqual(await memoOf(build), { [CONTESTED_MEMO]: false });
   });
 });
