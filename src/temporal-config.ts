@@ -26,6 +26,9 @@ export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClie
  * @throws the system's error, or NotUtf8Error
  */
 export function configFile(env: Environment): { configSource?: { data: string } } {
+  // The library would find `constructor` among its profiles, as in any object.
+  const profile = env['TEMPORAL_PROFILE'] ?? '';
+  if (profile in Object.prototype) throw new Error(`Profile '${profile}' not found in config data`);
   const path = env['TEMPORAL_CONFIG_FILE'] ?? temporalConfigPath(env);
   if (path === undefined) return {};
   try {

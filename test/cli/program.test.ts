@@ -117,6 +117,17 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${screen}${stderr}`, /s3cret/);
   });
 
+  it('a profile that is called as what every object has is none', async () => {
+    for (const TEMPORAL_PROFILE of ['constructor', '__proto__', 'toString', 'nope']) {
+      const toml = join(folder, 'profiles.toml');
+      await writeFile(toml, '[profile.default]\nnamespace = "roles"\n');
+      const settings = { TEMPORAL_CONFIG_FILE: toml, TEMPORAL_PROFILE };
+      const { code, stderr } = await $('role-build config', { settings });
+      assert.equal(code, 2, TEMPORAL_PROFILE);
+      assert.match(stderr, /Profile '\w+' not found/);
+    }
+  });
+
   it('a temporal.toml is read as UTF-8, or refused with its line and byte', async () => {
     const toml = join(folder, 'latin1.toml');
     await writeFile(toml, Buffer.from('[profile.default]\nnamespace = "Ren\u00e9e"\n', 'latin1'));

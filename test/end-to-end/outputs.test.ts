@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -103,6 +103,18 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal(code, 0, stderr);
     assert.match(stderr, /\nended: COMPLETE\n$/);
     assert.equal((await stack.records(input)).status?.['status']?.S, 'COMPLETE');
+  });
+
+  it('of a batch lets it start and follow all of its builds all the same', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `batched-${i}`);
+    const lines = names.map((name) => JSON.stringify(inputFor(stack, name, { polls: 0 }))).join('\n');
+    const report = join(folder, 'report.ndjson');
+    const { child, ended } = run(['batch', '-', '--wait', '--report', report], lines);
+    child.stdout.destroy();
+    child.stderr.destroy();
+    assert.deepEqual(await ended, [0, null]);
+    const reported = (await readFile(report, 'utf8')).trimEnd().split('\n');
+    assert.equal(reported.filter((line) => line.includes('"status":"COMPLETE"')).length, names.length);
   });
 
   it('of watch ends it quietly, since it does nothing else, and leaves the build running', async () => {
