@@ -2,9 +2,9 @@
 /** The command line `role-build`: reads the environment, runs one command, ends with its exit code. */
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { EXIT_CODES } from './cli/exit-codes.ts';
-import { cachePath, ownFolder } from './own-files.ts';
-import { onStopSignal } from './signals.ts';
+import { EXIT_CODES } from './cli/errors/exit-codes.ts';
+import { cachePath, ownFolder } from './config/own-files.ts';
+import { onStopSignal } from './process/signals.ts';
 
 // Keeps V8's code between runs, in a folder that only this user writes to: it is run. Without one, nothing is lost but time.
 try {
@@ -20,11 +20,11 @@ onStopSignal(
 );
 const crashed = new Promise<never>((_, reject) => process.on('uncaughtException', reject));
 crashed.catch(() => {
-  // Whoever waits for the command is told.
+  // The race below tells.
 });
 
 // Not before the cache is on.
-const { runCli } = await import('./cli/program.ts');
+const { runCli } = await import('./cli/main.ts');
 let endsByItself = false;
 const code = runCli(process.argv.slice(2), process.env, process, {
   signal: interrupted.signal,

@@ -4,6 +4,7 @@
  */
 import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from '@temporalio/common';
 import type { SearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
+import type { DirectoryGroup } from './domain/directory-group.ts';
 import type { ErrorInfo } from './domain/failures.ts';
 import type { EndStatus } from './domain/record-status.ts';
 import type { RoleBuildInput } from './domain/role-build-input.ts';
@@ -16,6 +17,13 @@ export const DEFAULT_TASK_QUEUE = 'role-builds';
 /** The task queue of `triggerBuild`, so that a limit on POSTs for all workers together throttles no record write. */
 export function triggersQueueOf(taskQueue: string): string {
   return `${taskQueue}-triggers`;
+}
+
+export const GROUP_WAITS = 'role built, group waits';
+
+/** The task queue of the directory's activities, which only workers with a directory poll. */
+export function directoryQueueOf(taskQueue: string): string {
+  return `${taskQueue}-directory`;
 }
 
 // Named, since the declaration that is emitted for an unnamed type leads nowhere.
@@ -84,15 +92,16 @@ export interface RoleBuildOutcome {
   polls: number;
   /** Why it ended FAILED. */
   error_info?: ErrorInfo;
+  directory_group?: DirectoryGroup;
   /** A newer job held a record, which was left alone. */
   contested: boolean;
 }
 
-/** Memo key that says `true` where a newer job held a record. */
+/** Memo key that says `true` if a newer job held a record. */
 export const CONTESTED_MEMO = 'contested';
 
 /**
- * Type of an activity's failure where its worker could not read what it was given, as for want of a key: no attempt at the
+ * Type of an activity's failure if its worker could not read what it was given, as for want of a key: no attempt at the
  * step was made, and a worker that has the key makes it.
  */
 export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
@@ -100,9 +109,23 @@ export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
 /** The reason of a cancellation that a build which continued as new asks of itself, once its end is written. */
 export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';
 
-/** Summaries of the two timers that are no waits of a last write; the command line tells them apart by these. */
+/** Summaries of timers: the wait for the next poll, the deadline, and the waits to make a step again. */
 export const WAIT_SUMMARY = 'WaitForBuildStatus';
 export const DEADLINE_SUMMARY = 'deadline';
+
+export function retrySummary(state: string, why: string): string {
+  return `${state}: ${why}`;
+}
+
+/** What a timer is for, by its summary; `other` if it is none of the above. */
+export function parseTimerSummary(
+  summary: unknown,
+): { kind: 'poll' } | { kind: 'deadline' } | { kind: 'retry'; state: string } | { kind: 'other' } {
+  if (summary === WAIT_SUMMARY) return { kind: 'poll' };
+  if (summary === DEADLINE_SUMMARY) return { kind: 'deadline' };
+  const state = typeof summary === 'string' ? /^(\w+): /.exec(summary)?.[1] : undefined;
+  return state === undefined ? { kind: 'other' } : { kind: 'retry', state };
+}
 
 /** Header of a start, and of the activities after it, that joins spans to one trace: that of Temporal's own interceptors. */
 export const TRACE_HEADER = '_tracer-data';
@@ -112,7 +135,7 @@ export type TraceCarrier = Partial<Record<'traceparent' | 'tracestate' | 'x-amzn
 
 /**
  * The parts of an X-Ray trace header that are as X-Ray has them, and nothing else of it: a caller may give any text, and
- * headers are not encrypted. Empty where it names no trace.
+ * headers are not encrypted. Empty if it names no trace.
  *
  * https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
  */

@@ -10,7 +10,7 @@ export {
 export type { BuildBody, RoleBuildInput } from './domain/role-build-input.ts';
 export type { ErrorInfo, FailureName } from './domain/failures.ts';
 export { createDataConverter } from './encryption/data-converter.ts';
-export type { EncryptionSettings, LocalKey } from './encryption/settings.ts';
+export type { EncryptionSettings, LocalKey } from './config/encryption.ts';
 export { PayloadUnreadableError } from './encryption/unreadable.ts';
-export { readEncryptionSettings } from './config.ts';
+export { readEncryptionSettings } from './config/settings.ts';
 export { inputFaults, type Fault } from './domain/validate-input.ts';

@@ -56,13 +56,13 @@ export interface StartedBuild {
 /**
  * Starts a build: checks the input, then starts the workflow under the ID of its account and resource.
  *
- * @param input the original state machine's execution input
- * @param options `resumption` where the build takes over from an earlier job of the same request; `requestId` of a start that
- *   may have been made before: where the last execution of the workflow ID came of it, running or ended, that is what is
+ * @param input the state machine's execution input
+ * @param options `resumption` if the build takes over from an earlier job of the same request; `requestId` of a start that
+ *   may have been made before: if the last execution of the workflow ID came of it, running or ended, that is what is
  *   returned, and nothing is started
  * @throws InvalidInputError with every fault; nothing was started
- * @throws BuildInProgressError where one is running for the same account and resource
- * @throws ServiceError of `@temporalio/client` where Temporal refuses or can't be reached
+ * @throws BuildInProgressError if one is running for the same account and resource
+ * @throws ServiceError of `@temporalio/client` if Temporal refuses or can't be reached
  */
 export async function startRoleBuild(
   client: Client,
@@ -83,9 +83,7 @@ export async function startRoleBuild(
         workflowIdConflictPolicy: 'FAIL',
         typedSearchAttributes: new TypedSearchAttributes(searchAttributesOf(input)),
         staticSummary: summaryOf(input),
-        ...(options.requestId === undefined
-          ? {}
-          : { [InternalWorkflowStartOptionsSymbol]: { requestId: options.requestId } }),
+        ...(options.requestId && { [InternalWorkflowStartOptionsSymbol]: { requestId: options.requestId } }),
       };
       const handle = await client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, startOptions);
       return {

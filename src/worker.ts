@@ -1,8 +1,23 @@
 /**
- * The worker program. It listens for signals before all else is loaded: the first process of a container is not ended by one
- * that it does not listen for, and would come up, poll, and be killed with steps under way.
+ * The worker program: reads the environment and runs a worker. It listens for signals before all else is loaded: the first
+ * process of a container is not ended by one that it does not listen for, and would come up, poll, and be killed with steps
+ * under way.
  */
-import { exitOnStopSignal } from './signals.ts';
+import { exitOnStopSignal } from './process/signals.ts';
 
 exitOnStopSignal();
-await import('./run-worker.ts');
+const { readSettings, WORKER_SETTINGS } = await import('./config/settings.ts');
+const { settingsOrExit } = await import('./config/surroundings.ts');
+const { loadTemporalConfig } = await import('./config/temporal.ts');
+const { readTracing } = await import('./config/tracing.ts');
+const { runProgram } = await import('./process/program.ts');
+const { runWorker } = await import('./worker/run.ts');
+
+const { settings, temporal } = settingsOrExit('worker', process.env, () => ({
+  settings: readSettings(process.env, WORKER_SETTINGS),
+  temporal: loadTemporalConfig(process.env),
+}));
+await runProgram('worker', settings.LOG_LEVEL, (logger, stop) => {
+  const tracing = readTracing(process.env, (text) => logger.warn(text));
+  return runWorker({ settings, temporal, tracing, logger, stop });
+});

@@ -9,13 +9,14 @@ import { BuildApiError } from '../build-api/error.ts';
 import type { BuildApi } from '../build-api/client.ts';
 import type { RateLimit } from '../build-api/rate-limit.ts';
 import { checkBuildStatus, type BuildStatusAnswer, type Verdict } from '../domain/build-status.ts';
+import { STEP_RETRY } from '../domain/retries.ts';
 import type { RoleBuildActivities } from './types.ts';
 
 const HEARTBEAT_EVERY_MS = 4_000;
 /** A `Retry-After` beyond this is taken as this. */
 const RETRY_AFTER_MAX_MS = 3_600_000;
 
-/** Kept between attempts as heartbeat details. */
+/** Carried from attempt to attempt as heartbeat details. */
 interface TriggerAttempts {
   /** Whether an attempt so far may have been taken by the build API without an answer. */
   unanswered: boolean;
@@ -24,8 +25,8 @@ interface TriggerAttempts {
 /** How polls are held back, and who hears of them. */
 export interface PollOptions {
   /** None by default. */
-  pollRate?: RateLimit;
-  /** Told what each poll came to. */
+  pollRate?: RateLimit | undefined;
+  /** Called with what each poll came to. */
   onPoll?: (verdict: Verdict) => void;
 }
 
@@ -63,7 +64,7 @@ export function createBuildApiActivities(
       const signal = cancellationSignal();
       try {
         if (pollRate !== undefined && !(await pollRate.take(signal))) {
-          onPoll?.('put off');
+          onPoll?.('deferred');
           return PUT_OFF;
         }
         const answer = await buildApi.getBuildStatus(target, buildId, signal);
@@ -85,7 +86,7 @@ function unansweredInEarlierAttempts(): boolean {
 }
 
 function toFailure(err: BuildApiError, retryableType: string, note = ''): ApplicationFailure {
-  const backoffMs = 3_000 * 2 ** (activityInfo().attempt - 1);
+  const backoffMs = STEP_RETRY.firstMs * STEP_RETRY.backoffCoefficient ** (activityInfo().attempt - 1);
   const retryAfterMs = Math.min(err.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
   return ApplicationFailure.create({
     ...(retryAfterMs > backoffMs ? { nextRetryDelay: retryAfterMs } : {}),

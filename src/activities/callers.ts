@@ -2,33 +2,41 @@ import { activityInfo, ApplicationFailure, getClient } from '@temporalio/activit
 import { parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../contract.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.ts';
-import type { EndOfHistory, EndOfRecord, OwnWorkflowActivities, RoleBuildActivities } from './types.ts';
+import type {
+  DirectoryActivities,
+  EndOfHistory,
+  EndOfRecord,
+  OwnWorkflowActivities,
+  RoleBuildActivities,
+} from './types.ts';
 
-/** What an activity is told that its caller must be. */
-interface Told {
+/** Which build an activity is about, by its arguments. */
+interface About {
   account_id?: string;
   resource?: string;
   job?: Job | undefined;
 }
 
-type Activities = RoleBuildActivities & OwnWorkflowActivities;
+type Activities = RoleBuildActivities & DirectoryActivities & OwnWorkflowActivities;
 
 /** Temporal's hosts may differ by so much about the time. */
 const CLOCKS_APART_MS = 60_000;
 
 // The activity itself refuses what is no input, and says what is wrong with it.
-const ofInput = (input: RoleBuildInput, job: Job): Told | undefined =>
+const ofInput = (input: RoleBuildInput, job: Job): About | undefined =>
   hasInputShape(input)
     ? { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key, job }
     : undefined;
-const ofRecord = ({ account_id, resource, job }: EndOfRecord): Told => ({ account_id, resource, job });
-const ofHistory = ({ request, job }: EndOfHistory): Told => ({ ...request, job });
+const ofRecord = ({ account_id, resource, job }: EndOfRecord): About => ({ account_id, resource, job });
+const ofHistory = ({ request, job }: EndOfHistory): About => ({ ...request, job });
 
-const TOLD: { readonly [N in keyof Activities]: (...args: Parameters<Activities[N]>) => Told | undefined } = {
+const ABOUT: { readonly [N in keyof Activities]: (...args: Parameters<Activities[N]>) => About | undefined } = {
   upsertRequestRecord: ofInput,
   insertRequestHistory: (request, job) => ({ ...request, job }),
   triggerBuild: (_target, { account_id }) => ({ account_id }),
   getBuildStatus: () => ({}),
+  checkDirectoryGroup: ({ account_id }) => ({ account_id }),
+  ensureDirectoryGroup: ({ account_id }) => ({ account_id }),
   updateSuccessfulRecord: ofRecord,
   updateSuccessfulHistory: ofHistory,
   updateFailedRecord: ofRecord,
@@ -43,14 +51,14 @@ const TOLD: { readonly [N in keyof Activities]: (...args: Parameters<Activities[
  * The activities for the workflow `roleBuild` alone, each about its own build: any client can hand a worker an activity, out of
  * a workflow of another type or as one that stands alone, and would write a record by it.
  *
- * They throw an `ApplicationFailure`, `InvalidInput`, for whoever else calls them.
+ * They throw an `ApplicationFailure`, `InvalidInput`, for other callers.
  */
-export function forBuildsAlone(activities: Activities): Activities {
+export function forBuildsAlone<T extends Partial<Activities>>(activities: T): T {
   const guarded = Object.entries(activities).map(([name, activity]) => [
     name,
     async (...args: unknown[]) => {
-      const told = (TOLD[name as keyof Activities] as (...given: unknown[]) => Told | undefined)(...args);
-      if (told !== undefined && !(await isAboutCaller(told))) {
+      const about = (ABOUT[name as keyof Activities] as (...given: unknown[]) => About | undefined)(...args);
+      if (about !== undefined && !(await isAboutCaller(about))) {
         throw ApplicationFailure.nonRetryable(
           `${name} is for the workflow of the build that it is about`,
           'InvalidInput',
@@ -59,18 +67,18 @@ export function forBuildsAlone(activities: Activities): Activities {
       return (activity as (...given: unknown[]) => unknown)(...args);
     },
   ]);
-  return Object.fromEntries(guarded) as Activities;
+  return Object.fromEntries(guarded) as T;
 }
 
-async function isAboutCaller(told: Told): Promise<boolean> {
-  const { account_id, resource, job } = told;
+async function isAboutCaller(about: About): Promise<boolean> {
+  const { account_id, resource, job } = about;
   const { workflowType, workflowExecution, scheduledTimestampMs } = activityInfo();
   const key = parseRoleBuildId(workflowExecution?.workflowId ?? '');
   if (workflowType !== ROLE_BUILD_WORKFLOW_TYPE || workflowExecution === undefined) return false;
   const [account, name] = [account_id ?? key?.accountId, resource ?? key?.resource];
   if (account === undefined || name === undefined) return false;
   if (workflowIdOf(account, name) !== workflowExecution.workflowId) return false;
-  if (!('job' in told)) return true;
+  if (!('job' in about)) return true;
   const isPast = Date.parse(job?.start_at ?? '') <= scheduledTimestampMs + CLOCKS_APART_MS;
   return isPast && isOwnJob(job?.job_id, workflowExecution);
 }

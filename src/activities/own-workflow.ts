@@ -23,8 +23,8 @@ export function createOwnWorkflowActivities(): Pick<OwnWorkflowActivities, 'requ
         });
       } catch (err) {
         // By an attempt whose answer was lost, or by somebody else.
-        const isAskedAlready = isGrpcServiceError(err) && (err.code as number) === GRPC_ALREADY_EXISTS;
-        if (!isAskedAlready) throw err;
+        const isRequestedAlready = isGrpcServiceError(err) && (err.code as number) === GRPC_ALREADY_EXISTS;
+        if (!isRequestedAlready) throw err;
       }
     },
   };
@@ -33,7 +33,7 @@ export function createOwnWorkflowActivities(): Pick<OwnWorkflowActivities, 'requ
 /**
  * Who asked to cancel the workflow that the activity under way belongs to, as the request's identity says. Looked up in
  * Temporal's history, newest event first, and in the runs before this one, since a request does not pass through
- * continue-as-new; `undefined` where that can't be read: a record is not kept from its end for want of a name.
+ * continue-as-new; `undefined` if that can't be read: a record is not kept from its end for want of a name.
  */
 export async function whoCancelled(): Promise<string | undefined> {
   const { workflowId, runId } = ownExecution();
@@ -50,7 +50,7 @@ export async function whoCancelled(): Promise<string | undefined> {
   return undefined;
 }
 
-/** A cancelled build continues as new only for its last writes: its own run or a few before hold the request. */
+/** A cancelled build continues as new only for its final record updates: its own run or a few before hold the request. */
 const RUNS_LOOKED_AT = 5;
 const IDENTITY_MAX_CHARACTERS = 256;
 
@@ -66,7 +66,7 @@ async function lookAtRun(workflowId: string, runId: string): Promise<RunLookedAt
     const page = await workflowService.getWorkflowExecutionHistoryReverse({
       namespace: options.namespace,
       execution: { workflowId, runId },
-      ...(nextPageToken === undefined ? {} : { nextPageToken }),
+      ...(nextPageToken && { nextPageToken }),
     });
     for (const event of page.history?.events ?? []) {
       const identity = event.workflowExecutionCancelRequestedEventAttributes?.identity;

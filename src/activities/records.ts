@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ApplicationFailure } from '@temporalio/activity';
 import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
 import type { AllowedOrigins } from '../build-api/origins.ts';
@@ -6,14 +7,15 @@ import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
+import type { EndOf } from '../records/write.ts';
 import { oddities } from '../records/attributes.ts';
 import { endHistoryRecord, putHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
-import { heldByStepFunctions, withoutStart } from '../records/in-the-way.ts';
+import { heldByStepFunctions, withoutStart } from '../records/conflict.ts';
 import type { RecordTables } from '../records/items.ts';
-import type { FoundRecord, Written } from '../records/write.ts';
+import type { FoundRecord, WriteResult } from '../records/write.ts';
 import { refuseInvalid } from './input.ts';
-import type { EndOfHistory, EndOfRecord, Holder, LastWriteResult, RoleBuildActivities } from './types.ts';
+import type { EndOfHistory, EndOfRecord, RoleBuildActivities, Written } from './types.ts';
 
 type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
 
@@ -24,23 +26,23 @@ export function createRecordActivities(
   whoCancelled: () => Promise<string | undefined>,
   attemptNow: () => number = () => 1,
 ): RecordActivities {
-  const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<LastWriteResult> =>
+  const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<Written> =>
     recordWrite(async () => {
-      const ending = { status, ...pickBuildId(end), ...(error_info === undefined ? {} : { error_info }) };
-      return keptBy(await endStatusRecord(tables, end, end.job, ending), end.job);
+      const { account_id, resource, correlation_id: _, job, ...known } = end;
+      const key = { account_id, resource };
+      return keptBy(await endStatusRecord(tables, key, job, { status, error_info, ...known }), job);
     });
 
   const endHistory = (
     end: EndOfHistory,
     status: EndStatus,
-    more: { error_info?: ErrorInfo; cancelled_by?: string } = {},
-  ): Promise<LastWriteResult> =>
+    more: Pick<EndOf, 'error_info' | 'cancelled_by'> = {},
+  ): Promise<Written> =>
     recordWrite(async () => {
-      const { request, job } = end;
-      const ending = { status, ...pickBuildId(end), ...more };
+      const { request, job, may_create, ...known } = end;
       // A first put that took effect unanswered shows in the status record by now: then there are to be both records.
-      const mayCreate = end.may_create || (await readStatusRecord(tables, request))?.job_id === job.job_id;
-      const result = await endHistoryRecord(tables, request, job, ending, mayCreate);
+      const mayCreate = may_create || (await readStatusRecord(tables, request))?.job_id === job.job_id;
+      const result = await endHistoryRecord(tables, request, job, { status, ...known, ...more }, mayCreate);
       return !result.written && isOfAnother(result.found, request) ? { absent: true } : keptBy(result, job);
     });
 
@@ -79,8 +81,7 @@ export function createRecordActivities(
     updateFailedHistory: (end, errorInfo) => endHistory(end, 'FAILED', { error_info: errorInfo }),
     updateCancelledRecord: (end) => endRecord(end, 'CANCELLED'),
     updateCancelledHistory: async (end) => {
-      const who = await whoCancelled();
-      return endHistory(end, 'CANCELLED', who === undefined ? {} : { cancelled_by: who });
+      return endHistory(end, 'CANCELLED', { cancelled_by: await whoCancelled() });
     },
   };
 }
@@ -99,23 +100,24 @@ function afterAPut(refusal: ApplicationFailure): ApplicationFailure {
 async function refuseOtherThanRecorded(
   tables: RecordTables,
   { build_body: { account_id }, ddb_composite_sort_key: resource }: RoleBuildInput,
-  { resumes, build_id }: Resumption,
+  { resumes, build_id, previous_jobs }: Resumption,
 ): Promise<void> {
   const found = await readStatusRecord(tables, { account_id, resource });
   // Its own put took effect, or another job holds the record: the put finds out.
   if (found !== undefined && found.job_id !== resumes) return;
-  if (found !== undefined && (build_id === undefined || build_id === found.build_id)) return;
-  const why = found === undefined ? 'has no record' : 'has another build_id in its record';
+  const isSame = isDeepStrictEqual(found?.error_info?.sent_to, previous_jobs.at(-1)?.error_info?.sent_to);
+  if (found !== undefined && isSame && (build_id === undefined || build_id === found.build_id)) return;
+  const why = found === undefined ? 'has no record' : `has another ${isSame ? 'build_id' : 'sent_to'} in its record`;
   throw ApplicationFailure.nonRetryable(`job ${resumes} was to be resumed, and ${why}`, 'NothingToResume');
 }
 
 /**
  * Who holds a record that refused this job's put.
  *
- * @throws ApplicationFailure where that is no newer job: a refusal, or `RecordWriteFailed`, retryable if the next attempt may
+ * @throws ApplicationFailure if that is no newer job: a refusal, or `RecordWriteFailed`, retryable if the next attempt may
  *   find the record changed
  */
-function holderOf(found: FoundRecord | undefined, which: string, job: Job, resumption: Resumption | undefined): Holder {
+function holderOf(found: FoundRecord | undefined, which: string, job: Job, resumption: Resumption | undefined): Job {
   if (found === undefined) {
     throw ApplicationFailure.retryable(`the ${which} record vanished while it was being written`, 'RecordWriteFailed');
   }
@@ -138,8 +140,8 @@ function holderOf(found: FoundRecord | undefined, which: string, job: Job, resum
   throw ApplicationFailure.retryable(`the ${which} record changed while it was being written`, 'RecordWriteFailed');
 }
 
-/** What kept this job's last write from being made. */
-function keptBy(result: Written, job: Job): LastWriteResult {
+/** What kept this job's final record update from being made. */
+function keptBy(result: WriteResult, job: Job): Written {
   if (result.written) return null;
   const { job_id = '(not named)', start_at = '' } = result.found ?? {};
   return job_id !== job.job_id && start_at >= job.start_at ? { job_id, start_at } : { absent: true };
@@ -152,17 +154,13 @@ function isOfAnother(found: FoundRecord | undefined, { account_id, resource }: H
 function belongsTo(found: FoundRecord | undefined): string {
   const { account_id, resource } = found ?? {};
   return account_id === undefined || resource === undefined
-    ? `has a history record that does not say whose it is (${oddities(found ?? {})}): mend or delete that item, or give the request another ID`
+    ? `has a history record that does not say whose it is (${oddities(found ?? {})}): repair or delete that item, or give the request another ID`
     : `belongs to ${resource} in account ${account_id}`;
 }
 
 /** Another attempt would come to the same. */
 function givenUp(message: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(message, 'RecordWriteFailed');
-}
-
-function pickBuildId(end: { build_id?: string }): { build_id?: string } {
-  return end.build_id === undefined ? {} : { build_id: end.build_id };
 }
 
 async function recordWrite<T>(write: () => Promise<T>): Promise<T> {

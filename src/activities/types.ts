@@ -1,15 +1,16 @@
 /** The activities' names, arguments and results: all that workflow code may know of them. */
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
+import type { DirectoryGroup, GroupRequest } from '../domain/directory-group.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
-import type { Fault, HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
+import type { BuildApiTarget, Fault, HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
 
-/** Who holds a record that was therefore not written; `null` where the write was done. */
-export type Holder = { job_id: string; start_at: string } | null;
-
-/** `null` where a last write was made; else who holds the record, or that no record of the job is there to end. */
-export type LastWriteResult = Holder | { absent: true };
+/**
+ * What became of a final update of a job's record: `null` if it was made; the newer job that holds the record, or that no
+ * record of the job is there. In this form it stands in histories; a put comes to no more than the first two.
+ */
+export type Written = null | Job | { absent: true };
 
 export interface EndOfRecord {
   account_id: string;
@@ -18,45 +19,47 @@ export interface EndOfRecord {
   correlation_id?: string;
   job: Job;
   build_id?: string;
+  directory_group?: DirectoryGroup;
 }
 
 export interface EndOfHistory {
   request: HistoryRequest;
   job: Job;
   build_id?: string;
+  /** `null` removes that of an older job. */
+  directory_group?: DirectoryGroup | null;
   /**
-   * Whether to write the whole record where this job's is missing. `false` where the run does not know by itself whether the
+   * Whether to write the whole record if this job's is missing. `false` if the run does not know by itself whether the
    * status record was written: then only if that is this job's.
    */
   may_create: boolean;
 }
 
-/** What a call of the build API needs. */
-export interface BuildApiTarget {
-  url: string;
-  encrypted_jwt: string;
-  correlation_id: string;
-  /** For the log. */
-  job_id?: string;
-}
-
-/** One activity for each Task state of the original, under the state's own name. */
+/** One activity for each Task state of the Step Functions state machine, under the state's own name. */
 export interface RoleBuildActivities {
-  /** Checks the input, then puts the status record. */
-  upsertRequestRecord(input: RoleBuildInput, job: Job, resumption?: Resumption): Promise<Holder>;
-  insertRequestHistory(request: HistoryRequest, job: Job): Promise<Holder>;
+  /** Checks the input, then puts the status record. @returns the newer job that holds it, if one does */
+  upsertRequestRecord(input: RoleBuildInput, job: Job, resumption?: Resumption): Promise<Job | null>;
+  insertRequestHistory(request: HistoryRequest, job: Job): Promise<Job | null>;
   triggerBuild(target: BuildApiTarget, buildBody: RoleBuildInput['build_body']): Promise<{ build_id: string }>;
   /** Runs as a local activity. */
   getBuildStatus(target: BuildApiTarget, buildId: string): Promise<BuildStatusAnswer>;
-  updateSuccessfulRecord(end: EndOfRecord): Promise<LastWriteResult>;
-  updateSuccessfulHistory(end: EndOfHistory): Promise<LastWriteResult>;
-  updateFailedRecord(end: EndOfRecord, errorInfo: ErrorInfo): Promise<LastWriteResult>;
-  updateFailedHistory(end: EndOfHistory, errorInfo: ErrorInfo): Promise<LastWriteResult>;
-  updateCancelledRecord(end: EndOfRecord): Promise<LastWriteResult>;
-  updateCancelledHistory(end: EndOfHistory): Promise<LastWriteResult>;
+  updateSuccessfulRecord(end: EndOfRecord): Promise<Written>;
+  updateSuccessfulHistory(end: EndOfHistory): Promise<Written>;
+  updateFailedRecord(end: EndOfRecord, errorInfo: ErrorInfo): Promise<Written>;
+  updateFailedHistory(end: EndOfHistory, errorInfo: ErrorInfo): Promise<Written>;
+  updateCancelledRecord(end: EndOfRecord): Promise<Written>;
+  updateCancelledHistory(end: EndOfHistory): Promise<Written>;
 }
 
-/** No state of the original: what a workflow can't do for itself. */
+/** On workers with a directory alone, by a task queue of their own. */
+export interface DirectoryActivities {
+  /** Finds out whether `ensureDirectoryGroup` would come to a group. Only reads. */
+  checkDirectoryGroup(request: GroupRequest): Promise<DirectoryGroup>;
+  /** Adopts the group, or makes it. */
+  ensureDirectoryGroup(request: GroupRequest): Promise<DirectoryGroup>;
+}
+
+/** No state of the state machine: what a workflow can't do for itself. */
 export interface OwnWorkflowActivities {
   /** Asks Temporal to cancel the workflow that calls it. */
   requestOwnCancellation(): Promise<void>;
@@ -68,19 +71,21 @@ export interface OwnWorkflowActivities {
   checkCarriedInput(input: RoleBuildInput, job: Job, resumption?: Resumption): Promise<Fault[]>;
 }
 
-/** The original's state of each activity, as it stands in messages. */
+/** The state machine's name for each activity, as it stands in messages. */
 export const STATE_NAMES = {
   upsertRequestRecord: 'UpsertRequestRecord',
   insertRequestHistory: 'InsertRequestHistory',
+  checkDirectoryGroup: 'CheckDirectoryGroup',
   triggerBuild: 'TriggerBuild',
   getBuildStatus: 'GetBuildStatus',
+  ensureDirectoryGroup: 'EnsureDirectoryGroup',
   updateSuccessfulRecord: 'UpdateSuccessfulRecord',
   updateSuccessfulHistory: 'UpdateSuccessfulHistory',
   updateFailedRecord: 'UpdateFailedRecord',
   updateFailedHistory: 'UpdateFailedHistory',
   updateCancelledRecord: 'UpdateCancelledRecord',
   updateCancelledHistory: 'UpdateCancelledHistory',
-} as const satisfies Record<keyof RoleBuildActivities, string>;
+} as const satisfies Record<keyof (RoleBuildActivities & DirectoryActivities), string>;
 
 /** @returns an activity's state; of one that is none of ours, its own name */
 export function stateNameOf(activity: string): string {

@@ -22,7 +22,7 @@ export function retryAfterMs(value: string | undefined): number | undefined {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
-/** @throws ContractBreach where a 2xx answer to `POST /build` is not JSON with a usable `build_id` */
+/** @throws ContractBreach if a 2xx answer to `POST /build` is not JSON with a usable `build_id` */
 export function parseTriggerAnswer(body: string): { build_id: string } {
   const answer = parseObject(body);
   const id = answer['build_id'];
@@ -40,7 +40,7 @@ export function parseTriggerAnswer(body: string): { build_id: string } {
  * What is needed of a 2xx answer to `GET /build/{build_id}`.
  *
  * @param redact takes the credential out of text that is going to be kept
- * @throws ContractBreach where it is not a JSON object
+ * @throws ContractBreach if it is not a JSON object
  */
 export function parseStatusAnswer(body: string, redact: Redact): BuildStatusAnswer {
   const answer = parseObject(body);

@@ -1,6 +1,7 @@
 import type { ClientRequest } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { RequestError, TimeoutError, type Got, type Response } from 'got';
+import type { BuildApiTarget } from '../domain/role-build-input.ts';
 import { ContractBreach, isRetryable, retryAfterMs } from './answers.ts';
 import { decoded } from './content-coding.ts';
 import { BuildApiError, type BuildApiErrorOptions } from './error.ts';
@@ -26,10 +27,10 @@ export interface BuildApiSettings {
   idempotencyHeader?: string | undefined;
   /** `BUILD_API_PROXY`: the HTTP proxy that every request goes through. Without it none does, whatever the environment says. */
   proxy?: string | undefined;
-  /** Told of every call that was not dropped by its caller, once it is over. */
+  /** Called with every call that was not dropped by its caller, once it is over. */
   onCall?: (call: BuildApiCall) => void;
   /** Makes a span of every call that is sent. */
-  traceCall?: (call: TracedCall) => CallTrace;
+  traceCall?: ((call: TracedCall) => CallTrace) | undefined;
 }
 
 export interface TracedCall {
@@ -42,40 +43,34 @@ export interface TracedCall {
 export interface CallTrace {
   /** That name the span to the build API. */
   headers: Readonly<Record<string, string>>;
-  /** @param end.status `undefined` where no answer came @param end.errorType why it failed, where the status doesn't say so */
+  /** @param end.status `undefined` if no answer came @param end.errorType why it failed, if the status doesn't say so */
   end(end: { status: number | undefined; errorType: string | undefined }): void;
 }
 
 export interface BuildApiCall {
   method: 'GET' | 'POST';
-  /** `undefined` where no answer came. */
+  /** `undefined` if no answer came. */
   status: number | undefined;
   /** From the request to the last byte. */
   durationMs: number;
 }
 
-export interface BuildApiRequest {
-  url: string;
-  encrypted_jwt: string;
-  correlation_id: string;
-}
-
 /** One request and what its answer means. */
 export class Call {
   readonly #settings: BuildApiSettings;
-  readonly #request: BuildApiRequest;
-  readonly #target: TracedCall;
+  readonly #target: BuildApiTarget;
+  readonly #call: TracedCall;
   readonly #redact: Redact;
 
-  constructor(settings: BuildApiSettings, request: BuildApiRequest, target: TracedCall) {
+  constructor(settings: BuildApiSettings, target: BuildApiTarget, call: TracedCall) {
     this.#settings = settings;
-    this.#request = request;
     this.#target = target;
-    this.#redact = redactor(request.encrypted_jwt);
+    this.#call = call;
+    this.#redact = redactor(target.encrypted_jwt);
   }
 
   isCredentialIn(text: string): boolean {
-    return this.#request.encrypted_jwt.length >= CREDENTIAL_MIN_CHARACTERS && this.#redact(text) !== text;
+    return this.#target.encrypted_jwt.length >= CREDENTIAL_MIN_CHARACTERS && this.#redact(text) !== text;
   }
 
   /**
@@ -87,7 +82,7 @@ export class Call {
     options: { body?: string; signal?: AbortSignal },
     parse: (body: string, redact: Redact) => T,
   ): Promise<T> {
-    const fault = this.#settings.allowedOrigins.faultOf(this.#target.url);
+    const fault = this.#settings.allowedOrigins.faultOf(this.#call.url);
     if (fault !== undefined) throw this.#error(`was not sent, since it ${fault}`);
     const body = await this.#send(client, options);
     try {
@@ -100,20 +95,20 @@ export class Call {
 
   /** @returns the body of a 2xx answer */
   async #send(client: Got, options: { body?: string; signal?: AbortSignal }): Promise<string> {
-    const { method, url } = this.#target;
+    const { method, url } = this.#call;
     const tooLong = new AbortController();
     const ownSignals = [tooLong.signal, AbortSignal.timeout(this.#settings.timeoutMs)];
     let isSent = false;
     let status: number | undefined;
     let errorType: string | undefined;
     const startedAt = performance.now();
-    const span = this.#settings.traceCall?.(this.#target);
+    const span = this.#settings.traceCall?.(this.#call);
     try {
       const answer = client(url, {
         method,
         responseType: 'buffer',
         headers: { ...this.#headers(), ...span?.headers },
-        ...(options.body === undefined ? {} : { body: options.body }),
+        body: options.body,
         signal: AbortSignal.any(options.signal === undefined ? ownSignals : [...ownSignals, options.signal]),
       });
       void answer.on('request', (request: ClientRequest) => {
@@ -138,7 +133,7 @@ export class Call {
   }
 
   #headers(): Record<string, string> {
-    const { encrypted_jwt, correlation_id } = this.#request;
+    const { encrypted_jwt, correlation_id } = this.#target;
     const { albFqdn, idempotencyHeader } = this.#settings;
     return {
       authorization: 'jwt',
@@ -146,7 +141,7 @@ export class Call {
       'content-type': 'application/json',
       referer: `${albFqdn}/proxy`,
       'x-amzn-requestid': correlation_id,
-      ...(this.#target.method === 'POST' && idempotencyHeader !== undefined
+      ...(this.#call.method === 'POST' && idempotencyHeader !== undefined
         ? { [idempotencyHeader]: correlation_id }
         : {}),
     };
@@ -173,7 +168,7 @@ export class Call {
   /** A proxy that forwards a request to an `http` origin may answer for it, having passed it on. */
   #isMaybeProxys(status: number): boolean {
     const { proxy } = this.#settings;
-    return proxy !== undefined && new URL(this.#target.url).protocol === 'http:' && GATEWAY_STATUSES.includes(status);
+    return proxy !== undefined && new URL(this.#call.url).protocol === 'http:' && GATEWAY_STATUSES.includes(status);
   }
 
   #tooLong(status = 0): BuildApiError {
@@ -190,7 +185,7 @@ export class Call {
   }
 
   #error(what: string, options: { body?: string } & Partial<BuildApiErrorOptions> = {}): BuildApiError {
-    const { method, url } = this.#target;
+    const { method, url } = this.#call;
     const { body = '', retryable = false, ...more } = options;
     const message = `${method} ${url} ${what}`;
     const excerpt = body === '' ? '' : `: ${body.slice(0, LOOKED_AT_BYTES).trim()}`;

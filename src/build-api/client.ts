@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream';
 import got, { type Got } from 'got';
 import { buildIdFault, type BuildStatusAnswer } from '../domain/build-status.ts';
 import { ContractBreach, parseStatusAnswer, parseTriggerAnswer } from './answers.ts';
-import { Call, type BuildApiRequest, type BuildApiSettings } from './call.ts';
+import type { BuildApiTarget } from '../domain/role-build-input.ts';
+import { Call, type BuildApiSettings } from './call.ts';
 import { BuildApiError } from './error.ts';
 
 /** An idle connection is closed before common servers close theirs (5 s in Node.js), so that none is reused too late. */
@@ -34,7 +35,7 @@ class TunnelAgent extends https.Agent {
   }
 }
 
-/** The build API, with the original's five request headers. A call is one request; Temporal owns the retries. */
+/** The build API, with the state machine's five request headers. A call is one request; Temporal owns the retries. */
 export class BuildApi {
   readonly #settings: BuildApiSettings;
   readonly #got: Got;
@@ -43,13 +44,13 @@ export class BuildApi {
     this.#settings = settings;
     const { proxy, timeoutMs } = settings;
     // Agents of our own: Node.js's global ones take proxies from the environment under NODE_USE_ENV_PROXY.
-    const kept = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
+    const keepAlive = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
     const agent =
       proxy === undefined
-        ? { http: new http.Agent(kept), https: new https.Agent(kept) }
+        ? { http: new http.Agent(keepAlive), https: new https.Agent(keepAlive) }
         : {
-            http: new http.Agent({ ...kept, proxyEnv: { HTTP_PROXY: proxy } }),
-            https: new TunnelAgent({ ...kept, proxyEnv: { HTTPS_PROXY: proxy } }, timeoutMs),
+            http: new http.Agent({ ...keepAlive, proxyEnv: { HTTP_PROXY: proxy } }),
+            https: new TunnelAgent({ ...keepAlive, proxyEnv: { HTTPS_PROXY: proxy } }, timeoutMs),
           };
     this.#got = got.extend({
       retry: { limit: 0 },
@@ -63,9 +64,9 @@ export class BuildApi {
   }
 
   /** `POST {url}/build`. Once begun it is let finish. @throws BuildApiError */
-  async triggerBuild(request: BuildApiRequest, buildBody: unknown): Promise<{ build_id: string }> {
-    const target = { method: 'POST', url: `${request.url}/build`, template: '/build' } as const;
-    const call = new Call(this.#settings, request, target);
+  async triggerBuild(target: BuildApiTarget, buildBody: unknown): Promise<{ build_id: string }> {
+    const url = `${target.url}/build`;
+    const call = new Call(this.#settings, target, { method: 'POST', url, template: '/build' });
     return call.answer(this.#got, { body: JSON.stringify(buildBody) }, (body) => {
       const answer = parseTriggerAnswer(body);
       if (call.isCredentialIn(answer.build_id)) throw new ContractBreach('build_id holds the credential');
@@ -74,13 +75,13 @@ export class BuildApi {
   }
 
   /** `GET {url}/build/{build_id}`. @param signal drops it @throws BuildApiError */
-  async getBuildStatus(request: BuildApiRequest, buildId: string, signal: AbortSignal): Promise<BuildStatusAnswer> {
+  async getBuildStatus(target: BuildApiTarget, buildId: string, signal: AbortSignal): Promise<BuildStatusAnswer> {
     const fault = buildIdFault(buildId);
     if (fault !== undefined) {
-      throw new BuildApiError(`GET ${request.url}/build was not sent: ${fault}`, { retryable: false });
+      throw new BuildApiError(`GET ${target.url}/build was not sent: ${fault}`, { retryable: false });
     }
-    const url = `${request.url}/build/${encodeURIComponent(buildId)}`;
-    const call = new Call(this.#settings, request, { method: 'GET', url, template: '/build/{build_id}' });
+    const url = `${target.url}/build/${encodeURIComponent(buildId)}`;
+    const call = new Call(this.#settings, target, { method: 'GET', url, template: '/build/{build_id}' });
     return call.answer(this.#got, { signal }, parseStatusAnswer);
   }
 }

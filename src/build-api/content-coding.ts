@@ -17,7 +17,7 @@ const DECODERS: Readonly<Record<string, Decode>> = {
 /** More, one in another, is no answer in good faith. */
 const MAX_CODINGS = 3;
 
-/** What became of an answer's body: it is `cut short` where the compressed stream ends too early. */
+/** What became of an answer's body: it is `cut short` if the compressed stream ends too early. */
 export type Decoded = Uint8Array | 'too long' | 'cut short';
 
 /**

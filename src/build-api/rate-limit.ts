@@ -14,7 +14,7 @@ export class RateLimit {
     this.#maxWaitMs = maxWaitMs;
   }
 
-  /** Waits for its turn. @returns whether it has one @throws the signal's reason where that is aborted meanwhile */
+  /** Waits for its turn. @returns whether it has one @throws the signal's reason if that is aborted meanwhile */
   async take(signal: AbortSignal): Promise<boolean> {
     const now = performance.now();
     const at = Math.max(now, this.#nextAt);

@@ -1,115 +1,104 @@
-import { CommanderError } from 'commander';
-import type { Environment } from '../config.ts';
-import type { CommandContext, CommandResult } from './commands.ts';
-import { defineProgram } from './define/program.ts';
-import { CliError } from './errors.ts';
-import { EXIT_CODES, type ExitReason } from './exit-codes.ts';
-import { createOutput, ReaderGone, type Output } from './output.ts';
-import type { Services } from './services.ts';
+/** The table of commands. A command's file is loaded only if its name is among the arguments, so `--help` loads none. */
+import { Command, Option } from 'commander';
+import type { CommandContext, CommandResult } from './context.ts';
+import { EXIT_CODES } from './errors/exit-codes.ts';
+import { version } from './version.ts';
 
-export interface CliStreams {
-  stdin: NodeJS.ReadableStream;
-  stdout: NodeJS.WritableStream;
-  stderr: NodeJS.WritableStream;
+/** What the file of a command exports. */
+export interface CommandModule {
+  /** Adds its arguments, options and help. */
+  define(command: Command): unknown;
+  /** @param given the arguments, the options, and the command itself, as commander gives them */
+  run(context: CommandContext, ...given: never[]): CommandResult;
 }
 
-/** What becomes of the process while a command runs. */
-export interface CliProcess {
-  /** Aborted when the user interrupts. */
-  signal: AbortSignal;
-  /** Rejects with what was thrown and nobody caught. */
-  crashed: Promise<never>;
-  /** Called by a command that ends by itself after an interrupt. */
-  endsByItself(): void;
-}
+/** Runs a command's function with the context that every command gets. */
+export type Execute = (run: (context: CommandContext) => CommandResult) => Promise<void>;
+
+/** By name and arguments, in the order of `--help`: what it does, and the file that does it. */
+const COMMANDS: Readonly<Record<string, [summary: string, load: () => Promise<CommandModule>]>> = {
+  setup: [
+    'create the tables and register the search attributes, each if it is missing',
+    () => import('./commands/setup.ts'),
+  ],
+  start: ['start a build', () => import('./commands/start.ts')],
+  'batch <file>': ['start many builds from a file with a line for each', () => import('./commands/batch.ts')],
+  'status [account] [resource]': ['show one build', () => import('./commands/status.ts')],
+  'watch [account] [resource]': [
+    'follow one build, or all that match, to their end',
+    () => import('./commands/watch.ts'),
+  ],
+  'cancel [account] [resource]': [
+    'cancel a running build; the build API has no cancel, so the build may go on there',
+    () => import('./commands/cancel.ts'),
+  ],
+  'resume [account] [resource]': [
+    'continue a build that was given up before the build API had finished it',
+    () => import('./commands/resume.ts'),
+  ],
+  list: ['list builds: first those that run, then those that ended last', () => import('./commands/list.ts')],
+  'history <account> [resource]': [
+    "show an account's past requests, newest first",
+    () => import('./commands/history.ts'),
+  ],
+  'open [account] [resource]': [
+    "print the build's page in Temporal's Web UI, and open it on a desktop",
+    () => import('./commands/open.ts'),
+  ],
+  doctor: [
+    'compare both tables with Temporal, list the differences, and repair them',
+    () => import('./commands/doctor.ts'),
+  ],
+  config: ['show each setting in force and where it comes from', () => import('./commands/config.ts')],
+  'completion <shell>': ["print a shell's completion script", () => import('./commands/completion.ts')],
+  'complete [args...]': ['answer a completion script', () => import('./commands/complete.ts')],
+};
+
+/** What a shell asks, and nobody types. */
+const HIDDEN = 'complete';
 
 /**
- * Runs one command.
- *
- * @param args the arguments after the program's name
- * @returns the exit code, once all that was printed has been written
+ * @param args the arguments of this run: the commands that they name are defined in full, of all others only the name and the
+ *   summary; `undefined` defines all in full
  */
-export async function runCli(
-  args: readonly string[],
-  env: Environment,
-  streams: CliStreams,
-  { signal, crashed, endsByItself }: CliProcess,
-): Promise<number> {
-  const json = args.includes('--json');
-  const quiet = args.includes('--quiet') || args.includes('-q');
-  const output = createOutput(streams, { env, quiet });
-  let reason: ExitReason = 'done';
-  const program = defineProgram(async (run) => {
-    reason = await runCommand(run, { env, stdin: streams.stdin, output, signal, endsByItself, json });
-  }).on('option:version', () => {
-    // Before anything else is parsed, as `--help`.
-    throw new CommanderError(0, 'role-build.version', '');
+export async function defineProgram(args?: readonly string[], execute: Execute = async () => {}): Promise<Command> {
+  const terms = new Map<string, string>();
+  const program = new Command('role-build')
+    .description('Starts and follows IAM role builds.')
+    .version(
+      args?.includes('--json') ? JSON.stringify({ version: version() }) : version(),
+      '-V, --version',
+      'print the version',
+    )
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError('(add --help for more)')
+    .configureHelp({ subcommandTerm: (command) => terms.get(command.name()) ?? 'help [command]' })
+    .addHelpText('after', `\n${exitCodesHelp()}`);
+  for (const [term, [summary, load]] of Object.entries(COMMANDS)) {
+    const [name = ''] = term.split(' ');
+    terms.set(name, term);
+    const command = program
+      .command(name, { hidden: name === HIDDEN })
+      .summary(summary)
+      .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+      .addOption(new Option('--json', 'print JSON, with the field names of the records'))
+      .addOption(new Option('-q, --quiet', 'print the result and failures only'));
+    if (args?.includes(name) === false) continue;
+    const { define, run } = await load();
+    define(command);
+    command.action((...given) => execute((context) => run(context, ...(given as never[]))));
+  }
+  return program;
+}
+
+/** A longer meaning has a line for each command that it is about. */
+const LINE_CHARACTERS = 80;
+
+function exitCodesHelp(): string {
+  const lines = Object.values(EXIT_CODES).map(({ code, meaning }) => {
+    const shown = meaning.length < LINE_CHARACTERS ? meaning : meaning.replaceAll(/; (?=\w+: )/g, ';\n       ');
+    return `  ${String(code).padStart(3)}  ${shown}`;
   });
-  program.configureOutput({
-    writeOut: (text) => output.script(text),
-    writeErr: (text) => output.error(withoutValues(text).replace(/\n$/, '')),
-    getOutHelpWidth: () => output.terminal.columns ?? 80,
-  });
-  // Commands copy the program's settings when they are made, and these came later.
-  for (const command of program.commands) command.copyInheritedSettings(program);
-  const code = await Promise.race([program.parseAsync(args, { from: 'user' }), crashed]).then(
-    () => EXIT_CODES[reason].code,
-    (err: unknown) => report(err, output, json, signal),
-  );
-  return output.finished(code);
-}
-
-async function showVersion(output: Output, json: boolean): Promise<number> {
-  const { version } = await import('./version.ts');
-  if (json) output.json({ version: version() });
-  else output.line(version());
-  return EXIT_CODES.done.code;
-}
-
-async function runCommand(
-  run: (context: CommandContext) => CommandResult,
-  given: Omit<CommandContext, 'services'>,
-): Promise<ExitReason> {
-  let services: Services | undefined;
-  try {
-    return await run({
-      ...given,
-      services: async () =>
-        (services ??= await (await import('./services.ts')).openServices(given.env, given.output.note)),
-    });
-  } finally {
-    await services?.close();
-  }
-}
-
-async function report(err: unknown, output: Output, json: boolean, signal: AbortSignal): Promise<number> {
-  if (err instanceof ReaderGone) return EXIT_CODES.done.code;
-  if (signal.aborted) {
-    output.error('interrupted; the build goes on');
-    return EXIT_CODES.interrupted.code;
-  }
-  if (err instanceof CommanderError) {
-    if (err.code === 'role-build.version') return showVersion(output, json);
-    if (err.exitCode === 0) return EXIT_CODES.done.code;
-    // It has said what was wrong, on stderr.
-    if (json) output.json({ error: 'usage' satisfies ExitReason, message: err.message.replace(/^error: /, '') });
-    return EXIT_CODES.usage.code;
-  }
-  const failure = err instanceof CliError ? err : (await import('./error-map.ts')).toCliError(err);
-  const { reason, hint, fields, trace } = failure;
-  const message = output.withoutSecrets(failure.message);
-  output.error(`role-build: ${message}`);
-  const stack = trace === undefined ? undefined : output.withoutSecrets(trace);
-  // Its first line is the message.
-  if (stack !== undefined) output.error(stack.replace(/^[^]*?\n(?= {4}at )/, ''));
-  if (hint !== undefined) output.error(`try: ${hint}`);
-  if (json) output.json({ error: reason, message, hint, ...fields, stack });
-  return failure.exitCode;
-}
-
-/** A complaint about an option or an argument repeats what was given, which may be a credential. */
-function withoutValues(text: string): string {
-  return text
-    .replace(/(unknown option '--?[^'=\s]*)=[\s\S]*?'(?=\n|$)/, "$1=…'")
-    .replace(/(too many arguments .* but got \d+): [\s\S]*/, '$1.\n');
+  return `Exit codes:\n${lines.join('\n')}`;
 }

@@ -2,20 +2,20 @@
 import { Client, Connection } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
 import { loadDataConverter } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config.ts';
+import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config/settings.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import type { RecordTables } from '../records/items.ts';
-import { checkSurroundings } from '../surroundings.ts';
-import { loadTemporalConfig } from '../temporal-config.ts';
+import { checkSurroundings } from '../config/surroundings.ts';
+import { loadTemporalConfig } from '../config/temporal.ts';
 import type { ClientTraces } from '../tracing/client.ts';
-import { LOOK_AT_SETTINGS } from './aws-errors.ts';
-import { readTracing } from '../tracing/settings.ts';
-import type { PayloadReader } from './build-history.ts';
-import { CliError } from './errors.ts';
-import { grpcErrorOf } from './grpc.ts';
-import { serviceError, type Called } from './service-errors.ts';
-import { whoAmI } from './who.ts';
+import { LOOK_AT_SETTINGS } from './errors/aws.ts';
+import { readTracing } from '../config/tracing.ts';
+import type { PayloadReader } from './build/state.ts';
+import { CliError } from './errors/cli-error.ts';
+import { grpcErrorOf } from './errors/grpc.ts';
+import { serviceError, type Called } from './errors/service.ts';
+import { whoAmI } from './input/who.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Temporal's client waits for ever by default. */
@@ -30,12 +30,16 @@ export interface Services {
   tables: RecordTables;
   client: Client;
   connection: Connection;
-  /** A run's page in the Web UI; `undefined` where `TEMPORAL_UI_URL` does not say where that is. */
+  /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
   uiUrl(workflowId: string, runId?: string): string | undefined;
-  /** Reads the payloads in a workflow's history. */
+  /** Reads the payloads in a workflow's events. */
   payloadsOf(workflowId: string): PayloadReader;
-  /** Runs a call of Temporal within a time limit. @throws CliError if it is away or refuses; any other error as it is */
-  temporal<T>(call: () => Promise<T>): Promise<T>;
+  /**
+   * Runs a call of Temporal within a time limit, 10 s by default.
+   *
+   * @throws CliError if it is away or refuses; any other error as it is
+   */
+  temporal<T>(call: () => Promise<T>, limits?: { withinMs?: number; signal?: AbortSignal | undefined }): Promise<T>;
   /** Runs a call of DynamoDB. @throws CliError if it is away or refuses; any other error as it is */
   dynamoDb<T>(call: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -43,14 +47,14 @@ export interface Services {
 
 /**
  * @param note tells the user of what is no fault of the command's
- * @throws CliError where Temporal can't be reached; @throws SettingsError
+ * @throws CliError if Temporal can't be reached; @throws SettingsError
  */
 export async function openServices(env: Environment, note: (text: string) => void): Promise<Services> {
   const settings = readSettings(env, CLIENT_SETTINGS);
   checkSurroundings(env, (warning) => note(`role-build: ${warning}`));
   const { connectionOptions, namespace = 'default' } = loadTemporalConfig(env);
   const address = connectionOptions.address ?? '127.0.0.1:7233';
-  const temporal: Called = { service: 'Temporal', address, namespace };
+  const called = { service: 'Temporal', address, namespace } as const;
   let connection: Connection;
   try {
     connection = await Connection.connect({
@@ -60,7 +64,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
       channelArgs: { 'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0 },
     });
   } catch (err) {
-    throw cannotConnect(err, temporal);
+    throw cannotConnect(err, called);
   }
   const dataConverter = tolerant(loadDataConverter(createDataConverter(encryptionOf(settings), namespace)));
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
@@ -83,11 +87,12 @@ export async function openServices(env: Environment, note: (text: string) => voi
       converter: client.options.loadedDataConverter,
       context: { type: 'workflow', namespace, workflowId },
     }),
-    async temporal(call) {
+    async temporal(call, { withinMs = CALL_TIMEOUT_MS, signal } = {}) {
+      const abortable = signal === undefined ? call : () => connection.withAbortSignal(signal, call);
       try {
-        return await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, call);
+        return await connection.withDeadline(Date.now() + withinMs, abortable);
       } catch (err) {
-        throw serviceError(err, temporal) ?? err;
+        throw serviceError(err, called) ?? err;
       }
     },
     async dynamoDb(call) {
@@ -136,15 +141,13 @@ function webUiPage(base: string | undefined, namespace: string, workflowId: stri
   return `${base}/${path.map(encodeURIComponent).join('/')}`;
 }
 
-/** What the server says of itself stands; of all else that keeps a connection from coming about, the address. */
-function cannotConnect(err: unknown, called: Called): CliError {
-  const grpc = grpcErrorOf(err);
-  const said = grpc === undefined ? undefined : serviceError(err, called);
+/** What the server itself says is passed on; if it said nothing, the address may be wrong. */
+function cannotConnect(cause: unknown, called: Called & { service: 'Temporal' }): CliError {
+  const grpc = grpcErrorOf(cause);
+  const said = grpc === undefined ? undefined : serviceError(cause, called);
   if (said?.transient === false) return said;
   // gRPC quotes what can't be a header, which may be the API key.
-  const why = grpc?.details ?? (err as Error).message.replace(/"[^]*"/, '…');
-  return new CliError('unreachable', `Temporal can't be reached at ${called.address}: ${why}`, {
-    cause: err,
-    hint: LOOK_AT_SETTINGS,
-  });
+  const why = grpc?.details ?? (cause as Error).message.replace(/"[^]*"/, '…');
+  const message = `Temporal can't be reached at ${called.address}: ${why}`;
+  return new CliError('unreachable', message, { cause, hint: LOOK_AT_SETTINGS });
 }

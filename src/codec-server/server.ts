@@ -1,6 +1,6 @@
 /**
  * Temporal's remote codec protocol for the Web UI: `POST /decode` takes payloads as they are stored and answers with what
- * people may see of them. It only decodes. What it encoded could be bound to no workflow, and whoever can read builds
+ * people may see of them. It only decodes. What it encoded could be bound to no workflow, and people who can read builds
  * could make inputs that workers take for a caller's own; so it needs no right to encrypt either.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -9,14 +9,14 @@ import proto from '@temporalio/proto';
 import type { Logger } from 'pino';
 import { PayloadUnreadableError } from '../encryption/unreadable.ts';
 import { forPeople } from './redact.ts';
-import { isLoopback } from './settings.ts';
-import { Refused, type CheckToken } from './tokens.ts';
+import { isLoopback } from '../config/codec-server.ts';
+import { HttpError, type CheckToken } from './tokens.ts';
 
 export interface CodecServerOptions {
   codec: PayloadCodec;
   allowedOrigins: readonly string[];
-  /** Without it the server answers whoever reaches it, and so has to be on loopback. */
-  checkToken?: CheckToken;
+  /** Without it the server answers everyone who reaches it, and so has to be on loopback. */
+  checkToken?: CheckToken | undefined;
   logger: Logger;
 }
 
@@ -29,16 +29,6 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const MAX_NAMESPACE_CHARACTERS = 255;
 
 const { Payloads } = proto.temporal.api.common.v1;
-
-/** An answer that is no success, in the words that the asker is to read. */
-class HttpError extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
 
 export function createCodecServer(options: CodecServerOptions): Server {
   return createServer(
@@ -112,7 +102,7 @@ function allowOrigin({ headers }: IncomingMessage, response: ServerResponse, opt
   const { origin, host = '' } = headers;
   response.setHeader('vary', 'Origin');
   if (origin !== undefined) {
-    if (!options.allowedOrigins.includes(origin)) throw new HttpError(403, 'pages of this origin may not ask');
+    if (!options.allowedOrigins.includes(origin)) throw new HttpError(403, 'pages of this origin are not allowed');
     response.setHeader('access-control-allow-origin', origin);
     response.setHeader('access-control-allow-methods', 'POST');
     // As the Web UI sends them.
@@ -145,7 +135,7 @@ function payloadsOf(body: string): Payload[] {
     const { payloads } = JSON.parse(body) as { payloads?: unknown };
     if (!Array.isArray(payloads)) throw new Error('no list');
     const read = Payloads.fromObject({ payloads }).payloads;
-    // A list in place of Base64 comes through as it is. What holds nothing comes without data.
+    // A list instead of Base64 comes through as it is. What holds nothing comes without data.
     const values = read.flatMap((payload) => [
       ...Object.values(payload.metadata ?? {}),
       ...(Object.hasOwn(payload, 'data') ? [payload.data] : []),
@@ -164,9 +154,8 @@ function notAllowed(response: ServerResponse, methods: string): HttpError {
 
 function asHttpError(err: unknown): HttpError {
   if (err instanceof HttpError) return err;
-  if (err instanceof Refused) return new HttpError(err.status, err.message);
   if (err instanceof PayloadUnreadableError) return new HttpError(422, err.message);
-  return new HttpError(500, 'something is wrong in the codec server; its log says what');
+  return new HttpError(500, 'internal error of the codec server; see its log');
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

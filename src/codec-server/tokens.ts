@@ -1,19 +1,19 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
-import type { RequiredClaim } from './settings.ts';
+import type { RequiredClaim } from '../config/codec-server.ts';
 
 export interface TokenSettings {
   jwksUrl: URL;
   issuer: string;
   audience: string;
-  requiredClaim?: RequiredClaim;
+  requiredClaim?: RequiredClaim | undefined;
 }
 
-/** Why a request is not let in, with the status to answer it with. */
-export class Refused extends Error {
-  override name = 'Refused';
-  readonly status: 401 | 403 | 503;
+/** An answer that is no success, in the words that the client is to read. */
+export class HttpError extends Error {
+  override name = 'HttpError';
+  readonly status: number;
 
-  constructor(status: 401 | 403 | 503, message: string, options?: ErrorOptions) {
+  constructor(status: number, message: string, options?: ErrorOptions) {
     super(message, options);
     this.status = status;
   }
@@ -36,14 +36,14 @@ const ALGORITHMS = [
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 5_000;
 
-/** Checks the bearer token of a request. @returns whom it names @throws Refused */
+/** Checks the bearer token of a request. @returns whom it names @throws HttpError 401, 403 or 503 */
 export type CheckToken = (authorization: string | undefined, namespace: string) => Promise<string | undefined>;
 
 export function createTokenCheck({ jwksUrl, issuer, audience, requiredClaim }: TokenSettings): CheckToken {
   const keys = createRemoteJWKSet(jwksUrl, { timeoutDuration: JWKS_TIMEOUT_MS });
   return async (authorization, namespace) => {
     const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(authorization ?? '')?.[1];
-    if (token === undefined) throw new Refused(401, 'a bearer token is required');
+    if (token === undefined) throw new HttpError(401, 'a bearer token is required');
     let claims: JWTPayload;
     try {
       const options = { issuer, audience, algorithms: ALGORITHMS, requiredClaims: ['exp'] };
@@ -52,13 +52,13 @@ export function createTokenCheck({ jwksUrl, issuer, audience, requiredClaim }: T
       throw refusal(err);
     }
     if (requiredClaim !== undefined && !hasClaim(claims, requiredClaim, namespace)) {
-      throw new Refused(403, `the token lacks the claim ${requiredClaim.name} for the namespace`);
+      throw new HttpError(403, `the token lacks the claim ${requiredClaim.name} for the namespace`);
     }
     return claims.sub;
   };
 }
 
-function refusal(cause: unknown): Refused {
+function refusal(cause: unknown): HttpError {
   const isOfToken =
     cause instanceof errors.JWTClaimValidationFailed ||
     cause instanceof errors.JWTExpired ||
@@ -69,8 +69,8 @@ function refusal(cause: unknown): Refused {
     cause instanceof errors.JOSENotSupported ||
     cause instanceof errors.JWKSNoMatchingKey ||
     cause instanceof errors.JWKSMultipleMatchingKeys;
-  if (isOfToken) return new Refused(401, `the token is not valid: ${cause.message}`, { cause });
-  return new Refused(503, 'the keys that tokens are checked against are out of reach', { cause });
+  if (isOfToken) return new HttpError(401, `the token is not valid: ${cause.message}`, { cause });
+  return new HttpError(503, 'the keys that tokens are checked against are out of reach', { cause });
 }
 
 /** A claim may be one text or several in a list. */

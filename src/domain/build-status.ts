@@ -2,21 +2,21 @@ import { errorInfo, type ErrorInfo } from './failures.ts';
 
 /** What is kept of the build API's answer to `GET /build/{build_id}`. */
 export interface BuildStatusAnswer {
-  /** `true` only where the API said exactly `true`. */
+  /** `true` only if the API said exactly `true`. */
   can_retry: boolean;
-  /** The API's word, where it is text; else `null`. */
+  /** The API's word, if it is text; else `null`. */
   build_status: string | null;
-  /** The whole answer as JSON, without the credential and cut to fit a record; only where the build has failed. */
+  /** The whole answer as JSON, without the credential and cut to fit a record; only if the build has failed. */
   answer?: string;
   /** The API was not asked, since the worker had reached its limit: then `can_retry` is `true`, and the next poll is the next try. */
   put_off?: true;
 }
 
-export type Verdict = 'put off' | 'undecided' | 'succeeded' | 'failed';
+export type Verdict = 'deferred' | 'undecided' | 'succeeded' | 'failed';
 
-/** The original's Choice state `CheckBuildStatus`, in its order: `can_retry` outranks even SUCCEEDED. */
+/** The state machine's Choice state `CheckBuildStatus`, in its order: `can_retry` outranks even SUCCEEDED. */
 export function checkBuildStatus(answer: Pick<BuildStatusAnswer, 'can_retry' | 'build_status' | 'put_off'>): Verdict {
-  if (answer.put_off === true) return 'put off';
+  if (answer.put_off === true) return 'deferred';
   if (answer.can_retry) return 'undecided';
   return answer.build_status === 'SUCCEEDED' ? 'succeeded' : 'failed';
 }
@@ -29,16 +29,16 @@ export interface Polls {
   last_status?: string;
 }
 
-/** Takes one more poll in, in place. One that was put off is no answer and changes nothing. */
+/** Takes one more poll in, in place. One that was deferred is no answer and changes nothing. */
 export function takePoll(seen: Polls, answer: BuildStatusAnswer): Verdict {
   const verdict = checkBuildStatus(answer);
-  if (verdict === 'put off') return verdict;
+  if (verdict === 'deferred') return verdict;
   seen.polls += 1;
   seen.last_status = answer.build_status ?? '(none)';
   return verdict;
 }
 
-/** The state that the original names and leaves undefined. */
+/** The state that the state machine names and leaves undefined. */
 export function generateBuildStatusErrorMessage(buildId: string, answer: BuildStatusAnswer): ErrorInfo {
   const status = answer.build_status ?? 'no build_status';
   return errorInfo(

@@ -1,11 +1,11 @@
 /** Whether a workflow's execution is open: one that is paused is, and so is one in a state that only a later Temporal knows. */
 
 /** Temporal's names for executions that have closed, as its SDK spells them. */
-const CLOSED: readonly string[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'CONTINUED_AS_NEW', 'TIMED_OUT'];
+const CLOSED = ['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'CONTINUED_AS_NEW', 'TIMED_OUT'] as const;
 
-/** @param status its name, as the SDK spells it; `undefined` where there is no execution */
+/** @param status its name, as the SDK spells it; `undefined` if there is no execution */
 export function isOpen(status: string | undefined): boolean {
-  return status !== undefined && !CLOSED.includes(status);
+  return status !== undefined && !CLOSED.some((closed) => closed === status);
 }
 
 /** The same as a query of Temporal's visibility. */

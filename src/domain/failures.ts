@@ -1,15 +1,21 @@
+import type { DirectoryServer } from './directory-group.ts';
+
 /**
  * Why a build ended FAILED: every value of `error_info.Error`, which is also the failure type of the workflow and of
  * the activity that saw it.
  */
 export const FAILURES = {
   BuildFailed: { summary: "the build API's own verdict", move: 'requester' },
-  BuildApiUnavailable: { summary: 'the build API did not answer as it should; retries are used up', move: 'build API' },
-  BuildTriggerUnknown: { summary: 'the POST may have been taken, but no answer came', move: 'build API' },
+  BuildApiUnavailable: { summary: 'the build API gave no valid answer; retries are used up', move: 'build API' },
+  BuildTriggerUnknown: { summary: 'the build API may have accepted the POST, but no answer came', move: 'build API' },
   CustomNonRetryableError: { summary: 'the build API refused the request or broke its contract', move: 'requester' },
   BuildDeadlineExceeded: { summary: 'the build was not decided before its deadline', move: 'requester' },
+  DirectoryUnavailable: { summary: 'the directory did not answer, or no worker has one', move: 'platform' },
+  DirectoryRefused: { summary: 'the directory refused the bind, the right or the name', move: 'platform' },
+  DirectoryGroupConflict: { summary: "the group's name is taken by what can not be adopted", move: 'platform' },
+  DirectoryGroupUnknown: { summary: 'a group may have been added, but no answer came', move: 'platform' },
   RecordWriteFailed: { summary: 'a record could not be written', move: 'platform' },
-  ExecutionLost: { summary: 'the execution is gone and the truth can not be known', move: 'platform' },
+  ExecutionLost: { summary: 'the execution is gone, and how the build ended can not be known', move: 'platform' },
 } as const satisfies Record<string, { summary: string; move: 'requester' | 'build API' | 'platform' }>;
 
 export type FailureName = keyof typeof FAILURES;
@@ -34,6 +40,8 @@ export interface ErrorInfo {
   Error: FailureName;
   /** At most 32,768 characters: the step and what happened, for a person. */
   Cause: string;
+  /** Where the group's add was sent to, if nobody knows what became of it. */
+  sent_to?: DirectoryServer;
 }
 
 /** https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html gives both limits. */

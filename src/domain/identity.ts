@@ -11,10 +11,10 @@ export interface Job {
   start_at: string;
 }
 
-/** How the `job_id` of an execution of the original begins: an ARN, whose partition may be `aws-us-gov`, `aws-cn` or another. */
+/** How the `job_id` of an execution of Step Functions begins: an ARN, whose partition may be `aws-us-gov`, `aws-cn` or another. */
 export const STEP_FUNCTIONS_JOB_PREFIX = 'arn:';
 
-/** Whether a record's `job_id`, whatever stands there, is that of an execution of the original. */
+/** Whether a record's `job_id`, whatever stands there, is that of an execution of Step Functions. */
 export function isStepFunctionsJob(jobId: unknown): boolean {
   return typeof jobId === 'string' && jobId.startsWith(STEP_FUNCTIONS_JOB_PREFIX);
 }

@@ -45,20 +45,20 @@ export const METRICS = {
   role_build_polls: {
     kind: 'counter',
     labels: ['answer'],
-    meaning: 'polls that were answered, by what that meant: `undecided`, `succeeded`, `failed`',
+    meaning: 'polls that were answered, by result: `undecided`, `succeeded`, `failed`',
   },
   role_build_polls_put_off: {
     kind: 'counter',
     labels: [],
     meaning:
-      "polls that were put off to the build's next interval, since the worker had reached `BUILD_API_MAX_POLLS_PER_SECOND`",
+      "polls that were deferred to the build's next interval, since the worker had reached `BUILD_API_MAX_POLLS_PER_SECOND`",
   },
   role_build_api_request_duration: {
     kind: 'histogram',
     unit: 'seconds',
     labels: ['method', 'status'],
     meaning:
-      'calls of the build API, from the request to the last byte, by `method` and `status` (`2xx` to `5xx`, or `none` where no answer came)',
+      'calls of the build API, from the request to the last byte, by `method` and `status` (`2xx` to `5xx`, or `none` if no answer came)',
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60],
   },
   role_build_records_contested: {
@@ -69,7 +69,17 @@ export const METRICS = {
   role_build_last_write_rounds_failed: {
     kind: 'counter',
     labels: ['record'],
-    meaning: 'rounds of three attempts at a last write that failed; the next comes 30 s to 10 min later',
+    meaning: 'rounds of three attempts at a final record update that failed; the next comes 30 s to 10 min later',
+  },
+  role_build_directory_rounds_failed: {
+    kind: 'counter',
+    labels: [],
+    meaning: 'rounds of three attempts at the group of a role that is built; the next comes 30 s to 10 min later',
+  },
+  role_build_directory_password_refused: {
+    kind: 'gauge',
+    labels: [],
+    meaning: '1 while this worker does not bind, since the directory refused the password that its file holds',
   },
   role_build_last_writes_waiting: {
     kind: 'gauge',

@@ -1,14 +1,19 @@
 /** What a build takes along when it continues as new, and whether what a run was handed can be that. */
 import { buildIdFault, type Polls } from './build-status.ts';
 import { CAUSE_MAX_CHARACTERS, isFailureName, REFUSALS, type ErrorInfo } from './failures.ts';
+import { defined } from './defined.ts';
+import { isDirectoryGroup, isDirectoryServer, type DirectoryGroup, type DirectoryServer } from './directory-group.ts';
 import { isResumption, type Resumption } from './resumption.ts';
+import { FINAL_UPDATE_RETRY } from './retries.ts';
 import type { Fault } from './role-build-input.ts';
 
-/** How a build is going to end; fixed before its last writes begin. */
+/** How a build is going to end; fixed before its final record updates begin. */
 export type Ending = { status: 'COMPLETE' } | { status: 'FAILED'; error_info: ErrorInfo } | { status: 'CANCELLED' };
 
 /** What a build has come to know; carried whole through continue-as-new. Plain JSON. */
 export interface Progress extends Polls {
+  /** Of this form; a build that started before there was a second has none. */
+  version?: 1;
   /** When the first run started. */
   start_at: string;
   /**
@@ -16,23 +21,27 @@ export interface Progress extends Polls {
    * carried out without an answer, `written` after it.
    */
   record: 'absent' | 'unknown' | 'written' | 'contested';
-  /** The state that it is in, as the original names it. */
+  /** The state that it is in, as the state machine names it. */
   step?: string;
   build_id?: string;
   ending?: Ending;
-  /** Last writes that are done. */
+  /** Final record updates that are done. */
   ended_record: boolean;
   ended_history: boolean;
-  /** The wait after the last round of attempts at the last write under way. */
+  /** The wait after the last round of attempts at the final record update, or the group, under way. */
   last_write_wait_ms?: number;
-  /** Whether the search attribute `BuildStatus` says already how the build ended, since its last writes wait. */
+  /** Whether the search attribute `BuildStatus` says already how the build ended, since its final record updates wait. */
   shown_waiting?: boolean;
   contested: boolean;
+  role_built?: true;
+  directory_group?: DirectoryGroup;
+  /** Where the group's add was sent to, of which nobody knows what became. */
+  group_sent_to?: DirectoryServer;
   /** Why the first put was refused; the workflow ends as that if none of its records turns out to be there. */
   refusal?: Refusal;
-  /** Whether a last write found a record of this job's. */
+  /** Whether a final record update found a record of this job's. */
   has_ended_a_record?: boolean;
-  /** Where this job resumes another. */
+  /** What this job resumes, if it does. */
   resumption?: Resumption;
 }
 
@@ -45,20 +54,20 @@ export interface Refusal {
 
 /** @param record `unknown` if a run before this one may have put it */
 export function newProgress(start_at: string, record: 'absent' | 'unknown', resumption?: Resumption | null): Progress {
-  return {
+  return defined({
+    version: 1 as const,
     start_at,
     record,
     polls: 0,
     ended_record: false,
     ended_history: false,
     contested: false,
-    ...(resumption ? { resumption } : {}),
-    ...(resumption?.build_id === undefined ? {} : { build_id: resumption.build_id }),
-  };
+    resumption: resumption ?? undefined,
+    build_id: resumption?.build_id,
+    group_sent_to: [resumption?.previous_jobs.at(-1)?.error_info?.sent_to].find(isDirectoryServer),
+  });
 }
 
-/** The longest wait between rounds of attempts at a last write. */
-export const LAST_WRITE_WAIT_MAX_MS = 600_000;
 /** Of what is for people. */
 const TEXT_MAX_CHARACTERS = 1_024;
 
@@ -69,6 +78,7 @@ type Rule = [isGood: (value: unknown) => boolean, must: string, optional?: 'opti
 
 /** What each of them must be. Keys of a newer version are let pass, for a rollback's sake. */
 const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
+  version: [(value) => value === 1, 'must be 1', 'optional'],
   start_at: [isInstant, 'must be a time in UTC, ISO 8601 with milliseconds'],
   record: [(value) => value === 'unknown' || value === 'written' || value === 'contested', 'must be known by now'],
   step: [isText, 'must be the name of a state', 'optional'],
@@ -79,12 +89,15 @@ const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
   ended_record: [isTrueOrFalse, 'must be true or false'],
   ended_history: [(value) => value === false, 'must be false: there would be nothing left to do'],
   last_write_wait_ms: [
-    (value) => typeof value === 'number' && value > 0 && value <= LAST_WRITE_WAIT_MAX_MS,
-    `must be more than 0 and at most ${LAST_WRITE_WAIT_MAX_MS}`,
+    (value) => typeof value === 'number' && value > 0 && value <= FINAL_UPDATE_RETRY.maxMs,
+    `must be more than 0 and at most ${FINAL_UPDATE_RETRY.maxMs}`,
     'optional',
   ],
   shown_waiting: [isTrueOrFalse, 'must be true or false', 'optional'],
   contested: [isTrueOrFalse, 'must be true or false'],
+  role_built: [(value) => value === true, 'must be true', 'optional'],
+  directory_group: [isDirectoryGroup, 'must be a group', 'optional'],
+  group_sent_to: [isDirectoryServer, 'must be a server', 'optional'],
   refusal: [isRefusal, 'must be one of the refusals', 'optional'],
   has_ended_a_record: [isTrueOrFalse, 'must be true or false', 'optional'],
   resumption: [isResumption, 'is not made as a resumption is', 'optional'],
@@ -95,7 +108,7 @@ const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
  * new in this one.
  *
  * @param startedAt when this run started: ISO 8601, UTC, milliseconds
- * @returns every fault; none where it is a {@link Progress} with which a build may have continued as new
+ * @returns every fault; none if it is a {@link Progress} with which a build may have continued as new
  */
 export function progressFaults(given: unknown, startedAt: string): Fault[] {
   const fault = (path: string, message: string): Fault => ({ path: `(carried)${path}`, message });
@@ -115,7 +128,8 @@ export function progressFaults(given: unknown, startedAt: string): Fault[] {
   if (ending === undefined && (record !== 'written' || build_id === undefined || ended_record)) {
     faults.push(fault('', 'must be that of a build which was triggered, or has ended'));
   }
-  if (ending?.status === 'COMPLETE' && (record !== 'written' || build_id === undefined || polls === 0)) {
+  const isBuilt = ending?.status === 'COMPLETE' || progress.role_built === true;
+  if (isBuilt && (record !== 'written' || build_id === undefined || polls === 0)) {
     faults.push(fault('.ending', 'must not be COMPLETE without a build that was polled'));
   }
   return faults;
@@ -131,7 +145,8 @@ function isInstant(value: unknown): boolean {
 function isEnding(value: unknown): boolean {
   const { status, error_info } = (value ?? {}) as { status?: unknown; error_info?: Partial<ErrorInfo> | null };
   if (status !== 'FAILED') return (status === 'COMPLETE' || status === 'CANCELLED') && error_info === undefined;
-  const { Error: name, Cause: cause } = error_info ?? {};
+  const { Error: name, Cause: cause, sent_to } = error_info ?? {};
+  if (sent_to !== undefined && !isDirectoryServer(sent_to)) return false;
   return isFailureName(name) && typeof cause === 'string' && cause.length <= CAUSE_MAX_CHARACTERS;
 }
 

@@ -1,4 +1,5 @@
 /** A build that goes on where an earlier job of the same request stopped. */
+import { defined } from './defined.ts';
 import { clip, type ErrorInfo, type FailureName } from './failures.ts';
 import type { Job } from './identity.ts';
 import type { RecordStatus } from './record-status.ts';
@@ -13,7 +14,7 @@ export interface PreviousJob extends Job {
 
 /** What a resumed build takes over: the workflow's second argument. Plain JSON. */
 export interface Resumption {
-  /** The job whose record it takes over; both puts hold only where that job holds the record. */
+  /** The job whose record it takes over; both puts hold only if that job holds the record. */
   resumes: string;
   /** The build to poll on with. Without it, the POST is made again. */
   build_id?: string;
@@ -39,6 +40,10 @@ export const RESUMABLE = {
   BuildApiUnavailable: 'poll',
   BuildDeadlineExceeded: 'poll',
   ExecutionLost: 'poll',
+  DirectoryUnavailable: 'poll',
+  DirectoryRefused: 'poll',
+  DirectoryGroupConflict: 'poll',
+  DirectoryGroupUnknown: 'poll',
   BuildTriggerUnknown: 'trigger',
 } as const satisfies Partial<Record<FailureName, 'poll' | 'trigger'>>;
 
@@ -52,7 +57,7 @@ export function resumedBy(error: string | undefined): 'poll' | 'trigger' | undef
 export const PREVIOUS_JOBS_MAX_BYTES = 48 * 1024;
 const PREVIOUS_CAUSE_MAX_CHARACTERS = 1_024;
 
-/** The earlier jobs and one more, with shortened causes; where they would crowd out the record itself, the oldest go. */
+/** The earlier jobs and one more, with shortened causes; if they would crowd out the record itself, the oldest go. */
 export function withPreviousJob(earlier: readonly PreviousJob[], ended: PreviousJob): PreviousJob[] {
   const jobs = [...earlier, ended].map(shortened);
   while (jobs.length > 1 && Buffer.byteLength(JSON.stringify(jobs)) > PREVIOUS_JOBS_MAX_BYTES) jobs.shift();
@@ -60,14 +65,6 @@ export function withPreviousJob(earlier: readonly PreviousJob[], ended: Previous
 }
 
 function shortened({ job_id, start_at, status, updated_at, build_id, error_info }: PreviousJob): PreviousJob {
-  return {
-    job_id,
-    start_at,
-    status,
-    ...(updated_at === undefined ? {} : { updated_at }),
-    ...(build_id === undefined ? {} : { build_id }),
-    ...(error_info === undefined
-      ? {}
-      : { error_info: { Error: error_info.Error, Cause: clip(error_info.Cause, PREVIOUS_CAUSE_MAX_CHARACTERS) } }),
-  };
+  const why = error_info && { ...error_info, Cause: clip(error_info.Cause, PREVIOUS_CAUSE_MAX_CHARACTERS) };
+  return defined({ job_id, start_at, status, updated_at, build_id, error_info: why });
 }

@@ -1,8 +1,9 @@
 /**
- * What a caller asks for: the original state machine's execution input, with a few optional keys of ours.
+ * What a caller asks for: the state machine's execution input, with a few optional keys of ours.
  *
  * Apart from its validator, so that workflow code can import it without loading that.
  */
+import { defined } from './defined.ts';
 import type { Resumption } from './resumption.ts';
 
 /** What to build. Keys that are not named here reach the build API untouched. */
@@ -42,6 +43,14 @@ export interface RoleBuildInput {
   requested_by?: string;
   /** Replaces records that are IN_PROGRESS under an execution of Step Functions. Default false: it is left alone. */
   take_over?: boolean;
+  /** Asks for the role's group in the workers' directory too; only if the action is `create`. Default false. */
+  directory_group?: boolean;
+}
+
+/** What a call of the build API needs. */
+export interface BuildApiTarget extends Pick<RoleBuildInput, 'url' | 'encrypted_jwt' | 'correlation_id'> {
+  /** For the log. */
+  job_id?: string;
 }
 
 /** One thing that is wrong with an input, or with how a workflow was started with it. */
@@ -81,16 +90,16 @@ export interface HistoryRequest {
 }
 
 export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption): HistoryRequest {
-  return {
+  return defined({
     correlation_id: input.correlation_id,
     account_id: input.build_body.account_id,
     resource: input.ddb_composite_sort_key,
     action: input.build_body.action,
     trace_header: input.trace_header,
-    ...(input.requested_by === undefined ? {} : { requested_by: input.requested_by }),
-    ...(input.take_over === undefined ? {} : { take_over: input.take_over }),
-    ...(resumption === undefined ? {} : { resumption }),
-  };
+    requested_by: input.requested_by,
+    take_over: input.take_over,
+    resumption,
+  });
 }
 
 /** What of an input stands in its status record, under the record's own names. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isDirectoryServer } from './directory-group.ts';
 import { clip } from './failures.ts';
 import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
 import { PREVIOUS_JOBS_MAX_BYTES } from './resumption.ts';
@@ -74,11 +75,12 @@ const schema = z.looseObject(
     deadline_seconds: wholeSeconds(1, DEADLINE_MAX_SECONDS).optional(),
     requested_by: text.max(256, 'must be at most 256 characters').optional(),
     take_over: z.boolean('must be true or false').optional(),
+    directory_group: z.boolean('must be true or false').optional(),
   },
   'must be a JSON object',
 );
 
-/** The top-level keys that mean something; others are ignored, as the original does. */
+/** The top-level keys that mean something; others are ignored, as the state machine does. */
 export const INPUT_KEYS: readonly string[] = Object.keys(schema.shape);
 
 /**
@@ -99,6 +101,9 @@ function allFaults(input: unknown): Fault[] {
   const result = schema.safeParse(input, { reportInput: true });
   const faults = result.success ? [] : result.error.issues.map(toFault);
   const value = input as Partial<RoleBuildInput>;
+  if (value?.directory_group === true && value.build_body?.action !== 'create') {
+    faults.push({ path: 'directory_group', message: 'goes with the action create alone' });
+  }
   const accountId = value?.build_body?.account_id;
   const resource = value?.ddb_composite_sort_key;
   if (typeof accountId === 'string' && typeof resource === 'string') {
@@ -113,9 +118,10 @@ function allFaults(input: unknown): Fault[] {
   return faults;
 }
 
-/** Whether the input may be used; narrows its type. */
-export function isRoleBuildInput(input: unknown): input is RoleBuildInput {
-  return inputFaults(input).length === 0;
+/** The input, if nothing is wrong with it; else every fault. */
+export function parseInput(input: unknown): { input: RoleBuildInput } | { faults: Fault[] } {
+  const faults = inputFaults(input);
+  return faults.length > 0 ? { faults } : { input: input as RoleBuildInput };
 }
 
 /** A key may be of any length, and hold what no failure's message can carry. */
@@ -151,7 +157,7 @@ function isCarriedExactly(value: number): boolean {
 function jsonFaults(input: unknown): Fault[] {
   const faults: Fault[] = [];
   const open: { parent: object; path: string; depth: number }[] = [];
-  /** @returns whether it goes too deep; its path is only made where it is needed, since there may be millions */
+  /** @returns whether it goes too deep; its path is only made if it is needed, since there may be millions */
   const look = (value: unknown, pathOf: () => string, depth: number): boolean => {
     if (typeof value === 'number' && !isCarriedExactly(value)) {
       faults.push({ path: pathOf(), message: 'is too large for a number to be carried exactly; send it as a string' });
@@ -181,6 +187,8 @@ function jsonFaults(input: unknown): Fault[] {
 const segment = text
   .max(2_048, 'must be at most 2048 characters')
   .refine((value) => value !== '.' && value !== '..', 'must be a path segment');
+const sent_to = z.strictObject({ name: text, address: text }).refine(isDirectoryServer, 'must have an IP address');
+const errorInfo = { Error: z.string(), Cause: z.string(), sent_to: sent_to.optional() };
 /** What is in the history record for good: more, or deeper, DynamoDB would refuse at each of its writes. */
 const previousJob = z.strictObject(
   {
@@ -189,7 +197,7 @@ const previousJob = z.strictObject(
     status: text,
     updated_at: z.string().optional(),
     build_id: z.string().optional(),
-    error_info: z.strictObject({ Error: z.string(), Cause: z.string() }, 'must be an Error and its Cause').optional(),
+    error_info: z.strictObject(errorInfo, 'must be an Error and its Cause').optional(),
   },
   'must be a job as the history keeps it',
 );
@@ -210,7 +218,7 @@ const resumption = z.looseObject(
 /**
  * Checks a workflow's second argument, which any Temporal client may give as well.
  *
- * @returns every fault; none where it is a `Resumption`
+ * @returns every fault; none if it is a `Resumption`
  */
 export function resumptionFaults(given: unknown): Fault[] {
   const result = resumption.safeParse(given, { reportInput: true });

@@ -6,7 +6,7 @@ import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/co
 import proto from '@temporalio/proto';
 import { decrypt, encrypt, headerOf, isEncrypted, type Header } from './format.ts';
 import { KeyRing, quoted } from './key-ring.ts';
-import { isEncrypting, type EncryptionSettings } from './settings.ts';
+import { isEncrypting, type EncryptionSettings } from '../config/encryption.ts';
 import { PayloadUnreadableError } from './unreadable.ts';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
@@ -48,7 +48,7 @@ export class EncryptionCodec implements PayloadCodec {
   async #decode(payload: Payload, here: Place): Promise<Payload> {
     if (!isEncrypted(payload)) {
       if (this.#settings.required !== true) return payload;
-      throw new PayloadUnreadableError('the payload is not encrypted, and ENCRYPTION_REQUIRED has such refused');
+      throw new PayloadUnreadableError('the payload is not encrypted, and ENCRYPTION_REQUIRED refuses such payloads');
     }
     const header = headerOf(payload);
     refuseElsewhere(header, here);
@@ -57,7 +57,7 @@ export class EncryptionCodec implements PayloadCodec {
       return PayloadMessage.decode(decrypt(payload, key));
     } catch (cause) {
       throw new PayloadUnreadableError(
-        `the payload can't be decrypted with the key ${quoted(header.keyId)}: the key of that name is another one, or the payload was changed`,
+        `the payload can't be decrypted with the key ${quoted(header.keyId)}: the key of that name is different, or the payload was changed`,
         { cause },
       );
     }
@@ -71,7 +71,7 @@ export class EncryptionCodec implements PayloadCodec {
 
 type Place = Pick<Header, 'namespace' | 'workflowId'>;
 
-/** Whoever does not know the workflow, as the codec server, checks the namespace alone. */
+/** Code that does not know the workflow, as the codec server's, checks the namespace alone. */
 function refuseElsewhere(found: Place, here: Place): void {
   if (found.namespace !== here.namespace) {
     throw new PayloadUnreadableError(

@@ -1,13 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
 import { EncryptionCodec } from './codec.ts';
-import { isEncrypting, type EncryptionSettings } from './settings.ts';
+import { isEncrypting, type EncryptionSettings } from '../config/encryption.ts';
 
 const HERE = import.meta.url;
 const EXTENSION = HERE.slice(HERE.lastIndexOf('.'));
 
-/** For `bundleWorkflowCode`, whose bundle has to be made with it where the worker encrypts. */
-export const failureConverterPath = fileURLToPath(new URL(`./failure-converter${EXTENSION}`, HERE));
+const failureConverterPath = fileURLToPath(new URL(`./failure-converter${EXTENSION}`, HERE));
 
 /**
  * What a Temporal client or worker of role builds is given as its `dataConverter`.
@@ -23,10 +22,10 @@ export function createDataConverter(settings: EncryptionSettings, namespace: str
 }
 
 /**
- * The key that a data converter of {@link createDataConverter} encrypts with, once it has been used; `undefined` where
+ * The key that a data converter of {@link createDataConverter} encrypts with, once it has been used; `undefined` if
  * nothing is encrypted.
  *
- * @throws Error where the key can't be used
+ * @throws Error if the key can't be used
  */
 export async function keyInUse({ payloadCodecs = [] }: DataConverter): Promise<string | undefined> {
   const codec = payloadCodecs.find((one) => one instanceof EncryptionCodec);

@@ -1,6 +1,6 @@
 /**
- * Puts a failure's message and stack trace where the codec encrypts them. Loaded by its path, in the worker and in the
- * bundle of the workflow code; reading needs no converter but the SDK's own.
+ * Puts a failure's message and stack trace where the codec encrypts them. Loaded by its path; the bundle of workflow code has
+ * one of its own. Reading needs no converter but the SDK's.
  */
 import { DefaultFailureConverter } from '@temporalio/common';
 

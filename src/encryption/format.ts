@@ -1,5 +1,5 @@
 /**
- * An encrypted payload, byte by byte, as docs/encryption.md writes it down. Each has a key of its own, derived from a data key
+ * An encrypted payload, byte by byte, as deploy/encryption/README.md writes it down. Each has a key of its own, derived from a data key
  * and a random salt, so that no data key comes near AES-GCM's limit of messages. And each commits to that key, since AES-GCM
  * alone allows a ciphertext that opens under two.
  */
@@ -76,9 +76,7 @@ export function isEncrypted({ metadata }: Payload): boolean {
 export function headerOf({ metadata }: Payload): Header {
   const text = (name: string) => Buffer.from(metadata?.[name] ?? '').toString();
   if (text(FORMAT) !== VERSION.toString()) {
-    throw new PayloadUnreadableError(
-      `the payload is encrypted in another format than is known here: ${FORMAT} is not 1`,
-    );
+    throw new PayloadUnreadableError(`the payload is encrypted in an unknown format: ${FORMAT} is not 1`);
   }
   const workflowId = metadata?.[WORKFLOW_ID] == null ? undefined : text(WORKFLOW_ID);
   return { keyId: text(KEY_ID), wrappedKey: metadata?.[DATA_KEY], namespace: text(NAMESPACE), workflowId };
@@ -89,7 +87,7 @@ export function decrypt({ metadata, data }: Payload, dataKey: KeyObject): Buffer
   const { [SALT]: salt, [COMMITMENT]: claimed } = metadata ?? {};
   const end = (data?.length ?? 0) - TAG.authTagLength;
   if (metadata == null || data == null || salt === undefined || claimed === undefined || end < NONCE_BYTES) {
-    throw new Error('parts of it are missing');
+    throw new Error('it is incomplete');
   }
   const { key, commitment } = derive(dataKey, salt);
   if (!timingSafeEqual(commitment, claimed)) throw new Error('it commits to another key');

@@ -2,7 +2,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { Header } from './format.ts';
 import type { Kms } from './kms.ts';
-import type { EncryptionSettings, LocalKey } from './settings.ts';
+import type { EncryptionSettings, LocalKey } from '../config/encryption.ts';
 import { PayloadUnreadableError } from './unreadable.ts';
 
 /** How long a data key is used again: after it, one whose KMS key was disabled is of no use any more. */
@@ -46,11 +46,11 @@ export class KeyRing {
     const arns = this.#kmsKeyArns.filter((arn) => acrossRegions(arn) === acrossRegions(keyId));
     if (arns.length === 0) {
       throw new PayloadUnreadableError(
-        `the payload is encrypted with the key ${quoted(keyId)}, which is not given here`,
+        `the payload is encrypted with the key ${quoted(keyId)}, which is not among the keys given here`,
       );
     }
     if (wrappedKey === undefined || wrappedKey.length > MAX_WRAPPED_KEY_BYTES) {
-      throw new PayloadUnreadableError('the payload comes without a data key that AWS KMS can have wrapped');
+      throw new PayloadUnreadableError('the payload has no data key that AWS KMS could have wrapped');
     }
     return this.#unwrapped.get(idOf(keyId, namespace, wrappedKey), () => this.#unwrap(arns, wrappedKey, namespace));
   }
@@ -82,7 +82,7 @@ export class KeyRing {
         return await kms.decrypt(arn, wrappedKey, namespace);
       } catch (cause) {
         failure = new PayloadUnreadableError(
-          `the payload can't be decrypted with the key ${quoted(arn)}: AWS KMS does not give it back (${(cause as Error).message}), or the payload was changed`,
+          `the payload can't be decrypted with the key ${quoted(arn)}: AWS KMS does not unwrap it (${(cause as Error).message}), or the payload was changed`,
           { cause },
         );
       }
@@ -124,9 +124,9 @@ class RecentAnswers<T> {
     const now = performance.now();
     let entry = this.#entries.get(id);
     if (entry === undefined || entry.until <= now) {
-      const asked = { answer: ask(), until: now + MAX_AGE_MS };
-      asked.answer.catch(() => this.#entries.get(id) === asked && this.#entries.delete(id));
-      entry = asked;
+      const fresh = { answer: ask(), until: now + MAX_AGE_MS };
+      fresh.answer.catch(() => this.#entries.get(id) === fresh && this.#entries.delete(id));
+      entry = fresh;
     }
     // As the last one: the first has not been used for longest.
     this.#entries.delete(id);

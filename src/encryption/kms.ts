@@ -1,4 +1,4 @@
-/** What is asked of AWS KMS. A file of its own, since its client is loaded only where there are keys of KMS. */
+/** Calls of AWS KMS. A file of its own, since its client is loaded only if there are keys of KMS. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 

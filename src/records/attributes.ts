@@ -1,11 +1,28 @@
 /** The attributes of both records, and an item as far as it is one: others write to the tables too. */
+import { defined } from '../domain/defined.ts';
+import { hasTexts, isDirectoryGroup, type DirectoryGroup } from '../domain/directory-group.ts';
 import { parseIsoTime } from '../domain/iso-time.ts';
-import { clip } from '../domain/failures.ts';
+import { clip, type ErrorInfo } from '../domain/failures.ts';
+import type { RecordStatus } from '../domain/record-status.ts';
+import type { PreviousJob } from '../domain/resumption.ts';
 import type { Item, Table } from './items.ts';
 
-export type Kind = 'text' | 'time' | 'boolean' | 'error_info' | 'previous_jobs';
+/** What each kind of attribute is in plain values. */
+interface Kinds {
+  text: string;
+  /** ISO 8601, UTC. */
+  time: string;
+  boolean: boolean;
+  /** Text, as read; as written, a {@link RecordStatus}. */
+  status: RecordStatus;
+  error_info: ErrorInfo;
+  directory_group: DirectoryGroup;
+  previous_jobs: PreviousJob[];
+}
 
-/** Those that the original writes: every record has them. */
+export type Kind = keyof Kinds;
+
+/** Those that the Step Functions state machine writes: every record has them. */
 export const REQUIRED = {
   status: {
     account_id: 'text',
@@ -16,7 +33,7 @@ export const REQUIRED = {
     dry_run: 'boolean',
     job_id: 'text',
     start_at: 'time',
-    status: 'text',
+    status: 'status',
     correlation_id: 'text',
     trace_header: 'text',
   },
@@ -27,23 +44,31 @@ export const REQUIRED = {
     action: 'text',
     job_id: 'text',
     start_at: 'time',
-    status: 'text',
+    status: 'status',
     trace_header: 'text',
   },
 } as const satisfies Record<Table, Readonly<Record<string, Kind>>>;
 
-/** Ours: a record has them where they apply. */
+/** Ours: a record has them if they apply. */
 const MORE = {
-  status: { updated_at: 'time', build_id: 'text', error_info: 'error_info' },
+  status: { updated_at: 'time', build_id: 'text', error_info: 'error_info', directory_group: 'directory_group' },
   history: {
     updated_at: 'time',
     build_id: 'text',
     error_info: 'error_info',
+    directory_group: 'directory_group',
     requested_by: 'text',
+    /** Who asked Temporal to cancel, in Temporal's words for it: `user@host` if it was our command line. */
     cancelled_by: 'text',
+    /** After a resume: how the jobs before it ended, oldest first. */
     previous_jobs: 'previous_jobs',
   },
 } as const satisfies Record<Table, Readonly<Record<string, Kind>>>;
+
+type Of<T extends Readonly<Record<string, Kind>>> = { -readonly [K in keyof T]: Kinds[T[K]] };
+
+/** A whole record of a table. */
+export type RecordOf<T extends Table> = Of<(typeof REQUIRED)[T]> & Partial<Of<(typeof MORE)[T]>>;
 
 const KINDS: Record<Table, Readonly<Record<string, Kind>>> = {
   status: { ...REQUIRED.status, ...MORE.status },
@@ -54,7 +79,9 @@ const WHAT: Record<Kind, string> = {
   text: 'text',
   time: 'a time in ISO 8601, UTC',
   boolean: 'a boolean',
+  status: 'text',
   error_info: 'a map with the texts Error and Cause',
+  directory_group: 'a map with the texts name and dn, and an outcome of builds',
   previous_jobs: 'a list of jobs',
 };
 
@@ -84,6 +111,7 @@ export function attributeFaults(
 export function isOfKind(value: unknown, kind: Kind): boolean {
   switch (kind) {
     case 'text':
+    case 'status':
       return typeof value === 'string';
     case 'time':
       return (
@@ -95,6 +123,8 @@ export function isOfKind(value: unknown, kind: Kind): boolean {
       return typeof value === 'boolean';
     case 'error_info':
       return hasTexts(value, ['Error', 'Cause']);
+    case 'directory_group':
+      return isDirectoryGroup(value);
     case 'previous_jobs':
       return Array.isArray(value) && value.every(isPreviousJob);
   }
@@ -106,11 +136,6 @@ function isPreviousJob(value: unknown): boolean {
     hasTexts(value, ['job_id', 'start_at', 'status']) &&
     (error_info === undefined || isOfKind(error_info, 'error_info'))
   );
-}
-
-function hasTexts(value: unknown, names: readonly string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return names.every((name) => typeof (value as Item)[name] === 'string');
 }
 
 /** A record as it was read: attributes that are missing or of another type are not there, and `odd_attributes` names them. */
@@ -128,10 +153,8 @@ export function asRecord<R>(table: Table, item: Item): AsRead<R> {
   const faults = attributeFaults(table, item);
   const sound = Object.entries(item).filter(([name]) => !faults.has(name) && name !== 'odd_attributes');
   const odd = [...faults].map(([name, fault]) => [name, `${fault}${valueOf(item[name])}`]);
-  return {
-    ...Object.fromEntries(sound),
-    ...(odd.length === 0 ? {} : { odd_attributes: Object.fromEntries(odd) as Record<string, string> }),
-  } as AsRead<R>;
+  const odd_attributes = odd.length === 0 ? undefined : (Object.fromEntries(odd) as Record<string, string>);
+  return defined({ ...Object.fromEntries(sound), odd_attributes });
 }
 
 function valueOf(value: unknown): string {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   CreateTableCommand,
   DescribeContinuousBackupsCommand,
@@ -10,6 +11,7 @@ import {
   type DynamoDBClient,
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
+import { defined } from '../domain/defined.ts';
 import { addHistoryIndex, HISTORY_INDEX, KeyMismatchError, type IndexSetUp } from './history-index.ts';
 import type { RecordTables } from './items.ts';
 
@@ -18,7 +20,7 @@ const READY_WITHIN_SECONDS = 120;
 const BACKUPS_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 
-/** Both tables with the original's keys, and an index of ours; all key attributes are strings. */
+/** Both tables with the state machine's keys, and an index of ours; all key attributes are strings. */
 function definitions({ statusTable, historyTable }: RecordTables): CreateTableCommandInput[] {
   const history = table(historyTable, ['request_id']);
   return [
@@ -50,7 +52,7 @@ export interface TableSetUp {
   index?: IndexSetUp;
 }
 
-/** What guards a table's data; `null` where the endpoint doesn't have it, as stand-ins, or doesn't let us look. */
+/** What guards a table's data; `null` if the endpoint doesn't have it, as stand-ins, or doesn't let us look. */
 export interface TableProtection {
   deletion_protection: boolean | null;
   point_in_time_recovery: boolean | null;
@@ -63,7 +65,7 @@ export interface TableCheck {
   name: string;
   /** Its key in words, such as `request_id (HASH, S)`. */
   wanted: string;
-  /** The key that it has; `undefined` where there is no such table. */
+  /** The key that it has; `undefined` if there is no such table. */
   find(): Promise<string | undefined>;
   /** Creates it, unless someone else was faster, and waits until it can be used. */
   create(): Promise<void>;
@@ -77,10 +79,7 @@ export function tableChecks(client: DynamoDBClient, tables: RecordTables): Table
       name,
       wanted: describeKeys(definition),
       find: () => keysOf(client, name),
-      create: async () => {
-        await create(client, definition);
-        await untilUsable(client, name);
-      },
+      create: () => create(client, definition),
     };
   });
 }
@@ -103,8 +102,8 @@ export async function createTables(client: DynamoDBClient, tables: RecordTables)
     const created = found === undefined;
     await (created ? createIt() : untilUsable(client, name));
     const protection = await protectionOf(client, name);
-    if (name !== tables.historyTable) done.push({ name, created, protection });
-    else done.push({ name, created, protection, index: await addHistoryIndex(client, name, created) });
+    const index = name === tables.historyTable ? await addHistoryIndex(client, name, created) : undefined;
+    done.push(defined({ name, created, protection, index }));
   }
   return done;
 }
@@ -124,16 +123,16 @@ async function keysOf(client: DynamoDBClient, TableName: string): Promise<string
 }
 
 async function create(client: DynamoDBClient, definition: CreateTableCommandInput): Promise<void> {
+  const name = definition.TableName ?? '';
   try {
     await client.send(new CreateTableCommand(definition));
   } catch (err) {
-    // Someone else's setup was faster.
-    if (err instanceof ResourceInUseException) return;
+    // Someone else's setup was faster, and sees to the rest.
+    if (err instanceof ResourceInUseException) return untilUsable(client, name);
     throw err;
   }
-  const TableName = definition.TableName ?? '';
-  await waitUntilTableExists({ client, maxWaitTime: READY_WITHIN_SECONDS, minDelay: 1 }, { TableName });
-  await recoverPointsInTime(client, TableName);
+  await untilUsable(client, name);
+  await recoverPointsInTime(client, name);
 }
 
 async function recoverPointsInTime(client: DynamoDBClient, TableName: string): Promise<void> {
@@ -147,7 +146,7 @@ async function recoverPointsInTime(client: DynamoDBClient, TableName: string): P
       if (isUnknownOperation(err)) return;
       const isNotReady = err instanceof Error && err.name === 'ContinuousBackupsUnavailableException';
       if (!isNotReady || performance.now() > giveUpAt) throw err;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      await delay(LOOK_EVERY_MS);
     }
   }
 }

@@ -1,6 +1,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { readHistoryRecord } from './history-table.ts';
 import type { RecordTables } from './items.ts';
+import { readStatusRecord } from './status-table.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A whole call. Less than an activity's start-to-close timeout, so that the activity says itself what was slow. */
@@ -43,4 +45,19 @@ export function openRecordTables(names: { statusTable: string; historyTable: str
     { step: 'build', priority: 'low' },
   );
   return { client: DynamoDBDocumentClient.from(client), ...names };
+}
+
+/** No build has it: no account ID, and no request's. */
+const NOBODY = 'role-build-worker-readiness';
+
+/**
+ * Reads an item that is in neither table, which takes no more than the worker's own right to read.
+ *
+ * @throws the AWS SDK's error if a table is missing, may not be read or does not answer
+ */
+export async function reachTables(tables: RecordTables): Promise<void> {
+  await Promise.all([
+    readStatusRecord(tables, { account_id: NOBODY, resource: NOBODY }),
+    readHistoryRecord(tables, NOBODY),
+  ]);
 }

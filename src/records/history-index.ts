@@ -25,7 +25,7 @@ export const HISTORY_INDEX = {
   } satisfies GlobalSecondaryIndex,
 } as const;
 
-/** DynamoDB fills a new index from the table, which takes its time where that is large. */
+/** DynamoDB fills a new index from the table, which takes its time if that is large. */
 const ACTIVE_WITHIN_MS = 600_000;
 /** A description may lag behind for a moment. */
 const SEEN_WITHIN_MS = 5_000;
@@ -39,7 +39,7 @@ const BUSY = ['ResourceInUseException', 'LimitExceededException'];
 export interface IndexSetUp {
   name: string;
   created: boolean;
-  /** `ACTIVE`; `CREATING` where that takes longer than was waited; `MISSING` where it was refused. */
+  /** `ACTIVE`; `CREATING` if that takes longer than was waited; `MISSING` if it was refused. */
   status: string;
   /** Why it is missing. */
   reason?: string;
@@ -62,7 +62,7 @@ export async function hasHistoryIndex(client: DynamoDBClient, tableName: string)
 }
 
 /**
- * Adds the index where the table lacks it, and waits until it can be read.
+ * Adds the index if the table lacks it, and waits until it can be read.
  *
  * @param isNewTable the table was made with it just now
  * @throws KeyMismatchError
@@ -78,12 +78,7 @@ export async function addHistoryIndex(
     refuseOtherKeys(found);
     return { name: HISTORY_INDEX_NAME, created: isNewTable, status: await untilActive(client, tableName) };
   }
-  const missing = (reason: string): IndexSetUp => ({
-    name: HISTORY_INDEX_NAME,
-    created: false,
-    status: 'MISSING',
-    reason,
-  });
+  const missing = (reason: string) => ({ name: HISTORY_INDEX_NAME, created: false, status: 'MISSING', reason });
   let reason = 'it was accepted, and is not there';
   try {
     await client.send(

@@ -3,35 +3,25 @@
  * Table `iam_orchestrator_request_history`, key `request_id`, which is the request's `correlation_id`.
  */
 import { QueryCommand } from '@aws-sdk/client-dynamodb';
-import type { ErrorInfo } from '../domain/failures.ts';
+import { defined } from '../domain/defined.ts';
 import type { Job } from '../domain/identity.ts';
-import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
-import type { PreviousJob } from '../domain/resumption.ts';
 import type { HistoryRequest } from '../domain/role-build-input.ts';
-import { asRecord, type AsRead } from './attributes.ts';
+import { asRecord, type AsRead, type RecordOf } from './attributes.ts';
 import { plainItem, readItem, type RecordTables } from './items.ts';
 import { HISTORY_INDEX_NAME } from './names.ts';
-import { either, own, ownInProgress, putIf, replaceable, updateIf, type Condition, type Written } from './write.ts';
+import {
+  either,
+  own,
+  ownInProgress,
+  putIf,
+  replaceable,
+  updateIf,
+  type Condition,
+  type EndOf,
+  type WriteResult,
+} from './write.ts';
 
-/** Attributes as in the original's InsertRequestHistory, and ours below the blank line. */
-export interface HistoryRecord extends Job {
-  request_id: string;
-  account_id: string;
-  resource: string;
-  action: string;
-  status: RecordStatus;
-  trace_header: string;
-
-  /** ISO 8601, UTC. */
-  updated_at: string;
-  requested_by?: string;
-  build_id?: string;
-  error_info?: ErrorInfo;
-  /** Who asked Temporal to cancel, in Temporal's words for it: `user@host` where it was our command line. */
-  cancelled_by?: string;
-  /** After a resume: how the jobs before it ended, oldest first. */
-  previous_jobs?: PreviousJob[];
-}
+export type HistoryRecord = RecordOf<'history'>;
 
 /** As it was read: whatever others may have left there. */
 export type ReadHistoryRecord = AsRead<HistoryRecord> & { request_id: string };
@@ -50,28 +40,30 @@ function replaceableBy({ take_over, resumption }: HistoryRequest, job: Job): Con
   return replaceable(job, { take_over: take_over === true, resumes: resumption?.resumes });
 }
 
-/** Holds where there is no record, or one of the same build: an older job's to replace, or this job's that has not ended. */
-export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, job: Job): Promise<Written> {
-  const record: HistoryRecord = {
+function attributesOf(
+  { account_id, resource, action, trace_header, requested_by, resumption }: HistoryRequest,
+  job: Job,
+) {
+  const { job_id, start_at } = job;
+  const updated_at = new Date().toISOString();
+  const previous_jobs = resumption?.previous_jobs;
+  return { account_id, resource, action, job_id, start_at, trace_header, updated_at, requested_by, previous_jobs };
+}
+
+/** Holds if there is no record, or one of the same build: an older job's to replace, or this job's that has not ended. */
+export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, job: Job): Promise<WriteResult> {
+  const record: HistoryRecord = defined({
     request_id: request.correlation_id,
-    account_id: request.account_id,
-    resource: request.resource,
-    action: request.action,
-    job_id: job.job_id,
-    start_at: job.start_at,
-    status: 'IN_PROGRESS',
-    trace_header: request.trace_header,
-    updated_at: new Date().toISOString(),
-    ...(request.requested_by === undefined ? {} : { requested_by: request.requested_by }),
-    ...(request.resumption?.build_id === undefined ? {} : { build_id: request.resumption.build_id }),
-    ...(request.resumption === undefined ? {} : { previous_jobs: request.resumption.previous_jobs }),
-  };
+    ...attributesOf(request, job),
+    status: 'IN_PROGRESS' as const,
+    build_id: request.resumption?.build_id,
+  });
   const replaced = ofSameBuild(request, either(ownInProgress(job), replaceableBy(request, job)));
   return putIf(tables, 'history', record, either(ABSENT, replaced));
 }
 
 /**
- * The last write, whatever end stands in this job's record. Fills in the whole record, because its put may be what failed;
+ * The final record update, whatever end stands in this job's record. Fills in the whole record, because its put may be what failed;
  * attributes that an older job of the same request left, and this one doesn't have, go.
  *
  * @param mayCreate `false` holds the write to a record that is this job's already
@@ -80,23 +72,16 @@ export function endHistoryRecord(
   tables: RecordTables,
   request: HistoryRequest,
   job: Job,
-  end: { status: EndStatus; build_id?: string; error_info?: ErrorInfo; cancelled_by?: string },
+  end: EndOf,
   mayCreate: boolean,
-): Promise<Written> {
+): Promise<WriteResult> {
   const attributes = {
-    account_id: request.account_id,
-    resource: request.resource,
-    action: request.action,
-    job_id: job.job_id,
-    start_at: job.start_at,
-    status: end.status,
-    trace_header: request.trace_header,
-    updated_at: new Date().toISOString(),
-    requested_by: request.requested_by,
-    build_id: end.build_id,
-    error_info: end.error_info,
-    cancelled_by: end.cancelled_by,
-    previous_jobs: request.resumption?.previous_jobs,
+    ...attributesOf(request, job),
+    // Those that this end does not have are removed.
+    build_id: undefined,
+    error_info: undefined,
+    cancelled_by: undefined,
+    ...end,
   };
   const condition = mayCreate ? either(own(job), ABSENT, ofSameBuild(request, replaceableBy(request, job))) : own(job);
   return updateIf(tables, 'history', { request_id: request.correlation_id }, attributes, condition);
@@ -117,7 +102,7 @@ export type HistoryPosition = Pick<HistoryRecord, 'request_id' | 'account_id' | 
 /**
  * An account's requests, newest first, from the index that `setup` adds: a page of them, which may be empty before the end.
  *
- * @throws ValidationException where the table has no such index
+ * @throws ValidationException if the table has no such index
  */
 export async function queryHistory(
   tables: RecordTables,
@@ -131,17 +116,14 @@ export async function queryHistory(
       IndexName: HISTORY_INDEX_NAME,
       ScanIndexForward: false,
       KeyConditionExpression: `account_id = :account_id${since === undefined ? '' : ' AND start_at >= :since'}`,
-      ExpressionAttributeValues: {
+      ExpressionAttributeValues: defined({
         ':account_id': { S: accountId },
-        ...(since === undefined ? {} : { ':since': { S: since } }),
-        ...(resource === undefined ? {} : { ':resource': { S: resource } }),
-      },
-      ...(resource === undefined
-        ? {}
-        : { FilterExpression: '#resource = :resource', ExpressionAttributeNames: { '#resource': 'resource' } }),
-      ...(after === undefined
-        ? {}
-        : { ExclusiveStartKey: Object.fromEntries(Object.entries(after).map(([name, text]) => [name, { S: text }])) }),
+        ':since': since === undefined ? undefined : { S: since },
+        ':resource': resource === undefined ? undefined : { S: resource },
+      }),
+      FilterExpression: resource === undefined ? undefined : '#resource = :resource',
+      ExpressionAttributeNames: resource === undefined ? undefined : { '#resource': 'resource' },
+      ExclusiveStartKey: after && Object.fromEntries(Object.entries(after).map(([name, text]) => [name, { S: text }])),
     }),
   );
   const requests = Items.map(plainItem).map((item) => {
@@ -150,5 +132,5 @@ export async function queryHistory(
     return { record, position: { request_id, account_id, start_at } };
   });
   const next = LastEvaluatedKey && (plainItem(LastEvaluatedKey) as unknown as HistoryPosition);
-  return { requests, ...(next === undefined ? {} : { next }) };
+  return defined({ requests, next });
 }

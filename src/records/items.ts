@@ -1,4 +1,5 @@
 /** The items of both tables as they stand, whatever is in them: nothing here trusts an item to be a record. */
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   BatchGetItemCommand,
   GetItemCommand,
@@ -52,7 +53,7 @@ export async function* pagesOf(
           TableName: tableName(tables, table),
           Limit: limit,
           ...projection(attributes),
-          ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+          ExclusiveStartKey: start,
         }),
       ),
     );
@@ -64,7 +65,7 @@ export async function* pagesOf(
 /**
  * The items of these keys, by {@link keyText}; keys that are none, and items that are not there, are left out.
  *
- * @param options `consistent` where what was written a moment ago has to be seen
+ * @param options `consistent` if what was written a moment ago has to be seen
  */
 export async function itemsOf(
   tables: RecordTables,
@@ -77,14 +78,14 @@ export async function itemsOf(
   const distinct = new Map(keys.filter((key) => isKey(table, key)).map((key) => [keyText(table, key), key]));
   const open = [...distinct.values()].map((key) => rawKey(table, key));
   for (let waits = 0; open.length > 0;) {
-    const asked: KeysAndAttributes = {
+    const wanted: KeysAndAttributes = {
       Keys: open.splice(0, BATCH_MAX_KEYS),
       ConsistentRead: consistent,
       ...projection(attributes),
     };
     const name = tableName(tables, table);
     const { Responses, UnprocessedKeys } = await patiently(() =>
-      tables.client.send(new BatchGetItemCommand({ RequestItems: { [name]: asked } })),
+      tables.client.send(new BatchGetItemCommand({ RequestItems: { [name]: wanted } })),
     );
     for (const raw of Responses?.[name] ?? []) {
       const item = plainItem(raw);
@@ -98,12 +99,12 @@ export async function itemsOf(
   return found;
 }
 
-/** One item as it is now (a consistent read), `undefined` where there is none or the key is none. */
+/** One item as it is now (a consistent read), `undefined` if there is none or the key is none. */
 export async function itemOf(tables: RecordTables, table: Table, key: Item): Promise<Item | undefined> {
   return isKey(table, key) ? patiently(() => readItem(tables, table, key)) : undefined;
 }
 
-/** The same in one request, for whoever makes attempts of its own. */
+/** The same in one request, for callers that make attempts of their own. */
 export async function readItem(tables: RecordTables, table: Table, key: Item): Promise<Item | undefined> {
   const { Item: raw } = await tables.client.send(
     new GetItemCommand({ TableName: tableName(tables, table), Key: rawKey(table, key), ConsistentRead: true }),
@@ -180,5 +181,5 @@ function isFinal(err: unknown): boolean {
 
 async function wait(attempt: number): Promise<void> {
   const ms = Math.min(FIRST_WAIT_MS * 2 ** (attempt - 1), LONGEST_WAIT_MS);
-  await new Promise((resolve) => setTimeout(resolve, ms));
+  await delay(ms);
 }

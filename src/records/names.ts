@@ -1,6 +1,6 @@
-/** The original's tables. Apart, so that settings and help can name them without loading the AWS SDK. */
+/** The Step Functions state machine's tables. Apart, so that settings and help can name them without loading the AWS SDK. */
 export const STATUS_TABLE_NAME = 'iam_orchestrator_execution_status';
 export const HISTORY_TABLE_NAME = 'iam_orchestrator_request_history';
 
-/** Index of the history table: an account's requests by their start. `setup` adds it; the original's table has none. */
+/** Index of the history table: an account's requests by their start. `setup` adds it; the state machine's table has none. */
 export const HISTORY_INDEX_NAME = 'account_id-start_at';

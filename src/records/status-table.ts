@@ -3,32 +3,15 @@
  * Table `iam_orchestrator_execution_status`, key `account_id` + `resource`.
  */
 import { QueryCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
-import type { ErrorInfo } from '../domain/failures.ts';
+import { defined } from '../domain/defined.ts';
 import { differByCaseOnly, type Job } from '../domain/identity.ts';
-import type { EndStatus, RecordStatus } from '../domain/record-status.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../domain/role-build-input.ts';
-import { asRecord, type AsRead } from './attributes.ts';
+import { asRecord, type AsRead, type RecordOf } from './attributes.ts';
 import { plainItem, readItem, type RecordTables } from './items.ts';
-import { either, own, ownInProgress, putIf, replaceable, updateIf, type Written } from './write.ts';
+import { either, own, ownInProgress, putIf, replaceable, updateIf, type EndOf, type WriteResult } from './write.ts';
 
-/** Attributes as in the original's UpsertRequestRecord, and ours below the blank line. */
-export interface StatusRecord extends Job {
-  account_id: string;
-  resource: string;
-  build_type: string;
-  action: string;
-  custom_role_name: string;
-  dry_run: boolean;
-  status: RecordStatus;
-  correlation_id: string;
-  trace_header: string;
-
-  /** ISO 8601, UTC. */
-  updated_at: string;
-  build_id?: string;
-  error_info?: ErrorInfo;
-}
+export type StatusRecord = RecordOf<'status'>;
 
 /** As it was read: whatever others may have left there. */
 export type ReadStatusRecord = AsRead<StatusRecord> & StatusKey;
@@ -38,34 +21,34 @@ export interface StatusKey {
   resource: string;
 }
 
-/** Holds where there is no record, or an older job's to replace, or this job's own that has not ended. */
+/** Holds if there is no record, or an older job's to replace, or this job's own that has not ended. */
 export function putStatusRecord(
   tables: RecordTables,
   input: RoleBuildInput,
   job: Job,
   resumption?: Resumption,
-): Promise<Written> {
-  const record: StatusRecord = {
+): Promise<WriteResult> {
+  const record: StatusRecord = defined({
     ...statusAttributesOf(input),
     job_id: job.job_id,
     start_at: job.start_at,
-    status: 'IN_PROGRESS',
+    status: 'IN_PROGRESS' as const,
     updated_at: new Date().toISOString(),
-    ...(resumption?.build_id === undefined ? {} : { build_id: resumption.build_id }),
-  };
+    build_id: resumption?.build_id,
+  });
   const absent = { anyOf: ['attribute_not_exists(#account_id)'], values: {} };
   const older = replaceable(job, { take_over: input.take_over === true, resumes: resumption?.resumes });
   return putIf(tables, 'status', record, either(absent, ownInProgress(job), older));
 }
 
-/** The last write: only this job's own record is written, whatever end stands there. */
+/** The final record update: only this job's own record is written, whatever end stands there. */
 export function endStatusRecord(
   tables: RecordTables,
   { account_id, resource }: StatusKey,
   job: Job,
-  { status, build_id, error_info }: { status: EndStatus; build_id?: string; error_info?: ErrorInfo },
-): Promise<Written> {
-  const attributes = { status, updated_at: new Date().toISOString(), build_id, error_info };
+  { status, build_id, error_info, ...group }: Omit<EndOf, 'cancelled_by'>,
+): Promise<WriteResult> {
+  const attributes = { status, updated_at: new Date().toISOString(), build_id, error_info, ...group };
   return updateIf(tables, 'status', { account_id, resource }, attributes, own(job));
 }
 
@@ -82,7 +65,7 @@ export async function readStatusRecord(
  * The records of an account that are IN_PROGRESS under a name which to IAM is the one asked for, since its names differ by
  * more than case. Reads all records of the account, some thousands at most.
  *
- * @param signal ends the look @throws where it does
+ * @param signal ends the look @throws if it does
  */
 export async function findTwins(
   tables: RecordTables,
@@ -100,7 +83,7 @@ export async function findTwins(
         FilterExpression: '#status = :in_progress',
         ExpressionAttributeNames: { '#status': 'status' },
         ExpressionAttributeValues: { ':account_id': { S: account_id }, ':in_progress': { S: 'IN_PROGRESS' } },
-        ...(ExclusiveStartKey === undefined ? {} : { ExclusiveStartKey }),
+        ExclusiveStartKey,
       }),
       { abortSignal: signal },
     );

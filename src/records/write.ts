@@ -2,6 +2,9 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { isStepFunctionsJob, STEP_FUNCTIONS_JOB_PREFIX, type Job } from '../domain/identity.ts';
+import type { DirectoryGroup } from '../domain/directory-group.ts';
+import type { ErrorInfo } from '../domain/failures.ts';
+import type { EndStatus } from '../domain/record-status.ts';
 import { asRecord, type AsRead } from './attributes.ts';
 import { KEYS, plainItem, readItem, tableName, type Item, type RecordTables, type Table } from './items.ts';
 
@@ -9,9 +12,19 @@ import { KEYS, plainItem, readItem, tableName, type Item, type RecordTables, typ
 export type FoundRecord = AsRead<Job & { account_id: string; resource: string; status: string }>;
 
 /** What became of a conditional write: `found` is what kept it from being made, `undefined` if that is that there is no item. */
-export type Written = { written: true } | { written: false; found: FoundRecord | undefined };
+export type WriteResult = { written: true } | { written: false; found: FoundRecord | undefined };
 
-/** Whether a record, whatever is in it, is IN_PROGRESS under an execution of the original. */
+/** What a final update writes beside the job. */
+export interface EndOf {
+  status: EndStatus;
+  build_id?: string | undefined;
+  error_info?: ErrorInfo | undefined;
+  directory_group?: DirectoryGroup | null;
+  /** In the history alone. */
+  cancelled_by?: string | undefined;
+}
+
+/** Whether a record, whatever is in it, is IN_PROGRESS under an execution of Step Functions. */
 export function isHeldByStepFunctions(record: { job_id?: unknown; status?: unknown } | undefined): boolean {
   return record?.status === 'IN_PROGRESS' && isStepFunctionsJob(record.job_id);
 }
@@ -32,7 +45,7 @@ export function putIf(
   table: Table,
   record: object,
   { anyOf, values }: Condition,
-): Promise<Written> {
+): Promise<WriteResult> {
   const Item: Item = { ...record };
   const condition = anyOf.join(' OR ');
   const command = new PutCommand({
@@ -46,17 +59,17 @@ export function putIf(
   return resultOf(tables, table, Item, () => tables.client.send(command));
 }
 
-/** Sets attributes, and removes those that are `undefined`. */
+/** Sets attributes, and removes those that are `undefined` or `null`. */
 export function updateIf(
   tables: RecordTables,
   table: Table,
   key: Item,
   attributes: Item,
   { anyOf, values }: Condition,
-): Promise<Written> {
+): Promise<WriteResult> {
   const all = Object.entries(attributes);
-  const set = all.filter(([, value]) => value !== undefined);
-  const removed = all.filter(([, value]) => value === undefined).map(([name]) => `#${name}`);
+  const set = all.filter(([, value]) => (value ?? undefined) !== undefined);
+  const removed = all.filter(([, value]) => (value ?? undefined) === undefined).map(([name]) => `#${name}`);
   const update = `SET ${set.map(([name]) => `#${name} = :new_${name}`).join(', ')}`;
   const UpdateExpression = removed.length === 0 ? update : `${update} REMOVE ${removed.join(', ')}`;
   const condition = anyOf.join(' OR ');
@@ -85,13 +98,13 @@ async function resultOf(
   table: Table,
   key: Item,
   write: () => Promise<unknown>,
-): Promise<Written> {
+): Promise<WriteResult> {
   try {
     await write();
     return { written: true };
   } catch (err) {
     if (!(err instanceof ConditionalCheckFailedException)) throw err;
-    // Where there is no item DynamoDB tells of none, and stand-ins for it never do: a second look may see something else.
+    // If there is no item DynamoDB tells of none, and stand-ins for it never do: a second look may see something else.
     const item = err.Item === undefined ? await readItem(tables, table, key) : plainItem(err.Item);
     return { written: false, found: item && asRecord(table, item) };
   }
@@ -127,7 +140,7 @@ export function replaceable(job: Job, options: { take_over: boolean; resumes: st
   };
 }
 
-/** Holds where one of them does. */
+/** Holds if one of them does. */
 export function either(...conditions: readonly Condition[]): Condition {
   return {
     anyOf: conditions.flatMap(({ anyOf }) => anyOf),

@@ -2,7 +2,7 @@ import { SpanStatusCode, type Span } from '@opentelemetry/api';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 
 /**
- * How a span failed: a type or a name, never a message. Messages quote inputs and the build API's answers, and where payloads
+ * How a span failed: a type or a name, never a message. Messages quote inputs and the build API's answers, and if payloads
  * are encrypted they are too.
  */
 export function endFailed(span: Span, errorType: string, endMs?: number): void {

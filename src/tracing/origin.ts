@@ -19,7 +19,7 @@ const xray = new AWSXRayPropagator();
 
 export interface Origin {
   parent: Context;
-  /** Of the trace, where it is known and has no span yet. */
+  /** Of the trace, if it is known and has no span yet. */
   traceId?: string | undefined;
 }
 
@@ -68,7 +68,7 @@ export function withCarrier(headers: Headers, carrier: TraceCarrier): Headers {
   return { ...headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
 }
 
-/** @returns `undefined` where the workflow runs on a worker without traces */
+/** @returns `undefined` if the workflow runs on a worker without traces */
 export function carrierIn(headers: Headers): TraceCarrier | undefined {
   const payload = headers[TRACE_HEADER];
   return payload === undefined ? undefined : defaultPayloadConverter.fromPayload<TraceCarrier>(payload);

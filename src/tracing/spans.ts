@@ -31,19 +31,19 @@ import {
   type Sampler,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace';
-import type { Tracing } from './settings.ts';
+import type { Tracing } from '../config/tracing.ts';
 
 export interface SpansOptions {
   tracing: Tracing;
   /** Unless `OTEL_SERVICE_NAME` says otherwise. */
   serviceName: string;
-  /** Told when spans could not be sent, and not again before some were. */
+  /** Called when spans could not be sent, and not again before some were. */
   onFault: (message: string) => void;
-  /** Told of each of OpenTelemetry's other variables whose value it ignores. */
+  /** Called with each of OpenTelemetry's other variables whose value it ignores. */
   warn: (text: string) => void;
 }
 
-/** IDs that a span is given in place of new ones. */
+/** IDs that a span is given instead of new ones. */
 export interface GivenIds {
   traceId?: string | undefined;
   spanId?: string;
@@ -70,7 +70,7 @@ export class Spans {
     this.#tracer = this.#provider.getTracer('iam-orchestrator');
   }
 
-  /** @param ids the span's own, and its trace's where it has no parent */
+  /** @param ids the span's own, and its trace's if it has no parent */
   start(name: string, options: SpanOptions, parent: Context, ids: GivenIds = {}): Span {
     return this.#ids.given(ids, () => this.#tracer.startSpan(name, options, parent));
   }
@@ -123,25 +123,18 @@ class Ids implements IdGenerator {
 }
 
 function samplerOf({ sampler, share }: Tracing): Sampler {
-  switch (sampler) {
-    case 'always_on':
-      return new AlwaysOnSampler();
-    case 'always_off':
-      return new AlwaysOffSampler();
-    case 'traceidratio':
-      return new TraceIdRatioBasedSampler(share);
-    case 'parentbased_always_on':
-      return new ParentBasedSampler({ root: new AlwaysOnSampler() });
-    case 'parentbased_always_off':
-      return new ParentBasedSampler({ root: new AlwaysOffSampler() });
-    case 'parentbased_traceidratio':
-      return new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) });
-  }
+  const samplers = {
+    always_on: new AlwaysOnSampler(),
+    always_off: new AlwaysOffSampler(),
+    traceidratio: new TraceIdRatioBasedSampler(share),
+  };
+  const root = samplers[sampler.replace('parentbased_', '') as keyof typeof samplers];
+  return sampler.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root;
 }
 
 /** It reads OpenTelemetry's other variables itself: headers, time-out, compression, certificates. */
 function exporterOf({ url }: Tracing, warn: (text: string) => void): SpanExporter {
-  // An address that it can't read is told of already, without the password that may be in it.
+  // An address that it can't read is reported already, without the password that may be in it.
   const tell = (text: string) => (text.includes('URL') ? undefined : warn(text));
   const nothing = () => undefined;
   diag.setLogger({ error: tell, warn: tell, info: nothing, debug: nothing, verbose: nothing }, DiagLogLevel.WARN);
@@ -152,7 +145,7 @@ function exporterOf({ url }: Tracing, warn: (text: string) => void): SpanExporte
   }
 }
 
-/** A collector that is away is no fault of a build's: it is told of once, and nothing is thrown. */
+/** A collector that is away is no fault of a build: it is reported once, and nothing is thrown. */
 function telling(exporter: SpanExporter, onFault: (message: string) => void): SpanExporter {
   let isAway = false;
   return {

@@ -8,7 +8,7 @@ import { ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contract.ts';
 import type { TraceSinks } from '../workflows/traces.ts';
 import { endFailed, errorTypeOf } from './errors.ts';
 import { carrierIn, headersOf, originOf } from './origin.ts';
-import type { TraceHeaders } from './settings.ts';
+import type { TraceHeaders } from '../config/tracing.ts';
 import { Spans, within, type SpansOptions } from './spans.ts';
 
 export interface WorkerTraces {
@@ -45,7 +45,7 @@ export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { trace
 }
 
 /**
- * The span of a run. Its ID is made of the run's, so that whoever knows the run knows its span, long before that has ended
+ * The span of a run. Its ID is made of the run's, so that its span is known from the run alone, long before it has ended
  * and whichever worker it is on; so is the sampler's decision, made of the trace's ID.
  */
 function startRun(

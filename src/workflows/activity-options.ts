@@ -1,11 +1,10 @@
 import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
-import { LAST_WRITE_WAIT_MAX_MS } from '../domain/progress.ts';
+import { STEP_RETRY } from '../domain/retries.ts';
 
-/** The original's `Retry` of every Task state: three attempts, after 3 s and 6 s. */
 const retry = {
-  initialInterval: '3 seconds',
-  backoffCoefficient: 2,
-  maximumAttempts: 3,
+  initialInterval: STEP_RETRY.firstMs,
+  backoffCoefficient: STEP_RETRY.backoffCoefficient,
+  maximumAttempts: STEP_RETRY.attempts,
   nonRetryableErrorTypes: ['CustomNonRetryableError'],
 } satisfies ActivityOptions['retry'];
 
@@ -29,7 +28,7 @@ export const trigger = {
 } satisfies ActivityOptions;
 
 /**
- * A local activity: a poll then leaves 6 history events in place of 11. How many polls there were stands in the current
+ * A local activity: a poll then leaves 6 history events instead of 11. How many polls there were stands in the current
  * details, not in the summary.
  */
 export const poll = {
@@ -38,6 +37,21 @@ export const poll = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   summary: 'GET /build/{build_id}',
 } satisfies LocalActivityOptions;
+
+/** Its queue is polled by workers with a directory alone, and there may be none. Ten attempts of a worker bind in turn. */
+export const directoryCheck = {
+  scheduleToStartTimeout: '60 seconds',
+  startToCloseTimeout: '10 minutes',
+  retry,
+  summary: "is the group's name free?",
+} satisfies ActivityOptions;
+
+export const directoryEnsure = {
+  ...directoryCheck,
+  heartbeatTimeout: trigger.heartbeatTimeout,
+  retry: { ...retry, nonRetryableErrorTypes: ['CancelledFailure'] },
+  summary: 'add the group',
+} satisfies ActivityOptions;
 
 /** The check of a carried input; it is made until it is answered. */
 export const checkOfCarried = {
@@ -50,6 +64,3 @@ export const checkOfCarried = {
  * after the end was written would leave a record IN_PROGRESS for ever.
  */
 export const LATE_PUT_MS = 15_000;
-
-/** The durable wait between rounds of attempts at a last write. */
-export const LAST_WRITE_WAIT = { firstMs: 30_000, backoffCoefficient: 2, maxMs: LAST_WRITE_WAIT_MAX_MS } as const;

@@ -17,7 +17,7 @@ export function isCancelled(): boolean {
 
 /**
  * Ends the workflow as cancelled. Temporal takes that only from a run that was asked to cancel, and a request does not
- * pass through continue-as-new: a run that went on with a cancelled build's last writes asks for itself.
+ * pass through continue-as-new: a run that went on with a cancelled build's final record updates asks for itself.
  *
  * @throws CancelledFailure
  */

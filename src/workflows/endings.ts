@@ -6,8 +6,10 @@ import {
   TemporalFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import type { Holder } from '../activities/types.ts';
+
+import { STATE_NAMES } from '../activities/types.ts';
 import type { RoleBuildOutcome } from '../contract.ts';
+import { defined } from '../domain/defined.ts';
 import { errorInfo, isFailureName, type ErrorInfo, type FailureName } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
@@ -17,19 +19,27 @@ import type { Ending, Progress } from '../domain/progress.ts';
 
 const NON_RETRYABLE: readonly string[] = recordWrite.retry.nonRetryableErrorTypes;
 
-/** What a state's failure means where the activity could not say so itself, as when its worker died. */
+/** What a state's failure means if the activity could not say so itself, as when its worker died. */
 const FAILURE_OF_STATE: Readonly<Record<string, FailureName>> = {
   UpsertRequestRecord: 'RecordWriteFailed',
   InsertRequestHistory: 'RecordWriteFailed',
   TriggerBuild: 'BuildTriggerUnknown',
   GetBuildStatus: 'BuildApiUnavailable',
+  CheckDirectoryGroup: 'DirectoryUnavailable',
+  EnsureDirectoryGroup: 'DirectoryUnavailable',
 };
+
+const ENSURE = STATE_NAMES.ensureDirectoryGroup;
+const ROLE_EXISTS = '; the role exists, only its group is missing: resume goes on at that';
+
+const NO_DIRECTORY =
+  'no worker took it in 60 s: one with a directory has DIRECTORY_URL, DIRECTORY_BIND_USER, DIRECTORY_PASSWORD_FILE and DIRECTORY_GROUP_OU set';
 
 export function failed(error_info: ErrorInfo): Ending {
   return { status: 'FAILED', error_info };
 }
 
-export function heldByNewerJob(state: string, holder: NonNullable<Holder>, progress: Progress): Ending {
+export function heldByNewerJob(state: string, holder: Job, progress: Progress): Ending {
   progress.contested = true;
   countContested(state);
   if (state === 'UpsertRequestRecord') progress.record = 'contested';
@@ -51,8 +61,13 @@ export function endingOf(err: unknown, progress: Progress): Ending {
     const cause = `UpsertRequestRecord: ${progress.refusal.message}, after an earlier attempt had put the record`;
     return failed(errorInfo('RecordWriteFailed', cause));
   }
-  if (CancellationScope.current().consideredCancelled && isCutShort(err)) return { status: 'CANCELLED' };
-  if (err instanceof TemporalFailure) return failed(failureOf(err, progress.step ?? 'UpsertRequestRecord'));
+  if (CancellationScope.current().consideredCancelled && isCutShort(err)) {
+    const { record, group_sent_to: server } = progress;
+    if (server === undefined || record !== 'written') return { status: 'CANCELLED' };
+    const what = `cancelled while nobody knows what became of the add that was sent to ${server.name}`;
+    return failed(errorInfo('DirectoryGroupUnknown', `${ENSURE}: ${what}${ROLE_EXISTS}`));
+  }
+  if (err instanceof TemporalFailure) return failed(failureOf(err, progress));
   throw err;
 }
 
@@ -60,17 +75,28 @@ export function endingOf(err: unknown, progress: Progress): Ending {
 export function isCutShort(err: unknown): boolean {
   if (isCancellation(err)) return true;
   if (err instanceof ActivityFailure && err.retryState === 'MAXIMUM_ATTEMPTS_REACHED') return false;
-  return err instanceof TemporalFailure && !isFinal(causeOf(err));
+  return err instanceof TemporalFailure && !isFinal(err);
 }
 
-function failureOf(err: TemporalFailure, state: string): ErrorInfo {
+function failureOf(err: TemporalFailure, { step: state = 'UpsertRequestRecord', group_sent_to }: Progress): ErrorInfo {
   const cause = causeOf(err);
-  const name = cause instanceof ApplicationFailure && isFailureName(cause.type) ? cause.type : FAILURE_OF_STATE[state];
+  const isSent = state === ENSURE && group_sent_to !== undefined;
+  const unsaid = isSent ? 'DirectoryGroupUnknown' : FAILURE_OF_STATE[state];
+  const name = cause instanceof ApplicationFailure && isFailureName(cause.type) ? cause.type : unsaid;
+  const after = state === ENSURE ? ROLE_EXISTS : '';
+  const timeout = cause instanceof TimeoutFailure ? cause.timeoutType : undefined;
+  const hasNoWorker = timeout === 'SCHEDULE_TO_START';
   const what =
-    cause instanceof TimeoutFailure
-      ? `the worker did not finish it in time (${cause.timeoutType})`
-      : cause.message || err.message;
-  return errorInfo(name ?? 'RecordWriteFailed', `${state}: ${what}${isFinal(cause) ? '' : ' (3 attempts)'}`);
+    timeout === undefined ? cause.message || err.message : `the worker did not finish it in time (${timeout})`;
+  const attempts = isFinal(err) || hasNoWorker ? '' : ' (3 attempts)';
+  return errorInfo(name ?? 'RecordWriteFailed', `${state}: ${hasNoWorker ? NO_DIRECTORY : what}${attempts}${after}`);
+}
+
+/** Whether another attempt would come to the same. */
+export function isFinal(err: TemporalFailure): boolean {
+  const cause = causeOf(err);
+  if (!(cause instanceof ApplicationFailure)) return false;
+  return cause.nonRetryable === true || NON_RETRYABLE.includes(cause.type ?? '');
 }
 
 /** An activity's failure comes wrapped, a local activity's as it is. */
@@ -78,23 +104,18 @@ function causeOf(err: TemporalFailure): Error {
   return err instanceof ActivityFailure && err.cause !== undefined ? err.cause : err;
 }
 
-function isFinal(cause: Error): boolean {
-  return (
-    cause instanceof ApplicationFailure && (cause.nonRetryable === true || NON_RETRYABLE.includes(cause.type ?? ''))
-  );
-}
-
 export function outcomeOf(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): RoleBuildOutcome {
-  return {
+  return defined({
     status: ending.status,
     // Optional, since a build may end before its input was checked.
     account_id: input?.build_body?.account_id,
     resource: input?.ddb_composite_sort_key,
     correlation_id: input?.correlation_id,
     ...job,
-    ...(progress.build_id === undefined ? {} : { build_id: progress.build_id }),
+    build_id: progress.build_id,
     polls: progress.polls,
-    ...(ending.status === 'FAILED' ? { error_info: ending.error_info } : {}),
+    error_info: ending.status === 'FAILED' ? ending.error_info : undefined,
+    directory_group: progress.directory_group,
     contested: progress.contested,
-  };
+  });
 }

@@ -1,11 +1,11 @@
 /** The put of the status record, after which this job may have a record. */
-import { ActivityFailure, ApplicationFailure, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { Holder, RoleBuildActivities } from '../activities/types.ts';
+import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
+import type { RoleBuildActivities } from '../activities/types.ts';
 import { REFUSALS } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
-import { showStep } from './details.ts';
+import { showStep } from './show.ts';
 import type { Progress } from '../domain/progress.ts';
 import { onceReadable } from './unreadable.ts';
 
@@ -18,7 +18,7 @@ const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
  * @returns the newer job that holds the record; `null` if it was put
  * @throws ActivityFailure; a refusal is noted in `progress`, with whether an attempt before it may have put the record
  */
-export async function putStatusRecord(input: RoleBuildInput, job: Job, progress: Progress): Promise<Holder> {
+export async function putStatusRecord(input: RoleBuildInput, job: Job, progress: Progress): Promise<Job | null> {
   const { resumption } = progress;
   const hadNone = progress.record === 'absent';
   let given = 0;
@@ -27,7 +27,7 @@ export async function putStatusRecord(input: RoleBuildInput, job: Job, progress:
   try {
     return await onceReadable(progress, 'UpsertRequestRecord', () => {
       given += 1;
-      return upsertRequestRecord(input, job, ...(resumption === undefined ? [] : [resumption]));
+      return resumption ? upsertRequestRecord(input, job, resumption) : upsertRequestRecord(input, job);
     });
   } catch (err) {
     const failure = err instanceof ActivityFailure ? err.cause : undefined;
@@ -41,12 +41,6 @@ export async function putStatusRecord(input: RoleBuildInput, job: Job, progress:
     }
     throw err;
   }
-}
-
-/** Whether runs before this one may have put the record: somebody has reset the workflow to where it was not put yet. */
-export function isReset(): boolean {
-  const { runId, firstExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
-  return continuedFromExecutionRunId === undefined && runId !== firstExecutionRunId;
 }
 
 function isRefusal(failure: unknown): failure is ApplicationFailure & { type: string } {

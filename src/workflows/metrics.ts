@@ -1,8 +1,9 @@
 /**
  * What builds count. Through a sink, which is not called on replay, and not through the SDK's own meter for workflows: that
- * one spells its labels `taskQueue` and `workflowType`, where all else on the metrics page has `task_queue`.
+ * one spells its labels `taskQueue` and `workflowType`, but everything else on the metrics page has `task_queue`.
  */
 import { proxySinks, type Sinks } from '@temporalio/workflow';
+import { STATE_NAMES } from '../activities/types.ts';
 import type { FailureName } from '../domain/failures.ts';
 import type { MetricName } from '../domain/metrics.ts';
 import type { EndStatus } from '../domain/record-status.ts';
@@ -31,6 +32,7 @@ export function countContested(state: string): void {
 }
 
 export function countFailedRound(state: string): void {
+  if (state === STATE_NAMES.ensureDirectoryGroup) return metrics.count('role_build_directory_rounds_failed', {});
   metrics.count('role_build_last_write_rounds_failed', { record: recordOf(state) });
 }
 

@@ -1,6 +1,7 @@
 import {
   ApplicationFailure,
   CancelledFailure,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   upsertMemo,
@@ -20,16 +21,16 @@ import {
 import { poll, recordWrite, trigger } from './activity-options.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
+import { checkGroup, ensureGroup } from './directory-group.ts';
 import { endingOf, failed, heldByNewerJob, outcomeOf } from './endings.ts';
-import { isReset, putStatusRecord } from './first-put.ts';
-import { faultsOfCarried, goOnAsNew, isContinueAsNewDue, isContinued } from './long-build.ts';
-import { writeEnding } from './last-writes.ts';
-import { logRefused } from './log.ts';
+import { putStatusRecord } from './first-put.ts';
+import { faultsOfCarried, goOnAsNew, isContinueAsNewDue, isContinued } from './continue-as-new.ts';
+import { writeEnding } from './final-updates.ts';
 import { countEnded, countRefused } from './metrics.ts';
-import { newProgress, type Ending, type Progress, type Refusal } from '../domain/progress.ts';
+import type { Ending, Progress, Refusal } from '../domain/progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
-import { showEnded, showStep } from './details.ts';
-import { faultsOfStart } from './start.ts';
+import { logRefused, showEnded, showStep } from './show.ts';
+import { faultsOfStart, progressAtStart } from './start.ts';
 import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
@@ -41,15 +42,15 @@ const { triggerBuild } = proxyActivities<RoleBuildActivities>(trigger);
 const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
 
 /**
- * One role build, from request to recorded end: the original's state machine, step by step.
+ * One role build, from request to recorded end: the Step Functions state machine, step by step.
  *
- * @param input the original's execution input
+ * @param input the state machine's execution input
  * @param given none for a new request; the {@link Resumption} of a resumed one; {@link Progress} after continue-as-new: what
  *   the runs before have come to know
  * @returns how a COMPLETE build ended
  * @throws ApplicationFailure of a type in `FAILURES` with a {@link RoleBuildOutcome} as its first detail, after both
- *   records say FAILED; of a type in `REFUSALS` where nothing was written
- * @throws CancelledFailure after both records say CANCELLED, or where it was cancelled before the first step
+ *   records say FAILED; of a type in `REFUSALS` if nothing was written
+ * @throws CancelledFailure after both records say CANCELLED, or if it was cancelled before the first step
  */
 export async function roleBuild(input: RoleBuildInput, given?: Progress | Resumption): Promise<RoleBuildOutcome> {
   const faults = faultsOfStart(input, given);
@@ -57,11 +58,8 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   if (faults.length > 0 && isCancelled()) throw new CancelledFailure('cancelled before the first step');
   if (faults.length > 0) refuse(undefined, invalidInput(faults));
 
-  const { firstExecutionRunId: job_id, startTime } = workflowInfo();
-  const record = isReset() ? 'unknown' : 'absent';
-  const progress = isContinued()
-    ? (given as Progress)
-    : newProgress(startTime.toISOString(), record, given as Resumption | null | undefined);
+  const progress = progressAtStart(given);
+  const { firstExecutionRunId: job_id } = workflowInfo();
   const job: Job = { job_id, start_at: progress.start_at };
   showJob(input, job_id);
   if (isContinued()) faults.push(...(await faultsOfCarried(input, job, progress)));
@@ -73,17 +71,18 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
     progress.ending = endingOf(err, progress);
   }
 
-  await writeEnding(input, job, progress, progress.ending);
+  const { ending, group_sent_to } = progress;
+  if (ending.status === 'FAILED' && group_sent_to !== undefined) ending.error_info.sent_to = group_sent_to;
+  await writeEnding(input, job, progress, ending);
   if (progress.refusal !== undefined && progress.has_ended_a_record !== true) refuse(progress.step, progress.refusal);
 
-  showEndStatus(progress.ending.status);
+  showEndStatus(ending.status);
   // A starter may have said so of its own.
   const isShown = workflowInfo().memo?.[CONTESTED_MEMO] === true;
   if (progress.contested !== isShown) upsertMemo({ [CONTESTED_MEMO]: progress.contested });
-  const { ending } = progress;
   countEnded(ending.status, ending.status === 'FAILED' ? ending.error_info.Error : 'none', job.start_at);
-  showEnded(progress, progress.ending.status);
-  return conclude(progress.ending, outcomeOf(input, job, progress, progress.ending));
+  showEnded(progress, ending);
+  return conclude(ending, outcomeOf(input, job, progress, ending));
 }
 
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
@@ -102,10 +101,23 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
   }
 
+  const withGroup = input.directory_group === true && patched('directory-group');
+  if (!withGroup || progress.role_built !== true) {
+    const ending = await buildRole(input, job, progress, withGroup);
+    if (!withGroup || ending.status !== 'COMPLETE') return ending;
+  }
+  return ensureGroup(input, job, progress);
+}
+
+function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGroup: boolean): Promise<Ending> {
   return beforeDeadline(input, job, async (throwIfOver) => {
     const { url, encrypted_jwt, correlation_id } = input;
     const target = { url, encrypted_jwt, correlation_id, job_id: job.job_id };
     if (progress.build_id === undefined) {
+      if (withGroup) {
+        await checkGroup(input, job, progress);
+        throwIfOver();
+      }
       showStep(progress, 'TriggerBuild');
       const onItsQueue = { ...trigger, taskQueue: triggersQueueOf(workflowInfo().taskQueue) };
       const answer = await onceReadable(progress, 'TriggerBuild', () =>
@@ -124,7 +136,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
       const answer = await getBuildStatus(target, progress.build_id);
 
       switch (takePoll(progress, answer)) {
-        case 'put off':
+        case 'deferred':
         case 'undecided':
           continue;
         case 'succeeded':

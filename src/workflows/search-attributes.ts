@@ -2,7 +2,7 @@ import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { searchAttributes, searchAttributesOf } from '../contract.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.ts';
-import { isContinued } from './long-build.ts';
+import { isContinued } from './continue-as-new.ts';
 
 /**
  * Sets the job's ID, and in the same history event whatever a client other than ours left out at the start or set otherwise

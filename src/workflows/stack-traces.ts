@@ -4,5 +4,5 @@
  */
 const FRAMES = 5;
 
-// Not a plain assignment: where this is not loaded ahead of all builds, the sandbox's `Error` is frozen by now.
+// Not a plain assignment: if this is not loaded ahead of all builds, the sandbox's `Error` is frozen by now.
 Reflect.set(Error, 'stackTraceLimit', FRAMES);

@@ -2,8 +2,8 @@ import { workflowInfo } from '@temporalio/workflow';
 import { workflowIdOf } from '../contract.ts';
 import { clip } from '../domain/failures.ts';
 import { WORKFLOW_ID_MAX_BYTES } from '../domain/identity.ts';
-import { progressFaults } from '../domain/progress.ts';
-import { isResumption } from '../domain/resumption.ts';
+import { newProgress, progressFaults, type Progress } from '../domain/progress.ts';
+import { isResumption, type Resumption } from '../domain/resumption.ts';
 import {
   DEADLINE_MAX_SECONDS,
   INPUT_MAX_DEPTH,
@@ -11,6 +11,7 @@ import {
   type Fault,
   type RoleBuildInput,
 } from '../domain/role-build-input.ts';
+import { isContinued } from './continue-as-new.ts';
 
 const SHOWN_CHARACTERS = 256;
 /** It could not even be given to the activity that checks it: the workflow task would fail, again and again. */
@@ -46,19 +47,30 @@ function optionFaults(): Fault[] {
   if (retryPolicy !== undefined) refuse('retry_policy', 'must not be set: a build makes its own retries');
   const timeouts = { workflow_execution_timeout: executionTimeoutMs, workflow_run_timeout: runTimeoutMs };
   for (const [option, ms = 0] of Object.entries(timeouts)) {
-    // Temporal's time-skipping server sets both, to ten years, where nobody asks for one.
+    // Temporal's time-skipping server sets both, to ten years, if nobody sets one.
     if (ms === 0 || ms >= DEADLINE_MAX_SECONDS * 1000) continue;
     refuse(option, 'must not be set: it would leave the records IN_PROGRESS; give the input deadline_seconds');
   }
   return faults;
 }
 
+/**
+ * What a run knows from its start: what the run before it carried, what it resumes, or nothing.
+ *
+ * @param given has no {@link faultsOfStart}
+ */
+export function progressAtStart(given: Progress | Resumption | null | undefined): Progress {
+  const { runId, firstExecutionRunId, startTime } = workflowInfo();
+  if (isContinued()) return given as Progress;
+  // Somebody has reset the workflow to before its first put: runs before this one may have put the record.
+  const isReset = runId !== firstExecutionRunId;
+  return newProgress(startTime.toISOString(), isReset ? 'unknown' : 'absent', given as Resumption | null | undefined);
+}
+
 /** Only a run that goes on from another is handed what that one knows; from a client it would pass for checked. */
 function givenFaults(given: unknown): Fault[] {
-  const { continuedFromExecutionRunId, startTime } = workflowInfo();
-  const isContinued = continuedFromExecutionRunId !== undefined;
-  if (isTooDeep(given)) return [{ path: isContinued ? '(carried)' : '(resumption)', message: TOO_DEEP }];
-  if (isContinued) return progressFaults(given, startTime.toISOString());
+  if (isTooDeep(given)) return [{ path: isContinued() ? '(carried)' : '(resumption)', message: TOO_DEEP }];
+  if (isContinued()) return progressFaults(given, workflowInfo().startTime.toISOString());
   if (given === undefined || given === null || isResumption(given)) return [];
   return [{ path: '(resumption)', message: 'is not made as a resumption is' }];
 }

@@ -1,7 +1,7 @@
 /**
- * What traces need of workflow code, in bundles of workers that send them. No span is made here: the trace's origin is handed
- * on in headers, and a run is told of when it ends, by a sink, which is not called on replay. Promises are given back as they
- * come, since one more `await` could turn out a race otherwise than an untraced worker's, and a replay would fail.
+ * What traces need of workflow code, on workers that send them. No span is made here: the trace's origin is handed
+ * on in headers, and the end of a run is reported by a sink, which is not called on replay. Promises are given back as they
+ * come, since one more `await` could change the outcome of a race from that on an untraced worker, and a replay would fail.
  */
 import { ApplicationFailure, defaultPayloadConverter, type Headers } from '@temporalio/common';
 import {
@@ -13,8 +13,9 @@ import {
   type WorkflowInterceptors,
 } from '@temporalio/workflow';
 import { TRACE_HEADER, xrayHeaderOf, type TraceCarrier } from '../contract.ts';
+import { traced } from './worker-options.ts';
 
-/** What the worker is told of a run that has ended. */
+/** What the sink reports of a run that has ended. */
 export interface EndedRun {
   origin: TraceCarrier;
   endMs: number;
@@ -30,6 +31,7 @@ export interface TraceSinks extends Sinks {
 const { traces } = proxySinks<TraceSinks>();
 
 export function interceptors(): WorkflowInterceptors {
+  if (!traced) return {};
   let origin: TraceCarrier = {};
   const withOrigin = <T extends { headers: Headers }>(input: T): T => ({
     ...input,

@@ -1,9 +1,9 @@
 import { ActivityFailure, ApplicationFailure, sleep } from '@temporalio/workflow';
-import { PAYLOAD_UNREADABLE } from '../contract.ts';
-import { code, showStep } from './details.ts';
+import { PAYLOAD_UNREADABLE, retrySummary } from '../contract.ts';
+import { code, showStep } from './show.ts';
 import type { Progress } from '../domain/progress.ts';
 
-/** By then whoever gives workers their keys may have noticed. */
+/** Time to notice and to give workers the key. */
 const WAIT_MS = 30_000;
 
 /**
@@ -27,7 +27,7 @@ async function untilReadable<T>(
     if (!isUnreadable(err)) throw err;
     const next = new Date(Date.now() + WAIT_MS).toISOString();
     showStep(progress, state, `${code(err.cause.message)}; given to a worker again at ${next}`);
-    await sleep(WAIT_MS, { summary: `${state}: wait for a worker that can read it` });
+    await sleep(WAIT_MS, { summary: retrySummary(state, 'wait for a worker that can read it') });
     showStep(progress, state);
     try {
       return await step();

@@ -1,10 +1,10 @@
 import { sleep, workflowInfo } from '@temporalio/workflow';
 import { WAIT_SUMMARY } from '../contract.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
-import { showStep } from './details.ts';
+import { showStep } from './show.ts';
 import type { Progress } from '../domain/progress.ts';
 
-/** The original's Wait state: a durable timer, before the first poll too. */
+/** The state machine's Wait state: a durable timer, before the first poll too. */
 export function waitForBuildStatus(progress: Progress, waitMs: number): Promise<void> {
   showStep(progress, WAIT_SUMMARY, `next poll at ${new Date(Date.now() + waitMs).toISOString()}`);
   return sleep(waitMs, { summary: WAIT_SUMMARY });

@@ -1,0 +1,39 @@
+import { activityInfo, ApplicationFailure, CancelledFailure, getClient, heartbeat } from '@temporalio/activity';
+import type { Directory } from '../directory/directory.ts';
+import { isDirectoryServer, type DirectoryServer } from '../domain/directory-group.ts';
+import type { DirectoryActivities } from './types.ts';
+
+const HEARTBEAT_EVERY_MS = 4_000;
+
+export function createDirectoryActivities(directory: Directory): DirectoryActivities {
+  return {
+    checkDirectoryGroup: (request) => directory.check(request),
+    async ensureDirectoryGroup(request) {
+      let sent_to = [activityInfo().heartbeatDetails as unknown, request.sent_to].find(isDirectoryServer);
+      const beating = setInterval(() => heartbeat(sent_to), HEARTBEAT_EVERY_MS);
+      try {
+        return await directory.ensure({ ...request, sent_to }, (server) => announceAdd((sent_to = server)));
+      } finally {
+        clearInterval(beating);
+      }
+    },
+  };
+}
+
+/**
+ * Not by a heartbeat alone: that one is sent some time or other, and an add must not be sent before it is noted. The
+ * workflow keeps its cancellation to itself, since that would end the activity between two attempts, with what the first
+ * has noted.
+ */
+async function announceAdd(server: DirectoryServer): Promise<void> {
+  heartbeat(server);
+  const { taskToken, workflowExecution: execution = null } = activityInfo();
+  const { activity, workflowService, options } = getClient();
+  try {
+    await activity.heartbeat(taskToken, server);
+    const found = await workflowService.describeWorkflowExecution({ namespace: options.namespace, execution });
+    if (found.workflowExtendedInfo?.cancelRequested === true) throw new CancelledFailure('cancelled before the add');
+  } catch (err) {
+    throw err instanceof CancelledFailure ? err : ApplicationFailure.fromError(err);
+  }
+}

@@ -1,0 +1,114 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { temporal } from '@temporalio/proto';
+import { defined } from '../../domain/defined.ts';
+import { CliError } from '../errors/cli-error.ts';
+import { hasGrpcStatus } from '../errors/grpc.ts';
+import type { Services } from '../services.ts';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+
+/** The server answers a long poll within 20 s, empty if nothing happened. */
+const LONG_POLL_MS = 30_000;
+/** How long `--wait` bears a server that is away, before it says so and ends; the build goes on. */
+const PATIENCE_MS = 600_000;
+const RETRY_EVERY_MS = 1_000;
+/** Temporal waits for no event of a paused workflow, so it is asked this often. */
+const PAUSED_LOOK_EVERY_MS = 2_000;
+
+export interface Run {
+  workflowId: string;
+  runId: string;
+}
+
+export interface ReadOptions {
+  /** Waits for new events until the run has closed, through outages of the server and pauses. */
+  follow?: boolean;
+  signal?: AbortSignal | undefined;
+  pageSize?: number;
+}
+
+/**
+ * A run's events, in order.
+ *
+ * @throws CliError `unreachable`; WorkflowNotFoundError
+ */
+export async function* readEvents(
+  services: Services,
+  run: Run,
+  { follow = false, signal, pageSize }: ReadOptions = {},
+): AsyncGenerator<HistoryEvent> {
+  const { client, namespace } = services;
+  const call = <T>(send: () => Promise<T>): Promise<T> =>
+    follow
+      ? patiently(() => services.temporal(send, { withinMs: LONG_POLL_MS, signal }), signal)
+      : services.temporal(send);
+  let nextPageToken: Uint8Array | undefined;
+  let last: HistoryEvent | undefined;
+  const page = () =>
+    client.workflowService.getWorkflowExecutionHistory({
+      namespace,
+      execution: run,
+      waitNewEvent: follow,
+      ...defined({ maximumPageSize: pageSize, nextPageToken }),
+    });
+  try {
+    for (;;) {
+      const answer = await call(page);
+      for (const event of answer.history?.events ?? []) {
+        // Those before a pause are read again.
+        if (idOf(event) <= idOf(last)) continue;
+        last = event;
+        yield event;
+      }
+      nextPageToken = answer.nextPageToken?.length ? answer.nextPageToken : undefined;
+      if (nextPageToken !== undefined) continue;
+      if (!follow || isClosing(last)) return;
+      // It is paused.
+      do await delay(PAUSED_LOOK_EVERY_MS, undefined, defined({ signal }));
+      while (idOf(await call(() => lastEventOf(services, run))) <= idOf(last));
+    }
+  } catch (err) {
+    if (hasGrpcStatus(err, 'NOT_FOUND') && !(err instanceof CliError))
+      throw new WorkflowNotFoundError('not found', run.workflowId, run.runId);
+    throw err;
+  }
+}
+
+/** The last event of a run so far. */
+export async function lastEventOf({ client, namespace }: Services, run: Run): Promise<HistoryEvent | undefined> {
+  const request = { namespace, execution: run, maximumPageSize: 1 };
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse(request);
+  return history?.events?.[0];
+}
+
+/** Calls again while the server is away. */
+async function patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return await call();
+    } catch (err) {
+      if (signal?.aborted === true || !(err instanceof CliError && err.transient)) throw err;
+      if (performance.now() - startedAt > PATIENCE_MS) {
+        throw new CliError('unreachable', 'Temporal does not answer any more; the build goes on', { cause: err });
+      }
+      await delay(RETRY_EVERY_MS);
+    }
+  }
+}
+
+function idOf(event: HistoryEvent | undefined): number {
+  return Number(event?.eventId ?? 0);
+}
+
+function isClosing(event: HistoryEvent | undefined): boolean {
+  return Boolean(
+    event?.workflowExecutionCompletedEventAttributes ??
+    event?.workflowExecutionFailedEventAttributes ??
+    event?.workflowExecutionCanceledEventAttributes ??
+    event?.workflowExecutionTerminatedEventAttributes ??
+    event?.workflowExecutionTimedOutEventAttributes ??
+    event?.workflowExecutionContinuedAsNewEventAttributes,
+  );
+}

@@ -1,0 +1,195 @@
+/**
+ * Finding builds in Temporal by their job or by their request. Any client may start a workflow, and its search attributes say
+ * what that client likes. So what a search finds is held against what Temporal itself says: a job's executions are those whose
+ * first run ID is the job's.
+ */
+import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { isRunId, WORKFLOW_ID_MAX_BYTES } from '../../domain/identity.ts';
+import type { RoleBuildInput } from '../../domain/role-build-input.ts';
+import { inParallel } from '../in-parallel.ts';
+import type { Services } from '../services.ts';
+import { quotedForQuery } from '../temporal/queries.ts';
+import { lastEventOf } from './events.ts';
+import { readStarted } from './follow.ts';
+
+/** Of the executions that claim to be a job or a request, so many are looked at, the newest first. */
+const CLAIMS_LOOKED_AT = 1_000;
+
+/** The run of a job that came last, as far as Temporal still has it. */
+export interface Execution {
+  workflow_id: string;
+  run_id: string;
+  first_run_id: string;
+  /** Whether no newer build has been started under its workflow ID. */
+  is_latest: boolean;
+  description: WorkflowExecutionDescription;
+}
+
+/** @returns what Temporal says of a build's run, by default the latest; `undefined` if there is none or it is no build's */
+export async function describeBuild(
+  services: Services,
+  workflowId: string,
+  runId?: string,
+): Promise<WorkflowExecutionDescription | undefined> {
+  if (Buffer.byteLength(workflowId) > WORKFLOW_ID_MAX_BYTES) return undefined;
+  try {
+    const { workflow } = services.client;
+    const description = await services.temporal(() => workflow.getHandle(workflowId, runId).describe());
+    return description.type === ROLE_BUILD_WORKFLOW_TYPE ? description : undefined;
+  } catch (err) {
+    if (err instanceof WorkflowNotFoundError) return undefined;
+    throw err;
+  }
+}
+
+export function firstRunIdOf({ raw }: WorkflowExecutionDescription): string | undefined {
+  return raw.workflowExecutionInfo?.firstRunId ?? undefined;
+}
+
+export interface FoundJob {
+  execution?: Execution;
+  /** Why it may be there although it was not found. */
+  unsure?: string;
+}
+
+/**
+ * Finds the execution of a job.
+ *
+ * @param workflowId the one that it should have, if that is known
+ */
+export async function findJob(services: Services, jobId: string, workflowId?: string): Promise<FoundJob> {
+  if (!isRunId(jobId)) return {};
+  const known = workflowId === undefined ? undefined : await findUnder(services, workflowId, jobId);
+  if (known !== undefined) return { execution: known };
+  // By the run's own ID, which is Temporal's word.
+  const [run] = await claims(services, `RunId = '${jobId}'`, 1);
+  const found = run === undefined ? undefined : await findUnder(services, run.workflowId, jobId);
+  return found === undefined ? findLaterRun(services, jobId, workflowId) : { execution: found };
+}
+
+async function findUnder(services: Services, workflowId: string, jobId: string): Promise<Execution | undefined> {
+  const latest = await describeBuild(services, workflowId);
+  if (latest !== undefined && firstRunIdOf(latest) === jobId) return executionOf(latest, true);
+  const first = await describeBuild(services, workflowId, jobId);
+  if (first === undefined || firstRunIdOf(first) !== jobId) return undefined;
+  return executionOf(await lastOfChain(services, first), latest === undefined);
+}
+
+function unsureAfter(looked: number): { unsure?: string } {
+  return looked < CLAIMS_LOOKED_AT
+    ? {}
+    : { unsure: `only the first ${CLAIMS_LOOKED_AT} executions that may be it were looked at` };
+}
+
+/** Temporal may no longer have a job's first runs while its last goes on. */
+async function findLaterRun(services: Services, jobId: string, workflowId: string | undefined): Promise<FoundJob> {
+  const query =
+    workflowId === undefined
+      ? `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ${searchAttributes.JobId.name} = '${jobId}'`
+      : `WorkflowId = ${quotedForQuery(workflowId)}`;
+  const found = await claims(services, query, CLAIMS_LOOKED_AT);
+  const described = await inParallel(found, (one) => describeBuild(services, one.workflowId, one.runId));
+  const own = described.find((one) => one !== undefined && firstRunIdOf(one) === jobId);
+  if (own === undefined) return unsureAfter(found.length);
+  return { execution: executionOf(await lastOfChain(services, own), false) };
+}
+
+function executionOf(description: WorkflowExecutionDescription, is_latest: boolean): Execution {
+  const { workflowId, runId } = description;
+  return {
+    workflow_id: workflowId,
+    run_id: runId,
+    first_run_id: firstRunIdOf(description) ?? '',
+    is_latest,
+    description,
+  };
+}
+
+/** Follows a job through continue-as-new and resets, from a run of it to the last that Temporal has. */
+async function lastOfChain(
+  services: Services,
+  first: WorkflowExecutionDescription,
+): Promise<WorkflowExecutionDescription> {
+  let last = first;
+  for (;;) {
+    const nextRunId = await nextRunIdOf(services, last);
+    const next = nextRunId === undefined ? undefined : await describeBuild(services, last.workflowId, nextRunId);
+    if (next === undefined) return last;
+    last = next;
+  }
+}
+
+async function nextRunIdOf(
+  services: Services,
+  { workflowId, runId, status, raw }: WorkflowExecutionDescription,
+): Promise<string | undefined> {
+  const resetTo = raw.workflowExtendedInfo?.resetRunId;
+  if (resetTo || status.name !== 'CONTINUED_AS_NEW') return resetTo || undefined;
+  const last = await services.temporal(() => lastEventOf(services, { workflowId, runId }));
+  return last?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
+}
+
+/** What a run was started with. */
+export interface Start {
+  workflow_id: string;
+  job_id: string;
+  input: RoleBuildInput;
+}
+
+/**
+ * What a run was started with, as its first event has it.
+ *
+ * @returns `undefined` if its input is not that of a build under its workflow ID
+ * @throws PayloadUnreadableError if it is encrypted with a key that is not at hand
+ */
+export async function readStart(services: Services, workflowId: string, runId: string): Promise<Start | undefined> {
+  try {
+    const { input, job_id, workflow_id } = await readStarted(services, { workflowId, runId });
+    if (input === undefined || job_id === undefined || workflow_id !== workflowId) return undefined;
+    return { workflow_id: workflowId, job_id, input };
+  } catch (err) {
+    if (err instanceof WorkflowNotFoundError) return undefined;
+    throw err;
+  }
+}
+
+/**
+ * The builds that were started for a request: of each workflow ID the one that runs, or else the last.
+ *
+ * @returns `unsure` why there may be one although none was found
+ * @throws PayloadUnreadableError if none could be read
+ */
+export async function findStartsOf(
+  services: Services,
+  correlationId: string,
+): Promise<{ starts: Start[]; unsure?: string }> {
+  const claim = `${searchAttributes.CorrelationId.name} = ${quotedForQuery(keyword(correlationId))}`;
+  const query = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ${claim}`;
+  const found = await claims(services, query, CLAIMS_LOOKED_AT);
+  let unreadable: unknown;
+  const read = await inParallel(found, ({ workflowId, runId }) =>
+    // What another client put there may be anything.
+    readStart(services, workflowId, runId).catch((err: unknown) => void (unreadable = err)),
+  );
+  const starts = new Map<string, Start>();
+  for (const start of read) {
+    if (start?.input.correlation_id === correlationId && !starts.has(start.workflow_id)) {
+      starts.set(start.workflow_id, start);
+    }
+  }
+  if (starts.size === 0 && unreadable !== undefined) throw unreadable;
+  return { starts: [...starts.values()], ...(starts.size > 0 ? {} : unsureAfter(found.length)) };
+}
+
+/** Executions that a query finds, those that run first, then the one that closed last. */
+async function claims(services: Services, query: string, limit: number) {
+  const list = services.client.workflow.list({ query, pageSize: Math.min(limit, 250) })[Symbol.asyncIterator]();
+  const found: { workflowId: string; runId: string }[] = [];
+  while (found.length < limit) {
+    const next = await services.temporal(() => list.next());
+    if (next.done === true) break;
+    found.push(next.value);
+  }
+  return found;
+}

@@ -1,0 +1,67 @@
+/** A build as Temporal's visibility knows it, under the records' names. */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { parseRoleBuildId, searchAttributes } from '../../contract.ts';
+import { isOpen, isPaused } from '../../domain/execution-status.ts';
+import { defined } from '../../domain/defined.ts';
+import type { Services } from '../services.ts';
+import { readStarted } from './follow.ts';
+
+export interface ListedBuild {
+  workflow_id: string;
+  job_id: string;
+  run_id: string;
+  account_id?: string;
+  resource?: string;
+  build_type?: string;
+  action?: string;
+  custom_role_name?: string;
+  dry_run?: boolean;
+  start_at: string;
+  /** As the record's, or Temporal's word if no record tells of its end. */
+  status: string;
+  /** `PAUSED` if somebody has paused it. */
+  execution_status?: string;
+  correlation_id?: string;
+  closed_at?: string;
+  ui_url?: string;
+}
+
+const STATUS_OF: Readonly<Record<string, string>> = {
+  COMPLETED: 'COMPLETE',
+  FAILED: 'FAILED',
+  CANCELLED: 'CANCELLED',
+};
+
+export async function listedBuild(services: Services, info: WorkflowExecutionInfo): Promise<ListedBuild> {
+  const { workflowId, runId, status, startTime, closeTime, typedSearchAttributes: attributes } = info;
+  const key = parseRoleBuildId(workflowId);
+  const claimed = attributes.get(searchAttributes.JobId) || info.raw.firstRunId || runId;
+  const job = claimed === runId ? { job_id: runId, start_at: startTime.toISOString() } : await jobOf(services, info);
+  return defined({
+    workflow_id: workflowId,
+    job_id: job.job_id,
+    run_id: runId,
+    account_id: attributes.get(searchAttributes.AccountId) ?? key?.accountId,
+    // A Keyword may be cut; a workflow ID is not.
+    resource: key?.resource ?? attributes.get(searchAttributes.Resource),
+    build_type: attributes.get(searchAttributes.BuildType),
+    action: attributes.get(searchAttributes.BuildAction),
+    custom_role_name: attributes.get(searchAttributes.CustomRoleName),
+    dry_run: attributes.get(searchAttributes.DryRun),
+    start_at: job.start_at,
+    status: isOpen(status.name) ? 'IN_PROGRESS' : (STATUS_OF[status.name] ?? status.name),
+    execution_status: isPaused(status.name) ? status.name : undefined,
+    correlation_id: attributes.get(searchAttributes.CorrelationId),
+    closed_at: closeTime?.toISOString(),
+    ui_url: services.uiUrl(workflowId, runId),
+  });
+}
+
+/** A run that continued as new began later than its job. Its first event says which job it is; a search attribute is the starter's word. */
+async function jobOf(
+  services: Services,
+  { workflowId, runId, startTime }: WorkflowExecutionInfo,
+): Promise<{ job_id: string; start_at: string }> {
+  const { job_id, start_at } = await readStarted(services, { workflowId, runId });
+  return { job_id: job_id || runId, start_at: start_at ?? startTime.toISOString() };
+}

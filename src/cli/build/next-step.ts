@@ -1,0 +1,100 @@
+/** What to do about a build, and the command that does it. */
+import { isOpen, isPaused } from '../../domain/execution-status.ts';
+import { FAILURES, isFailureName, type ErrorInfo } from '../../domain/failures.ts';
+import { isStepFunctionsJob } from '../../domain/identity.ts';
+import { resumedBy } from '../../domain/resumption.ts';
+import type { RoleBuildInput } from '../../domain/role-build-input.ts';
+import { parseRoleBuildId } from '../../contract.ts';
+
+/** What is looked at of a build: attributes of its record, and what Temporal says. */
+interface Build extends Record<string, unknown> {
+  workflow_id: string;
+  status: string;
+  execution_status?: string;
+}
+
+export interface NextStep {
+  /** Who must act after a failure: requester, build API or platform. */
+  move?: string;
+  next_command?: string;
+}
+
+/** Keys of a `build_body` that have flags of their own. */
+const BODY_FLAGS = ['account_id', 'build_type', 'action', 'custom_role_name', 'dry_run'];
+
+/** What a build was started with. Another client's URL may be anything. */
+type StartedWith = Pick<RoleBuildInput, 'build_body' | 'directory_group'> & { url?: unknown };
+
+/** @param input what it was started with, if Temporal still has it */
+export function nextStep(view: Build, input: RoleBuildInput | undefined): NextStep {
+  const target = targetOf(view);
+  if (target === undefined) return {};
+  switch (view.status) {
+    case 'COMPLETE':
+      return {};
+    case 'IN_PROGRESS':
+      if (isPaused(view.execution_status)) return { next_command: unpause(view.workflow_id) };
+      if (isOpen(view.execution_status)) return { next_command: `role-build watch ${target}` };
+      return isStepFunctionsJob(view['job_id']) ? {} : { move: 'platform', next_command: 'role-build doctor' };
+    case 'FAILED':
+      return afterFailure(view, target, input);
+    case 'UNKNOWN':
+      return isStepFunctionsJob(view['job_id']) ? {} : { next_command: 'role-build doctor' };
+    default:
+      return { next_command: startAgain(view, input) };
+  }
+}
+
+/** Lets a workflow that somebody has paused go on. */
+export function unpause(workflowId: string): string {
+  return `temporal workflow unpause --workflow-id ${quoted(workflowId)}`;
+}
+
+function afterFailure(view: Build, target: string, input: RoleBuildInput | undefined): NextStep {
+  const { Error: name } = (view['error_info'] ?? {}) as Partial<ErrorInfo>;
+  // A refusal, before anything was recorded: the same start would be refused again.
+  if (!isFailureName(name)) {
+    const refusal: string | undefined = name;
+    const changed = refusal === 'InvalidInput' && input !== undefined ? { ...input, url: undefined } : input;
+    const takeOver = refusal === 'HeldByStepFunctions' ? ' --take-over' : '';
+    return { move: 'requester', next_command: `${startAgain(view, changed)}${takeOver}` };
+  }
+  const { move } = FAILURES[name];
+  const how = resumedBy(name);
+  const canResume = how === 'trigger' || (how === 'poll' && view['build_id'] !== undefined);
+  return { move, next_command: canResume ? `role-build resume ${target} --wait` : startAgain(view, input) };
+}
+
+/** The same request anew. A `build_body` with keys that no flag carries needs its file. */
+function startAgain(view: Build, input: StartedWith | undefined): string {
+  const text = (name: string) => (typeof view[name] === 'string' ? view[name] : '');
+  if (text('custom_role_name') === '' || text('account_id') === '') return 'role-build start --input FILE --wait';
+  if (input !== undefined && Object.keys(input.build_body).some((key) => !BODY_FLAGS.includes(key))) {
+    return 'role-build start --input FILE --wait';
+  }
+  const isUsual = text('resource') === `${text('build_type')}#${text('custom_role_name')}`;
+  const flags = [
+    `--account ${quoted(text('account_id'))}`,
+    `--role ${quoted(text('custom_role_name'))}`,
+    ...(text('action') === 'create' ? [] : [`--action ${quoted(text('action'))}`]),
+    ...(text('build_type') === 'iam_role' ? [] : [`--build-type ${quoted(text('build_type'))}`]),
+    ...(isUsual ? [] : [`--resource ${quoted(text('resource'))}`]),
+    ...(view['dry_run'] === true ? ['--dry-run'] : []),
+    ...(input?.directory_group === true ? ['--directory-group'] : []),
+    `--url ${typeof input?.url === 'string' ? quoted(input.url) : 'URL'}`,
+  ];
+  return `role-build start ${flags.join(' ')} --wait`;
+}
+
+/** How a command names the build. */
+function targetOf(view: Build): string | undefined {
+  const parsed = parseRoleBuildId(view.workflow_id);
+  return parsed === undefined
+    ? `--workflow-id ${quoted(view.workflow_id)}`
+    : `${parsed.accountId} ${quoted(parsed.resource)}`;
+}
+
+/** As a POSIX shell takes it. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,92 @@
+import { parseRoleBuildId } from '../../contract.ts';
+import { isOpen } from '../../domain/execution-status.ts';
+import { defined } from '../../domain/defined.ts';
+import { resumedBy, withPreviousJob, type PreviousJob } from '../../domain/resumption.ts';
+import { isWhole, oddities, type AsRead } from '../../records/attributes.ts';
+import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
+import type { Table } from '../../records/items.ts';
+import { readStatusRecord, type StatusRecord } from '../../records/status-table.ts';
+import { CliError, notFound } from '../errors/cli-error.ts';
+import { describeBuild, firstRunIdOf } from './find.ts';
+import type { Services } from '../services.ts';
+import { jobIdOf, type Target } from './target.ts';
+
+/** A build that ended before the build API had decided it. */
+export interface Resumable {
+  record: StatusRecord;
+  /** To poll on with; without it the POST is made again. */
+  build_id?: string;
+  previous_jobs: PreviousJob[];
+  requested_by?: string;
+}
+
+/**
+ * Finds the job to resume: the last one of its account and resource, as the status record tells.
+ *
+ * @throws CliError `inProgress` if it runs; `notFound` with the reason if there is nothing to resume
+ */
+export async function findResumable(services: Services, target: Target): Promise<Resumable> {
+  const record = await findEnded(services, target);
+  const build_id = pickBuildId(record, target);
+  const read = await services.dynamoDb(() => readHistoryRecord(services.tables, record.correlation_id));
+  const history = read && whole<HistoryRecord>(target, 'history', read);
+  const isOwn = history?.account_id === record.account_id && history.resource === record.resource;
+  if (history !== undefined && (!isOwn || history.job_id !== record.job_id)) {
+    throw nothing(target, `the history of request ${record.correlation_id} names job ${history.job_id}`);
+  }
+  return {
+    record,
+    previous_jobs: withPreviousJob(history?.previous_jobs ?? [], history ?? record),
+    ...defined({ build_id, requested_by: history?.requested_by }),
+  };
+}
+
+async function findEnded(services: Services, target: Target): Promise<StatusRecord> {
+  const key = parseRoleBuildId(target.workflowId);
+  const latest = await describeBuild(services, target.workflowId);
+  if (latest !== undefined && isOpen(latest.status.name)) {
+    const jobId = firstRunIdOf(latest) ?? latest.runId;
+    throw new CliError('inProgress', `job ${jobId} is running (workflow ${target.workflowId}): nothing to resume`, {
+      fields: { workflow_id: target.workflowId, job_id: jobId },
+    });
+  }
+  const read =
+    key === undefined
+      ? undefined
+      : await services.dynamoDb(() =>
+          readStatusRecord(services.tables, { account_id: key.accountId, resource: key.resource }),
+        );
+  if (read === undefined) throw notFound(target.name);
+  const record = whole<StatusRecord>(target, 'status', read);
+  if (![undefined, record.job_id].includes(jobIdOf(target))) {
+    throw nothing(target, `job ${record.job_id} has taken its record since`);
+  }
+  return record;
+}
+
+/** @throws CliError `notFound` unless the record tells of an end that can be resumed */
+function pickBuildId(record: StatusRecord, target: Target): string | undefined {
+  const { status, error_info: errorInfo, build_id } = record;
+  if (status === 'IN_PROGRESS') {
+    throw nothing(target, `its record is IN_PROGRESS and no workflow runs; role-build doctor finds out how it ended`);
+  }
+  if (status !== 'FAILED') throw nothing(target, `it ended ${status}`);
+  const how = resumedBy(errorInfo?.Error);
+  if (how === undefined) throw nothing(target, `it ended FAILED with ${errorInfo?.Error ?? 'no error_info'}`);
+  if (how === 'trigger') return undefined;
+  if (build_id === undefined) {
+    throw nothing(target, `it ended with ${errorInfo?.Error} before the build API gave a build_id; start it again`);
+  }
+  return build_id;
+}
+
+/** @throws CliError `notFound` if it is odd */
+function whole<R>(target: Target, table: Table, record: AsRead<R>): R {
+  if (isWhole(record)) return record;
+  const fix = 'role-build doctor --fix repairs what Temporal still knows, the rest has to be repaired by hand';
+  throw nothing(target, `the ${table} record is odd: ${oddities(record)}; ${fix}`);
+}
+
+function nothing(target: Target, why: string): CliError {
+  return new CliError('notFound', `nothing to resume for ${target.name}: ${why}`);
+}

@@ -1,0 +1,257 @@
+/**
+ * What a build has done so far, read from the events of its workflow: that needs no worker, and works for as
+ * long as Temporal keeps them.
+ */
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { ApplicationFailure, type LoadedDataConverter, type SerializationContext } from '@temporalio/common';
+import type { temporal } from '@temporalio/proto';
+import { stateNameOf, STATE_NAMES } from '../../activities/types.ts';
+import {
+  OWN_CANCELLATION_REASON,
+  parseTimerSummary,
+  WAIT_SUMMARY,
+  workflowIdOf,
+  type RoleBuildOutcome,
+} from '../../contract.ts';
+import { takePoll, type Polls } from '../../domain/build-status.ts';
+import { defined } from '../../domain/defined.ts';
+import { isFailureName, type ErrorInfo } from '../../domain/failures.ts';
+import { progressFaults, type Progress } from '../../domain/progress.ts';
+import { isEndStatus } from '../../domain/record-status.ts';
+import { isResumption } from '../../domain/resumption.ts';
+import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
+import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
+import { pollIn } from './poll.ts';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+type Payload = temporal.api.common.v1.IPayload;
+
+/** How a run closed, in Temporal's words. */
+export type ClosedAs = 'COMPLETED' | 'FAILED' | 'CANCELED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
+
+export interface BuildState extends Polls {
+  workflow_id?: string;
+  job_id?: string;
+  start_at?: string;
+  input?: RoleBuildInput;
+  build_id?: string;
+  /** The job that this one resumes. */
+  resumes?: string;
+  /** Who asked to cancel it. */
+  cancelled_by?: string;
+  /** Of the last event that was taken in. */
+  event_id: number;
+  next_poll_at?: string;
+  /** When a final record update that failed is going to be tried again. */
+  next_attempt_at?: string;
+  current?: StepProgress;
+  /** Every step so far of this run; the polls are one. */
+  steps: BuildStep[];
+  /** It took over from an earlier run, which has the first steps. */
+  continued?: true;
+  closed?: ClosedAs;
+  closed_at?: string;
+  /** The run that goes on after `CONTINUED_AS_NEW`. */
+  next_run_id?: string;
+  outcome?: RoleBuildOutcome;
+  /** Why it failed, if no outcome says so: a refused input, or a failure of Temporal's. */
+  failure?: { Error: string; Cause: string };
+}
+
+export function newBuildState(): BuildState {
+  return { polls: 0, event_id: 0, steps: [] };
+}
+
+/** How events' payloads are read: the converter, and the workflow that encrypted ones are bound to. */
+export interface PayloadReader {
+  converter: LoadedDataConverter;
+  context: SerializationContext;
+}
+
+/** Takes in one event. @returns whether it is one that people would want to see */
+export async function takeEvent(build: BuildState, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
+  const isWorthSeeing = await takeIn(build, event, reader);
+  noteStep(build.steps, build);
+  build.event_id = Number(event.eventId ?? 0);
+  return isWorthSeeing;
+}
+
+async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
+  const at = timeOf(event);
+  const decode = <T>(payloads: Payload[] | null | undefined): Promise<T[]> =>
+    decodeArrayFromPayloads(reader.converter, payloads, reader.context) as Promise<T[]>;
+
+  const started = event.workflowExecutionStartedEventAttributes;
+  if (started) {
+    const [input, handed] = await decode<unknown>(started.input?.payloads);
+    const progress = carriedBy(event, handed);
+    const resumption = progress === undefined && isResumption(handed) ? handed : progress?.resumption;
+    Object.assign(
+      build,
+      defined({
+        job_id: started.firstExecutionRunId ?? '',
+        start_at: progress?.start_at ?? at,
+        polls: progress?.polls ?? 0,
+        last_status: progress?.last_status,
+        build_id: progress?.build_id ?? resumption?.build_id,
+        resumes: resumption?.resumes,
+        continued: progress === undefined ? undefined : true,
+      }),
+    );
+    if (looksLikeInput(input)) {
+      build.input = input;
+      build.workflow_id = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
+    }
+    return progress === undefined;
+  }
+  const scheduled = event.activityTaskScheduledEventAttributes;
+  if (scheduled) {
+    stopWaiting(build);
+    build.current = { step: stateNameOf(scheduled.activityType?.name ?? ''), state: 'scheduled', at, attempts: 1 };
+    return true;
+  }
+  if (event.activityTaskStartedEventAttributes) {
+    if (build.current !== undefined) build.current.attempts = event.activityTaskStartedEventAttributes.attempt ?? 1;
+    return false;
+  }
+  const completed = event.activityTaskCompletedEventAttributes;
+  if (completed && build.current !== undefined) {
+    build.current = { ...build.current, state: 'done', at };
+    if (build.current.step === STATE_NAMES.triggerBuild) {
+      const [result] = await decode<{ build_id: string }>(completed.result?.payloads);
+      if (typeof result?.build_id === 'string') build.build_id = result.build_id;
+    }
+    return true;
+  }
+  const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+  if (failed) {
+    const failure = await failureMessage(reader, failed.failure);
+    if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at, ...defined({ failure }) };
+    return true;
+  }
+  const timer = event.timerStartedEventAttributes;
+  if (timer) {
+    const { seconds, nanos } = timer.startToFireTimeout ?? {};
+    const until = new Date(Date.parse(at) + Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1e6).toISOString();
+    const summary = event.userMetadata?.summary;
+    const [text] = await decode<unknown>(summary ? [summary] : []);
+    const wait = parseTimerSummary(text);
+    if (wait.kind === 'poll') {
+      build.next_poll_at = until;
+      build.current = { step: WAIT_SUMMARY, state: 'scheduled', at, attempts: 1 };
+    } else if (wait.kind === 'retry') {
+      build.next_attempt_at = until;
+      build.current = { step: wait.state, state: 'failed', at, attempts: 3 };
+    }
+    return wait.kind === 'poll' || wait.kind === 'retry';
+  }
+  if (event.markerRecordedEventAttributes) {
+    const poll = await pollIn(event, decode);
+    if (poll === undefined || (poll.answer !== undefined && takePoll(build, poll.answer) === 'deferred')) return false;
+    const { attempts } = poll;
+    const failure = await failureMessage(reader, poll.failure);
+    delete build.next_poll_at;
+    const state = poll.failure === undefined ? 'done' : 'failed';
+    build.current = { step: STATE_NAMES.getBuildStatus, state, at, attempts, ...defined({ failure }) };
+    return true;
+  }
+  const cancel = event.workflowExecutionCancelRequestedEventAttributes;
+  if (cancel?.identity && cancel.cause !== OWN_CANCELLATION_REASON) build.cancelled_by ??= cancel.identity;
+  return takeClosingEvent(build, event, reader, decode);
+}
+
+function stopWaiting(build: BuildState): void {
+  delete build.next_poll_at;
+  delete build.next_attempt_at;
+}
+
+/** What a run was handed by the one before it, unless it was made up: then the workflow refuses it. */
+export function carriedBy(event: HistoryEvent, handed: unknown): Progress | undefined {
+  const isContinued = Boolean(event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId);
+  return isContinued && progressFaults(handed, timeOf(event)).length === 0 ? (handed as Progress) : undefined;
+}
+
+async function takeClosingEvent(
+  build: BuildState,
+  event: HistoryEvent,
+  reader: PayloadReader,
+  decode: <T>(payloads: Payload[] | null | undefined) => Promise<T[]>,
+): Promise<boolean> {
+  const {
+    workflowExecutionCompletedEventAttributes: completed,
+    workflowExecutionFailedEventAttributes: failed,
+    workflowExecutionContinuedAsNewEventAttributes: continued,
+  } = event;
+  let outcome: unknown;
+  if (completed) {
+    build.closed = 'COMPLETED';
+    [outcome] = await decode(completed.result?.payloads);
+  } else if (failed) {
+    build.closed = 'FAILED';
+    const failure = await decodeOptionalFailureToOptionalError(reader.converter, failed.failure, reader.context);
+    const type = failure instanceof ApplicationFailure ? (failure.type ?? 'Error') : (failure?.name ?? 'Error');
+    build.failure = { Error: type, Cause: failure?.message ?? '' };
+    if (failure instanceof ApplicationFailure && isFailureName(type)) [outcome] = failure.details ?? [];
+  } else if (event.workflowExecutionCanceledEventAttributes) {
+    build.closed = 'CANCELED';
+  } else if (event.workflowExecutionTerminatedEventAttributes) {
+    build.closed = 'TERMINATED';
+  } else if (event.workflowExecutionTimedOutEventAttributes) {
+    build.closed = 'TIMED_OUT';
+  } else {
+    if (!continued) return false;
+    build.closed = 'CONTINUED_AS_NEW';
+    build.next_run_id = continued.newExecutionRunId ?? '';
+    return false;
+  }
+  if (isOutcome(outcome)) build.outcome = outcome;
+  build.closed_at = timeOf(event);
+  stopWaiting(build);
+  delete build.current;
+  return true;
+}
+
+/** The attributes of a status record as the events tell them, for a build without a record. */
+export function recordOf(build: BuildState): Record<string, unknown> & { status: string; error_info?: ErrorInfo } {
+  const { input, outcome } = build;
+  const status = outcome?.status ?? (build.closed === 'CANCELED' ? 'CANCELLED' : (build.closed ?? 'IN_PROGRESS'));
+  const error_info = outcome?.error_info ?? build.failure;
+  return {
+    ...(input === undefined ? {} : statusAttributesOf(input)),
+    job_id: build.job_id,
+    start_at: build.start_at,
+    status,
+    ...defined({ build_id: build.build_id, error_info: error_info as ErrorInfo | undefined }),
+    ...defined({ directory_group: outcome?.directory_group }),
+  };
+}
+
+async function failureMessage(
+  reader: PayloadReader,
+  failure: temporal.api.failure.v1.IFailure | null | undefined,
+): Promise<string | undefined> {
+  const error = await decodeOptionalFailureToOptionalError(reader.converter, failure, reader.context);
+  const { message } = (error?.cause as Error | undefined) ?? error ?? {};
+  return message || undefined;
+}
+
+function timeOf(event: HistoryEvent): string {
+  const { seconds, nanos } = event.eventTime ?? {};
+  return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
+}
+
+function isOutcome(value: unknown): value is RoleBuildOutcome {
+  return isEndStatus((value as Partial<RoleBuildOutcome> | null | undefined)?.status);
+}
+
+function looksLikeInput(value: unknown): value is RoleBuildInput {
+  const input = value as Partial<RoleBuildInput> | null | undefined;
+  return (
+    typeof input?.build_body === 'object' &&
+    input.build_body !== null &&
+    typeof input.ddb_composite_sort_key === 'string'
+  );
+}

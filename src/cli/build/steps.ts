@@ -1,0 +1,98 @@
+/** The steps of a build so far, in order, as a person wants to see them: the polls are one, and so are rounds of a write. */
+import { STATE_NAMES } from '../../activities/types.ts';
+import { WAIT_SUMMARY } from '../../contract.ts';
+
+/** A step's latest doings. */
+export interface StepProgress {
+  /** The state's name in the Step Functions state machine. */
+  step: string;
+  state: 'scheduled' | 'done' | 'failed';
+  at: string;
+  attempts: number;
+  /** Why it failed. */
+  failure?: string;
+}
+
+export interface BuildStep {
+  /** The state's name in the Step Functions state machine. */
+  step: string;
+  state: 'running' | 'waiting' | 'done' | 'failed';
+  /** Of a final record update that took several rounds, those of all rounds; of the polls, those of the last one. */
+  attempts: number;
+  started_at: string;
+  ended_at?: string;
+  /** Until when it waits. */
+  until?: string;
+  polls?: number;
+  last_status?: string;
+  failure?: string;
+}
+
+/** What is looked at of a build. */
+interface Now {
+  current?: StepProgress;
+  polls: number;
+  last_status?: string;
+  next_poll_at?: string;
+  next_attempt_at?: string;
+}
+
+/** Brings the steps up to date with what the build does now, in place. Calling it again changes nothing. */
+export function noteStep(steps: BuildStep[], now: Now): void {
+  const { current } = now;
+  if (steps.at(-1)?.step === WAIT_SUMMARY && current?.step !== WAIT_SUMMARY) steps.pop();
+  if (current === undefined) return;
+  const { step, at, attempts } = current;
+  if (step === WAIT_SUMMARY) {
+    const wait: BuildStep = { step, state: 'waiting', attempts: 1, started_at: at };
+    if (steps.at(-1)?.step === WAIT_SUMMARY) steps.pop();
+    steps.push(now.next_poll_at === undefined ? wait : { ...wait, until: now.next_poll_at });
+    return;
+  }
+  if (step === STATE_NAMES.getBuildStatus) return notePoll(steps, current, now);
+  const earlier = steps.findLast((one) => one.step === step);
+  if (earlier === undefined || earlier.state === 'done') {
+    if (earlier?.ended_at !== at) steps.push(stepOf(current, now, attempts, at));
+    return;
+  }
+  const isNewRound = current.state === 'scheduled' && earlier.state !== 'running';
+  const before = roundsBefore.get(earlier) ?? 0;
+  const base = isNewRound ? earlier.attempts : before;
+  const updated = stepOf(current, now, base + attempts, earlier.started_at);
+  roundsBefore.set(updated, base);
+  steps[steps.lastIndexOf(earlier)] = updated;
+}
+
+/** Attempts of the rounds before the one that is under way. */
+const roundsBefore = new WeakMap<BuildStep, number>();
+
+function stepOf(current: StepProgress, now: Now, attempts: number, started_at: string): BuildStep {
+  const { step, at, state, failure } = current;
+  const waits = state === 'failed' && now.next_attempt_at !== undefined;
+  return {
+    step,
+    state: state === 'scheduled' ? 'running' : waits ? 'waiting' : state,
+    attempts,
+    started_at,
+    ...(state === 'scheduled' || waits ? {} : { ended_at: at }),
+    ...(waits && now.next_attempt_at !== undefined ? { until: now.next_attempt_at } : {}),
+    ...(failure === undefined ? {} : { failure }),
+  };
+}
+
+/** A poll is known only once it is over. */
+function notePoll(steps: BuildStep[], { step, state, at, attempts, failure }: StepProgress, now: Now): void {
+  const i = steps.findLastIndex((one) => one.step === step);
+  const poll: BuildStep = {
+    step,
+    state: state === 'failed' ? 'failed' : 'done',
+    attempts,
+    started_at: steps[i]?.started_at ?? at,
+    ended_at: at,
+    polls: now.polls,
+    ...(now.last_status === undefined ? {} : { last_status: now.last_status }),
+    ...(failure === undefined ? {} : { failure }),
+  };
+  if (i === -1) steps.push(poll);
+  else steps[i] = poll;
+}

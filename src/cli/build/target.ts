@@ -1,0 +1,131 @@
+import { workflowIdOf } from '../../contract.ts';
+import { isOpen } from '../../domain/execution-status.ts';
+import { oddities } from '../../records/attributes.ts';
+import { readHistoryRecord, type ReadHistoryRecord } from '../../records/history-table.ts';
+import { KEY_MAX_BYTES } from '../../records/items.ts';
+import { CliError, notFound } from '../errors/cli-error.ts';
+import { describeBuild, findJob, findStartsOf, firstRunIdOf, readStart } from './find.ts';
+import type { CommandContext } from '../context.ts';
+import type { Services } from '../services.ts';
+
+/** The ways to name one build on the command line. */
+export interface TargetOptions {
+  correlationId?: string;
+  jobId?: string;
+  workflowId?: string;
+}
+
+export const NAME_ONE = 'name one build: ACCOUNT RESOURCE, or --correlation-id, --job-id or --workflow-id';
+
+/** One build, as far as it has been found. */
+export type Target = {
+  /** As the user named it, for messages. */
+  name: string;
+  workflowId: string;
+} & (
+  | /** The last of its workflow ID. */ { kind: 'latest' }
+  | /** One job and no other of the same workflow ID. */ { kind: 'job'; jobId: string }
+  | /** The job that the history record of a request names. */ { kind: 'request'; history: ReadHistoryRecord }
+);
+
+/** @returns `undefined` if any job will do; empty, which is no job's ID, if a record does not say which */
+export function jobIdOf(target: Target): string | undefined {
+  if (target.kind === 'latest') return undefined;
+  return target.kind === 'job' ? target.jobId : (target.history.job_id ?? '');
+}
+
+/**
+ * Finds the build that a command is about, and opens the services for it.
+ *
+ * @throws CliError `usage` unless it is named in exactly one way; `notFound`
+ */
+export async function openTarget(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions,
+): Promise<{ services: Services; target: Target }> {
+  checkTarget(account, resource, options);
+  const services = await context.services();
+  return { services, target: await findTarget(services, account, resource, options) };
+}
+
+async function findTarget(
+  services: Services,
+  account: string | undefined,
+  resource: string | undefined,
+  { workflowId, jobId, correlationId }: TargetOptions,
+): Promise<Target> {
+  if (workflowId !== undefined) return { kind: 'latest', name: workflowId, workflowId };
+  if (jobId !== undefined) {
+    const name = `job ${jobId}`;
+    const { execution, unsure } = await findJob(services, jobId);
+    if (execution === undefined) throw notFoundOr(name, unsure);
+    return { kind: 'job', name, workflowId: execution.workflow_id, jobId };
+  }
+  if (correlationId !== undefined) return findRequest(services, correlationId);
+  return { kind: 'latest', name: `${account} ${resource}`, workflowId: workflowIdOf(account ?? '', resource ?? '') };
+}
+
+/** @throws CliError `usage` unless a build is named in exactly one way */
+function checkTarget(account: string | undefined, resource: string | undefined, options: TargetOptions): void {
+  const ways = [account, options.correlationId, options.jobId, options.workflowId].filter((way) => way !== undefined);
+  if (ways.length !== 1 || (account !== undefined && resource === undefined)) {
+    throw new CliError('usage', NAME_ONE);
+  }
+  if (account !== undefined && !/^\d{12}$/.test(account)) {
+    throw new CliError('usage', `ACCOUNT must be 12 digits, not ${JSON.stringify(account)}`);
+  }
+  // No record is under another key, so DynamoDB would refuse to look for it.
+  const [name = '', maxBytes] = account === undefined ? [ways[0], KEY_MAX_BYTES[0]] : [resource, KEY_MAX_BYTES[1]];
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0 || bytes > maxBytes) {
+    throw new CliError('usage', `the name of a build must have 1 to ${maxBytes} bytes, not ${bytes}`);
+  }
+}
+
+/** The history record names the build; Temporal is searched for one that has not written it yet, or could not. */
+async function findRequest(services: Services, correlationId: string): Promise<Target> {
+  const name = `request ${correlationId}`;
+  const history = await services.dynamoDb(() => readHistoryRecord(services.tables, correlationId));
+  if (history?.account_id !== undefined && history.resource !== undefined) {
+    const workflowId = workflowIdOf(history.account_id, history.resource);
+    const askedAgain = await runningJobOf(services, workflowId, correlationId);
+    if (askedAgain !== undefined) return { kind: 'job', name, workflowId, jobId: askedAgain };
+    return { kind: 'request', name, workflowId, history };
+  }
+  const { starts, unsure } = await findStartsOf(services, correlationId);
+  const [start, ...others] = starts;
+  if (start === undefined && history !== undefined) {
+    throw new CliError('notFound', `the history record of ${name} does not say whose it is: ${oddities(history)}`, {
+      fields: { ...history },
+      hint: 'role-build doctor shows what can be repaired',
+    });
+  }
+  if (start === undefined) throw notFoundOr(name, unsure);
+  if (others.length > 0) {
+    const ids = starts.map(({ workflow_id }) => workflow_id);
+    throw new CliError('usage', `${ids.length} builds match ${name}: ${ids.join(', ')}`, {
+      fields: { workflow_ids: ids },
+      hint: 'name one of them by ACCOUNT RESOURCE or --job-id',
+    });
+  }
+  return { kind: 'job', name, workflowId: start.workflow_id, jobId: start.job_id };
+}
+
+/** The job that runs under a workflow ID, if it is one of that request. */
+async function runningJobOf(
+  services: Services,
+  workflowId: string,
+  correlationId: string,
+): Promise<string | undefined> {
+  const latest = await describeBuild(services, workflowId);
+  if (latest === undefined || !isOpen(latest.status.name)) return undefined;
+  const start = await readStart(services, workflowId, latest.runId);
+  return start?.input.correlation_id === correlationId ? firstRunIdOf(latest) : undefined;
+}
+
+function notFoundOr(name: string, unsure: string | undefined): CliError {
+  if (unsure === undefined) return notFound(name);
+  return new CliError('notFound', `no build found for ${name}: ${unsure}`, { hint: 'name it by ACCOUNT RESOURCE' });
+}

@@ -1,0 +1,162 @@
+/** One build as a command shows it: the record if there is one, Temporal's events if they tell more. */
+import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../../contract.ts';
+import { isOpen } from '../../domain/execution-status.ts';
+import { defined } from '../../domain/defined.ts';
+import type { ReadHistoryRecord } from '../../records/history-table.ts';
+import { readStatusRecord, type ReadStatusRecord } from '../../records/status-table.ts';
+import { notFound } from '../errors/cli-error.ts';
+import type { Services } from '../services.ts';
+import { describeBuild, findJob } from './find.ts';
+import { statesOf } from './follow.ts';
+import { nextStep, type NextStep } from './next-step.ts';
+import { newBuildState, recordOf, type BuildState } from './state.ts';
+import type { BuildStep } from './steps.ts';
+import { jobIdOf, type Target } from './target.ts';
+
+/** The status record's attributes and what Temporal adds to them: the JSON of `status`. */
+export interface BuildView extends Record<string, unknown>, NextStep {
+  workflow_id: string;
+  job_id?: string;
+  /** `UNKNOWN` if Temporal no longer has the execution and the record's is odd. */
+  status: string;
+  /** What is odd about the record, by attribute. */
+  odd_attributes?: Record<string, string>;
+  /** Temporal's word for the execution, if Temporal still has it. */
+  execution_status?: string;
+  contested?: boolean;
+  step?: string;
+  polls?: number;
+  last_status?: string;
+  next_poll_at?: string;
+  next_attempt_at?: string;
+  /** In order; the polls are one. Only if Temporal still has the execution. */
+  steps?: BuildStep[];
+  closed_at?: string;
+  /** Its page in Temporal's Web UI. */
+  ui_url?: string;
+}
+
+/** @throws CliError `notFound` if neither Temporal nor the tables know it */
+export async function viewBuild(services: Services, target: Target): Promise<BuildView> {
+  const jobId = jobIdOf(target);
+  const execution = await describeExecution(services, target.workflowId, jobId);
+  const isRunning = execution !== undefined && isOpen(execution.status.name);
+  const record = isRunning ? undefined : await readRecord(services, target);
+  // Temporal no longer has the execution, or never had: the records are all there is.
+  if (execution === undefined) {
+    const isIt = record !== undefined && (jobId === undefined || record.job_id === jobId);
+    const found = isIt ? record : target.kind === 'request' ? target.history : undefined;
+    if (found === undefined) throw notFound(target.name);
+    return viewOf(target, found);
+  }
+  const build = await readBuildState(services, target.workflowId, execution.runId);
+  await addEarlierSteps(services, target.workflowId, build);
+  if (record === undefined || record.job_id === build.job_id) {
+    return viewOfExecution(services, execution, build, record);
+  }
+  if (jobId === undefined && (record.start_at ?? '') > (build.start_at ?? '')) return viewOf(target, record);
+  // An odd record does not say whose it is, or whether it is older.
+  return viewOfExecution(services, execution, build, defined({ odd_attributes: record.odd_attributes }));
+}
+
+/** What a record can't say: an item's attribute of such a name would pass for what Temporal says. */
+const NOT_IN_RECORDS =
+  /^(workflow_id|execution_status|contested|step|attempts|last_failure|polls|last_status|next_poll_at|next_attempt_at|steps|closed_at|resumes|move|next_command|ui_url)$/;
+
+function attributesIn(record: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !NOT_IN_RECORDS.test(name)));
+}
+
+/** What is known of a build from a record alone. */
+function viewOf({ workflowId }: Target, record: ReadStatusRecord | ReadHistoryRecord): BuildView {
+  const view = { ...attributesIn(record), workflow_id: workflowId, status: record.status ?? 'UNKNOWN' };
+  return { ...view, ...nextStep(view, undefined) };
+}
+
+/** @param record the build's own, if it has ended and there is one */
+export function viewOfExecution(
+  services: Services,
+  execution: WorkflowExecutionDescription,
+  build: BuildState,
+  record: object = {},
+): BuildView {
+  const { workflowId, runId, status, memo } = execution;
+  const view: BuildView = {
+    ...viewOfTemporal(workflowId, build),
+    ...attributesIn(record),
+    execution_status: status.name,
+    ...(isOpen(status.name) ? waitingFor(execution, build) : {}),
+    ...(memo?.[CONTESTED_MEMO] === true ? { contested: true } : {}),
+  };
+  return { ...view, ...nextStep(view, build.input), ...defined({ ui_url: services.uiUrl(workflowId, runId) }) };
+}
+
+/** What is known of a build from Temporal alone. */
+export function viewOfTemporal(workflowId: string, build: BuildState): BuildView {
+  const { outcome, current, resumes, cancelled_by, last_status, next_poll_at, next_attempt_at, closed_at } = build;
+  return {
+    workflow_id: workflowId,
+    ...recordOf(build),
+    contested: outcome?.contested ?? false,
+    polls: outcome?.polls ?? build.polls,
+    ...defined({ resumes, cancelled_by, step: current?.step, attempts: current?.attempts }),
+    ...defined({ last_status, next_poll_at, next_attempt_at, closed_at }),
+    steps: build.steps,
+  };
+}
+
+/** What one run's events so far tell. */
+export async function readBuildState(services: Services, workflowId: string, runId: string): Promise<BuildState> {
+  let last = newBuildState();
+  for await (const { build } of statesOf(services, { workflowId, runId })) last = build;
+  return last;
+}
+
+/** Adds the steps of the runs before, all but the polls; none if Temporal no longer has them. */
+export async function addEarlierSteps(services: Services, workflowId: string, build: BuildState): Promise<void> {
+  if (build.continued === undefined || build.job_id === undefined) return;
+  let first = newBuildState();
+  try {
+    for await (const state of statesOf(services, { workflowId, runId: build.job_id })) {
+      first = state.build;
+      if (first.current?.step === WAIT_SUMMARY) break;
+    }
+  } catch (err) {
+    if (err instanceof WorkflowNotFoundError) return;
+    throw err;
+  }
+  build.steps.unshift(...first.steps.filter(({ step }) => step !== WAIT_SUMMARY));
+  if (first.build_id !== undefined) build.build_id ??= first.build_id;
+}
+
+/**
+ * The execution that a command is about, the latest run of it; `undefined` if Temporal does not know it.
+ *
+ * @param jobId one job of the workflow ID; else its last
+ */
+export async function describeExecution(
+  services: Services,
+  workflowId: string,
+  jobId: string | undefined,
+): Promise<WorkflowExecutionDescription | undefined> {
+  if (jobId === undefined) return describeBuild(services, workflowId);
+  return (await findJob(services, jobId, workflowId)).execution?.description;
+}
+
+async function readRecord(services: Services, target: Target): Promise<ReadStatusRecord | undefined> {
+  const key = parseRoleBuildId(target.workflowId);
+  if (key === undefined) return undefined;
+  return services.dynamoDb(() =>
+    readStatusRecord(services.tables, { account_id: key.accountId, resource: key.resource }),
+  );
+}
+
+/** A step that is being tried again says why; its events do not. */
+function waitingFor({ raw }: WorkflowExecutionDescription, build: BuildState): Partial<BuildView> {
+  const [pending] = raw.pendingActivities ?? [];
+  const attempts = pending?.attempt ?? 1;
+  const steps = build.steps.map((step) => (step.state === 'running' ? { ...step, attempts } : step));
+  const last_failure = pending?.lastFailure?.message;
+  return typeof last_failure === 'string' ? { attempts, last_failure, steps } : { steps };
+}

@@ -1,0 +1,227 @@
+/** Checks every line of a file, and then starts what was not started yet; the same file may be given again and again. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { INPUT_KEYS, type Fault } from '../../domain/validate-input.ts';
+import { quoted } from '../build/next-step.ts';
+import type { CommandContext, CommandResult } from '../context.ts';
+import { CliError } from '../errors/cli-error.ts';
+import type { ExitReason } from '../errors/exit-codes.ts';
+import { credentialFile, ENCRYPTED_JWT_VARIABLE, hintOf, type DefaultOptions } from '../input/read-input.ts';
+import { whoAmI } from '../input/who.ts';
+import { examples, seconds, wholeNumber } from '../options.ts';
+import { fields } from '../terminal/output.ts';
+import { describeFaults } from './batch/lines.ts';
+import { showProgress } from './batch/progress.ts';
+import { readFailedRequests, Report, type FailedRequests } from './batch/report.ts';
+import { isRequest, readRequests, type LineDefaults } from './batch/requests.ts';
+import { BATCH_FORMATS, openSource, type BatchFormat, type Source } from './batch/source.ts';
+import { BatchStarter, type StartingOptions } from './batch/starter.ts';
+
+export function define(command: Command): Command {
+  return command
+    .description(
+      'Checks every line of a file, and then starts a build for each line. The file is NDJSON with an input for `start --input` on ' +
+        'each line, or CSV with a header. If a line is not valid, no build is started. After Ctrl-C or a crash, run the same ' +
+        'command again: it starts only the builds that are missing. A report says what happened to each line. See docs/batch.md.',
+    )
+    .argument('<file>', "file with a line for each build ('-' = stdin)")
+    .addOption(
+      new Option('--format <format>', "format of the file (default: from the file's name; ndjson for stdin)").choices(
+        BATCH_FORMATS,
+      ),
+    )
+    .option('--skip-invalid', 'skip lines that are not valid')
+    .option('--rate <n>', 'start at most this many builds a second (default: no limit)', above0)
+    .option('--max-in-flight <n>', 'wait while this many builds are running (default: no limit)', atLeast1)
+    .option('--failed-from <report>', 'run only the lines that failed according to the report of an earlier run')
+    .option(
+      '--report <file>',
+      'write the report, as NDJSON, to this new file or over this earlier report (default: a new name, which is printed)',
+    )
+    .option('--url <url>', 'URL of the build API, for lines without one')
+    .option(
+      '--encrypted-jwt-file <file>',
+      "file with the caller's encrypted credential ('-' = stdin; default: the line's own, else the variable ENCRYPTED_JWT)",
+    )
+    .option(
+      '--deadline-seconds <n>',
+      'for lines without one: give up the build this long after its start (default: never)',
+      seconds,
+    )
+    .option(
+      '--poll-interval-seconds <n>',
+      'for lines without one: time from the end of one poll to the next (default: 60)',
+      seconds,
+    )
+    .option(
+      '--poll-spread-seconds <n>',
+      'for lines without one: wait up to this much longer, at random, before the first poll (default: 5)',
+      seconds,
+    )
+    .option('--requested-by <who>', 'for lines without one: who asked for the build (default: user@host)')
+    .option('--take-over', 'replace records that an execution of Step Functions left IN_PROGRESS')
+    .option('--wait', 'follow the builds to their end')
+    .addHelpText(
+      'after',
+      examples(
+        'role-build batch roles.csv --url https://builds.example.com --rate 10 --max-in-flight 200 --wait',
+        'role-build batch roles.csv --url https://builds.example.com --failed-from report.ndjson',
+      ),
+    );
+}
+
+function above0(value: string): number {
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(value) || Number(value) === 0) {
+    throw new InvalidArgumentError('It must be a number above 0.');
+  }
+  return Number(value);
+}
+
+function atLeast1(value: string): number {
+  if (wholeNumber(value) === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return Number(value);
+}
+
+interface BatchOptions extends DefaultOptions, StartingOptions {
+  format?: BatchFormat;
+  skipInvalid?: boolean;
+  failedFrom?: string;
+  report?: string;
+}
+
+/** What is to be started. */
+interface Batch {
+  file: string;
+  source: Source;
+  defaults: LineDefaults;
+  /** The requests that are to run again; `undefined` if all are to run. */
+  failed: FailedRequests | undefined;
+}
+
+/** Of very many lines with faults, so many are shown. */
+const LINES_SHOWN = 100;
+/** Of very many faults, so many go into the JSON. */
+const FAULTS_KEPT = 1_000;
+
+export async function run(context: CommandContext, file: string, options: BatchOptions): CommandResult {
+  if (file === '-' && options.encryptedJwtFile === '-') {
+    throw new CliError('usage', 'stdin can be the batch or the credential, not both');
+  }
+  const defaults = await defaultsOf(context, options);
+  const failed = options.failedFrom === undefined ? undefined : await readFailedRequests(options.failedFrom);
+  const source = await openSource(file, options.format, context.stdin);
+  try {
+    const all: Batch = { file, source, defaults, failed };
+    const total = await check(context, all, options.skipInvalid === true);
+    if (context.signal.aborted) {
+      context.output.error('interrupted; nothing was started');
+      return 'interrupted';
+    }
+    return await start(context, all, options, total);
+  } finally {
+    source.close();
+  }
+}
+
+/** @returns how many requests there are to see to @throws CliError `usage` if a line is not valid */
+async function check(
+  { output, signal }: CommandContext,
+  { source, defaults, failed }: Batch,
+  skipInvalid: boolean,
+): Promise<number> {
+  const kept: (Fault & { line: number })[] = [];
+  const noted = new Set<string>();
+  let [total, invalid] = [0, 0];
+  for await (const one of readRequests(source, defaults, failed)) {
+    if (signal.aborted) return 0;
+    total += 1;
+    if (isRequest(one)) {
+      for (const key of Object.keys(one.input).filter((name) => !INPUT_KEYS.includes(name) && !noted.has(name))) {
+        noted.add(key);
+        const name = JSON.stringify(key);
+        output.note(`role-build: line ${one.line}: the key ${name} is not known; it is passed on unchanged`);
+      }
+      continue;
+    }
+    invalid += 1;
+    if (invalid <= LINES_SHOWN) output.error(describeFaults(one.line, one.faults));
+    for (const fault of one.faults) if (kept.length < FAULTS_KEPT) kept.push({ line: one.line, ...fault });
+  }
+  if (invalid > LINES_SHOWN) output.error(`and ${invalid - LINES_SHOWN} more lines that are not valid`);
+  if (total === 0 && failed === undefined) throw new CliError('usage', `${source.name} has no lines`);
+  if (total === 0 && failed !== undefined && failed.jobs.size + failed.lines.size > 0) {
+    throw new CliError('usage', `none of the requests that failed is in ${source.name}, so nothing was started`, {
+      hint: 'the file of that report, under the same name: the name is part of each correlation_id that is made up',
+    });
+  }
+  if (invalid === 0 || skipInvalid) return total;
+  throw new CliError(
+    'usage',
+    `${invalid} of ${total} lines ${invalid === 1 ? 'is' : 'are'} not valid, so nothing was started; --skip-invalid leaves them out`,
+    { fields: { faults: kept, invalid, lines: total }, ...hintOf(kept) },
+  );
+}
+
+async function start(context: CommandContext, all: Batch, options: BatchOptions, total: number): CommandResult {
+  const { output, signal } = context;
+  const { source, defaults, failed } = all;
+  const services = await context.services();
+  await source.mustBeUnchanged();
+  const report = new Report(options.report, [source.identity, failed?.identity], output.error);
+  output.note(`report: ${report.path}`);
+  context.endsByItself();
+
+  const progress = showProgress(output.canvas, total, () => ({
+    done: report.lines,
+    started: starter.started,
+    inFlight: starter.inFlight,
+    failed: report.failed,
+  }));
+  const starter = new BatchStarter(services, report, options, progress.update);
+  try {
+    await starter.run(readRequests(source, defaults, failed), failed, signal);
+  } finally {
+    report.close();
+    progress.stop();
+  }
+  return summarize(context, all.file, report, starter);
+}
+
+function summarize(
+  { output, json, signal }: CommandContext,
+  file: string,
+  report: Report,
+  { started, startedBefore: started_before, onTheirWay: on_their_way }: BatchStarter,
+): ExitReason {
+  const { counts, path, lines, failed, firstFailures } = report;
+  const summary = { lines, started, started_before, on_their_way };
+  if (json) output.json({ ...summary, statuses: counts, report: path });
+  else output.line(fields({ ...summary, ...counts, report: path }));
+  const { IN_PROGRESS: running = 0, NOT_STARTED: left = 0 } = counts;
+  if (signal.aborted) {
+    output.error(`interrupted: ${left} not started, run the same command to start them; ${running} builds go on`);
+    return 'interrupted';
+  }
+  if (on_their_way > 0) output.note(`${on_their_way} had already started`);
+  if (failed === 0) return report.isWhole ? 'done' : 'unreachable';
+  for (const { line, status, error } of firstFailures) {
+    output.error(`line ${line}: ${status}${error === undefined ? '' : `: ${error}`}`);
+  }
+  const more = failed - firstFailures.length;
+  if (more > 0) output.error(`and ${more} more, in the report`);
+  output.note(`run again what failed: role-build batch ${quoted(file)} … --failed-from ${quoted(path)}`);
+  return 'endedOtherwise';
+}
+
+async function defaultsOf({ env, stdin, output }: CommandContext, options: BatchOptions): Promise<LineDefaults> {
+  const given = {
+    url: options.url,
+    deadline_seconds: options.deadlineSeconds,
+    poll_interval_seconds: options.pollIntervalSeconds,
+    poll_spread_seconds: options.pollSpreadSeconds,
+    requested_by: options.requestedBy ?? whoAmI(),
+    take_over: options.takeOver,
+    credential: await credentialFile(options, stdin, output),
+    fallbackCredential: env[ENCRYPTED_JWT_VARIABLE],
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}

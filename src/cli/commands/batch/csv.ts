@@ -1,0 +1,127 @@
+/** The lines of a CSV file, and what its header means. */
+import { pipeline, Readable } from 'node:stream';
+import { CsvError, parse } from 'csv-parse';
+import type { Fault } from '../../../domain/validate-input.ts';
+import { CliError } from '../../errors/cli-error.ts';
+import { describeFaults, LINE_MAX, WHOLE_LINE, type Line } from './lines.ts';
+
+/** Columns that are keys of the input's `build_body`, and those that are keys of the input, by the records' names. */
+const BODY_COLUMNS = ['account_id', 'custom_role_name', 'build_type', 'action', 'dry_run'];
+const SECONDS_COLUMNS = ['poll_interval_seconds', 'poll_spread_seconds', 'deadline_seconds'];
+const INPUT_COLUMNS = [
+  'resource',
+  'url',
+  'correlation_id',
+  'trace_header',
+  'requested_by',
+  'take_over',
+  'directory_group',
+  ...SECONDS_COLUMNS,
+];
+const COLUMNS = [...BODY_COLUMNS, ...INPUT_COLUMNS];
+const BOOLEAN_COLUMNS = ['dry_run', 'take_over', 'directory_group'];
+/** The names of the flags of `start`, and of the input. */
+const ALIASES = new Map([
+  ['account', 'account_id'],
+  ['role', 'custom_role_name'],
+  ['ddb_composite_sort_key', 'resource'],
+]);
+/** More for `build_body`, as text. */
+const BODY_PREFIX = 'build_body.';
+const BODY_DEFAULTS = { build_type: 'iam_role', action: 'create', dry_run: false };
+
+interface CsvRecord {
+  record: string[];
+  raw: string;
+}
+
+export async function* csvLines(text: AsyncIterable<string>): AsyncGenerator<Line> {
+  const parser = pipeline(
+    Readable.from(text),
+    // The longest record also ends a quote that was never closed.
+    parse({ raw: true, relax_column_count: true, skip_empty_lines: true, max_record_size: LINE_MAX }),
+    // Whoever reads the records gets the error.
+    () => undefined,
+  );
+  let columns: string[] | undefined;
+  let ended = 0;
+  try {
+    for await (const { record, raw } of parser as AsyncIterable<CsvRecord>) {
+      // The parser's own count takes a line end of two characters within quotes for two. Empty lines come before a record.
+      const number = ended + lineEnds(/^[\r\n]*/.exec(raw)?.[0] ?? '') + 1;
+      ended += lineEnds(raw);
+      if (columns !== undefined) {
+        yield { number, ...readCells(columns, record) };
+        continue;
+      }
+      columns = record.map(columnOf);
+      const faults = headerFaults(record, columns);
+      if (faults.length > 0) throw new CliError('usage', describeFaults(number, faults), { fields: { faults } });
+    }
+  } catch (err) {
+    if (!(err instanceof CsvError)) throw err;
+    // Nobody knows where the next record would begin.
+    const [why] = err.message.split(',');
+    throw new CliError('usage', `line ${String(err['lines'])}: ${WHOLE_LINE}: is not CSV: ${why}`);
+  }
+}
+
+function lineEnds(text: string): number {
+  return text.match(/\r\n|\r|\n/g)?.length ?? 0;
+}
+
+/** A header's cell as the name of a column. */
+function columnOf(cell: string): string {
+  const name = cell.trim();
+  if (name.startsWith(BODY_PREFIX)) {
+    const key = name.slice(BODY_PREFIX.length);
+    return BODY_COLUMNS.includes(key) ? key : name;
+  }
+  const plain = name.toLowerCase().replaceAll('-', '_');
+  return ALIASES.get(plain) ?? plain;
+}
+
+function headerFaults(header: readonly string[], columns: readonly string[]): Fault[] {
+  return columns.flatMap((column, i) => {
+    const isOfBody = column.startsWith(BODY_PREFIX) && column.length > BODY_PREFIX.length;
+    let fault: string | undefined;
+    if (column === 'encrypted_jwt') {
+      fault = 'is not a column: give the credential with --encrypted-jwt-file or ENCRYPTED_JWT';
+    } else if (header.length === 1 && /[;\t]/.test(column)) {
+      fault = 'is not a column; separate columns with commas';
+    } else if (!isOfBody && !COLUMNS.includes(column)) {
+      fault = `is not a column; the columns are ${COLUMNS.join(', ')}, and ${BODY_PREFIX}KEY`;
+    } else if (columns.indexOf(column) !== i) {
+      fault = 'is there twice';
+    }
+    return fault === undefined ? [] : [{ path: '(header)', message: `${JSON.stringify(header[i])} ${fault}` }];
+  });
+}
+
+/** An input of what the cells say; an empty cell says nothing. */
+function readCells(columns: readonly string[], cells: readonly string[]): Omit<Line, 'number'> {
+  if (cells.length !== columns.length) {
+    const message = `has ${cells.length} cells; the header has ${columns.length}`;
+    return { faults: [{ path: WHOLE_LINE, message }] };
+  }
+  // Maps: a key such as `__proto__` is one of many.
+  const body = new Map<string, unknown>(Object.entries(BODY_DEFAULTS));
+  const given = new Map<string, unknown>();
+  columns.forEach((column, i) => {
+    const cell = (cells[i] as string).trim();
+    if (cell === '') return;
+    if (INPUT_COLUMNS.includes(column)) given.set(column, valueOf(column, cell));
+    else body.set(column.replace(BODY_PREFIX, ''), valueOf(column, cell));
+  });
+  const resource = given.get('resource') ?? `${String(body.get('build_type'))}#${String(body.get('custom_role_name'))}`;
+  given.delete('resource');
+  const build_body = Object.fromEntries(body);
+  return { given: { build_body, ddb_composite_sort_key: resource, ...Object.fromEntries(given) }, faults: [] };
+}
+
+/** A cell that is not what it should be stays text, and the check of the input refuses it. */
+function valueOf(column: string, cell: string): unknown {
+  if (SECONDS_COLUMNS.includes(column) && /^\d+$/.test(cell)) return Number(cell);
+  if (BOOLEAN_COLUMNS.includes(column) && /^(true|false)$/i.test(cell)) return cell.toLowerCase() === 'true';
+  return cell;
+}

@@ -1,0 +1,120 @@
+/** Follows many builds to their ends at the price of a few calls a second, however many they are. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ROLE_BUILD_WORKFLOW_TYPE } from '../../../contract.ts';
+import { isOpen } from '../../../domain/execution-status.ts';
+import { isEndStatus } from '../../../domain/record-status.ts';
+import { recordOf } from '../../build/state.ts';
+import { describeExecution, readBuildState } from '../../build/view.ts';
+import { CliError } from '../../errors/cli-error.ts';
+import type { Services } from '../../services.ts';
+import { errorOf, historiesOf } from './known.ts';
+import type { ReportLine, ReportStatus } from './report.ts';
+
+const LOOK_EVERY_MS = 1_000;
+/** Visibility hears of a closed workflow a little after the fact, and clocks differ. */
+const OVERLAP_MS = 5_000;
+const PAGE = 1_000;
+/** So many are looked up by name each time: what visibility never tells is found out all the same. */
+const LOOKED_UP_BY_NAME = 5;
+/** How long a service may be away before the batch gives up following; the builds go on. */
+const PATIENCE_MS = 600_000;
+
+export type Followed = ReportLine & { correlation_id: string; workflow_id: string; job_id: string };
+
+export class BuildFollower {
+  readonly #services: Services;
+  readonly #onEnd: (ended: ReportLine) => void;
+  /** By workflow ID: there is one build at a time for each. Those that were looked up longest ago come first. */
+  readonly #running = new Map<string, Followed>();
+  readonly #stop = new AbortController();
+  #since = Date.now() - OVERLAP_MS;
+  readonly #loop: Promise<void>;
+
+  /** @param onFault called once if a service stays away; from then on nothing is followed */
+  constructor(services: Services, onEnd: (ended: ReportLine) => void, onFault: (err: unknown) => void) {
+    this.#services = services;
+    this.#onEnd = onEnd;
+    this.#loop = this.#run().catch(onFault);
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  add(build: Followed): void {
+    this.#running.set(build.workflow_id, build);
+  }
+
+  /** @returns those that had not ended */
+  async stop(): Promise<Followed[]> {
+    this.#stop.abort();
+    await this.#loop;
+    return [...this.#running.values()];
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    let lastAnswerAt = performance.now();
+    while (!signal.aborted) {
+      try {
+        if (this.#running.size > 0) await this.#look();
+        lastAnswerAt = performance.now();
+      } catch (err) {
+        if (!(err instanceof CliError && err.transient)) throw err;
+        if (performance.now() - lastAnswerAt > PATIENCE_MS) {
+          throw new CliError('unreachable', `${err.message}; the builds go on`, { cause: err });
+        }
+      }
+      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const lookedAt = Date.now();
+    const byName = [...this.#running.values()].slice(0, LOOKED_UP_BY_NAME);
+    const builds = [...new Set([...(await this.#closedSince(this.#since)), ...byName])];
+    const ids = builds.map(({ correlation_id }) => correlation_id);
+    const records = await historiesOf(this.#services, ids);
+    for (const [i, build] of builds.entries()) {
+      const record = records[i];
+      const isOwn = record?.job_id === build.job_id && isEndStatus(record.status);
+      const end = isOwn ? record : await this.#endByTemporal(build);
+      // To the end of the queue, or out of it.
+      this.#running.delete(build.workflow_id);
+      if (end === undefined) this.#running.set(build.workflow_id, build);
+      else this.#onEnd({ ...build, status: end.status as ReportStatus, error: errorOf(end) });
+    }
+    this.#since = lookedAt - OVERLAP_MS;
+  }
+
+  /** Those that may have ended: a run that was reset has closed too, and its job goes on. */
+  async #closedSince(since: number): Promise<Followed[]> {
+    const { client } = this.#services;
+    const query = [
+      `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
+      "ExecutionStatus != 'ContinuedAsNew'",
+      `CloseTime >= '${new Date(since).toISOString()}'`,
+    ].join(' AND ');
+    return this.#services.temporal(async () => {
+      const closed = await Array.fromAsync(client.workflow.list({ query, pageSize: PAGE }));
+      return closed.flatMap(({ workflowId }) => this.#running.get(workflowId) ?? []);
+    });
+  }
+
+  /**
+   * How it ended if its record does not say so: it was refused before anything was written, or a newer job holds the record.
+   *
+   * @returns `undefined` if it has not ended
+   */
+  async #endByTemporal(build: Followed) {
+    const { workflow_id: workflowId, job_id: jobId } = build;
+    const execution = await describeExecution(this.#services, workflowId, jobId);
+    if (execution === undefined) {
+      const Cause =
+        'Temporal no longer has it, and its record is IN_PROGRESS; role-build doctor finds out how it ended';
+      return { status: 'FAILED', error_info: { Error: 'ExecutionLost' as const, Cause } };
+    }
+    if (isOpen(execution.status.name)) return undefined;
+    return recordOf(await readBuildState(this.#services, workflowId, execution.runId));
+  }
+}

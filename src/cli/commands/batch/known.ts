@@ -1,0 +1,179 @@
+/** What is known of a request before it is started: whether an earlier run of the batch, or anyone, has started it. */
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { STATE_NAMES } from '../../../activities/types.ts';
+import { isOpen } from '../../../domain/execution-status.ts';
+import { isRecordStatus } from '../../../domain/record-status.ts';
+import { PayloadUnreadableError } from '../../../encryption/unreadable.ts';
+import { asRecord, type AsRead } from '../../../records/attributes.ts';
+import { heldByStepFunctions, withoutStart } from '../../../records/conflict.ts';
+import type { HistoryRecord } from '../../../records/history-table.ts';
+import { itemsOf, keyText, type Item, type Table } from '../../../records/items.ts';
+import { isHeldByStepFunctions } from '../../../records/write.ts';
+import { describeBuild, firstRunIdOf, readStart } from '../../build/find.ts';
+import { recordOf } from '../../build/state.ts';
+import { readBuildState } from '../../build/view.ts';
+import { inParallel } from '../../in-parallel.ts';
+import type { Services } from '../../services.ts';
+import type { ReportStatus } from './report.ts';
+import type { Request } from './requests.ts';
+
+export type Known =
+  /** To be started, after the last run under its workflow ID, which has closed; `undefined` if there is none. */
+  | { state: 'not started'; after: string | undefined }
+  | { state: 'running'; job_id: string | undefined }
+  | { state: 'ended'; status: ReportStatus; job_id: string | undefined; error: string | undefined }
+  /** Not to be started: another build, or another's record, is in its way. */
+  | { state: 'held'; job_id?: string | undefined; error: string };
+
+/** What is looked at of a record, whatever is in it. */
+type Found = AsRead<Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>>;
+const ATTRIBUTES = ['account_id', 'resource', 'job_id', 'start_at', 'status', 'error_info'];
+
+/** What both services have of a request. */
+interface Facts {
+  request: Request;
+  /** The job that failed, if the request is to run again after that one and no other. */
+  failedJob: string | undefined;
+  /** The record of the request: it holds for years, while Temporal forgets within days. */
+  history: Found | undefined;
+  /** The record of the resource, whichever request it is of. */
+  holder: Found | undefined;
+  last: LastExecution | undefined;
+  /** How that ended, if it was of this request and its record is not to be found. */
+  ended: Extract<Known, { state: 'ended' }> | undefined;
+}
+
+/** The last execution under the workflow ID of a request's account and resource. */
+interface LastExecution {
+  runId: string;
+  isOpen: boolean;
+  /** Its job, if it is open and of this request. */
+  ownJob: string | undefined;
+}
+
+/**
+ * @param failedJobs of the requests that run again, the jobs that failed, by correlation ID
+ * @returns in the order of the requests
+ */
+export async function lookUp(
+  services: Services,
+  requests: readonly Request[],
+  failedJobs: ReadonlyMap<string, string | undefined>,
+): Promise<{ request: Request; known: Known }[]> {
+  // Temporal first: an execution that has closed has left whatever record it ever will.
+  const executions = await inParallel(requests, (request) => lastExecutionOf(services, request));
+  const ids = requests.map(({ input }) => input.correlation_id);
+  const builds = requests.map(({ input }) => ({
+    account_id: input.build_body.account_id,
+    resource: input.ddb_composite_sort_key,
+  }));
+  const [histories, holders] = await Promise.all([
+    historiesOf(services, ids),
+    recordsOf(services, 'status', builds, ATTRIBUTES),
+  ]);
+  return inParallel([...requests.entries()], async ([i, request]) => {
+    const [history, holder, last] = [histories[i], holders[i], executions[i]];
+    const isWithoutRecord = history === undefined && last?.isOpen === false;
+    const ended = isWithoutRecord ? await endOf(services, request, last.runId) : undefined;
+    const failedJob = failedJobs.get(request.input.correlation_id);
+    return { request, known: knownOf({ request, failedJob, history, holder, last, ended }) };
+  });
+}
+
+/** What it means that a running build holds the resource: it is the request's own, or another's. */
+export async function heldBy(services: Services, request: Request, { message: error }: Error) {
+  const job_id = (await lastExecutionOf(services, request))?.ownJob;
+  return job_id === undefined ? { state: 'held' as const, error } : { state: 'running' as const, job_id };
+}
+
+/** The history records of requests, in the order of the IDs. */
+export function historiesOf(services: Services, requestIds: readonly string[]): Promise<(Found | undefined)[]> {
+  const keys = requestIds.map((request_id) => ({ request_id }));
+  return recordsOf(services, 'history', keys, ['request_id', ...ATTRIBUTES]);
+}
+
+async function recordsOf(services: Services, table: Table, keys: readonly Item[], attributes: readonly string[]) {
+  const { tables, dynamoDb } = services;
+  const items = await dynamoDb(() => itemsOf(tables, table, keys, attributes, { consistent: true }));
+  return keys.map((key): Found | undefined => {
+    const item = items.get(keyText(table, key));
+    return item && asRecord(table, item);
+  });
+}
+
+/** As Temporal itself has it: its visibility is late, and a search attribute is what a starter says. */
+async function lastExecutionOf(services: Services, { input, workflowId }: Request): Promise<LastExecution | undefined> {
+  const last = await describeBuild(services, workflowId);
+  if (last === undefined) return undefined;
+  const { runId, status } = last;
+  if (!isOpen(status.name)) return { runId, isOpen: false, ownJob: undefined };
+  const start = await unlessUnreadable(readStart(services, workflowId, runId));
+  const isOwn = start?.input.correlation_id === input.correlation_id;
+  return { runId, isOpen: true, ownJob: isOwn ? (firstRunIdOf(last) ?? runId) : undefined };
+}
+
+/**
+ * A build whose POST was made has left its records, be they in other tables or deleted since; it is not made again.
+ *
+ * @returns `undefined` if the request's POST was not made
+ */
+async function endOf(services: Services, { input, workflowId }: Request, runId: string): Promise<Facts['ended']> {
+  const build = await unlessUnreadable(readBuildState(services, workflowId, runId));
+  if (build?.input?.correlation_id !== input.correlation_id) return undefined;
+  const wasPosted = build.steps.some(({ step }) => step === STATE_NAMES.triggerBuild);
+  if (!wasPosted && build.continued !== true && build.resumes === undefined) return undefined;
+  const { status, ...record } = recordOf(build);
+  return { state: 'ended', status: status as ReportStatus, job_id: build.job_id, error: errorOf(record) };
+}
+
+/** What we have no key for is another's. */
+async function unlessUnreadable<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (err) {
+    if (err instanceof PayloadUnreadableError || err instanceof WorkflowNotFoundError) return undefined;
+    throw err;
+  }
+}
+
+/** Whether the history record alone says what became of a request. */
+function isSettled({ history, failedJob }: Facts): boolean {
+  if (history === undefined || isHeldByStepFunctions(history)) return false;
+  return failedJob === undefined || history.job_id !== failedJob || history.status === 'COMPLETE';
+}
+
+function knownOf(facts: Facts): Known {
+  const { request, failedJob, history, holder, last, ended } = facts;
+  const { input } = request;
+  if (history !== undefined) {
+    const { account_id = '(no account)', resource = '(no resource)', job_id } = history;
+    if (account_id !== input.build_body.account_id || resource !== input.ddb_composite_sort_key) {
+      const error = `request ${input.correlation_id} is that of ${account_id} ${resource}`;
+      return { state: 'held', error };
+    }
+    // A job that this Temporal does not know may run on another.
+    const mayRun = history.status === 'IN_PROGRESS' && !isHeldByStepFunctions(history) && last === undefined;
+    if (mayRun || isSettled(facts)) return recorded(history, job_id);
+  }
+  const runsAgain = failedJob !== undefined && ended?.job_id === failedJob && ended.status !== 'COMPLETE';
+  if (ended !== undefined && !runsAgain) return ended;
+  if (last?.ownJob !== undefined) return { state: 'running', job_id: last.ownJob };
+  for (const record of [holder, history]) {
+    const error = (input.take_over === true ? undefined : heldByStepFunctions(record)) ?? withoutStart(record);
+    if (error !== undefined) return { state: 'held', job_id: record?.job_id, error };
+  }
+  return { state: 'not started', after: last?.runId };
+}
+
+function recorded(history: Found, job_id: string | undefined): Known {
+  const { status } = history;
+  if (status === 'IN_PROGRESS') return { state: 'running', job_id };
+  if (isRecordStatus(status)) return { state: 'ended', status, job_id, error: errorOf(history) };
+  const error = `its history record has the status ${JSON.stringify(status)}, which is unknown: role-build doctor --fix`;
+  return { state: 'held', job_id, error };
+}
+
+/** Why a build failed, as far as its record says so in words. */
+export function errorOf({ error_info, odd_attributes }: Pick<Found, 'error_info' | 'odd_attributes'>) {
+  return error_info === undefined ? odd_attributes?.['error_info'] : `${error_info.Error}: ${error_info.Cause}`;
+}

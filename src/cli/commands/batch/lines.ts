@@ -1,0 +1,55 @@
+/** The lines of a text, and those of NDJSON. */
+import type { Fault } from '../../../domain/validate-input.ts';
+import { CliError } from '../../errors/cli-error.ts';
+import { syntaxProblem } from '../../input/read-input.ts';
+
+/** In characters: above any input that is accepted. */
+export const LINE_MAX = 4_000_000;
+/** The path of a fault that is the whole line's. */
+export const WHOLE_LINE = '(line)';
+
+/** What one line asks for, before anything is filled in; or why it can't be read. */
+export interface Line {
+  number: number;
+  given?: unknown;
+  faults: Fault[];
+}
+
+/** Each fault with its line. */
+export function describeFaults(line: number, faults: readonly Fault[]): string {
+  return faults.map(({ path, message }) => `line ${line}: ${path}: ${message}`).join('\n');
+}
+
+export async function* jsonLines(text: AsyncIterable<string>): AsyncGenerator<Line> {
+  let number = 0;
+  for await (const json of textLines(text)) {
+    number += 1;
+    if (json.trim() === '') continue;
+    try {
+      yield { number, given: JSON.parse(json) as unknown, faults: [] };
+    } catch (err) {
+      yield { number, faults: [{ path: WHOLE_LINE, message: `is not JSON: ${syntaxProblem(err as Error)}` }] };
+    }
+  }
+}
+
+/**
+ * One at a time: node:readline would read a thousand ahead, and one may be as large as an input may be.
+ *
+ * @throws CliError `usage` if one is larger still
+ */
+export async function* textLines(text: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of text) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines.map(withoutMark);
+    if (rest.length > LINE_MAX) throw new CliError('usage', `a line is longer than ${LINE_MAX} characters`);
+  }
+  if (rest !== '') yield withoutMark(rest);
+}
+
+/** Files that were joined have the byte order mark of each. */
+function withoutMark(line: string): string {
+  return line.startsWith('\uFEFF') ? line.slice(1) : line;
+}

@@ -1,0 +1,162 @@
+/** The file of a batch. It is read twice: first to check every line, then to start them. Both times it must be the same. */
+import { hash, randomUUID } from 'node:crypto';
+import { closeSync, fstatSync, openSync, read, unlinkSync, writeFileSync, type BigIntStats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, extname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { NotUtf8Error, utf8Chunks } from '../../../process/utf8.ts';
+import { CliError } from '../../errors/cli-error.ts';
+import { isSystemError, openInput, reasonOf, streamOf } from '../../input/text-files.ts';
+import { csvLines } from './csv.ts';
+import { jsonLines, type Line } from './lines.ts';
+
+/** How the lines of a batch may be written. */
+export const BATCH_FORMATS = ['ndjson', 'csv'] as const;
+export type BatchFormat = (typeof BATCH_FORMATS)[number];
+
+const EXTENSIONS = new Map<string, BatchFormat>([
+  ['.ndjson', 'ndjson'],
+  ['.jsonl', 'ndjson'],
+  ['.csv', 'csv'],
+]);
+const CHUNK_BYTES = 64 * 1024;
+/** A longer pipe is refused: one that never ends must not fill the disk. */
+const COPY_MAX_BYTES = 1024 ** 3;
+const readFrom = promisify(read);
+
+interface Opened {
+  fd: number;
+  /** What was given: a regular file, a pipe, a terminal. */
+  given: BigIntStats | undefined;
+  /** Absent if `fd` is a copy. */
+  path?: string;
+}
+
+type Stdin = NodeJS.ReadableStream & { fd?: number };
+
+/** @throws CliError `usage` if it can't be read or its format is not known; `unreachable` if no copy of it can be made */
+export async function openSource(file: string, format: BatchFormat | undefined, stdin: Stdin): Promise<Source> {
+  const known = format ?? (file === '-' ? 'ndjson' : EXTENSIONS.get(extname(file).toLowerCase()));
+  if (known === undefined) {
+    throw new CliError('usage', `${file}: its name does not say whether it is ndjson or csv; give --format`);
+  }
+  try {
+    return new Source(basename(file), known, file === '-' ? await openStdin(stdin) : await openFile(file));
+  } catch (err) {
+    if (!isSystemError(err)) throw err;
+    throw new CliError('usage', `the batch can't be read: ${err.message}`, { cause: err });
+  }
+}
+
+async function openStdin(stdin: Stdin): Promise<Opened> {
+  const given = stdin.fd === undefined ? undefined : fstatSync(stdin.fd, { bigint: true });
+  return { fd: await copyOf(stdin), given };
+}
+
+async function openFile(path: string): Promise<Opened> {
+  const input = openInput(path);
+  const { fd, stats: given } = input;
+  return given.isFile() ? { fd, given, path } : { fd: await copyOf(streamOf(input)), given };
+}
+
+/**
+ * A copy of what can be read only once. It may hold credentials, so the file loses its name before anything is in it: nobody else
+ * can open it, and nothing is left of it however this process ends.
+ */
+async function copyOf(stream: AsyncIterable<Buffer | string>): Promise<number> {
+  let fd: number | undefined;
+  try {
+    const path = join(tmpdir(), `role-build-${randomUUID()}`);
+    fd = openSync(path, 'wx+', 0o600);
+    unlinkSync(path);
+    let size = 0;
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > COPY_MAX_BYTES) throw new CliError('usage', `the batch is longer than ${COPY_MAX_BYTES} bytes`);
+      writeFileSync(fd, chunk);
+    }
+    return fd;
+  } catch (err) {
+    if (fd !== undefined) closeSync(fd);
+    if (!isSystemError(err) || err.syscall === 'read') throw err;
+    const why = `a batch that is not a file is read twice, and it can't be copied to ${tmpdir()}: ${reasonOf(err)}`;
+    throw new CliError('unreachable', why, { cause: err, hint: 'TMPDIR names another folder; or give a file' });
+  }
+}
+
+export class Source {
+  /** The file's name without its folder. */
+  readonly name: string;
+  /** Which file was given; `undefined` if that is not known. */
+  readonly identity: BigIntStats | undefined;
+  readonly #format: BatchFormat;
+  readonly #opened: Opened;
+  /** A digest of each chunk, as it was when the lines were checked. */
+  #checked: string[] | undefined;
+
+  constructor(name: string, format: BatchFormat, opened: Opened) {
+    this.name = name;
+    this.identity = opened.given;
+    this.#format = format;
+    this.#opened = opened;
+  }
+
+  /** All lines, from the first. @throws CliError `usage` if the text can't be understood, or differs from the first time */
+  lines(): AsyncGenerator<Line> {
+    return this.#format === 'csv' ? csvLines(this.#text()) : jsonLines(this.#text());
+  }
+
+  /** @throws CliError `usage` if somebody has written to the file since it was opened, or put another in its place */
+  async mustBeUnchanged(): Promise<void> {
+    const { path, given } = this.#opened;
+    if (path === undefined) return;
+    const now = await stat(path, { bigint: true }).catch(() => undefined);
+    const isSame = (['dev', 'ino', 'size', 'mtimeNs'] as const).every((key) => now?.[key] === given?.[key]);
+    if (!isSame) throw this.#changed('nothing was started');
+  }
+
+  close(): void {
+    closeSync(this.#opened.fd);
+  }
+
+  async *#text(): AsyncGenerator<string> {
+    try {
+      yield* utf8Chunks(this.#chunks());
+    } catch (err) {
+      throw err instanceof NotUtf8Error ? new CliError('usage', `${this.name}: ${err.message}`, { cause: err }) : err;
+    }
+  }
+
+  /** Compares each chunk before it is handed on, so that no line is started that was not checked. */
+  async *#chunks(): AsyncGenerator<Buffer> {
+    const digests: string[] = [];
+    for (let position = 0, length = CHUNK_BYTES; length === CHUNK_BYTES; position += length) {
+      const chunk = await this.#chunkAt(position);
+      length = chunk.length;
+      const digest = hash('sha256', chunk, 'base64');
+      if (this.#checked !== undefined && digest !== this.#checked[digests.length]) {
+        throw this.#changed('no more of it is started');
+      }
+      digests.push(digest);
+      yield chunk;
+    }
+    this.#checked ??= digests;
+  }
+
+  /** @returns as much as a chunk holds, and less at the end alone */
+  async #chunkAt(position: number): Promise<Buffer> {
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    let length = 0;
+    for (let bytesRead = 1; bytesRead > 0 && length < CHUNK_BYTES; length += bytesRead) {
+      ({ bytesRead } = await readFrom(this.#opened.fd, buffer, length, CHUNK_BYTES - length, position + length));
+    }
+    return buffer.subarray(0, length);
+  }
+
+  #changed(consequence: string): CliError {
+    return new CliError('usage', `${this.name} has changed since it was checked, so ${consequence}`, {
+      hint: 'run the same command again: it checks the file and starts the builds that are missing',
+    });
+  }
+}

@@ -1,0 +1,216 @@
+/** Starts the requests of a batch that nobody has started yet: a few at a time, at a rate, and with so many in flight. */
+import { setTimeout as delay } from 'node:timers/promises';
+import PQueue from 'p-queue';
+import { BuildInProgressError, startRoleBuild } from '../../../start-role-build.ts';
+import { CliError } from '../../errors/cli-error.ts';
+import type { Services } from '../../services.ts';
+import { BuildFollower } from './follower.ts';
+import { heldBy, lookUp, type Known } from './known.ts';
+import { describeFaults } from './lines.ts';
+import type { FailedRequests, Report, ReportLine } from './report.ts';
+import { isRequest, startIdOf, type InvalidLine, type Request } from './requests.ts';
+
+/** More would only queue in the server. */
+const CONCURRENT_STARTS = 16;
+/** Requests that are looked up in one call, and so many of them wait to be started: lines are read no further ahead. */
+const LOOKED_UP_TOGETHER = 50;
+/** A start is made again with the same ID while Temporal is away, each attempt for as long as a call may take. */
+const ATTEMPTS = 6;
+/** That builds have ended is noticed once a second. */
+const CHECK_EVERY_MS = 100;
+/** The longest that a timer takes. */
+const INTERVAL_MAX_MS = 2 ** 31 - 1;
+
+export interface StartingOptions {
+  /** Starts a second, whole or a fraction; as fast as it goes by default. */
+  rate?: number;
+  /** Builds that may run at a time. */
+  maxInFlight?: number;
+  /** Follow the builds to their ends. */
+  wait?: boolean;
+}
+
+export class BatchStarter {
+  /** Builds that this run has started. */
+  started = 0;
+  /** Requests that were started before it. */
+  startedBefore = 0;
+  /** Those of them whose builds were on their way when it came to them. */
+  onTheirWay = 0;
+  readonly #services: Services;
+  readonly #report: Report;
+  readonly #options: StartingOptions;
+  readonly #onProgress: () => void;
+  /** `undefined` if nothing depends on when builds end. */
+  readonly #follower: BuildFollower | undefined;
+  readonly #starts: PQueue;
+  /** Aborted by the user, or by what makes it no use to go on. */
+  readonly #halt = new AbortController();
+
+  constructor(services: Services, report: Report, options: StartingOptions, onProgress: () => void) {
+    this.#services = services;
+    this.#report = report;
+    this.#options = options;
+    this.#onProgress = onProgress;
+    this.#starts = startQueue(options.rate);
+    this.#halt.signal.addEventListener('abort', () => this.#starts.clear());
+    if (options.wait === true || options.maxInFlight !== undefined) {
+      // A batch that can't see its builds end must not start more of them.
+      const halt = (err: unknown) => this.#halt.abort(err);
+      this.#follower = new BuildFollower(services, (line) => this.#add(line), halt);
+    }
+  }
+
+  /** Builds that are followed; `undefined` if none are. */
+  get inFlight(): number | undefined {
+    return this.#follower?.size;
+  }
+
+  /**
+   * Goes through all requests to the end: after an interrupt they are reported as not started.
+   *
+   * @param failed the requests that run again
+   * @throws CliError `unreachable` once a service stays away, `usage` if the lines can't be read on; all that were read are
+   *   reported
+   */
+  async run(
+    requests: AsyncIterable<Request | InvalidLine>,
+    failed: FailedRequests | undefined,
+    interrupt: AbortSignal,
+  ): Promise<void> {
+    const halt = () => this.#halt.abort(interrupt.reason);
+    interrupt.addEventListener('abort', halt);
+    if (interrupt.aborted) halt();
+    try {
+      await this.#startAll(requests, failed);
+      if (this.#options.wait === true) await this.#until(() => this.#follower?.size === 0);
+    } finally {
+      for (const build of (await this.#follower?.stop()) ?? []) this.#add({ ...build, status: 'IN_PROGRESS' });
+    }
+    const { aborted, reason } = this.#halt.signal;
+    if (aborted && reason !== interrupt.reason) throw reason;
+  }
+
+  async #startAll(requests: AsyncIterable<Request | InvalidLine>, failed: FailedRequests | undefined): Promise<void> {
+    const starting = new Set<Promise<void>>();
+    for await (const chunk of this.#chunks(requests)) {
+      for (const { request, known } of await this.#lookUp(chunk, failed)) {
+        if (known.state !== 'not started') {
+          this.#reportKnown(request, known);
+          continue;
+        }
+        await this.#until(() => this.#hasRoom());
+        await this.#starts.onSizeLessThan(LOOKED_UP_TOGETHER);
+        const task = this.#start(request, known.after).finally(() => starting.delete(task));
+        starting.add(task);
+      }
+    }
+    await Promise.all(starting);
+  }
+
+  /** Valid lines, some at a time; the others are reported. */
+  async *#chunks(lines: AsyncIterable<Request | InvalidLine>): AsyncGenerator<Request[]> {
+    let chunk: Request[] = [];
+    try {
+      for await (const one of lines) {
+        if (isRequest(one)) chunk.push(one);
+        else this.#add({ line: one.line, status: 'INVALID', error: describeFaults(one.line, one.faults) });
+        if (chunk.length < LOOKED_UP_TOGETHER) continue;
+        yield chunk;
+        chunk = [];
+      }
+    } catch (err) {
+      this.#halt.abort(err);
+    }
+    yield chunk;
+  }
+
+  async #lookUp(requests: readonly Request[], failed: FailedRequests | undefined): ReturnType<typeof lookUp> {
+    try {
+      this.#halt.signal.throwIfAborted();
+      return await lookUp(this.#services, requests, failed?.jobs ?? new Map());
+    } catch (err) {
+      // To start without knowing what was started would be to build twice.
+      this.#halt.abort(err);
+      return requests.map((request) => ({ request, known: { state: 'not started', after: undefined } }));
+    }
+  }
+
+  #hasRoom(): boolean {
+    const { maxInFlight = Infinity } = this.#options;
+    return (this.#follower?.size ?? 0) + this.#starts.size + this.#starts.pending < maxInFlight;
+  }
+
+  /** Or until it is no use to go on. */
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo() && !this.#halt.signal.aborted) await delay(CHECK_EVERY_MS);
+  }
+
+  /** Waits for its turn. Never rejects. */
+  async #start(request: Request, after: string | undefined): Promise<void> {
+    try {
+      this.#halt.signal.throwIfAborted();
+      await this.#starts.add(() => this.#startNow(request, after));
+    } catch (err) {
+      // Once it has halted, this changes nothing.
+      this.#halt.abort(err);
+      this.#add({ ...lineOf(request), status: 'NOT_STARTED' });
+    }
+  }
+
+  async #startNow(request: Request, after: string | undefined): Promise<void> {
+    const { client, taskQueue, temporal } = this.#services;
+    const requestId = startIdOf(request.input.correlation_id, after);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const { job_id } = await temporal(() => startRoleBuild(client, request.input, { taskQueue, requestId }));
+        this.started += 1;
+        return this.#follow(request, job_id);
+      } catch (err) {
+        if (err instanceof BuildInProgressError) {
+          return this.#reportKnown(request, await heldBy(this.#services, request, err));
+        }
+        if (err instanceof CliError && err.reason === 'usage') {
+          return this.#reportKnown(request, { state: 'held', error: err.message });
+        }
+        const mayWorkNext = err instanceof CliError && err.transient;
+        if (!mayWorkNext || attempt === ATTEMPTS || this.#halt.signal.aborted) throw err;
+      }
+    }
+  }
+
+  #reportKnown(request: Request, known: Exclude<Known, { state: 'not started' }>): void {
+    if (known.state !== 'held') this.startedBefore += 1;
+    if (known.state === 'running') {
+      this.onTheirWay += 1;
+      this.#follow(request, known.job_id);
+    } else {
+      const { job_id, error } = known;
+      this.#add({ ...lineOf(request), job_id, status: known.state === 'held' ? 'REFUSED' : known.status, error });
+    }
+  }
+
+  #follow(request: Request, job_id: string | undefined): void {
+    const line = { ...lineOf(request), job_id, status: 'IN_PROGRESS' as const };
+    if (this.#follower === undefined || job_id === undefined) return this.#add(line);
+    this.#follower.add({ ...line, job_id });
+    this.#onProgress();
+  }
+
+  #add(line: ReportLine): void {
+    this.#report.add(line);
+    this.#onProgress();
+  }
+}
+
+/** @param rate starts a second; a tenth of a second's worth may come at once */
+export function startQueue(rate: number | undefined): PQueue {
+  if (rate === undefined) return new PQueue({ concurrency: CONCURRENT_STARTS });
+  const intervalCap = Math.max(1, Math.floor(rate / 10));
+  const interval = Math.min(INTERVAL_MAX_MS, (1_000 * intervalCap) / rate);
+  return new PQueue({ concurrency: CONCURRENT_STARTS, intervalCap, interval, strict: true });
+}
+
+function lineOf({ line, input, workflowId }: Request): { line: number; correlation_id: string; workflow_id: string } {
+  return { line, correlation_id: input.correlation_id, workflow_id: workflowId };
+}

@@ -1,0 +1,53 @@
+import { readdirSync, type Dirent } from 'node:fs';
+import { dirname, join } from 'node:path';
+import tab from '@bomb.sh/tab/commander';
+import type { RootCommand } from '@bomb.sh/tab';
+import { Command } from 'commander';
+import type { CommandContext, CommandResult } from '../context.ts';
+
+export function define(command: Command): Command {
+  return command.argument('[args...]');
+}
+
+/** Answers the question of a completion script: what may the last of these arguments be? */
+export async function run(_: CommandContext, args: string[], _options: unknown, { parent }: Command): CommandResult {
+  if (parent !== null) completionsOf(parent, args.at(-1) ?? '').parse(args);
+  return 'done';
+}
+
+/** The library adds commands of its own to the program that it is given; so it gets another one. */
+function completionsOf(program: Command, typed: string): RootCommand {
+  const copy = new Command(program.name());
+  for (const command of program.commands.filter((one) => one.name() !== 'complete')) copy.addCommand(command);
+  const root = tab(copy, { completionCommandName: 'completion-script' });
+  root.commands.delete('completion-script');
+  const offerFiles = (offer: (value: string, description: string) => void) =>
+    filesLike(typed).forEach((file) => offer(file, ''));
+  for (const command of copy.commands) {
+    const known = root.commands.get(command.name());
+    if (known === undefined) continue;
+    known.description = command.summary();
+    for (const option of command.options.filter(({ flags }) => flags.endsWith('<file>'))) {
+      const own = known.options.get(option.long?.slice(2) ?? '');
+      if (own !== undefined) own.handler = offerFiles;
+    }
+    const file = known.arguments.get('file');
+    if (file !== undefined) file.handler = offerFiles;
+  }
+  return root;
+}
+
+/** The scripts leave a shell's own completion of file names out. */
+function filesLike(typed: string): string[] {
+  const text = typed.slice(typed.indexOf('=') + 1);
+  const folder = text.endsWith('/') ? text : dirname(text);
+  let found: Dirent[];
+  try {
+    found = readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+  return found.map(
+    (entry) => `${text.includes('/') ? join(folder, entry.name) : entry.name}${entry.isDirectory() ? '/' : ''}`,
+  );
+}

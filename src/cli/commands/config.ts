@@ -1,0 +1,152 @@
+/** Each setting in force and where it comes from, without asking any service. */
+import { loadClientConfigProfile } from '@temporalio/envconfig';
+import {
+  readSettings,
+  SETTINGS,
+  SETTINGS_WITH_SECRETS,
+  SettingsError,
+  type Environment,
+  type Setting,
+  type SettingName,
+} from '../../config/settings.ts';
+import { filesOfOthers } from '../../config/own-files.ts';
+import { defined } from '../../domain/defined.ts';
+import { configFile, whyUnreadable } from '../../config/temporal.ts';
+import { TRACING_SETTINGS } from '../../config/tracing.ts';
+import type { CommandContext, CommandResult } from '../context.ts';
+import { ENCRYPTED_JWT_VARIABLE } from '../input/read-input.ts';
+import { tableOf, type ColumnOf } from '../terminal/table.ts';
+import type { Command } from 'commander';
+import { examples } from '../options.ts';
+
+interface SettingInForce {
+  name: string;
+  /** `null` if there is none, or if it is a secret. */
+  value: string | null;
+  source: string;
+  /** It is set, and is a secret. */
+  hidden?: true;
+  /** What is wrong with it. */
+  fault?: string;
+  /** Why the value in the environment is not in force. */
+  ignored?: string;
+}
+
+export function define(command: Command): Command {
+  return command
+    .description(
+      'Shows each setting in force and where it comes from: the environment, a temporal.toml, or the default. Secrets are ' +
+        'hidden. Connects to no service. Exit code 2 if a setting is not valid.',
+    )
+    .addHelpText('after', examples('role-build config', 'role-build config --json'));
+}
+
+export async function run({ env, output, json }: CommandContext): CommandResult {
+  const settings = [...ownSettings(env), ...temporalSettings(env), ...awsSettings(env)];
+  const wrong = settings.filter(({ fault }) => fault !== undefined);
+  if (json) {
+    output.json({ settings });
+  } else {
+    output.screen(tableOf(COLUMNS, settings, output.terminal));
+  }
+  for (const { name, ignored } of settings) {
+    if (ignored !== undefined) output.note(`role-build: ${name} is ignored: it ${ignored}`);
+  }
+  const faults = [...wrong.map(({ name, fault }) => `${name} ${fault}`), ...filesOfOthers(env)];
+  for (const fault of faults) output.error(`role-build: ${fault}`);
+  return faults.length > 0 ? 'usage' : 'done';
+}
+
+const COLUMNS: readonly ColumnOf<SettingInForce>[] = [
+  { head: 'SETTING', cell: ({ name }, style) => style.bold(name) },
+  {
+    head: 'VALUE',
+    min: 16,
+    cell: ({ value, hidden }, style) =>
+      value === null ? style.dim(hidden === true ? '(hidden)' : '(none)') : style.plain(value),
+  },
+  {
+    head: 'FROM',
+    min: 11,
+    cell: ({ source, fault }, style) => (fault === undefined ? style.dim(source) : style.bad('wrong')),
+  },
+];
+
+function ownSettings(env: Environment): SettingInForce[] {
+  const own = (Object.keys(SETTINGS) as SettingName[]).map((name): SettingInForce => {
+    const { default: fallback, requiredBy }: Setting<unknown> = SETTINGS[name];
+    const byDefault = { name, value: fallback || null, source: 'default' };
+    const set = env[name];
+    if (!set) {
+      const isRequired = fallback === undefined && requiredBy !== undefined;
+      return isRequired ? { ...byDefault, source: `not set; required by the ${requiredBy}` } : byDefault;
+    }
+    try {
+      readSettings(env, [name]);
+      return shown(name, SETTINGS_WITH_SECRETS.has(name) ? null : set, 'environment');
+    } catch (err) {
+      // A value that is refused may hold what it must not, such as a password.
+      const fault = (err instanceof SettingsError ? err.faults.join() : String(err)).replace(`${name} `, '');
+      return name in TRACING_SETTINGS
+        ? { ...byDefault, ignored: fault }
+        : { ...shown(name, null, 'environment'), fault };
+    }
+  });
+  return [...own, secretOf(env, ENCRYPTED_JWT_VARIABLE, 'not set')];
+}
+
+/** As `@temporalio/envconfig` reads them: variables outrank the file, the file outranks the defaults. */
+function temporalSettings(env: Environment): SettingInForce[] {
+  let profile: ReturnType<typeof loadClientConfigProfile>;
+  try {
+    profile = loadClientConfigProfile({ ...configFile(env), overrideEnvVars: defined(env) as Record<string, string> });
+  } catch (err) {
+    const source = env['TEMPORAL_CONFIG_FILE'] ?? 'temporal.toml';
+    return [{ name: 'TEMPORAL_CONFIG_FILE', value: source, source, fault: `can't be read: ${whyUnreadable(err)}` }];
+  }
+  const file = `temporal.toml (profile ${env['TEMPORAL_PROFILE'] || 'default'})`;
+  const from = (variable: string, value: unknown) =>
+    value === undefined ? 'default' : env[variable] === undefined ? file : 'environment';
+  const { address, namespace, apiKey, tls, grpcMeta } = profile;
+  const hasTls = tls === undefined ? apiKey !== undefined : tls.disabled !== true;
+  const tlsVariable = Object.keys(env).find((name) => name.startsWith('TEMPORAL_TLS') && env[name]) ?? 'TEMPORAL_TLS';
+  const tlsSource = tls === undefined && apiKey !== undefined ? 'because of the API key' : from(tlsVariable, tls);
+  const apiKeySource = from('TEMPORAL_API_KEY', apiKey);
+  return [
+    shown('TEMPORAL_ADDRESS', address ?? '127.0.0.1:7233', from('TEMPORAL_ADDRESS', address)),
+    shown('TEMPORAL_NAMESPACE', namespace ?? 'default', from('TEMPORAL_NAMESPACE', namespace)),
+    apiKey === undefined
+      ? { name: 'TEMPORAL_API_KEY', value: null, source: apiKeySource }
+      : shown('TEMPORAL_API_KEY', null, apiKeySource),
+    shown('TEMPORAL_TLS', String(hasTls), tlsSource),
+    // Headers may carry credentials.
+    ...Object.keys(grpcMeta ?? {}).map((name) => {
+      const variable = `TEMPORAL_GRPC_META_${name.toUpperCase().replaceAll('-', '_')}`;
+      return shown(variable, null, from(variable, name));
+    }),
+  ];
+}
+
+/** What of the AWS SDK's settings stands in the environment; for all else, the SDK looks in its own files. */
+function awsSettings(env: Environment): SettingInForce[] {
+  const names = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ACCESS_KEY_ID'];
+  const elsewhere = "not set; the AWS SDK's own files";
+  return [
+    ...names.map((name) => {
+      const value = env[name];
+      return value ? shown(name, value, 'environment') : { name, value: null, source: elsewhere };
+    }),
+    ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].map((name) => secretOf(env, name, elsewhere)),
+  ];
+}
+
+function secretOf(env: Environment, name: string, elsewhere: string): SettingInForce {
+  return env[name] ? shown(name, null, 'environment') : { name, value: null, source: elsewhere };
+}
+
+/** @param value `null` for a secret. An address may have a password in it, or a key in its query */
+function shown(name: string, value: string | null, source: string): SettingInForce {
+  if (value === null) return { name, value, source, hidden: true };
+  const safe = value.replace(/(:\/\/)[^/@]*@/, '$1(hidden)@').replace(/(:\/\/[^?]*\?).*/, '$1(hidden)');
+  return { name, value: safe, source };
+}

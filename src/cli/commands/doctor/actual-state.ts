@@ -1,0 +1,114 @@
+/** What really became of a job, as far as Temporal can tell. */
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { errorInfo, REFUSALS } from '../../../domain/failures.ts';
+import { workflowIdOf } from '../../../domain/identity.ts';
+import { readEvents } from '../../build/events.ts';
+import { findJob, type Execution, type FoundJob } from '../../build/find.ts';
+import { GRPC_STATUS, grpcErrorOf } from '../../errors/grpc.ts';
+import type { Services } from '../../services.ts';
+import type { ApiAnswer } from './ask-api.ts';
+import type { Named } from './facts.ts';
+import type { Namespace } from './namespace.ts';
+import { needsGroup, traceOf, type End, type Trace } from './trace.ts';
+
+/** A job's last run, as far as Temporal has it. */
+interface Run {
+  workflow_id: string;
+  /** Whether no newer job was started under the workflow's ID. */
+  is_latest: boolean;
+  trace: Trace;
+}
+
+export type ActualState = {
+  /** What became of the workflow: the end of a sentence about it. */
+  how: string;
+  /** Why it may be otherwise all the same: nothing is written on the strength of it unless a person says so. */
+  doubt?: string | undefined;
+} & (
+  | { state: 'running'; run: Run }
+  /** The end is proved. */
+  | { state: 'ended'; run: Run; end: End }
+  /** It ended by itself and wrote nothing. */
+  | { state: 'refused'; run: Run; end?: End | undefined }
+  /** It closed without an end. */
+  | { state: 'lost'; run: Run }
+  /** Temporal knows nothing of it. */
+  | { state: 'gone'; run?: undefined }
+);
+
+/** @param start_at when the job began, as a record of it says */
+export async function actualStateOf(
+  services: Services,
+  job: Named & { job_id: string; start_at: string | undefined },
+  namespace: Namespace,
+): Promise<ActualState> {
+  const { job_id, account_id, resource } = job;
+  const isNamed = account_id !== undefined && resource !== undefined;
+  const workflow = isNamed ? workflowIdOf(account_id, resource) : undefined;
+  const { execution, unsure } = await findJob(services, job_id, workflow).catch((err: unknown): FoundJob => {
+    // The search attribute that it is searched by is not there, or is another's.
+    if (grpcErrorOf(err)?.code === GRPC_STATUS.INVALID_ARGUMENT) return { unsure: (err as Error).message };
+    throw err;
+  });
+  if (execution !== undefined) {
+    const { workflow_id: workflowId, run_id: runId } = execution;
+    try {
+      const events = readEvents(services, { workflowId, runId }, { follow: false });
+      return interpret(execution, await traceOf(events, services.payloadsOf(workflowId)));
+    } catch (err) {
+      // Retention may take it between two looks.
+      if (!(err instanceof WorkflowNotFoundError)) throw err;
+    }
+  }
+  const how = `is not known to Temporal (any more) in namespace ${namespace.name}`;
+  return { state: 'gone', how, doubt: unsure ?? (await namespace.doubtOf(job)) };
+}
+
+/** What the latest run of a job proves. */
+export function interpret(execution: Pick<Execution, 'workflow_id' | 'is_latest'>, trace: Trace): ActualState {
+  const { build, decided } = trace;
+  const { closed, outcome, failure } = build;
+  const run: Run = { workflow_id: execution.workflow_id, is_latest: execution.is_latest, trace };
+  if (closed === undefined) return { state: 'running', run, how: 'is running' };
+  if (outcome !== undefined) {
+    const { status, build_id, error_info, directory_group } = outcome;
+    return { state: 'ended', run, end: { status, build_id, error_info, directory_group }, how: `ended ${status}` };
+  }
+  if (closed === 'CANCELED') {
+    const end = { ...decided, status: 'CANCELLED' as const, build_id: build.build_id };
+    return { state: 'ended', run, end, how: 'ended CANCELLED' };
+  }
+  if (failure !== undefined && Object.hasOwn(REFUSALS, failure.Error)) {
+    // It wrote the end to no record, since there was none.
+    return { state: 'refused', run, end: decided, how: `ended as ${failure.Error}: ${failure.Cause}` };
+  }
+  const how = howItWasLost(trace);
+  if (decided !== undefined) {
+    return { state: 'ended', run, end: decided, how: `${how}, when ${decided.status} was about to be recorded` };
+  }
+  // Its next run closed later, so that retention has not taken it.
+  const doubt = closed === 'CONTINUED_AS_NEW' ? 'that run was deleted, or is on another server than this' : undefined;
+  return { state: 'lost', run, how, doubt };
+}
+
+function howItWasLost({ build: { closed, failure }, terminatedBy }: Trace): string {
+  if (terminatedBy !== undefined) return `was terminated by ${terminatedBy}`;
+  if (closed === 'TIMED_OUT') return 'timed out';
+  if (closed === 'CONTINUED_AS_NEW') return 'went on in a run that Temporal no longer has';
+  return failure === undefined
+    ? `closed as ${closed} without saying how the build ended`
+    : `failed without recording it: ${failure.Error}: ${failure.Cause}`;
+}
+
+/** The end of a job that told none: what the build API says if it was asked, `ExecutionLost` if nobody knows. */
+export function lostEnd({ run, how }: ActualState, buildId: string | undefined, answer: ApiAnswer | undefined): End {
+  const isHalf = answer?.end !== undefined && run !== undefined && needsGroup(run.trace, answer.end);
+  if (answer?.end !== undefined && !isHalf) return answer.end;
+  const said = answer === undefined ? '' : `; ${answer.says}`;
+  const wasNeverTriggered = run?.trace.triggered === false && buildId === undefined;
+  const build = wasNeverTriggered ? 'the build was never triggered' : `how the build ended is not known${said}`;
+  const step = run?.trace.step === undefined ? '' : `${run.trace.step}: `;
+  const error_info = errorInfo('ExecutionLost', `${step}the workflow ${how}; ${build}`);
+  if (run?.trace.group_sent_to !== undefined) error_info.sent_to = run.trace.group_sent_to;
+  return { status: 'FAILED', build_id: buildId, error_info };
+}

@@ -1,0 +1,57 @@
+/** This machine's clock beside DynamoDB's: each refuses or dates records by its own, and `start_at` decides which job is newer. */
+import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
+import type { Services } from '../../services.ts';
+import type { Finding } from './findings.ts';
+
+/** Clocks may be so far apart, and `start_at` with them. A `Date` header has whole seconds. */
+export const CLOCKS_APART_MS = 30_000;
+
+export interface Clock {
+  /** How far DynamoDB's is ahead of this machine's; `undefined` if it could not be read. */
+  aheadMs: number | undefined;
+  /** What time it is at the earliest, and at the latest, by either clock. */
+  earliest(): number;
+  latest(): number;
+}
+
+/** By the `Date` header, which every answer has. */
+export async function readClock({ tables }: Services): Promise<Clock> {
+  const command = new DescribeTableCommand({ TableName: tables.statusTable });
+  let date = NaN;
+  let sentAt = NaN;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      sentAt = Date.now();
+      const result = await next(args);
+      const { headers } = result.response as { headers?: Record<string, string> };
+      date = Date.parse(headers?.['date'] ?? '');
+      return result;
+    },
+    // Inside of what reads the answer, so that an answer which is an error is seen too.
+    { step: 'deserialize', priority: 'low' },
+  );
+  await tables.client.send(command).catch(() => undefined);
+  // Whole seconds: on average it is half a second later.
+  const ahead = date + 500 - (sentAt + Date.now()) / 2;
+  const known = Number.isNaN(ahead) ? 0 : ahead;
+  return {
+    aheadMs: Number.isNaN(ahead) ? undefined : ahead,
+    earliest: () => Date.now() + Math.min(0, known),
+    latest: () => Date.now() + Math.max(0, known),
+  };
+}
+
+export function clockFindings({ aheadMs }: Clock, note: (text: string) => void): Finding[] {
+  if (aheadMs === undefined) note("DynamoDB's clock could not be read; it was not compared");
+  if (aheadMs === undefined || Math.abs(aheadMs) <= CLOCKS_APART_MS) return [];
+  const by = `${Math.round(Math.abs(aheadMs) / 1000)} s ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+  return [
+    {
+      finding: 'ClocksApart',
+      about: 'DynamoDB',
+      subject: {},
+      reason: `DynamoDB's clock is ${by} this machine's`,
+      fix: 'set the clocks, as by NTP; start_at, from the clock of Temporal, says which job is newer',
+    },
+  ];
+}

@@ -1,0 +1,149 @@
+/** Holds a job's two records against what really became of it: what is wrong, and the writes that repair it. */
+import { isEndStatus, RECORD_STATUSES } from '../../../domain/record-status.ts';
+import type { Item, Table } from '../../../records/items.ts';
+import { lostEnd } from './actual-state.ts';
+import type { ApiAnswer } from './ask-api.ts';
+import { CLOCKS_APART_MS } from './clock.ts';
+import { errorNameOf, faultsOf, isErrorInfoRight, textOf } from './facts.ts';
+import type { Finding, FindingKind } from './findings.ts';
+import { saying, type Observation } from './observation.ts';
+import { createRecord, setAttributes, setStatus, type DescribedWrite, type DesiredState } from './writes.ts';
+
+/** A finding about one job, as the records alone tell it. */
+export interface Diagnosis extends Pick<Finding, 'finding' | 'reason' | 'fix' | 'doubt'> {
+  /** The one record that it is about. */
+  table?: Table;
+  /** What repairs it; none if nothing is safe to write. */
+  writes: DescribedWrite[];
+}
+
+/** @param latest the time, in milliseconds, by the clock that is ahead */
+export function diagnose(observation: Observation, answer: ApiAnswer | undefined, latest: number): Diagnosis[] {
+  return [
+    ...diagnoseAttributes(observation),
+    ...diagnoseStart(observation, latest),
+    ...diagnoseStatus(observation, answer),
+  ];
+}
+
+function diagnoseAttributes({ own, facts }: Observation): Diagnosis[] {
+  return own.flatMap(({ table, item }) => {
+    const faults = faultsOf(table, item);
+    // What it must be follows from the job.
+    if (textOf(item, 'job_id') !== undefined) faults.delete('status');
+    if (faults.size === 0) return [];
+    const reason = `the ${table} record is not whole: ${[...faults.values()].join('; ')}`;
+    const writes = setAttributes(table, item, [...faults.keys()], facts);
+    const fix = fixOf(writes, 'by hand: what belongs there is no longer known');
+    return [{ finding: 'AttributeMissing', table, reason, fix, writes }];
+  });
+}
+
+function diagnoseStart({ own }: Observation, latest: number): Diagnosis[] {
+  const isAhead = (item: Item) => Date.parse(textOf(item, 'start_at') ?? '') > latest + CLOCKS_APART_MS;
+  const ahead = own.find(({ item }) => isAhead(item));
+  if (ahead === undefined) return [];
+  const { table, item } = ahead;
+  const lies = `start_at, ${String(item['start_at'])}, lies in the future`;
+  const reason = `the ${table} record's ${lies}: until then no newer build can take the record`;
+  const fix =
+    'set the clocks of Temporal and of this machine; then wait until then, or set start_at by hand to when it began';
+  return [{ finding: 'ClocksApart', table, reason, fix, writes: [] }];
+}
+
+function diagnoseStatus(observation: Observation, answer: ApiAnswer | undefined): Diagnosis[] {
+  const { actual, facts, own } = observation;
+  // Without its job, nothing but the record itself can be looked at.
+  if (facts['job_id'] === undefined) return [];
+  if (actual.state === 'running') {
+    const { decided, written } = actual.run.trace;
+    // Between the final record updates the records differ, and are right soon.
+    if (decided !== undefined) return [];
+    // If it has not written a record yet, as after a reset to its start, nothing follows for that one.
+    return compare(observation, { status: 'IN_PROGRESS' }, answer, (table) => written.has(table));
+  }
+  const areEnded = own.every(({ item }) => isEndStatus(item['status']) && isErrorInfoRight(item));
+  if (actual.state === 'refused' && areEnded) return [];
+  return compare(observation, desiredEnd(observation, answer), answer, () => true);
+}
+
+/** How the records of a job that no longer runs must end; `undefined` if nothing tells. */
+function desiredEnd(observation: Observation, answer: ApiAnswer | undefined): DesiredState | undefined {
+  const { actual, recorded, ends, build_id } = observation;
+  if (actual.state === 'ended') return actual.end;
+  if (recorded !== undefined) return recorded;
+  if (ends.length > 1) return answer?.end;
+  const known = actual.state === 'refused' ? actual.end : undefined;
+  return known ?? lostEnd(actual, build_id, answer);
+}
+
+/**
+ * @param desired what the records must tell; `undefined` if nothing tells
+ * @param isDue whether the job has come to write a table's record
+ */
+function compare(
+  observation: Observation,
+  desired: DesiredState | undefined,
+  answer: ApiAnswer | undefined,
+  isDue: (table: Table) => boolean,
+): Diagnosis[] {
+  const { actual, facts, found, own, vacant } = observation;
+  const { doubt } = actual;
+  const isRunning = actual.state === 'running';
+  const because = (what: string, more?: string) =>
+    [`${what}; the workflow ${actual.how}`, doubt, more].filter((part) => part !== undefined).join('; ');
+  const said = saying(observation);
+  if (desired === undefined) {
+    const fix =
+      answer === undefined ? 'ask the build API which is true: --ask-api' : 'by hand: nothing tells which is true';
+    return [{ finding: 'EndsDiffer', reason: because(said, answer?.says), fix, writes: [] }];
+  }
+  const wrong = own.filter(({ table, item }) => isDue(table) && !tells(item, desired));
+  const isMissed = (table: Table) =>
+    isRunning || (own.length > 0 && (table === 'history' || actual.run?.is_latest !== false));
+  const missing = vacant.filter((table) => isDue(table) && isMissed(table));
+  const created = missing.map((table) => createRecord(table, facts, found[table], desired));
+  if (wrong.length > 0) {
+    const writes = [...wrong.map(({ table, item }) => setStatus(table, item, desired)), ...created.flat()];
+    const finding = kindOf(observation, isRunning ? 'EndsDiffer' : 'WorkflowGone');
+    const fix = `${fixOf(writes)}${afterwards(observation, desired, answer)}`;
+    return [{ finding, reason: because(said, answer?.says), fix, doubt, writes }];
+  }
+  const byHand = isRunning
+    ? 'cancel the build and start it again: its input is not known'
+    : 'by hand, or start a new build: what belongs there is no longer known';
+  return missing.map((table, i) => ({
+    finding: isRunning ? 'WorkflowWithoutRecord' : 'RecordMissing',
+    table,
+    reason: because(`${said}, and the ${table} table has no record of this job`),
+    fix: fixOf(created[i], byHand),
+    doubt,
+    writes: created[i] ?? [],
+  }));
+}
+
+function afterwards(observation: Observation, desired: DesiredState, answer: ApiAnswer | undefined): string {
+  const isLost = desired.error_info?.Error === 'ExecutionLost' && desired.build_id !== undefined;
+  if (!isLost || !observation.isUndecided) return '';
+  if (answer === undefined) return '; --ask-api asks the build API first';
+  return answer.isUndecided ? '; then role-build resume polls on' : '';
+}
+
+/** What is to be said of records that are wrong: a status that is none outranks all else. */
+function kindOf({ own }: Observation, otherwise: 'WorkflowGone' | 'EndsDiffer'): FindingKind {
+  const statuses = own.map(({ item }) => item['status']);
+  if (statuses.some((status) => typeof status !== 'string')) return 'AttributeMissing';
+  if (statuses.some((status) => !Object.hasOwn(RECORD_STATUSES, status as string))) return 'StatusUnknown';
+  return statuses.every((status) => status === 'IN_PROGRESS') ? otherwise : 'EndsDiffer';
+}
+
+/** If it is not known why a build failed, any reason is as good. */
+function tells(item: Item, { status, error_info }: DesiredState): boolean {
+  if (item['status'] !== status) return false;
+  if (status !== 'FAILED') return item['error_info'] === undefined;
+  return error_info === undefined || errorNameOf(item) === error_info.Error;
+}
+
+function fixOf(writes: readonly DescribedWrite[] = [], otherwise = ''): string {
+  return writes.length === 0 ? otherwise : writes.map(({ does }) => does).join('; ');
+}

@@ -1,0 +1,76 @@
+/** What doctor reads of records, whatever is in them, and what is known of a job from them and from Temporal. */
+import { statusAttributesOf, type RoleBuildInput } from '../../../domain/role-build-input.ts';
+import { attributeFaults, isOfKind, REQUIRED, type Kind } from '../../../records/attributes.ts';
+import { itemsOf, keyText, type Item, type Table } from '../../../records/items.ts';
+import type { Services } from '../../services.ts';
+
+/** A job as a record or Temporal names it, as far as it could be read. */
+export interface Named {
+  account_id?: string | undefined;
+  resource?: string | undefined;
+  correlation_id?: string | undefined;
+}
+
+/** What is read of each record in passing. */
+export const ATTRIBUTES: Record<Table, readonly string[]> = {
+  status: [...Object.keys(REQUIRED.status), 'error_info'],
+  history: [...Object.keys(REQUIRED.history), 'error_info'],
+};
+
+export function keyIn(table: Table, { account_id, resource, correlation_id }: Named): Item {
+  return table === 'status' ? { account_id, resource } : { request_id: correlation_id };
+}
+
+/** @returns in the order of the jobs, `undefined` if there is no record under a job's names */
+export async function recordsOf(services: Services, table: Table, jobs: readonly Named[]) {
+  const keys = jobs.map((job) => keyIn(table, job));
+  const items = await services.dynamoDb(() => itemsOf(services.tables, table, keys, ATTRIBUTES[table]));
+  return keys.map((key) => items.get(keyText(table, key)));
+}
+
+/** @returns the names of the Step Functions state machine's attributes that are missing or of another type, each with what is wrong */
+export function faultsOf(table: Table, item: Item): Map<string, string> {
+  return attributeFaults(table, item, REQUIRED[table]);
+}
+
+/** An `error_info` belongs to FAILED alone, as a map with the texts Error and Cause; whoever failed it may not have said why. */
+export function isErrorInfoRight({ status, error_info }: Item): boolean {
+  return error_info === undefined || (status === 'FAILED' && isOfKind(error_info, 'error_info'));
+}
+
+/** `undefined` if it is not text. */
+export function textOf(item: Item | undefined, name: string): string | undefined {
+  const value = item?.[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** `error_info.Error`, which tells one FAILED from another. */
+export function errorNameOf(item: Item | undefined): string | undefined {
+  const errorInfo = item?.['error_info'];
+  return typeof errorInfo === 'object' && errorInfo !== null ? textOf(errorInfo as Item, 'Error') : undefined;
+}
+
+/** Attributes that make a record, by name. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+/** What is known of a job for its records: the first of the sources that has an attribute right wins. */
+export function factsOf(sources: readonly (Item | undefined)[]): Facts {
+  const kinds: Record<string, Kind> = { ...REQUIRED.history, ...REQUIRED.status, requested_by: 'text' };
+  const known = Object.entries(kinds).flatMap(([name, kind]) => {
+    const source = sources.find((one) => isOfKind(one?.[name], kind));
+    return source === undefined ? [] : [[name, source[name]]];
+  });
+  return Object.fromEntries(known) as Facts;
+}
+
+/** An input's part in {@link factsOf}. */
+export function factsOfInput(input: RoleBuildInput): Item {
+  return { ...statusAttributesOf(input), request_id: input.correlation_id, requested_by: input.requested_by };
+}
+
+/** A whole record of these facts, `undefined` if they don't suffice. */
+export function recordOfFacts(table: Table, facts: Facts, status: string): Item | undefined {
+  const record: Item = Object.fromEntries(Object.keys(REQUIRED[table]).map((name) => [name, facts[name]]));
+  record['status'] = status;
+  return Object.values(record).includes(undefined) ? undefined : record;
+}

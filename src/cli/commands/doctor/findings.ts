@@ -1,0 +1,90 @@
+/** What doctor finds: the kinds, and what each finding says. */
+import { GRPC_STATUS, grpcErrorOf } from '../../errors/grpc.ts';
+
+/** Every kind of finding, and what it means; docs/operations.md prints this table. */
+export const FINDINGS = {
+  TableMissing: 'a table does not exist',
+  TableKeyMismatch: 'a table has another key than that of the Step Functions state machine',
+  SearchAttributeMissing: 'a search attribute is not registered',
+  SearchAttributeMismatch: 'a search attribute is registered with another type',
+  AccessDenied: 'a call that doctor needs is refused, so part of the check is not done',
+  ClocksApart:
+    "DynamoDB's clock and this machine's differ by more than 30 s, or a record's start_at lies in the future",
+  AttributeMissing: 'a record lacks an attribute that the state machine writes, or it has another type',
+  StatusUnknown: "a record's status is not one that builds write",
+  WorkflowGone: 'a record is IN_PROGRESS, and its workflow no longer runs',
+  EndsDiffer:
+    'the two tables have different ends, a record has another end than Temporal, or has an error_info without being FAILED',
+  RecordMissing: 'one table lacks the record that the other has',
+  WorkflowWithoutRecord: 'a workflow runs past the writing of a record that is not there',
+  DirectoryUnusable: 'no group can be made, or from some day of the next 30 on: connection, certificate, bind, right',
+  DirectoryGroupDuplicate: 'a group was made twice, and replication renamed one of the two',
+  DirectoryGroupGone: 'a recorded group is no longer in the OU',
+  DirectoryGroupRenamed: 'a recorded group has another name by now',
+} as const satisfies Record<string, string>;
+
+export type FindingKind = keyof typeof FINDINGS;
+
+/** What a finding is about, in the records' own names; only what applies. */
+export interface Subject {
+  table?: string;
+  account_id?: string;
+  resource?: string;
+  correlation_id?: string;
+  job_id?: string;
+  workflow_id?: string;
+  build_id?: string;
+  /** What the status record says. */
+  status?: unknown;
+  /** What the history record says. */
+  history_status?: unknown;
+}
+
+export interface Finding {
+  finding: FindingKind;
+  /** The same for a finding that another pass comes upon again. */
+  about: string;
+  subject: Subject;
+  reason: string;
+  /** Why it may not be so after all: a person decides on each repair. */
+  doubt?: string | undefined;
+  /** What repairs it; for a person if doctor can't. */
+  fix: string;
+  /** Absent if doctor can't repair it, or must not. */
+  repair?: (() => Promise<Repaired>) | undefined;
+}
+
+/** What became of a finding. */
+export interface Repaired {
+  result: 'mended' | 'left alone' | 'changed meanwhile; left alone';
+  /** Whether there is still something to repair. */
+  left: boolean;
+}
+
+export const REPAIRED: Repaired = { result: 'mended', left: false };
+export const LEFT_ALONE: Repaired = { result: 'left alone', left: true };
+
+/** Whether a service knows who asks, and refuses that one call. */
+export function isDenied(err: unknown): boolean {
+  return grpcErrorOf(err)?.code === GRPC_STATUS.PERMISSION_DENIED || awsDenial(err) !== undefined;
+}
+
+/** @param undone what was not checked because of that */
+export function deniedFinding(err: unknown, undone: string): Finding {
+  const denial = awsDenial(err);
+  return {
+    finding: 'AccessDenied',
+    about: undone,
+    subject: {},
+    reason: `${undone}: ${(denial ?? (err as Error)).message}`,
+    fix:
+      denial === undefined
+        ? 'have Temporal let this identity read the namespace and write to it'
+        : 'give this identity the policy deploy/iam/doctor.json, for --fix deploy/iam/doctor-fix.json',
+  };
+}
+
+function awsDenial(err: unknown): Error | undefined {
+  if (!(err instanceof Error)) return undefined;
+  return /^AccessDenied|^NotAuthorized/.test(err.name) ? err : awsDenial(err.cause);
+}

@@ -1,0 +1,93 @@
+/** What a namespace has of builds, and whether it proves anything that it does not know a job: that may have run elsewhere. */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE } from '../../../contract.ts';
+import { isRunId } from '../../../domain/identity.ts';
+import { describeBuild, firstRunIdOf } from '../../build/find.ts';
+import { inParallel } from '../../in-parallel.ts';
+import type { Services } from '../../services.ts';
+import { listPage } from '../../temporal/list-page.ts';
+import type { Clock } from './clock.ts';
+import { recordsOf } from './facts.ts';
+import { isDenied } from './findings.ts';
+
+const ELSEWHERE = 'it ran in another namespace or on another server than this';
+const PAGE = 250;
+/** Executions that are looked at for one that the tables know. */
+const LOOKED_AT = 1_000;
+
+/** All executions of builds, those that run first. */
+export async function* executionPages(services: Services): AsyncGenerator<WorkflowExecutionInfo[]> {
+  let token: string | undefined;
+  do {
+    const { executions, next } = await listPage(services, `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`, PAGE, token);
+    yield executions;
+    token = next;
+  } while (token !== undefined);
+}
+
+export class Namespace {
+  readonly name: string;
+  readonly #services: Services;
+  readonly #clock: Clock;
+  #keptMs: Promise<number | undefined> | undefined;
+  #isOfTheseTables: Promise<boolean | undefined> | undefined;
+
+  constructor(services: Services, clock: Clock) {
+    this.name = services.namespace;
+    this.#services = services;
+    this.#clock = clock;
+  }
+
+  /** @returns why a job that is not known here may have run elsewhere; `undefined` if retention must have taken it */
+  async doubtOf({
+    job_id,
+    start_at = '',
+  }: {
+    job_id: string;
+    start_at: string | undefined;
+  }): Promise<string | undefined> {
+    if (!isRunId(job_id)) return `its job_id is not a run ID of Temporal: another program wrote it, or ${ELSEWHERE}`;
+    const keptMs = await (this.#keptMs ??= unlessDenied(this.#readRetention()));
+    if (keptMs === undefined) return `the retention period of the namespace can't be read, so perhaps ${ELSEWHERE}`;
+    const age = this.#clock.earliest() - Date.parse(start_at);
+    if (Number.isNaN(age)) return `no record says when it began, so perhaps ${ELSEWHERE}`;
+    const kept = `Temporal keeps a workflow for ${keptMs / 3_600_000} h after its end`;
+    if (age < keptMs) return `${kept}, so it was deleted, or ${ELSEWHERE}`;
+    if (await (this.#isOfTheseTables ??= unlessDenied(this.#hasRunTheirJobs()))) return undefined;
+    return `Temporal knows none of the jobs in these tables here, so perhaps ${ELSEWHERE}`;
+  }
+
+  async #readRetention(): Promise<number> {
+    const { client, namespace, temporal } = this.#services;
+    const { config } = await temporal(() => client.workflowService.describeNamespace({ namespace }));
+    return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
+  }
+
+  /** Whether any job that the status table has ran here. */
+  async #hasRunTheirJobs(): Promise<boolean> {
+    let looked = 0;
+    for await (const page of executionPages(this.#services)) {
+      const jobs = page.map(({ workflowId }) => {
+        const { accountId, resource } = parseRoleBuildId(workflowId) ?? {};
+        return { account_id: accountId, resource };
+      });
+      const records = await recordsOf(this.#services, 'status', jobs);
+      const isTheirs = await inParallel([...page.entries()], async ([i, { workflowId, runId }]) => {
+        const run = records[i] === undefined ? undefined : await describeBuild(this.#services, workflowId, runId);
+        return run !== undefined && firstRunIdOf(run) === records[i]?.['job_id'];
+      });
+      looked += page.length;
+      if (isTheirs.includes(true)) return true;
+      if (looked >= LOOKED_AT) return false;
+    }
+    return false;
+  }
+}
+
+/** What may not be looked at removes no doubt. */
+function unlessDenied<T>(looked: Promise<T>): Promise<T | undefined> {
+  return looked.catch((err: unknown) => {
+    if (isDenied(err)) return undefined;
+    throw err;
+  });
+}

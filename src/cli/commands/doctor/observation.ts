@@ -1,0 +1,102 @@
+/** One job with all that is known of it: what stands where its records are or would be, and what became of its workflow. */
+import { isStepFunctionsJob } from '../../../domain/identity.ts';
+import { isEndStatus, type EndStatus } from '../../../domain/record-status.ts';
+import { asRecord } from '../../../records/attributes.ts';
+import { isKey, type Item, type Table } from '../../../records/items.ts';
+import type { StatusRecord } from '../../../records/status-table.ts';
+import type { ActualState } from './actual-state.ts';
+import { errorNameOf, factsOf, factsOfInput, textOf, type Facts } from './facts.ts';
+import type { End } from './trace.ts';
+
+/** What stands in the tables where a job's records are or would be. */
+export type Found = Record<Table, Item | undefined>;
+
+interface OwnRecord {
+  table: Table;
+  item: Item;
+}
+
+export interface Observation {
+  actual: ActualState;
+  facts: Facts;
+  found: Found;
+  /** The job's own records. */
+  own: OwnRecord[];
+  /** The tables in which its record may be created: nothing stands there, or an older job's record. */
+  vacant: Table[];
+  /** The build API's ID of the job's build, from Temporal or from either record. */
+  build_id: string | undefined;
+  /** Of its own records one for each end that they tell. */
+  ends: OwnRecord[];
+  /** The end that they tell, if it is one: it was written by whoever knew it. */
+  recorded: End | undefined;
+  /** Whether the build API's word would decide what neither Temporal nor the records do. */
+  isUndecided: boolean;
+}
+
+export const TABLES: readonly Table[] = ['status', 'history'];
+
+/** @param jobId `undefined` if a record does not say it */
+export function observationOf(jobId: string | undefined, found: Found, actual: ActualState): Observation {
+  const ofJob = (table: Table) => (textOf(found[table], 'job_id') === jobId ? found[table] : undefined);
+  const { input, start_at, build_id: known } = actual.run?.trace.build ?? {};
+  const [status, history] = [ofJob('status'), ofJob('history')];
+  const facts = factsOf([
+    input && { ...factsOfInput(input), job_id: jobId, start_at },
+    status && { ...status, request_id: status['correlation_id'] },
+    history && { ...history, correlation_id: history['request_id'] },
+  ]);
+  const own = TABLES.flatMap((table) => {
+    const item = ofJob(table);
+    return item === undefined ? [] : [{ table, item }];
+  });
+  const vacant = TABLES.filter((table) => {
+    const item = found[table];
+    return item === undefined ? isKey(table, facts) : ofJob(table) === undefined && isOlder(item, facts);
+  });
+  const build_id = known ?? own.map(({ item }) => textOf(item, 'build_id')).find((id) => id !== undefined);
+  const ended = own.filter(({ item }) => isEndStatus(item['status']));
+  const ends = ended.filter(({ item }, i) => ended.findIndex((one) => endIn(one.item) === endIn(item)) === i);
+  const recorded = ends.length === 1 && ends[0] !== undefined ? endOf(ends[0].item, build_id) : undefined;
+  const isOver = actual.state === 'lost' || actual.state === 'gone';
+  const isUndecided = isOver && own.length > 0 && recorded === undefined;
+  return { actual, facts, found, own, vacant, build_id, ends, recorded, isUndecided };
+}
+
+/** Whether a record is an older job's of the same build, and not one of Step Functions. */
+function isOlder(item: Item, facts: Facts): boolean {
+  if (isStepFunctionsJob(item['job_id'])) return false;
+  if (item['account_id'] !== facts['account_id'] || item['resource'] !== facts['resource']) return false;
+  const [theirs, ours] = [textOf(item, 'start_at'), textOf(facts, 'start_at')];
+  return theirs !== undefined && ours !== undefined && theirs < ours;
+}
+
+function endOf(item: Item, build_id: string | undefined): End {
+  const { error_info, directory_group } = asRecord<StatusRecord>('status', item);
+  const status = item['status'] as EndStatus;
+  return { status, build_id, error_info: status === 'FAILED' ? error_info : undefined, directory_group };
+}
+
+/** An `error_info` says something of a failure alone. */
+function endIn(item: Item): string {
+  return item['status'] === 'FAILED' ? inWords(item) : String(item['status']);
+}
+
+/** What the job's records say, in words. */
+export function saying({ own }: Observation): string {
+  const [first, second] = own.map(({ item }) => inWords(item));
+  if (first !== undefined && first === second) return `both records say ${first}`;
+  return (
+    own.map(({ table, item }) => `the ${table} record says ${inWords(item)}`).join(', ') || 'no record says anything'
+  );
+}
+
+function inWords(item: Item): string {
+  const { status, error_info } = item;
+  if (typeof status !== 'string') return `no status (${JSON.stringify(status)})`;
+  const name = errorNameOf(item);
+  if (error_info !== undefined && status !== 'FAILED') {
+    return `${status} with an error_info (${name ?? 'that is none'})`;
+  }
+  return name === undefined ? status : `${status}, ${name}`;
+}

@@ -1,0 +1,142 @@
+/** What one run's events prove about its job: which records it wrote, whether the build was triggered, how it was decided. */
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { temporal } from '@temporalio/proto';
+import {
+  checkBuildStatus,
+  generateBuildStatusErrorMessage,
+  type BuildStatusAnswer,
+} from '../../../domain/build-status.ts';
+import { isDirectoryServer, type DirectoryGroup, type DirectoryServer } from '../../../domain/directory-group.ts';
+import type { ErrorInfo } from '../../../domain/failures.ts';
+import type { EndStatus } from '../../../domain/record-status.ts';
+import type { Table } from '../../../records/items.ts';
+import { pollIn } from '../../build/poll.ts';
+import { carriedBy, newBuildState, takeEvent, type BuildState, type PayloadReader } from '../../build/state.ts';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+type Decode = (payloads: temporal.api.common.v1.IPayload[] | null | undefined) => Promise<unknown[]>;
+
+/** How a job ended, as its records must tell it. */
+export interface End {
+  status: EndStatus;
+  build_id?: string | undefined;
+  error_info?: ErrorInfo | undefined;
+  directory_group?: DirectoryGroup | undefined;
+}
+
+export interface Trace {
+  build: BuildState;
+  /** The records that it is known to have put. */
+  written: Set<Table>;
+  /** Whether a POST may have been sent. */
+  triggered: boolean;
+  /** The end that was decided; its final record updates had begun, or would have next. */
+  decided?: End;
+  group_sent_to?: DirectoryServer;
+  /** The step that it was in, by its name in the Step Functions state machine. */
+  step?: string;
+  /** Who terminated it. */
+  terminatedBy?: string;
+}
+
+const PUTS = new Map<string, Table>([
+  ['upsertRequestRecord', 'status'],
+  ['insertRequestHistory', 'history'],
+]);
+const FINAL_UPDATES = new Map<string, EndStatus>([
+  ['updateSuccessfulRecord', 'COMPLETE'],
+  ['updateSuccessfulHistory', 'COMPLETE'],
+  ['updateFailedRecord', 'FAILED'],
+  ['updateFailedHistory', 'FAILED'],
+  ['updateCancelledRecord', 'CANCELLED'],
+  ['updateCancelledHistory', 'CANCELLED'],
+]);
+
+export async function traceOf(events: AsyncIterable<HistoryEvent>, reader: PayloadReader): Promise<Trace> {
+  const trace: Trace = { build: newBuildState(), written: new Set(), triggered: false };
+  const decode: Decode = (payloads) => decodeArrayFromPayloads(reader.converter, payloads, reader.context);
+  /** The names of activities, by their events. */
+  const activities = new Map<string, string>();
+  for await (const event of events) {
+    await takeEvent(trace.build, event, reader);
+    await takeProof(trace, event, activities, decode);
+    const step = trace.build.current?.step;
+    if (step !== undefined) trace.step = step;
+  }
+  return trace;
+}
+
+async function takeProof(
+  trace: Trace,
+  event: HistoryEvent,
+  activities: Map<string, string>,
+  decode: Decode,
+): Promise<void> {
+  if (event.workflowExecutionStartedEventAttributes) {
+    const [, given] = await decode(event.workflowExecutionStartedEventAttributes.input?.payloads);
+    // A run that was handed something knows of a POST by another run, of which its own events say nothing.
+    if (given !== undefined && given !== null) trace.triggered = true;
+    takeCarried(trace, event, given);
+  } else if (event.activityTaskScheduledEventAttributes) {
+    const { activityType, input } = event.activityTaskScheduledEventAttributes;
+    const name = activityType?.name ?? '';
+    activities.set(String(event.eventId), name);
+    if (name === 'triggerBuild') trace.triggered = true;
+    const status = FINAL_UPDATES.get(name);
+    if (status === undefined || trace.decided !== undefined) return;
+    const [end, error_info] = (await decode(input?.payloads)) as [Partial<End>?, ErrorInfo?];
+    const { build_id, directory_group } = end ?? {};
+    trace.decided = { status, build_id, error_info: error_info ?? undefined, directory_group };
+  } else if (event.activityTaskCompletedEventAttributes) {
+    const { scheduledEventId, result } = event.activityTaskCompletedEventAttributes;
+    const table = PUTS.get(activities.get(String(scheduledEventId)) ?? '');
+    if (table === undefined) return;
+    const [heldByAnother] = await decode(result?.payloads);
+    if (heldByAnother === undefined || heldByAnother === null) trace.written.add(table);
+  } else if (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes) {
+    const { failure } = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes ?? {};
+    const { applicationFailureInfo: failed, timeoutFailureInfo: late } = failure ?? {};
+    const [sentTo] = await decode((failed?.details ?? late?.lastHeartbeatDetails)?.payloads);
+    if (isDirectoryServer(sentTo)) trace.group_sent_to = sentTo;
+  } else if (event.markerRecordedEventAttributes) {
+    const answer = (await pollIn(event, decode))?.answer;
+    const end = answer && trace.build.build_id && endOfAnswer(trace.build.build_id, answer);
+    if (end && !needsGroup(trace, end)) trace.decided ??= end;
+  } else if (event.workflowTaskFailedEventAttributes?.newRunId) {
+    // A reset: these events leave out what the run did, from which it was taken, after the point of the reset.
+    trace.triggered = true;
+  } else if (event.workflowExecutionTerminatedEventAttributes) {
+    const { identity, reason } = event.workflowExecutionTerminatedEventAttributes;
+    trace.terminatedBy = `${identity || 'someone unnamed'}${reason ? ` ("${reason}")` : ''}`;
+  }
+}
+
+/** A role that is built is only half of a request that asks for its group too. */
+export function needsGroup({ build }: Trace, { status }: End): boolean {
+  return status === 'COMPLETE' && build.input?.directory_group === true;
+}
+
+/** What the run before this one had proved. */
+function takeCarried(trace: Trace, event: HistoryEvent, given: unknown): void {
+  const carried = carriedBy(event, given);
+  if (carried === undefined) return;
+  const { record, ending, build_id, directory_group, group_sent_to } = carried;
+  if (group_sent_to !== undefined) trace.group_sent_to = group_sent_to;
+  if (record === 'written') trace.written.add('status');
+  if (record === 'written' && build_id !== undefined) trace.written.add('history');
+  const error_info = ending?.status === 'FAILED' ? ending.error_info : undefined;
+  if (ending !== undefined) trace.decided = { status: ending.status, build_id, error_info, directory_group };
+}
+
+/** The end that an answer of the build API decides, if it does. */
+export function endOfAnswer(build_id: string, answer: BuildStatusAnswer): End | undefined {
+  switch (checkBuildStatus(answer)) {
+    case 'deferred':
+    case 'undecided':
+      return undefined;
+    case 'succeeded':
+      return { status: 'COMPLETE', build_id };
+    case 'failed':
+      return { status: 'FAILED', build_id, error_info: generateBuildStatusErrorMessage(build_id, answer) };
+  }
+}

@@ -1,0 +1,148 @@
+import { createInterface } from 'node:readline';
+import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
+import { defined } from '../../domain/defined.ts';
+import type { Resumption } from '../../domain/resumption.ts';
+import { startRoleBuild } from '../../start-role-build.ts';
+import { parseRoleBuildId } from '../../contract.ts';
+import { describeExecution, readBuildState } from '../build/view.ts';
+import type { CommandContext, CommandResult } from '../context.ts';
+import { CliError } from '../errors/cli-error.ts';
+import { checked, credentialFile, ENCRYPTED_JWT_VARIABLE, readInput } from '../input/read-input.ts';
+import { quoted } from '../build/next-step.ts';
+import { findResumable, type Resumable } from '../build/resumable.ts';
+import type { Services } from '../services.ts';
+import { showStarted } from '../build/started.ts';
+import { openTarget, type Target, type TargetOptions } from '../build/target.ts';
+import type { Command } from 'commander';
+import { examples, namesOneBuild, seconds } from '../options.ts';
+
+export interface ResumeOptions extends TargetOptions {
+  input?: string;
+  url?: string;
+  encryptedJwtFile?: string;
+  deadlineSeconds?: number;
+  wait?: boolean;
+}
+
+export function define(command: Command): Command {
+  return namesOneBuild(command)
+    .option(
+      '--url <url>',
+      'URL of the build API (default: as before; a fresh credential is sent there only if you confirm it or give this option)',
+    )
+    .option(
+      '--encrypted-jwt-file <file>',
+      "file with a fresh credential ('-' = stdin; default: the variable ENCRYPTED_JWT, else as before)",
+    )
+    .option('--deadline-seconds <n>', 'give up the build this long after this start (default: as before)', seconds)
+    .option('--input <file>', "the request's input as JSON, if Temporal no longer has it ('-' = stdin)")
+    .option('--wait', 'follow the build to its end')
+    .addHelpText('after', examples("role-build resume 123456789012 'iam_role#data-reader' --wait"));
+}
+
+/** Goes on with a build that was given up before the build API had decided it: a new job for the same request. */
+export async function run(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: ResumeOptions,
+): CommandResult {
+  const { services, target } = await openTarget(context, account, resource, options);
+  const ended = await findResumable(services, target);
+  const input = await readOwnInput(context, services, target, ended, options);
+  refuseOtherRequest(input, ended);
+
+  const { build_id, previous_jobs } = ended;
+  const resumes = ended.record.job_id;
+  const resumption: Resumption = { resumes, previous_jobs, ...defined({ build_id }) };
+  const started = await services.temporal(() =>
+    startRoleBuild(services.client, input, { taskQueue: services.taskQueue, resumption }),
+  );
+  context.output.note(
+    build_id === undefined
+      ? `resumes job ${resumes}: the POST is made again with the same request ID`
+      : `resumes job ${resumes}: build ${build_id} is polled on`,
+  );
+  return showStarted(context, services, { ...started, resumes, ...defined({ build_id }) }, options.wait === true);
+}
+
+/** The input of the job that ended, from Temporal's history or from `--input`, with what was given anew. */
+async function readOwnInput(
+  context: CommandContext,
+  services: Services,
+  target: Target,
+  { record, requested_by }: Resumable,
+  options: ResumeOptions,
+): Promise<RoleBuildInput> {
+  const { env, stdin, output } = context;
+  if (options.input !== undefined) {
+    const { correlation_id, trace_header } = record;
+    return readInput(options, env, stdin, output, defined({ correlation_id, trace_header, requested_by }));
+  }
+  const execution = await describeExecution(services, target.workflowId, record.job_id);
+  const earlier =
+    execution === undefined ? undefined : (await readBuildState(services, target.workflowId, execution.runId)).input;
+  if (earlier === undefined) {
+    throw new CliError('usage', `Temporal no longer has the input of job ${record.job_id}: give it with --input FILE`);
+  }
+  const credential = (await credentialFile(options, stdin, output)) ?? env[ENCRYPTED_JWT_VARIABLE];
+  const { url, deadlineSeconds: deadline_seconds } = options;
+  const input = checked({ ...earlier, ...defined({ url, deadline_seconds, encrypted_jwt: credential }) }, output);
+  const isSentAnew = input.encrypted_jwt !== earlier.encrypted_jwt && url === undefined;
+  if (isSentAnew) await agreeToUrl(context, target, record.job_id, input.url, options);
+  return input;
+}
+
+/**
+ * The URL of a build is what its starter said. A credential that is not the starter's own goes there only if its holder agrees.
+ *
+ * @throws CliError `usage`
+ */
+async function agreeToUrl(
+  context: CommandContext,
+  target: Target,
+  jobId: string,
+  url: string,
+  { encryptedJwtFile, wait }: ResumeOptions,
+): Promise<void> {
+  const chosen = `${url}, which the starter of job ${jobId} chose`;
+  if (await agrees(context, `the new credential goes to ${chosen}: send it there?`)) return;
+  const key = parseRoleBuildId(target.workflowId);
+  const name = key === undefined ? `--job-id ${jobId}` : `${key.accountId} ${quoted(key.resource)}`;
+  const file = encryptedJwtFile === undefined ? '' : ` --encrypted-jwt-file ${quoted(encryptedJwtFile)}`;
+  const again = `role-build resume ${name} --url ${quoted(url)}${file}${wait === true ? ' --wait' : ''}`;
+  const without = encryptedJwtFile === undefined ? 'unset ENCRYPTED_JWT' : 'leave out --encrypted-jwt-file';
+  throw new CliError('usage', `the new credential was not sent: it would go to ${chosen}`, {
+    fields: { url },
+    hint: `${again}, if that is your build API; or ${without}, to go on with the credential that it was started with`,
+  });
+}
+
+/** Asks the person at the terminal. @returns whether the answer is yes; there is none in a pipe, in a script, with `--quiet` */
+async function agrees({ stdin, output, signal }: CommandContext, question: string): Promise<boolean> {
+  const { isTTY = false } = stdin as Partial<NodeJS.ReadStream>;
+  if (!isTTY || output.canvas === undefined) return false;
+  output.note(`${question} [y/N]`);
+  const lines = createInterface({ input: stdin, signal });
+  try {
+    // Its end, as by Ctrl-D, is an answer too.
+    for await (const line of lines) return /^y(es)?$/i.test(line.trim());
+    return false;
+  } finally {
+    lines.close();
+  }
+}
+
+/** An input from a file may be that of another request. @throws CliError `usage` naming every difference */
+function refuseOtherRequest(input: RoleBuildInput, { record }: Resumable): void {
+  // A request made again may belong to another trace.
+  const { trace_header: _trace, ...attributes } = statusAttributesOf(input);
+  const entries = Object.entries(attributes);
+  const differ = entries.filter(([name, value]) => record[name as keyof typeof attributes] !== value);
+  const names = differ.map(([name]) => name);
+  // That a group was asked for, the record says by its failure alone.
+  if (record.error_info?.Error.startsWith('Directory') && !input.directory_group) names.push('directory_group');
+  if (names.length === 0) return;
+  const what = names.join(', ');
+  throw new CliError('usage', `the input is not that of job ${record.job_id}: ${what} differ from the record`);
+}

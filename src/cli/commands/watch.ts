@@ -1,0 +1,136 @@
+import type { Command } from 'commander';
+import { WAIT_SUMMARY } from '../../contract.ts';
+import { isOpen, isPaused } from '../../domain/execution-status.ts';
+import { defined } from '../../domain/defined.ts';
+import { describeChange, followBuild } from '../build/follow.ts';
+import { unpause } from '../build/next-step.ts';
+import { liveBuildScreen, showBuild } from '../build/show.ts';
+import type { BuildState } from '../build/state.ts';
+import { NAME_ONE, openTarget, type Target, type TargetOptions } from '../build/target.ts';
+import {
+  addEarlierSteps,
+  describeExecution,
+  viewBuild,
+  viewOfExecution,
+  viewOfTemporal,
+  type BuildView,
+} from '../build/view.ts';
+import type { CommandContext, CommandResult } from '../context.ts';
+import { CliError } from '../errors/cli-error.ts';
+import { examples, filters, namesOneBuild, wholeNumber } from '../options.ts';
+import type { Services } from '../services.ts';
+import { isFiltered, type BuildFilters } from '../temporal/queries.ts';
+import { startLive } from '../terminal/live.ts';
+
+export function define(command: Command): Command {
+  return filters(namesOneBuild(command))
+    .description(
+      'Follows one build to its end, or all running builds that match, and those that start meanwhile, until none is running. ' +
+        'On a terminal the display is updated in place; otherwise each change is a line, with --json a JSON document. Ctrl-C ' +
+        'leaves the builds running.',
+    )
+    .option('--limit <n>', 'follow at most this many builds at a time, the newest first (default: 50)', wholeNumber)
+    .addHelpText(
+      'after',
+      examples(
+        "role-build watch 123456789012 'iam_role#data-reader' --json",
+        'role-build watch --status IN_PROGRESS --since 2h',
+      ),
+    );
+}
+
+/** Attempts of a step make no event, so they are asked for this often. */
+const LOOK_EVERY_MS = 3_000;
+
+export async function run(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions & BuildFilters & { limit?: number },
+): CommandResult {
+  const isNamed = [account, options.correlationId, options.jobId, options.workflowId].some((way) => way !== undefined);
+  if (isFiltered(options)) {
+    if (isNamed) throw new CliError('usage', 'name one build, or say with filters which ones, not both');
+    return (await import('./watch/many-builds.ts')).watchMany(context, options);
+  }
+  if (!isNamed) {
+    throw new CliError('usage', NAME_ONE, { hint: 'role-build watch --status IN_PROGRESS follows all that run' });
+  }
+  const { services, target } = await openTarget(context, account, resource, options);
+  let view = await viewBuild(services, target);
+  if (isPaused(view.execution_status)) context.output.note(`the workflow is paused: ${unpause(view.workflow_id)}`);
+  if (isOpen(view.execution_status) && view.job_id !== undefined) {
+    view = await follow(context, services, target, view.job_id);
+  }
+  showBuild(context, view);
+  return view.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
+}
+
+/** Follows a job to its end: live on a terminal; else a line a change, or with `--json` a document a change. */
+async function follow(
+  context: CommandContext,
+  services: Services,
+  { name, workflowId }: Target,
+  jobId: string,
+): Promise<BuildView> {
+  const { output, json, signal } = context;
+  const firstRun = { workflowId, runId: jobId };
+  if (output.terminal.isTerminal && !json) {
+    await followLive(context, services, firstRun);
+  } else {
+    const tell = async (build: BuildState) => {
+      if (build.closed !== undefined) return;
+      if (json) output.json(viewOfTemporal(workflowId, build));
+      else output.line(describeChange(build));
+      await output.drained();
+    };
+    await followBuild(services, firstRun, tell, signal);
+  }
+  return viewBuild(services, { kind: 'job', name, workflowId, jobId });
+}
+
+async function followLive(
+  { output, signal }: CommandContext,
+  services: Services,
+  { workflowId, runId: jobId }: { workflowId: string; runId: string },
+): Promise<void> {
+  let shown: BuildView | undefined;
+  let now: BuildState | undefined;
+  let looking: Promise<void> | undefined;
+  const live = startLive(output, () => (shown === undefined ? '' : liveBuildScreen(shown, output.terminal)));
+  /** Adds what only Temporal's description of the execution tells: attempts, and the link. */
+  const look = async () => {
+    const execution = await describeExecution(services, workflowId, jobId);
+    if (execution === undefined || now === undefined || now.closed !== undefined) return;
+    await addEarlierSteps(services, workflowId, now);
+    shown = viewOfExecution(services, execution, now);
+    live.draw();
+  };
+  const lookSoon = () => {
+    // A look that fails is followed by another; the events tell of the end.
+    looking ??= look()
+      .catch(() => {})
+      .finally(() => (looking = undefined));
+  };
+  const timer = setInterval(() => {
+    if (now?.current !== undefined && now.current.step !== WAIT_SUMMARY) lookSoon();
+  }, LOOK_EVERY_MS);
+  const onChange = (build: BuildState) => {
+    now = build;
+    const { ui_url, execution_status } = shown ?? {};
+    shown = { ...viewOfTemporal(workflowId, build), ...defined({ execution_status, ui_url }) };
+    live.draw();
+    if (ui_url === undefined) lookSoon();
+  };
+  try {
+    // The latest run knows all that is shown; following the job from its first run would read everything again.
+    const latest = await describeExecution(services, workflowId, jobId);
+    await followBuild(services, { workflowId, runId: latest?.runId ?? jobId }, onChange, signal);
+    clearInterval(timer);
+    await looking;
+    live.clear();
+  } finally {
+    clearInterval(timer);
+    live.stop();
+  }
+}

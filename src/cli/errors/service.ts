@@ -1,0 +1,93 @@
+/** What Temporal, DynamoDB and AWS KMS fail with: away, refused, not set up, or asked for what makes no sense. */
+import { SearchAttributeType } from '@temporalio/common';
+import { searchAttributes } from '../../contract.ts';
+import { LATER, LOOK_AT_SETTINGS, meaningOfAws, textOfAws } from './aws.ts';
+import { CliError } from './cli-error.ts';
+import { GRPC_STATUS, grpcErrorOf } from './grpc.ts';
+
+/** Whom a call was made to; `AWS` if that is not known. */
+export type Called =
+  { service: 'Temporal'; address: string; namespace: string } | { service: 'DynamoDB' | 'AWS KMS' | 'AWS' };
+
+/**
+ * @returns `undefined` if no service failed: then the error is passed on as it is. The same for an execution that Temporal
+ *   does not know, or that is there already: the caller decides what that means
+ */
+export function serviceError(err: unknown, called: Called): CliError | undefined {
+  if (err instanceof CliError) return err;
+  if (!(err instanceof Error)) return undefined;
+  if (err.name === 'NamespaceNotFoundError') return noNamespace(err, called);
+  const grpc = grpcErrorOf(err);
+  if (grpc !== undefined) return temporalError(err, grpc, called);
+  // Payloads are encrypted and decrypted during a call of Temporal.
+  const service = called.service === 'Temporal' ? 'AWS KMS' : called.service;
+  const meaning = meaningOfAws(err, service !== 'AWS');
+  if (meaning === undefined) return undefined;
+  const { what, hint, transient } = meaning;
+  return new CliError('unreachable', `${service} ${what}: ${textOfAws(err)}`, { cause: err, hint, transient });
+}
+
+function temporalError(cause: unknown, grpc: { code: number; details: string }, called: Called): CliError | undefined {
+  const { code, details } = grpc;
+  const temporal = nameOf(called);
+  const unreachable = (what: string, hint: string, transient = false) =>
+    new CliError('unreachable', `${temporal} ${what}: ${details}`, { cause, hint, transient });
+  switch (code) {
+    case GRPC_STATUS.DEADLINE_EXCEEDED:
+    case GRPC_STATUS.UNAVAILABLE:
+      return unreachable('does not answer', LOOK_AT_SETTINGS, true);
+    case GRPC_STATUS.PERMISSION_DENIED:
+    case GRPC_STATUS.UNAUTHENTICATED:
+      return unreachable('denies access', 'look at TEMPORAL_API_KEY, TLS and TEMPORAL_NAMESPACE: role-build config');
+    case GRPC_STATUS.RESOURCE_EXHAUSTED:
+      return unreachable('has no room for this now', LATER, true);
+    case GRPC_STATUS.NOT_FOUND:
+      return /namespace/i.test(details) ? noNamespace(cause, called) : undefined;
+    case GRPC_STATUS.ALREADY_EXISTS:
+      return undefined;
+    case GRPC_STATUS.INVALID_ARGUMENT:
+      return (
+        searchAttributeError(cause, details, temporal) ??
+        new CliError('usage', `Temporal refuses it: ${details}`, { cause })
+      );
+    case GRPC_STATUS.UNIMPLEMENTED:
+      return unreachable(
+        'does not know this call',
+        'check that it is a Temporal server of a recent version: role-build config',
+      );
+    default:
+      return unreachable('did not do it', LATER, true);
+  }
+}
+
+function nameOf(called: Called): string {
+  return called.service === 'Temporal' ? `Temporal at ${called.address}` : 'Temporal';
+}
+
+function noNamespace(cause: unknown, called: Called): CliError {
+  const namespace = called.service === 'Temporal' ? ` "${called.namespace}"` : ' of that name';
+  return new CliError('unreachable', `${nameOf(called)} has no namespace${namespace}`, {
+    cause,
+    hint: 'look at TEMPORAL_NAMESPACE: role-build config',
+  });
+}
+
+/** An operator has to repair one of ours that is missing or of another type; any other stands in the query that was given. */
+function searchAttributeError(cause: unknown, details: string, temporal: string): CliError | undefined {
+  const [, name = '', type] =
+    /value(?: type)? for search attribute (\w+) of type (\w+)/i.exec(details) ??
+    /search attribute:? ["']?(\w+)/i.exec(details) ??
+    [];
+  const own = Object.values(searchAttributes).find((attribute) => attribute.name === name);
+  if (own === undefined) return undefined;
+  const wanted = own.type === SearchAttributeType.BOOL ? 'Bool' : 'Keyword';
+  if (type === undefined) {
+    const message = `${temporal} is not set up: the search attribute ${name} is missing (${details})`;
+    return new CliError('unreachable', message, { cause, hint: 'role-build setup' });
+  }
+  if (type.toLowerCase() === wanted.toLowerCase()) return undefined;
+  return new CliError('unreachable', `${temporal} has the search attribute ${name} as ${type}; it must be ${wanted}`, {
+    cause,
+    hint: `have it removed (temporal operator search-attribute remove --name ${name}), then role-build setup`,
+  });
+}

@@ -1,0 +1,104 @@
+import { CommanderError } from 'commander';
+import type { Environment } from '../config/settings.ts';
+import type { CommandContext, CommandResult } from './context.ts';
+import { defineProgram } from './program.ts';
+import { EXIT_CODES, type ExitReason } from './errors/exit-codes.ts';
+import { createOutput, ReaderGone, type Output } from './terminal/output.ts';
+import type { Services } from './services.ts';
+
+export interface CliStreams {
+  stdin: NodeJS.ReadableStream;
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream;
+}
+
+/** What becomes of the process while a command runs. */
+export interface CliProcess {
+  /** Aborted when the user interrupts. */
+  signal: AbortSignal;
+  /** Rejects with what was thrown and nobody caught. */
+  crashed: Promise<never>;
+  /** Called by a command that ends by itself after an interrupt. */
+  endsByItself(): void;
+}
+
+/**
+ * Runs one command.
+ *
+ * @param args the arguments after the program's name
+ * @returns the exit code, once all that was printed has been written
+ */
+export async function runCli(
+  args: readonly string[],
+  env: Environment,
+  streams: CliStreams,
+  { signal, crashed, endsByItself }: CliProcess,
+): Promise<number> {
+  const json = args.includes('--json');
+  const quiet = args.includes('--quiet') || args.includes('-q');
+  const output = createOutput(streams, { env, quiet });
+  let reason: ExitReason = 'done';
+  const program = await defineProgram(args, async (run) => {
+    reason = await runCommand(run, { env, stdin: streams.stdin, output, signal, endsByItself, json });
+  });
+  program.configureOutput({
+    writeOut: (text) => output.script(text),
+    writeErr: (text) => output.error(withoutValues(text).replace(/\n$/, '')),
+    getOutHelpWidth: () => output.terminal.columns ?? 80,
+  });
+  // Commands copy the program's settings when they are made, and these came later.
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  const code = await Promise.race([program.parseAsync(args, { from: 'user' }), crashed]).then(
+    () => EXIT_CODES[reason].code,
+    (err: unknown) => report(err, output, json, signal),
+  );
+  return output.finished(code);
+}
+
+async function runCommand(
+  run: (context: CommandContext) => CommandResult,
+  given: Omit<CommandContext, 'services'>,
+): Promise<ExitReason> {
+  let services: Services | undefined;
+  try {
+    return await run({
+      ...given,
+      services: async () =>
+        (services ??= await (await import('./services.ts')).openServices(given.env, given.output.note)),
+    });
+  } finally {
+    await services?.close();
+  }
+}
+
+async function report(err: unknown, output: Output, json: boolean, signal: AbortSignal): Promise<number> {
+  if (err instanceof ReaderGone) return EXIT_CODES.done.code;
+  if (signal.aborted) {
+    output.error('interrupted; the build goes on');
+    return EXIT_CODES.interrupted.code;
+  }
+  if (err instanceof CommanderError) {
+    if (err.exitCode === 0) return EXIT_CODES.done.code;
+    // It has said what was wrong, on stderr.
+    if (json) output.json({ error: 'usage' satisfies ExitReason, message: err.message.replace(/^error: /, '') });
+    return EXIT_CODES.usage.code;
+  }
+  const { toCliError } = await import('./errors/map.ts');
+  const failure = toCliError(err);
+  const { hint, fields, trace } = failure.details;
+  const message = output.withoutSecrets(failure.message);
+  const stack = trace === undefined ? undefined : output.withoutSecrets(trace);
+  output.error(`role-build: ${message}`);
+  // Its first line is the message.
+  if (stack !== undefined) output.error(stack.replace(/^[^]*?\n(?= {4}at )/, ''));
+  if (hint !== undefined) output.error(`try: ${hint}`);
+  if (json) output.json({ error: failure.reason, message, hint, ...fields, stack });
+  return failure.exitCode;
+}
+
+/** A complaint about an option or an argument repeats what was given, which may be a credential. */
+function withoutValues(text: string): string {
+  return text
+    .replace(/(unknown option '--?[^'=\s]*)=[\s\S]*?'(?=\n|$)/, "$1=…'")
+    .replace(/(too many arguments .* but got \d+): [\s\S]*/, '$1.\n');
+}

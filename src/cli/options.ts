@@ -1,0 +1,70 @@
+/** What the definitions of several commands share. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { quoted } from './build/next-step.ts';
+import { LISTED_STATUSES } from './temporal/queries.ts';
+
+/** A command about one build. */
+export function namesOneBuild(command: Command): Command {
+  return command
+    .argument('[account]', '12 digits')
+    .argument('[resource]', "sort key of the status record, such as 'iam_role#data-reader'")
+    .option('--correlation-id <id>', 'find the build by the ID of its request')
+    .option('--job-id <id>', 'find it by its job ID')
+    .option('--workflow-id <id>', 'find it by its workflow ID');
+}
+
+/** Which of many builds, as Temporal's visibility knows them. */
+export function filters(command: Command): Command {
+  return command
+    .option('--account <id>', 'builds in this account')
+    .option('--role <name>', 'builds of this role')
+    .option('--action <action>', 'builds with this action, such as create')
+    .addOption(new Option('--status <status>', 'builds with this status').choices(LISTED_STATUSES))
+    .option('--since <time>', 'builds that started at or after this time: 90m, 2h or 3d ago, or an ISO 8601 time')
+    .option('--dry-run', 'only dry runs')
+    .option('--query <query>', 'only builds that also match this list filter of Temporal');
+}
+
+/** A page of a list that may be long. */
+export function pages(command: Command): Command {
+  return command
+    .option('--limit <n>', 'show at most this many; 0 shows all (default: 30)', wholeNumber)
+    .option('--page-token <token>', 'show the page after the one that printed this token');
+}
+
+export interface PageOptions {
+  limit?: number;
+  pageToken?: string;
+}
+
+/** How many are wanted. */
+export function limitOf({ limit = 30 }: PageOptions): number {
+  return limit === 0 ? Number.POSITIVE_INFINITY : limit;
+}
+
+/** Says that there is more: what was typed, for the next page. */
+export function nextPage(command: string, words: readonly string[], options: object, token: string): string {
+  const flags = Object.entries<unknown>({ ...options, json: undefined, quiet: undefined, pageToken: token })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => (value === true ? flagOf(name) : `${flagOf(name)} ${quoted(String(value))}`));
+  return `more: ${['role-build', command, ...words.map(quoted), ...flags].join(' ')}`;
+}
+
+/** The flag of an option, as commander names it. */
+export function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+export function wholeNumber(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(value);
+}
+
+export function seconds(value: string): number {
+  if (!/^\d+$/.test(value)) throw new InvalidArgumentError('It must be a whole number of seconds.');
+  return Number(value);
+}
+
+export function examples(...lines: string[]): string {
+  return `\nExample:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}

@@ -1,0 +1,47 @@
+/** Executions as Temporal's visibility lists them: a page at a time, in the server's own order. */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
+import { CliError } from '../errors/cli-error.ts';
+import type { Services } from '../services.ts';
+
+/** The most that a Temporal server returns at once by default (`frontend.visibilityMaxPageSize`). */
+const PAGE_MAX = 1_000;
+
+export interface Page {
+  executions: WorkflowExecutionInfo[];
+  /** Of the next page, in base64url; `undefined` after the last. */
+  next: string | undefined;
+}
+
+/**
+ * Servers list open executions first, by their start, then closed ones, by their close: the latest of each first.
+ *
+ * @param query a visibility query
+ * @param limit the most to return; the server may return fewer before the end
+ * @param token of this page, as the one before named it; `undefined` for the first
+ * @throws CliError `usage` if the token is not one of these
+ */
+export function listPage(
+  { client, namespace, temporal }: Services,
+  query: string,
+  limit: number,
+  token: string | undefined,
+): Promise<Page> {
+  const nextPageToken = token === undefined ? undefined : fromToken(token);
+  return temporal(async () => {
+    const request = { namespace, query, pageSize: Math.min(limit, PAGE_MAX) };
+    const answer = await client.workflowService.listWorkflowExecutions(
+      nextPageToken === undefined ? request : { ...request, nextPageToken },
+    );
+    const { loadedDataConverter } = client.options;
+    const executions = answer.executions.map((raw) => executionInfoFromRaw(raw, loadedDataConverter, raw, namespace));
+    const next = answer.nextPageToken?.length ? Buffer.from(answer.nextPageToken).toString('base64url') : undefined;
+    return { executions: await Promise.all(executions), next };
+  });
+}
+
+function fromToken(token: string): Uint8Array {
+  const bytes = Buffer.from(token, 'base64url');
+  if (bytes.length > 0 && bytes.toString('base64url') === token) return bytes;
+  throw new CliError('usage', '--page-token is not a token that list printed');
+}

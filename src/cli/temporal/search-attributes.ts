@@ -1,0 +1,235 @@
+/** The search attributes that builds need, as a namespace has them; registers those that are missing, or says who else can. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
+import { searchAttributes } from '../../contract.ts';
+import { quoted } from '../build/next-step.ts';
+import { CliError } from '../errors/cli-error.ts';
+import { grpcErrorOf, hasGrpcStatus } from '../errors/grpc.ts';
+import type { Services } from '../services.ts';
+
+type TypeName = (typeof searchAttributes)[keyof typeof searchAttributes]['type'];
+
+/**
+ * Their names as Temporal's command lines spell them, and what an SQL store takes of each in a namespace; others have no limit.
+ * https://docs.temporal.io/search-attribute#custom-search-attribute
+ */
+const TYPES = { KEYWORD: { name: 'Keyword', sqlLimit: 10 }, BOOL: { name: 'Bool', sqlLimit: 3 } } as const;
+const SQL_STORES = /\b(sqlite|mysql|postgres)/;
+
+/** Servers pick a new search attribute up with a delay. */
+const USABLE_WITHIN_MS = 90_000;
+const LOOK_EVERY_MS = 250;
+
+/** One of ours as the namespace has it. */
+export interface SearchAttributeCheck {
+  name: string;
+  type: TypeName;
+  state: 'registered' | 'missing' | 'of another type';
+}
+
+/** The search attributes of one type: how many builds need, how many of those are missing, how many more fit if that is known. */
+export interface Room {
+  type: TypeName;
+  needed: number;
+  missing: number;
+  free: number | undefined;
+  /** Those of others, by name. */
+  others: string[];
+}
+
+export interface SearchAttributesFound {
+  checks: SearchAttributeCheck[];
+  rooms: Room[];
+  /** All of the namespace, by name, with Temporal's numbers of types. */
+  there: Readonly<Record<string, number>>;
+  /** Whether the namespace has the limits of an SQL store, as far as is known. */
+  isLimited: boolean;
+}
+
+/** They are not registered; the hint says what has to be done first. */
+export class RegistrationRefused extends CliError {
+  override name = 'RegistrationRefused';
+  readonly fix: string;
+  /** What somebody else has to run, who may. */
+  readonly command: string | undefined;
+
+  constructor(message: string, fix: string, more: { command?: string; cause?: unknown } = {}) {
+    super('unreachable', message, { cause: more.cause, hint: fix });
+    this.fix = fix;
+    this.command = more.command;
+  }
+}
+
+/**
+ * Looks at the search attributes and changes nothing. If the connection may not list them, one that a query can name counts as
+ * registered with the right type.
+ */
+export async function checkSearchAttributes(services: Services): Promise<SearchAttributesFound> {
+  const { client, connection, namespace } = services;
+  try {
+    const { customAttributes } = await services.temporal(() =>
+      connection.operatorService.listSearchAttributes({ namespace }),
+    );
+    const cluster = await services
+      .temporal(() => client.workflowService.getClusterInfo({}))
+      .catch((err: unknown) => {
+        if (isRefusal(err)) return undefined;
+        throw err;
+      });
+    return foundIn(customAttributes ?? {}, SQL_STORES.test(cluster?.visibilityStore ?? ''));
+  } catch (err) {
+    if (!isRefusal(err)) throw err;
+    const own = Object.values(searchAttributes);
+    const known = await Promise.all(own.map(({ name }) => canBeQueried(services, name)));
+    return foundIn(numbersOf(own.filter((_, i) => known[i])), false);
+  }
+}
+
+function foundIn(there: Readonly<Record<string, number>>, isLimited: boolean): SearchAttributesFound {
+  const checks = Object.values(searchAttributes).map(({ name, type }): SearchAttributeCheck => {
+    if (!Object.hasOwn(there, name)) return { name, type, state: 'missing' };
+    return { name, type, state: there[name] === numberOf(type) ? 'registered' : 'of another type' };
+  });
+  const rooms = (Object.keys(TYPES) as TypeName[]).map((type): Room => {
+    const own = checks.filter((check) => check.type === type);
+    const used = Object.keys(there).filter((name) => there[name] === numberOf(type));
+    return {
+      type,
+      needed: own.length,
+      missing: own.filter(({ state }) => state === 'missing').length,
+      free: isLimited ? Math.max(0, TYPES[type].sqlLimit - used.length) : undefined,
+      others: used.filter((name) => !own.some((check) => check.name === name)).sort(),
+    };
+  });
+  return { checks, rooms, there, isLimited };
+}
+
+function numberOf(type: TypeName): number {
+  return encodeSearchAttributeIndexedValueType(type) as number;
+}
+
+function numbersOf(attributes: readonly { name: string; type: TypeName }[]): Record<string, number> {
+  return Object.fromEntries(attributes.map(({ name, type }) => [name, numberOf(type)]));
+}
+
+/**
+ * Registers search attributes that are missing, all or none; {@link untilUsable} says when they can be used.
+ *
+ * @param only the names of those to register
+ * @returns what there is afterwards
+ * @throws RegistrationRefused
+ */
+export async function addSearchAttributes(
+  services: Services,
+  { checks, rooms, there, isLimited }: SearchAttributesFound,
+  only?: readonly string[],
+): Promise<SearchAttributesFound> {
+  const { connection, namespace } = services;
+  const missing = checks.filter(({ name, state }) => state === 'missing' && only?.includes(name) !== false);
+  const added = numbersOf(missing);
+  try {
+    await services.temporal(() =>
+      connection.operatorService.addSearchAttributes({ namespace, searchAttributes: added }),
+    );
+  } catch (err) {
+    const details = grpcErrorOf(err)?.details ?? (err as Error).message;
+    if (isRefusal(err)) {
+      throw new RegistrationRefused(
+        `Temporal does not allow this identity to register search attributes: ${details}`,
+        'Have somebody with that permission run the command above, then run role-build setup again.',
+        { command: registrationCommand(namespace, missing), cause: err },
+      );
+    }
+    if (hasGrpcStatus(err, 'INVALID_ARGUMENT')) {
+      const others = rooms.flatMap((room) => room.others);
+      const why = `Temporal does not take the search attributes: ${details}`;
+      throw whyNoRoom(namespace, rooms) ?? new RegistrationRefused(why, ownNamespaceOr(namespace, others));
+    }
+    // Someone else's setup was faster.
+    if (!hasGrpcStatus(err, 'ALREADY_EXISTS')) throw err;
+  }
+  return foundIn({ ...there, ...added }, isLimited);
+}
+
+/** Waits until a query can name every attribute, so that a start that comes right after is not refused. */
+export async function untilUsable(
+  { client, temporal: call }: Services,
+  areNew: boolean,
+  names: readonly string[] = Object.keys(searchAttributes),
+): Promise<void> {
+  const query = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
+  const giveUpAt = performance.now() + USABLE_WITHIN_MS;
+  for (;;) {
+    try {
+      await call(() => client.workflow.count(query));
+      return;
+    } catch (err) {
+      if (!areNew || !hasGrpcStatus(err, 'INVALID_ARGUMENT') || performance.now() > giveUpAt) throw err;
+      await delay(LOOK_EVERY_MS);
+    }
+  }
+}
+
+function canBeQueried(services: Services, name: string): Promise<boolean> {
+  return untilUsable(services, false, [name]).then(
+    () => true,
+    (err: unknown) => {
+      if (hasGrpcStatus(err, 'INVALID_ARGUMENT')) return false;
+      throw err;
+    },
+  );
+}
+
+function isRefusal(err: unknown): boolean {
+  return hasGrpcStatus(err, 'PERMISSION_DENIED', 'UNIMPLEMENTED');
+}
+
+/** How many are needed and how many are free. */
+export function describeRooms(rooms: readonly Room[]): string {
+  const each = rooms.map(({ type, needed, missing, free }) => {
+    const lacking = missing === 0 ? '' : ` (${missing} of them missing)`;
+    return `${needed} ${TYPES[type].name}${lacking}${free === undefined ? '' : `, ${free} more free`}`;
+  });
+  const isKnown = rooms.some(({ free }) => free !== undefined);
+  return `search attributes needed: ${each.join('; ')}${isKnown ? '' : '; how many are free is not known here'}`;
+}
+
+/** @returns why a namespace can't take those that are missing; `undefined` if it can, as far as is known */
+export function whyNoRoom(namespace: string, rooms: readonly Room[]): RegistrationRefused | undefined {
+  const full = rooms.filter(({ missing, free }) => free !== undefined && missing > free);
+  if (full.length === 0) return undefined;
+  const lacks = full.map(({ type, missing, free }) => `${missing} ${TYPES[type].name} are missing and ${free} free`);
+  const limits = full.map(({ type }) => `${TYPES[type].sqlLimit} ${TYPES[type].name}`).join(' and ');
+  const others = full.flatMap((room) => room.others);
+  return new RegistrationRefused(
+    `namespace ${namespace} has no room for the search attributes: ${lacks.join(', ')}; an SQL store of Temporal's ` +
+      `takes ${limits} in a namespace`,
+    ownNamespaceOr(namespace, others),
+  );
+}
+
+/** What helps if a namespace has search attributes that are in the way. */
+export function ownNamespaceOr(namespace: string, inTheWay: readonly string[]): string {
+  return (
+    'Give builds a namespace of their own (temporal operator namespace create --namespace role-builds, then ' +
+    'TEMPORAL_NAMESPACE=role-builds for workers and callers), or remove what nobody uses ' +
+    `(temporal operator search-attribute remove --namespace ${quoted(namespace)} --name NAME; ` +
+    `there are ${inTheWay.join(', ')}), then run role-build setup again.`
+  );
+}
+
+/** A namespace of Temporal Cloud is named with its account, and has a command line of its own. https://docs.temporal.io/cloud/namespaces */
+const CLOUD_NAMESPACE = /^[a-z][a-z0-9-]*\.[a-z0-9]+$/;
+
+/** The command that somebody who may do so registers them with. */
+function registrationCommand(namespace: string, missing: readonly SearchAttributeCheck[]): string {
+  const isCloud = CLOUD_NAMESPACE.test(namespace);
+  return [
+    isCloud
+      ? `tcld namespace search-attributes add --namespace ${namespace}`
+      : `temporal operator search-attribute create --namespace ${quoted(namespace)}`,
+    ...missing.map(({ name, type }) =>
+      isCloud ? `--search-attribute ${name}=${TYPES[type].name}` : `--name ${name} --type ${TYPES[type].name}`,
+    ),
+  ].join(' ');
+}

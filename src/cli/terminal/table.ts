@@ -1,0 +1,98 @@
+/** Tables that fit the terminal. */
+import Table from 'cli-table3';
+import { styleFor, type Style } from './style.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface Column {
+  head: string;
+  /** It may be cut to so many columns if the terminal is narrow. */
+  min?: number;
+  /** It may go altogether; of several, the one with the highest number goes first. */
+  goes?: number;
+  align?: 'right';
+}
+
+/** A column of a table whose rows are not cells yet. */
+export interface ColumnOf<Row> extends Column {
+  /** One line, with colours but nothing else that could drive the terminal. */
+  cell: (row: Row, style: Style) => string;
+}
+
+/** A table as wide as the terminal. */
+export function tableOf<Row>(columns: readonly ColumnOf<Row>[], rows: readonly Row[], terminal: Shows): string {
+  const style = styleFor(terminal);
+  const cells = rows.map((row) => columns.map(({ cell }) => cell(row, style)));
+  return table(columns, cells, terminal.columns, style.dim);
+}
+
+type Shows = Pick<Terminal, 'columns' | 'colours'>;
+
+const GAP = '  ';
+const NO_LINES = Object.fromEntries(
+  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left']
+    .concat(['left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
+    .map((name) => [name, '']),
+);
+
+/**
+ * @param rows cells of one line each, with colours but nothing else that could drive the terminal
+ * @param width where lines have to end; `undefined` leaves every cell whole
+ * @param head how the heads look
+ */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number | undefined,
+  head: (text: string) => string = (text) => text,
+): string {
+  const natural = columns.map((column, i) => widest([column.head, ...rows.map((row) => row[i] ?? '')]));
+  const shown = fit(columns, natural, width);
+  const made = new Table({
+    chars: { ...NO_LINES, middle: GAP },
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    colWidths: shown.map(({ width: own }) => own),
+    colAligns: shown.map(({ index }) => columns[index]?.align ?? 'left'),
+  });
+  if (columns.some(({ head: text }) => text !== ''))
+    made.push(shown.map(({ index }) => head(columns[index]?.head ?? '')));
+  made.push(...rows.map((row) => shown.map(({ index }) => row[index] ?? '')));
+  return made
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** A column's width as the library counts it, so that wide and combining characters count the same everywhere. */
+function widest(cells: readonly string[]): number {
+  const column = new Table({ chars: NO_LINES, style: { 'padding-left': 0, 'padding-right': 0 } });
+  column.push(...cells.map((cell) => [cell]));
+  return Math.max(1, column.width);
+}
+
+interface Shown {
+  index: number;
+  width: number;
+}
+
+function fit(columns: readonly Column[], natural: readonly number[], width: number | undefined): Shown[] {
+  let shown = natural.map((own, index): Shown => ({ index, width: own }));
+  if (width === undefined) return shown;
+  for (;;) {
+    let over = shown.reduce((sum, { width: own }) => sum + own, (shown.length - 1) * GAP.length) - width;
+    const tight = shown.map((one) => ({ ...one }));
+    while (over > 0) {
+      const widestFirst = tight
+        .filter(({ index, width: own }) => own > (columns[index]?.min ?? Number.POSITIVE_INFINITY))
+        .sort((a, b) => b.width - a.width);
+      const [cut] = widestFirst;
+      if (cut === undefined) break;
+      cut.width -= 1;
+      over -= 1;
+    }
+    const orders = shown.map(({ index }) => columns[index]?.goes ?? 0);
+    const first = Math.max(...orders);
+    if (over <= 0 || first === 0) return tight;
+    shown = shown.filter((_, i) => i !== orders.indexOf(first));
+  }
+}

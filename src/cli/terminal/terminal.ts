@@ -1,0 +1,41 @@
+import type { Environment } from '../../config/settings.ts';
+
+/** What decides how a result is shown. */
+export interface Terminal {
+  /** A person looks at it, and it can be redrawn. */
+  readonly isTerminal: boolean;
+  /** Where lines have to end; `undefined` if nothing says so, as in a pipe. May change while a command runs. */
+  readonly columns: number | undefined;
+  readonly rows: number;
+  readonly colours: boolean;
+  readonly stream: NodeJS.WritableStream;
+}
+
+const DEFAULT_ROWS = 24;
+
+export function terminalOf(stream: NodeJS.WritableStream, env: Environment): Terminal {
+  const { isTTY: isTerminal = false } = stream as Partial<NodeJS.WriteStream>;
+  return {
+    isTerminal,
+    get columns() {
+      return positive(env['COLUMNS']) ?? (isTerminal ? (stream as NodeJS.WriteStream).columns || undefined : undefined);
+    },
+    get rows() {
+      return positive(env['LINES']) ?? ((stream as Partial<NodeJS.WriteStream>).rows || DEFAULT_ROWS);
+    },
+    colours: wantsColours(isTerminal, env),
+    stream,
+  };
+}
+
+/** https://no-color.org and https://force-color.org; the former wins, as in most programs. */
+function wantsColours(isTerminal: boolean, env: Environment): boolean {
+  if (env['NO_COLOR']) return false;
+  const forced = env['FORCE_COLOR'];
+  if (forced) return forced !== '0' && forced !== 'false';
+  return isTerminal && env['TERM'] !== 'dumb';
+}
+
+function positive(value: string | undefined): number | undefined {
+  return value !== undefined && /^[1-9]\d{0,4}$/.test(value) ? Number(value) : undefined;
+}

@@ -1,0 +1,51 @@
+/** Times as people read them. Programs get ISO 8601. */
+import prettyMilliseconds from 'pretty-ms';
+import { parseIsoTime } from '../../domain/iso-time.ts';
+
+/** How long something took, in at most two units. */
+export function took(ms: number): string {
+  const clean = Math.max(0, ms);
+  return clean < 1_000
+    ? `${Math.round(clean)}ms`
+    : prettyMilliseconds(clean, { unitCount: 2, secondsDecimalDigits: clean < 10_000 ? 1 : 0 });
+}
+
+/** `3m ago`, `in 48s`; any other text as it stands. */
+export function relative(time: string, nowMs = Date.now()): string {
+  const at = parseIsoTime(time);
+  if (Number.isNaN(at)) return time;
+  const ms = at - nowMs;
+  if (Math.abs(ms) < 1_000) return 'now';
+  const span = prettyMilliseconds(Math.abs(ms), { compact: true });
+  return ms < 0 ? `${span} ago` : `in ${span}`;
+}
+
+/** The milliseconds between two times; `undefined` unless both are times. */
+function between(from: string | undefined, to: string | undefined): number | undefined {
+  const ms = parseIsoTime(to ?? '') - parseIsoTime(from ?? '');
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** How long it was from one time to another; empty unless both are times. */
+export function tookBetween(from: string | undefined, to: string | undefined): string {
+  const ms = between(from, to);
+  return ms === undefined ? '' : took(ms);
+}
+
+const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+
+/** `2h`, `3d` before now, or an ISO 8601 time. @returns ISO 8601, or `undefined` for neither */
+export function parseSince(text: string, nowMs = Date.now()): string | undefined {
+  const span = /^(\d{1,6})([smhdw])$/.exec(text);
+  if (span !== null) {
+    const ms = Number(span[1]) * UNITS_MS[span[2] as keyof typeof UNITS_MS];
+    return since(nowMs - ms);
+  }
+  const at = parseIsoTime(text);
+  return Number.isNaN(at) ? undefined : since(at);
+}
+
+/** Servers take no time before the years that they count in, and nothing began then. */
+function since(ms: number): string {
+  return new Date(Math.max(0, ms)).toISOString();
+}

@@ -1,0 +1,86 @@
+/** Where the codec server listens, and what it asks of a token. */
+import { isIPv4 } from 'node:net';
+import { hasKey } from './encryption.ts';
+import type { HostPort } from '../process/listen.ts';
+
+/**
+ * A claim that a token must hold: a value, or what a value begins with and what it ends with. `{namespace}` in it stands for
+ * the namespace that is asked about.
+ */
+export interface RequiredClaim {
+  name: string;
+  value: [whole: string] | [before: string, after: string];
+}
+
+/** By its number or as `localhost`: what another name stands for is not known before it is looked up. */
+export function isLoopback(host: string): boolean {
+  if (isIPv4(host)) return host.startsWith('127.');
+  return host === '::1' || host.toLowerCase() === 'localhost';
+}
+
+/** @throws Error that does not repeat the value, which may hold a password by mistake */
+export function jwksUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isSafe =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')));
+  if (url === undefined || !isSafe || url.username !== '' || url.password !== '') {
+    throw new Error(
+      'must be an https URL without credentials, such as https://login.example.com/keys; http on loopback only',
+    );
+  }
+  return url;
+}
+
+/** `*` in the value stands for any text without `@` and white space, `\*` for an asterisk. @throws Error */
+export function requiredClaim(text: string): RequiredClaim {
+  const [, name, value] = /^([^=\s]+)=(\S+)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new Error(`must be NAME=VALUE, such as permissions={namespace}:read or email=*@example.com, not "${text}"`);
+  }
+  const [first = '', second, ...others] = value.split(/(?<!\\)\*/).map((part) => part.replaceAll('\\*', '*'));
+  if (second === undefined) return { name, value: [first] };
+  if (others.length > 0) throw new Error(`must have one * at most, not "${text}"`);
+  if (first + second === '') throw new Error(`must have more than * for a value, which every token would hold`);
+  return { name, value: [first, second] };
+}
+
+/** Where the keys of Temporal Cloud's own tokens are. */
+const TEMPORAL_CLOUD = 'login.tmprl.cloud';
+
+/** What was read of the settings; the address is absent if another program reads them. */
+interface Given {
+  CODEC_SERVER_ADDRESS?: HostPort;
+  CODEC_SERVER_JWKS_URL?: URL | undefined;
+  CODEC_SERVER_JWT_ISSUER?: string | undefined;
+  CODEC_SERVER_JWT_AUDIENCE?: string | undefined;
+  CODEC_SERVER_REQUIRED_CLAIM?: RequiredClaim | undefined;
+}
+
+/** What is right by itself and wrong beside another setting, or without one. */
+export function codecServerFaults(given: Given & Parameters<typeof hasKey>[0]): string[] {
+  const faults: string[] = [];
+  const { CODEC_SERVER_ADDRESS: address } = given;
+  if (address === undefined) return faults;
+  if (!hasKey(given)) {
+    faults.push('ENCRYPTION_KMS_KEY_ARNS, ENCRYPTION_KEYS_FILE or ENCRYPTION_KEYS is required: what to decrypt with');
+  }
+  const ofTokens = ['CODEC_SERVER_JWKS_URL', 'CODEC_SERVER_JWT_ISSUER', 'CODEC_SERVER_JWT_AUDIENCE'] as const;
+  const missing = ofTokens.filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < ofTokens.length) {
+    faults.push(`${missing.join(' and ')} must be set too: ${ofTokens.join(', ')} go together`);
+  }
+  if (missing.length === ofTokens.length && !isLoopback(address.host)) {
+    faults.push(
+      `CODEC_SERVER_ADDRESS must be on loopback, such as 127.0.0.1:8081, if no tokens are required (${ofTokens.join(', ')}): anyone who reaches it could read every payload`,
+    );
+  }
+  if (given.CODEC_SERVER_JWKS_URL?.hostname === TEMPORAL_CLOUD && given.CODEC_SERVER_REQUIRED_CLAIM === undefined) {
+    faults.push(
+      `CODEC_SERVER_REQUIRED_CLAIM is required: ${TEMPORAL_CLOUD} signs the tokens of all of Temporal Cloud's customers; yours are those with https://saas-api.tmprl.cloud/user/email=*@YOUR-DOMAIN`,
+    );
+  }
+  if (given.CODEC_SERVER_REQUIRED_CLAIM !== undefined && missing.length > 0) {
+    faults.push('CODEC_SERVER_REQUIRED_CLAIM needs CODEC_SERVER_JWKS_URL: without tokens there are no claims');
+  }
+  return faults;
+}

@@ -1,0 +1,119 @@
+/** Settings of encryption: its keys, and whether payloads that nobody encrypted are still read. */
+import { readFileSync } from 'node:fs';
+import { entriesOf } from './values.ts';
+import { NotUtf8Error, utf8Text } from '../process/utf8.ts';
+
+/** A 256-bit AES key of the local key ring. */
+export interface LocalKey {
+  /** Stands in the clear in every payload that the key encrypts. */
+  name: string;
+  key: Uint8Array;
+}
+
+export interface EncryptionSettings {
+  /** Of AWS KMS. The first one encrypts, all decrypt. */
+  kmsKeyArns?: readonly string[];
+  /** If there are no KMS keys the first one encrypts; all decrypt. */
+  localKeys?: readonly LocalKey[];
+  /** Whether to refuse payloads that are not encrypted. */
+  required?: boolean;
+}
+
+const KEY_BYTES = 32;
+const KEY_FORMAT = 'NAME:KEY, where KEY is 32 random bytes in Base64 (openssl rand -base64 32)';
+
+/**
+ * Keys as `NAME:KEY`, separated by commas or line breaks; `#` begins a comment that lasts to the end of its line.
+ *
+ * @throws Error that says which entry is wrong, and never what it holds
+ */
+export function parseLocalKeys(text: string): LocalKey[] {
+  const entries = entriesOf(text.replaceAll(/#[^\n]*/g, ''), /[,\n]/);
+  if (entries.length === 0) throw new Error(`must hold at least one ${KEY_FORMAT}`);
+  const keys = entries.map((entry, i) => {
+    const [, name, base64] = /^([\w.-]{1,64}):([A-Za-z0-9+/_-]{43}=?)$/.exec(entry) ?? [];
+    const key = new Uint8Array(Buffer.from(base64 ?? '', 'base64'));
+    if (name === undefined || key.length !== KEY_BYTES)
+      throw new Error(`must hold ${KEY_FORMAT}; entry ${i + 1} is none`);
+    return { name, key };
+  });
+  refuseTwice(
+    'name',
+    keys.map(({ name }) => name),
+  );
+  refuseTwice(
+    'key',
+    keys.map(({ key }) => Buffer.from(key).toString('base64')),
+  );
+  return keys;
+}
+
+/** @throws Error that says why the file can't be read, or which of its entries is wrong */
+export function localKeysIn(path: string): LocalKey[] {
+  let text: string;
+  try {
+    text = utf8Text(readFileSync(path));
+  } catch (err) {
+    // The path is not repeated: it may be a key by mistake.
+    if (err instanceof NotUtf8Error) throw new Error(`names a file that is not text: ${err.message}`, { cause: err });
+    throw new Error(`names a file that can't be read (${(err as NodeJS.ErrnoException).code})`, { cause: err });
+  }
+  return parseLocalKeys(text);
+}
+
+function refuseTwice(what: string, values: readonly string[]): void {
+  for (const [i, value] of values.entries()) {
+    const earlier = values.indexOf(value);
+    if (earlier !== i) throw new Error(`has the same ${what} in entries ${earlier + 1} and ${i + 1}`);
+  }
+}
+
+/**
+ * Comma-separated ARNs of KMS keys. An alias can be pointed at another key, and a payload names the key itself, so that
+ * what it was encrypted with could not be told from it.
+ *
+ * @throws Error that says which entry is wrong
+ */
+export function parseKmsKeyArns(text: string): string[] {
+  const arns = entriesOf(text);
+  if (arns.length === 0) throw new Error('must list at least one ARN of a KMS key');
+  for (const [i, arn] of arns.entries()) {
+    if (!/^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})$/.test(arn)) {
+      throw new Error(
+        `must list ARNs of KMS keys such as arn:aws:kms:eu-west-1:123456789012:key/…, not aliases; entry ${i + 1} is not one`,
+      );
+    }
+  }
+  refuseTwice('ARN', arns);
+  return arns;
+}
+
+/** @returns whether there is a key to encrypt with */
+export function isEncrypting({ kmsKeyArns = [], localKeys = [] }: EncryptionSettings): boolean {
+  return kmsKeyArns.length > 0 || localKeys.length > 0;
+}
+
+/** What was read of the settings; absent if a program doesn't read it. */
+interface Given {
+  ENCRYPTION_KEYS?: LocalKey[] | undefined;
+  ENCRYPTION_KEYS_FILE?: LocalKey[] | undefined;
+  ENCRYPTION_KMS_KEY_ARNS?: string[] | undefined;
+  ENCRYPTION_REQUIRED?: boolean;
+}
+
+/** What is right by itself and wrong beside another setting. */
+export function encryptionFaults(given: Given): string[] {
+  const faults: string[] = [];
+  if (given.ENCRYPTION_KEYS !== undefined && given.ENCRYPTION_KEYS_FILE !== undefined) {
+    faults.push('ENCRYPTION_KEYS and ENCRYPTION_KEYS_FILE can not both be set');
+  }
+  if (given.ENCRYPTION_REQUIRED === true && !hasKey(given)) {
+    faults.push('ENCRYPTION_REQUIRED needs ENCRYPTION_KMS_KEY_ARNS, ENCRYPTION_KEYS_FILE or ENCRYPTION_KEYS');
+  }
+  return faults;
+}
+
+export function hasKey(given: Given): boolean {
+  const keys = [given.ENCRYPTION_KMS_KEY_ARNS, given.ENCRYPTION_KEYS_FILE, given.ENCRYPTION_KEYS];
+  return keys.some((some) => some !== undefined);
+}

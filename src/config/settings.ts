@@ -1,0 +1,335 @@
+/**
+ * Every setting of ours: its variable, its default, what it must be. Parsed once, every fault reported together.
+ * Temporal's own variables go through `@temporalio/envconfig`, AWS's own through the AWS SDK.
+ */
+import { codecServerFaults, jwksUrl, requiredClaim } from './codec-server.ts';
+import { DEFAULT_TASK_QUEUE } from '../contract.ts';
+import { directoryFaults, DIRECTORY_SETTINGS, hasDirectory, type DirectorySettings } from './directory.ts';
+import {
+  encryptionFaults,
+  localKeysIn,
+  parseKmsKeyArns,
+  parseLocalKeys,
+  type EncryptionSettings,
+} from './encryption.ts';
+import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../records/names.ts';
+import {
+  headerText,
+  hostPort,
+  LOG_LEVELS,
+  numberFrom,
+  oneOf,
+  optional,
+  origins,
+  proxy,
+  requestHeaderName,
+  setting,
+  text,
+  trueOrFalse,
+  webAddress,
+  wholeNumberFrom,
+  type Environment,
+  type Setting,
+} from './values.ts';
+import { TRACE_HEADERS, TRACING_SECRETS, TRACING_SETTINGS } from './tracing.ts';
+
+export { LOG_LEVELS, type Environment, type Setting } from './values.ts';
+
+export const SETTINGS = {
+  ROLE_BUILD_TASK_QUEUE: setting({
+    default: DEFAULT_TASK_QUEUE,
+    meaning: 'task queue of the builds; workers and callers must have the same',
+    example: 'role-builds-test',
+    parse: text,
+  }),
+  STATUS_TABLE: setting({
+    default: STATUS_TABLE_NAME,
+    meaning: 'DynamoDB table of status records',
+    example: 'role_build_status',
+    parse: text,
+  }),
+  HISTORY_TABLE: setting({
+    default: HISTORY_TABLE_NAME,
+    meaning: 'DynamoDB table of history records',
+    example: 'role_build_history',
+    parse: text,
+  }),
+  API_ALB_FQDN: setting({
+    requiredBy: 'worker',
+    meaning: 'used unchanged in the header `Referer: {value}/proxy`',
+    example: 'internal-builds.example.com',
+    parse: headerText,
+  }),
+  BUILD_API_ALLOWED_ORIGINS: setting({
+    requiredBy: 'worker',
+    meaning: 'comma-separated origins that `url` may have; a build with another is refused before anything is written',
+    example: 'https://builds.example.com,https://builds.eu.example.com',
+    parse: origins,
+  }),
+  BUILD_API_TIMEOUT_SECONDS: setting({
+    default: '30',
+    meaning: 'limit of a whole request, connect to last byte',
+    example: '10',
+    unit: 'seconds',
+    ...numberFrom(1, 60),
+  }),
+  BUILD_API_IDEMPOTENCY_HEADER: setting({
+    meaning: 'one more header of `POST /build`, which carries the request ID',
+    example: 'Idempotency-Key',
+    ...optional({ parse: requestHeaderName }),
+  }),
+  BUILD_API_PROXY: setting({
+    meaning: 'HTTP proxy to the build API; `HTTPS_PROXY` and the like are not read',
+    example: 'http://proxy.example.com:3128',
+    ...optional({ parse: proxy }),
+  }),
+  BUILD_API_TRACE_HEADERS: setting({
+    default: 'none',
+    meaning: 'trace header of a request, if traces are on: `X-Amzn-Trace-Id` (`xray`) or `traceparent` (`w3c`)',
+    example: 'xray',
+    ...oneOf(TRACE_HEADERS),
+  }),
+  BUILD_API_MAX_POLLS_PER_SECOND: setting({
+    meaning: 'limit for each worker; a poll that would wait for more than 5 s is deferred to its next interval',
+    example: '50',
+    unit: 'polls a second',
+    ...optional(numberFrom(0.01, 100_000)),
+  }),
+  BUILD_API_MAX_TRIGGERS_PER_SECOND: setting({
+    meaning: 'limit for all workers together; an attempt at `POST /build` beyond it waits in Temporal',
+    example: '2',
+    unit: 'POSTs a second',
+    ...optional(numberFrom(0.01, 100_000)),
+  }),
+  WORKER_MAX_CONCURRENT_ACTIVITIES: setting({
+    default: '100',
+    meaning: 'most record writes, and most POSTs, that a worker makes at a time',
+    example: '200',
+    unit: 'activities',
+    ...wholeNumberFrom(1, 10_000),
+  }),
+  WORKER_MAX_CONCURRENT_POLLS: setting({
+    default: '400',
+    meaning: 'most polls that a worker makes at a time',
+    example: '800',
+    unit: 'polls',
+    ...wholeNumberFrom(1, 10_000),
+  }),
+  WORKER_MAX_CACHED_BUILDS: setting({
+    meaning: 'builds that a worker caches between their steps; by default two for each MiB of its heap',
+    example: '2000',
+    unit: 'builds',
+    ...optional(wholeNumberFrom(10, 1_000_000)),
+  }),
+  WORKER_GRPC_COMPRESSION: setting({
+    default: 'none',
+    meaning: 'compression between a worker and Temporal; `gzip` is for a link that is slow or paid by the byte',
+    example: 'gzip',
+    ...oneOf(['none', 'gzip']),
+  }),
+  LOG_LEVEL: setting({
+    default: 'info',
+    meaning: 'log level, as pino names it',
+    example: 'debug',
+    ...oneOf(LOG_LEVELS),
+  }),
+  TEMPORAL_DEPLOYMENT_NAME: setting({
+    meaning: 'Worker Deployment of the worker; with `TEMPORAL_WORKER_BUILD_ID` it runs versioned',
+    example: 'iam-orchestrator/worker',
+    ...optional({ parse: text }),
+  }),
+  TEMPORAL_WORKER_BUILD_ID: setting({
+    meaning: "the worker's version in that deployment; the Temporal Worker Controller sets both",
+    example: 'v42',
+    ...optional({ parse: text }),
+  }),
+  HEALTH_ADDRESS: setting({
+    default: '127.0.0.1:8080',
+    meaning:
+      "address of the worker's `/livez` and `/readyz`; port 0 takes a free one and logs it; host 0.0.0.0 is every address, IPv6 too",
+    example: '0.0.0.0:8080',
+    parse: hostPort,
+  }),
+  METRICS_ADDRESS: setting({
+    default: '127.0.0.1:9464',
+    meaning: "address of the worker's `/metrics` for Prometheus; port 0 and host 0.0.0.0 as in `HEALTH_ADDRESS`",
+    example: '0.0.0.0:9464',
+    parse: hostPort,
+  }),
+  ENCRYPTION_KEYS: setting({
+    meaning: 'comma-separated `NAME:KEY` with keys of 32 bytes in Base64; the first encrypts payloads, all decrypt',
+    example: 'k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
+    ...optional({ parse: parseLocalKeys }),
+  }),
+  ENCRYPTION_KEYS_FILE: setting({
+    meaning: 'file with such keys, one a line, instead of `ENCRYPTION_KEYS`',
+    example: '/run/secrets/encryption-keys',
+    ...optional({ parse: localKeysIn }),
+  }),
+  ENCRYPTION_KMS_KEY_ARNS: setting({
+    meaning: 'comma-separated ARNs of AWS KMS keys; the first encrypts payloads, all decrypt, local keys too',
+    example: 'arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555',
+    ...optional({ parse: parseKmsKeyArns }),
+  }),
+  ENCRYPTION_REQUIRED: setting({
+    default: 'false',
+    meaning: '`true` refuses payloads that are not encrypted',
+    example: 'true',
+    ...trueOrFalse,
+  }),
+  CODEC_SERVER_ADDRESS: setting({
+    default: '127.0.0.1:8081',
+    meaning: 'address that the codec server listens on; port 0 and host 0.0.0.0 as in `HEALTH_ADDRESS`',
+    example: '0.0.0.0:8081',
+    parse: hostPort,
+  }),
+  CODEC_SERVER_ALLOWED_ORIGINS: setting({
+    requiredBy: 'codec server',
+    meaning: 'comma-separated origins of the Web UIs whose pages may call the codec server',
+    example: 'https://cloud.temporal.io',
+    parse: origins,
+  }),
+  CODEC_SERVER_JWKS_URL: setting({
+    meaning:
+      'URL of the keys (JWKS) that bearer tokens are checked against; without it the codec server listens on loopback only',
+    example: 'https://login.example.com/.well-known/jwks.json',
+    ...optional({ parse: jwksUrl }),
+  }),
+  CODEC_SERVER_JWT_ISSUER: setting({
+    meaning: 'issuer (`iss`) that a token must have',
+    example: 'https://login.example.com/',
+    ...optional({ parse: text }),
+  }),
+  CODEC_SERVER_JWT_AUDIENCE: setting({
+    meaning: 'audience (`aud`) that a token must have',
+    example: 'https://codec.example.com',
+    ...optional({ parse: text }),
+  }),
+  CODEC_SERVER_REQUIRED_CLAIM: setting({
+    meaning:
+      'claim that a token must hold; `{namespace}` stands for the namespace, one `*` for any text without `@` and spaces',
+    example: 'permissions={namespace}:read',
+    ...optional({ parse: requiredClaim }),
+  }),
+  TEMPORAL_UI_URL: setting({
+    meaning: "address of Temporal's Web UI, to which the command line links",
+    example: 'http://localhost:8233',
+    ...optional({ parse: webAddress }),
+  }),
+  ...DIRECTORY_SETTINGS,
+  ...TRACING_SETTINGS,
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** Their values are never shown: keys, and an address that may hold a password. */
+export const SETTINGS_WITH_SECRETS: ReadonlySet<string> = new Set<SettingName>([
+  'ENCRYPTION_KEYS',
+  'BUILD_API_PROXY',
+  ...TRACING_SECRETS,
+]);
+
+/** Values of settings that are required by the worker are `undefined` only for programs that don't need them. */
+type Parsed<N extends SettingName> = { [K in N]: ReturnType<(typeof SETTINGS)[K]['parse']> };
+
+/** Some settings are missing or wrong. The message has a line for each. */
+export class SettingsError extends Error {
+  override name = 'SettingsError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(
+      `${faults.length === 1 ? 'a setting is' : `${faults.length} settings are`} missing or wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+    );
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads the named settings.
+ *
+ * @throws SettingsError naming every fault
+ */
+export function readSettings<const N extends SettingName>(env: Environment, names: readonly N[]): Parsed<N> {
+  const faults: string[] = [];
+  const parsed: Partial<Record<SettingName, unknown>> = {};
+  for (const name of names) {
+    const { default: fallback, meaning, parse }: Setting<unknown> = SETTINGS[name];
+    const given = env[name];
+    const value = given === undefined || given === '' ? fallback : given;
+    if (value === undefined) {
+      faults.push(`${name} is required: ${meaning}`);
+      continue;
+    }
+    try {
+      parsed[name] = parse(value);
+    } catch (err) {
+      faults.push(`${name} ${(err as Error).message}`);
+    }
+  }
+  if (faults.length === 0) {
+    const given = parsed as Partial<Parsed<SettingName>>;
+    faults.push(...encryptionFaults(given), ...codecServerFaults(given), ...versionFaults(given));
+    faults.push(...directoryFaults(given));
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
+  return parsed as Parsed<N>;
+}
+
+function versionFaults(given: Partial<Parsed<SettingName>>): string[] {
+  const both = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'] as const;
+  const missing = both.filter((name) => name in given && given[name] === undefined);
+  return missing.length === 1 ? [`${missing[0]} must be set too: ${both.join(' and ')} go together`] : [];
+}
+
+const ENCRYPTION = [
+  'ENCRYPTION_KEYS',
+  'ENCRYPTION_KEYS_FILE',
+  'ENCRYPTION_KMS_KEY_ARNS',
+  'ENCRYPTION_REQUIRED',
+] as const satisfies SettingName[];
+
+/** OpenTelemetry's are read where they are used. */
+const isOfOthers = (name: SettingName) =>
+  name.startsWith('CODEC_SERVER_') || name === 'TEMPORAL_UI_URL' || name in TRACING_SETTINGS;
+
+export const WORKER_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !isOfOthers(name));
+export const CLIENT_SETTINGS = [
+  'ROLE_BUILD_TASK_QUEUE',
+  'STATUS_TABLE',
+  'HISTORY_TABLE',
+  'TEMPORAL_UI_URL',
+  ...ENCRYPTION,
+] as const satisfies SettingName[];
+export const CODEC_SERVER_SETTINGS = [
+  ...ENCRYPTION,
+  'CODEC_SERVER_ADDRESS',
+  'CODEC_SERVER_ALLOWED_ORIGINS',
+  'CODEC_SERVER_JWKS_URL',
+  'CODEC_SERVER_JWT_ISSUER',
+  'CODEC_SERVER_JWT_AUDIENCE',
+  'CODEC_SERVER_REQUIRED_CLAIM',
+  'LOG_LEVEL',
+] as const satisfies SettingName[];
+
+/** Encryption as the settings have it. */
+export function encryptionOf(settings: Parsed<(typeof ENCRYPTION)[number]>): EncryptionSettings {
+  const localKeys = settings.ENCRYPTION_KEYS ?? settings.ENCRYPTION_KEYS_FILE;
+  const kmsKeyArns = settings.ENCRYPTION_KMS_KEY_ARNS;
+  return { ...(kmsKeyArns && { kmsKeyArns }), ...(localKeys && { localKeys }), required: settings.ENCRYPTION_REQUIRED };
+}
+
+/**
+ * Encryption as the environment has it, for callers of `startRoleBuild` that share it with the workers.
+ *
+ * @throws SettingsError naming every fault
+ */
+export function readEncryptionSettings(env: Environment): EncryptionSettings {
+  return encryptionOf(readSettings(env, ENCRYPTION));
+}
+
+/** @returns `undefined` if none of its settings is there @throws SettingsError naming every fault */
+export function readDirectorySettings(env: Environment): DirectorySettings | undefined {
+  const given = readSettings(env, Object.keys(DIRECTORY_SETTINGS) as (keyof typeof DIRECTORY_SETTINGS)[]);
+  return hasDirectory(given) ? given : undefined;
+}

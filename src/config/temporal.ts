@@ -1,0 +1,49 @@
+/** Temporal's own settings: its variables, and the profile of `temporal.toml`, as `@temporalio/envconfig` reads them. */
+import { readFileSync } from 'node:fs';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { SettingsError, type Environment } from './settings.ts';
+import { temporalConfigPath } from './own-files.ts';
+import { utf8Text } from '../process/utf8.ts';
+
+/** @param env the process's own, which the library reads @throws SettingsError if they can't be read */
+export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClientConnectConfig> {
+  let config: ReturnType<typeof loadClientConnectConfig>;
+  try {
+    config = loadClientConnectConfig(configFile(env));
+  } catch (err) {
+    throw new SettingsError([`Temporal's variables or temporal.toml: ${whyUnreadable(err)}`]);
+  }
+  const { namespace = '' } = config;
+  if (!/^[\x20-\x7e]*$/.test(namespace)) {
+    throw new SettingsError(['TEMPORAL_NAMESPACE must be printable ASCII, since it becomes a header']);
+  }
+  return config;
+}
+
+/**
+ * `temporal.toml` as text, for the library, which by itself would replace what is not UTF-8, and take a missing file for an
+ * empty one. Only the file in Temporal's usual place may be missing.
+ *
+ * @throws the system's error, or NotUtf8Error
+ */
+export function configFile(env: Environment): { configSource?: { data: string } } {
+  // The library would find `constructor` among its profiles, as in any object.
+  const profile = env['TEMPORAL_PROFILE'] ?? '';
+  if (profile in Object.prototype) throw new Error(`Profile '${profile}' not found in config data`);
+  const named = env['TEMPORAL_CONFIG_FILE'] || undefined;
+  const path = named ?? temporalConfigPath(env);
+  if (path === undefined) return {};
+  try {
+    return { configSource: { data: utf8Text(readFileSync(path)) } };
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT' && named === undefined) return {};
+    throw err;
+  }
+}
+
+/** Of a fault in `temporal.toml` the parser shows the lines around, in which the API key may stand: the place is enough. */
+export function whyUnreadable(err: unknown): string {
+  const { message, line, column } = err as Error & { line?: number; column?: number };
+  if (err instanceof TypeError) return 'not laid out as temporal.toml is';
+  return `${message.split('\n')[0]}${line === undefined ? '' : ` (line ${line}, column ${column})`}`;
+}

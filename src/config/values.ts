@@ -1,0 +1,158 @@
+/** What the text of a setting must be, and what it is read as. All throw an Error whose message completes "VARIABLE …". */
+import { isIPv6 } from 'node:net';
+import type { HostPort } from '../process/listen.ts';
+
+/** What programs are given of the environment. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** One variable of the environment. */
+export interface Setting<T> {
+  /** Empty if nothing is meant: then `parse` takes the empty text. */
+  default?: string;
+  requiredBy?: 'worker' | 'codec server';
+  meaning: string;
+  /** A value that `parse` takes. docs/settings.md shows it, and the range or the values. */
+  example: string;
+  /** The ends of a number's range, both included. */
+  range?: readonly [min: number, max: number];
+  /** What a number counts, such as `seconds`. */
+  unit?: string;
+  /** All values that `parse` takes, if they can be listed. */
+  values?: readonly string[];
+  /** @throws Error whose message completes "VARIABLE …" */
+  parse: (value: string) => T;
+}
+
+export const setting = <T>(value: Setting<T>): Setting<T> => value;
+
+/** What a setting's text must be: a part of its {@link Setting}. */
+type Rule<T> = Pick<Setting<T>, 'range' | 'values' | 'parse'>;
+
+/** A setting that may be left out. */
+export function optional<T>({ parse, ...rule }: Rule<T>): Rule<T | undefined> & { default: string } {
+  return { default: '', ...rule, parse: (value) => (value === '' ? undefined : parse(value)) };
+}
+
+export const trueOrFalse: Rule<boolean> = {
+  values: ['true', 'false'],
+  parse(value) {
+    if (value !== 'true' && value !== 'false') throw new Error(`must be true or false, not "${value}"`);
+    return value === 'true';
+  },
+};
+
+export function text(value: string): string {
+  if (value.trim() !== value) throw new Error('must not begin or end with white space');
+  return value;
+}
+
+export function headerText(value: string): string {
+  if (!/^[\x21-\x7e]+$/.test(value))
+    throw new Error('must be printable ASCII without spaces, since it becomes a header');
+  return value;
+}
+
+/** The state machine's five headers, trace headers, and those that an HTTP client sets for itself. */
+const TAKEN_HEADERS =
+  /^(authorization|encrypted-authorization|content-type|referer|x-amzn-requestid|x-amzn-trace-id|traceparent|tracestate|host|connection|content-length|transfer-encoding|expect|upgrade|keep-alive|te|trailer|accept|accept-encoding|user-agent|cookie|proxy-authorization|proxy-connection)$/i;
+
+/** A field name. https://www.rfc-editor.org/rfc/rfc9110#name-field-names */
+export function requestHeaderName(value: string): string {
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value))
+    throw new Error(`must be the name of a header, not ${JSON.stringify(value)}`);
+  if (TAKEN_HEADERS.test(value)) {
+    throw new Error(`must be a header that is not sent already, not "${value}"`);
+  }
+  return value;
+}
+
+/** @returns the address without a slash at its end */
+export function webAddress(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // The value itself is not repeated: it may hold a password by mistake.
+  if (url === undefined || !/^https?:\/\/[^/?#\\@\s]+(\/[^?#\\\s]*)?$/i.test(value)) {
+    throw new Error('must be an address such as http://localhost:8233, without credentials, query or fragment');
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+export function proxy(value: string): string {
+  // The value itself is not repeated: it may hold a password.
+  if (!URL.canParse(value) || !/^https?:\/\/[^/?#\\\s]+\/?$/i.test(value)) {
+    throw new Error('must be a URL such as http://proxy.example.com:3128');
+  }
+  return value;
+}
+
+export function numberFrom(min: number, max: number): Rule<number> {
+  return {
+    range: [min, max],
+    parse(value) {
+      const parsed = Number(value);
+      if (!/^\d+(\.\d+)?$/.test(value) || parsed < min || parsed > max) {
+        throw new Error(`must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`);
+      }
+      return parsed;
+    },
+  };
+}
+
+export function wholeNumberFrom(min: number, max: number): Rule<number> {
+  const { parse } = numberFrom(min, max);
+  return {
+    range: [min, max],
+    parse(value) {
+      const parsed = parse(value);
+      if (!Number.isInteger(parsed)) throw new Error(`must be a whole number, not ${JSON.stringify(value)}`);
+      return parsed;
+    },
+  };
+}
+
+export function oneOf<const T extends string>(values: readonly T[]): Rule<T> {
+  return {
+    values,
+    parse(value) {
+      const found = values.find((one) => one === value);
+      if (found === undefined) throw new Error(`must be one of ${values.join(', ')}, not ${JSON.stringify(value)}`);
+      return found;
+    },
+  };
+}
+
+/** The entries of a list, without spaces around them and without empty ones. */
+export function entriesOf(list: string, separator: string | RegExp = ','): string[] {
+  return list
+    .split(separator)
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+export function origins(value: string): string[] {
+  const list = entriesOf(value);
+  if (list.length === 0) throw new Error('must list at least one origin, such as https://builds.example.com');
+  return list.map((item, i) => {
+    const url = URL.canParse(item) ? new URL(item) : undefined;
+    // The item itself is not repeated: it may hold a password by mistake.
+    if (url === undefined || !/^https?:\/\/[^/?#\\@*\s]+\/?$/i.test(item)) {
+      throw new Error(
+        `must list origins such as https://builds.example.com, without wildcards; entry ${i + 1} is not one`,
+      );
+    }
+    return url.origin;
+  });
+}
+
+export function hostPort(value: string): HostPort {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(value) ?? [];
+  const isAddress = bracketed !== undefined && isIPv6(bracketed);
+  // As the URL standard writes it: an address of IPv6 has many spellings.
+  const host = isAddress ? new URL(`http://[${bracketed}]`).hostname.slice(1, -1) : plain;
+  const port = Number(digits);
+  if (host === undefined || port > 65_535) {
+    throw new Error(`must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, not "${value}"`);
+  }
+  return { host, port };
+}

@@ -1,0 +1,131 @@
+/** The way to the directory: one connection and one bind for each attempt, and what its failures mean. */
+import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import { ApplicationFailure, TemporalFailure, type ApplicationFailureOptions } from '@temporalio/common';
+import * as ldap from 'ldapts';
+import PQueue from 'p-queue';
+import type { DirectorySettings } from '../config/directory.ts';
+import type { DirectoryServer } from '../domain/directory-group.ts';
+import type { FailureName } from '../domain/failures.ts';
+import { utf8Text } from '../process/utf8.ts';
+
+const TRANSIENT = [ldap.BusyError, ldap.TimeLimitExceededError, ldap.UnavailableError];
+/** https://www.rfc-editor.org/rfc/rfc4511#section-4.1.10 */
+const REFERRAL = 10;
+/** Active Directory's word for an account that is locked, disabled or expired: then nothing is wrong with the password. */
+const NOT_THE_PASSWORD = /\bdata (530|531|533|701|775)\b/;
+const REFUSED =
+  'the directory refused the password of DIRECTORY_BIND_USER; it is not sent again until DIRECTORY_PASSWORD_FILE changes';
+
+export interface Connection {
+  client: ldap.Client;
+  server: DirectoryServer;
+  domainDn: string;
+  certificateExpires: Date;
+}
+
+export class Connector {
+  protected readonly settings: DirectorySettings;
+  /** A few refused binds lock an account, so they are made one after the other. */
+  readonly #binds = new PQueue({ concurrency: 1 });
+  /** The password's file as it was when the directory refused it. */
+  #refused: string | undefined;
+
+  constructor(settings: DirectorySettings) {
+    this.settings = settings;
+  }
+
+  /** Why no bind is made until the password's file is written or touched. */
+  whyNot(): string | undefined {
+    return this.#refused !== undefined && this.#refused === this.#password().file ? REFUSED : undefined;
+  }
+
+  /** @param to the one domain controller to connect to @throws TemporalFailure */
+  async connected<T>(to: DirectoryServer | undefined, use: (connection: Connection) => Promise<T>): Promise<T> {
+    const { DIRECTORY_URL: url, DIRECTORY_CA_FILE: caFile } = this.settings;
+    const { hostname, port } = new URL(url);
+    const host = hostname.replace(/^\[(.*)\]$/, '$1');
+    const timeout = this.settings.DIRECTORY_TIMEOUT_SECONDS * 1000;
+    let socket: TLSSocket | undefined;
+    const createSecureConnection = () => {
+      // The library connects again by itself, without a bind.
+      if (socket !== undefined) throw new Error('the connection was lost');
+      socket = connect({
+        host: to?.address ?? host,
+        port: Number(port || 636),
+        // The certificate must have the name of the settings, whatever address is connected to.
+        ...(isIP(host) === 0 && { servername: host }),
+        ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+        rejectUnauthorized: true,
+      });
+      return socket;
+    };
+    const client = new ldap.Client({ url, timeout, connectTimeout: timeout, createSecureConnection });
+    try {
+      // Anybody may read the root. It says whose server this is before a password is sent.
+      const attributes = ['dnsHostName', 'defaultNamingContext'];
+      const { searchEntries: found } = await client.search('', { scope: 'base', attributes });
+      const [name, domainDn] = attributes.map((attribute) => String(found[0]?.[attribute] ?? ''));
+      if (!name || !domainDn) throw directoryFailure('DirectoryRefused', `${host} is no domain controller`);
+      if (to !== undefined && to.name !== name) throw new Error(`${name} answered instead`);
+      await this.#binds.add(() => this.#bind(client));
+      const address = socket?.remoteAddress;
+      if (address === undefined) throw new Error('the connection was lost');
+      const certificateExpires = new Date(socket?.getPeerCertificate().valid_to ?? Number.NaN);
+      return await use({ client, server: { name, address }, domainDn, certificateExpires });
+    } catch (err) {
+      throw toFailure(err as Error);
+    } finally {
+      socket?.destroy();
+    }
+  }
+
+  async #bind(client: ldap.Client): Promise<void> {
+    const { file, password } = this.#password();
+    // The directory would take a bind without a password for an anonymous one.
+    const why = password === '' ? 'DIRECTORY_PASSWORD_FILE is empty or can not be read' : this.whyNot();
+    if (why !== undefined) throw directoryFailure('DirectoryRefused', why);
+    try {
+      await client.bind(this.settings.DIRECTORY_BIND_USER, password);
+    } catch (err) {
+      // What a server says goes into records and logs, and it may repeat what it was sent.
+      const cause = err as Error;
+      cause.message = cause.message.replaceAll(password, '[password]');
+      cause.stack = cause.message;
+      if (!(cause instanceof ldap.InvalidCredentialsError) || NOT_THE_PASSWORD.test(cause.message)) throw cause;
+      this.#refused = file;
+      throw directoryFailure('DirectoryRefused', REFUSED, { cause });
+    }
+  }
+
+  /** @returns also what changes with its file */
+  #password(): { password: string; file: string } {
+    const path = this.settings.DIRECTORY_PASSWORD_FILE;
+    try {
+      const password = utf8Text(readFileSync(path)).replace(/\r?\n$/, '');
+      return { password, file: `${statSync(path).mtimeMs} ${password}` };
+    } catch {
+      return { password: '', file: '' };
+    }
+  }
+}
+
+/** Retried only if it is transient, unless `more` says otherwise. */
+export function directoryFailure(
+  type: FailureName,
+  message: string,
+  more: ApplicationFailureOptions = {},
+): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable: type !== 'DirectoryUnavailable', ...more });
+}
+
+function toFailure(cause: Error): TemporalFailure {
+  if (cause instanceof TemporalFailure) return cause;
+  // Active Directory ends its texts with a NUL.
+  const said = cause.message.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
+  const isAnswer = cause instanceof ldap.ResultCodeError && !TRANSIENT.some((one) => cause instanceof one);
+  if (!isAnswer) return directoryFailure('DirectoryUnavailable', `the directory did not answer: ${said}`, { cause });
+  const refers = cause.code === REFERRAL ? 'it refers to another server: ' : '';
+  return directoryFailure('DirectoryRefused', `the directory refused: ${refers}${said}`, { cause });
+}

@@ -1,0 +1,147 @@
+/** Groups of Active Directory, one for a role: looked for, added if absent, never changed and never deleted. */
+import { ApplicationFailure } from '@temporalio/common';
+import * as ldap from 'ldapts';
+import { REFUSED_IN_NAMES, type DirectorySettings } from '../config/directory.ts';
+import type { DirectoryGroup, DirectoryServer, GroupRequest } from '../domain/directory-group.ts';
+import { Connector, directoryFailure, type Connection } from './connection.ts';
+
+/** https://learn.microsoft.com/en-us/windows/win32/adschema/a-grouptype */
+const GLOBAL_SECURITY_GROUP = String(0x80000002 | 0);
+/** Of `cn`. https://learn.microsoft.com/en-us/windows/win32/adschema/a-cn */
+const NAME_MAX_CHARACTERS = 64;
+const ATTRIBUTES = ['sAMAccountName', 'cn', 'objectClass', 'groupType', 'objectGUID', 'info'];
+
+export class Directory extends Connector {
+  readonly #ou = new ldap.DN();
+
+  constructor(settings: DirectorySettings) {
+    super(settings);
+    for (const [attribute, value] of settings.DIRECTORY_GROUP_OU) this.#ou.addPairRDN(attribute, value);
+  }
+
+  /** Finds out whether {@link ensure} would come to a group. Only reads. @throws TemporalFailure */
+  async check(request: GroupRequest): Promise<DirectoryGroup> {
+    const { name, dn } = this.#groupOf(request);
+    return this.connected(undefined, async (connection) => {
+      const whyNoRight = await this.#whyNoRight(connection);
+      if (whyNoRight !== undefined) throw directoryFailure('DirectoryRefused', whyNoRight);
+      const found = await this.#find(connection, name, dn);
+      if (found === undefined) return { name, dn: dn.toString(), outcome: 'would_create' };
+      return { ...groupOf(found), outcome: 'would_adopt' };
+    });
+  }
+
+  /** Adopts the group if it is there, else adds it and reads it back. @throws TemporalFailure */
+  async ensure(
+    request: GroupRequest,
+    beforeAdd: (server: DirectoryServer) => Promise<void> = () => Promise.resolve(),
+  ): Promise<DirectoryGroup> {
+    const { name, dn } = this.#groupOf(request);
+    const marks = request.job_ids.map((job) => `iam-orchestrator request=${request.request_id} job=${job}`);
+    let { sent_to } = request;
+    try {
+      return await this.connected(sent_to, async (connection) => {
+        let found = await this.#find(connection, name, dn);
+        let isTaken = false;
+        if (found === undefined) {
+          await beforeAdd(connection.server);
+          sent_to = connection.server;
+          const group = { objectClass: ['top', 'group'], sAMAccountName: name, groupType: GLOBAL_SECURITY_GROUP };
+          await connection.client.add(dn, { ...group, info: marks.slice(0, 1) }).catch((err: unknown) => {
+            // By somebody who was faster, or by what this account can't see.
+            isTaken = err instanceof ldap.AlreadyExistsError;
+            if (!isTaken && err instanceof ldap.ResultCodeError) sent_to = undefined;
+            if (!isTaken) throw err;
+          });
+          found = await this.#find(connection, name, dn);
+        }
+        const type = isTaken ? 'DirectoryGroupConflict' : 'DirectoryUnavailable';
+        if (found === undefined) throw directoryFailure(type, `the directory does not show what has the name ${name}`);
+        return { ...groupOf(found), outcome: marks.includes(String(found['info'])) ? 'created' : 'adopted' };
+      });
+    } catch (err) {
+      // After an add was sent, whatever keeps from finding the group leaves it unknown.
+      if (sent_to === undefined || !(err instanceof ApplicationFailure)) throw err;
+      if (err.type === 'DirectoryGroupConflict') throw err;
+      const message = `an add was sent to ${sent_to.name}, and nobody knows what became of it: ${err.message}`;
+      const more = { nonRetryable: err.nonRetryable === true, details: [sent_to], cause: err };
+      throw directoryFailure('DirectoryGroupUnknown', message, more);
+    }
+  }
+
+  /** What {@link ensure} needs, and what is in the OU. @throws TemporalFailure if nobody can bind */
+  survey() {
+    return this.connected(undefined, async (connection) => {
+      const filter = new ldap.EqualityFilter({ attribute: 'objectClass', value: 'group' });
+      const found = await search(connection, this.#ou, { filter, paged: true });
+      const { certificateExpires } = connection;
+      return { certificateExpires, whyNoRight: await this.#whyNoRight(connection), groups: found.map(groupOf) };
+    });
+  }
+
+  /** A name that does not fit is refused and never changed, since it is a permission. @throws ApplicationFailure */
+  #groupOf({ account_id, role }: GroupRequest): { name: string; dn: ldap.DN } {
+    const template = this.settings.DIRECTORY_GROUP_NAME;
+    const name = template.replace('{role}', () => role).replace('{account_id}', account_id);
+    const refused = REFUSED_IN_NAMES.exec(name)?.[0];
+    const tooMany = name.length - NAME_MAX_CHARACTERS;
+    if (refused === undefined && tooMany <= 0) {
+      return { name, dn: new ldap.DN().addPairRDN('CN', name).addRDNs(this.#ou) };
+    }
+    const tooLong = `${role.length - tooMany} characters are left for the role`;
+    const why = refused === undefined ? tooLong : `of its "${refused}"`;
+    throw directoryFailure('DirectoryRefused', `no group can be named "${name}", because ${why}`);
+  }
+
+  async #whyNoRight(connection: Connection): Promise<string | undefined> {
+    const [entry] = await search(connection, this.#ou, { scope: 'base', attributes: ['allowedChildClassesEffective'] });
+    if (entry === undefined) return `there is no ${this.#ou.toString()}`;
+    if ([entry['allowedChildClassesEffective']].flat().includes('group')) return undefined;
+    return `${this.settings.DIRECTORY_BIND_USER} may not create groups in ${this.#ou.toString()}`;
+  }
+
+  /** @returns the group if it can be adopted, `undefined` if its name is free @throws ApplicationFailure */
+  async #find(connection: Connection, name: string, dn: ldap.DN): Promise<ldap.Entry | undefined> {
+    const filter = new ldap.EqualityFilter({ attribute: 'sAMAccountName', value: name });
+    let found = await search(connection, connection.domainDn, { filter });
+    // Another entry that has the DN, or the group itself, added since.
+    if (found.length === 0) found = await search(connection, dn, { scope: 'base' });
+    const [entry, second] = found;
+    if (entry === undefined) return undefined;
+    const isInOu = (await search(connection, this.#ou, { filter })).length > 0;
+    const fault = second === undefined ? faultOf(entry, name, isInOu) : 'there are several';
+    if (fault === undefined) return entry;
+    const which = found.map((one) => `${one.dn} (objectGUID ${guidOf(one)})`).join(' and ');
+    throw directoryFailure('DirectoryGroupConflict', `the name ${name} is taken by ${which}: ${fault}`);
+  }
+}
+
+/** Why an entry is not adopted: its name is a permission, for all who are in it. */
+function faultOf(entry: ldap.Entry, name: string, isInOu: boolean): string | undefined {
+  if (![entry['objectClass']].flat().includes('group')) return 'it is no group';
+  if (entry['sAMAccountName'] !== name || entry['cn'] !== name) return 'its name is not equal to the letter';
+  if (entry['groupType'] !== GLOBAL_SECURITY_GROUP) return 'it is no global security group';
+  return isInOu ? undefined : 'it lies outside of DIRECTORY_GROUP_OU';
+}
+
+function groupOf(entry: ldap.Entry): Omit<DirectoryGroup, 'outcome'> {
+  return { name: String(entry['sAMAccountName']), object_guid: guidOf(entry), dn: entry.dn };
+}
+
+/** As Windows writes it: the first three of its parts are little-endian. */
+function guidOf({ objectGUID }: ldap.Entry): string {
+  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+  const hex = Buffer.from(order.map((i) => (objectGUID as Buffer)[i] ?? 0)).toString('hex');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+/** None of a base that is not there. */
+async function search({ client }: Connection, base: ldap.DN | string, options: ldap.SearchOptions) {
+  try {
+    const all = { attributes: ATTRIBUTES, explicitBufferAttributes: ['objectGUID'], ...options };
+    return (await client.search(base, all)).searchEntries;
+  } catch (err) {
+    if (err instanceof ldap.NoSuchObjectError) return [];
+    throw err;
+  }
+}

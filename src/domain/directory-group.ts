@@ -1,0 +1,44 @@
+const OUTCOMES = ['created', 'adopted', 'would_create', 'would_adopt'] as const;
+
+/** The records' map `directory_group`. */
+export interface DirectoryGroup {
+  name: string;
+  /** Missing while there is no group. */
+  object_guid?: string;
+  dn: string;
+  outcome: (typeof OUTCOMES)[number];
+}
+
+export interface GroupRequest {
+  account_id: string;
+  role: string;
+  request_id: string;
+  /** The job, and those that it resumes: a group that one of them made counts as created. */
+  job_ids: string[];
+  /** Where an add was sent to before that was not answered: there alone it is looked for. */
+  sent_to?: DirectoryServer | undefined;
+}
+
+/** A domain controller: its `dnsHostName`, and its IP address, since behind one name there may be several. */
+export interface DirectoryServer {
+  name: string;
+  address: string;
+}
+
+/** Of version 4, or of version 6, with a zone if it is a link's own. A name is none: it could lead to another server. */
+const IP_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]*:[\da-f:.]*(?:%\w+)?)$/i;
+
+export function isDirectoryGroup(value: unknown): value is DirectoryGroup {
+  if (!hasTexts(value, ['name', 'dn'])) return false;
+  const { object_guid, outcome } = value as Partial<Record<keyof DirectoryGroup, unknown>>;
+  return (object_guid === undefined || typeof object_guid === 'string') && OUTCOMES.some((one) => one === outcome);
+}
+
+export function isDirectoryServer(value: unknown): value is DirectoryServer {
+  return hasTexts(value, ['name', 'address']) && IP_ADDRESS.test((value as DirectoryServer).address);
+}
+
+export function hasTexts(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'string');
+}

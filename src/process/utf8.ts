@@ -1,0 +1,92 @@
+/** Text out of bytes, for whatever is read of files and stdin: UTF-8, and a byte that is not is an error, not a replacement character. */
+
+/** The bytes are no text of ours; the message says at which line and byte, and what to do. */
+export class NotUtf8Error extends Error {
+  override name = 'NotUtf8Error';
+}
+
+const TO_DO = 'save it as UTF-8';
+const NUL = 0;
+
+/** @returns the text, without a byte order mark @throws NotUtf8Error */
+export function utf8Text(bytes: Uint8Array): string {
+  return new Utf8Decoder().decode(bytes, true);
+}
+
+/** The same chunk by chunk; a character may lie across two. @throws NotUtf8Error */
+export async function* utf8Chunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new Utf8Decoder();
+  for await (const chunk of chunks) yield decoder.decode(chunk, false);
+  yield decoder.decode(new Uint8Array(), true);
+}
+
+class Utf8Decoder {
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  /** The beginning of a character that the next chunk ends. */
+  #rest = Buffer.alloc(0);
+  /** Where that is, both from 1. */
+  #line = 1;
+  #byte = 1;
+  #endsInReturn = false;
+  #atStart = true;
+
+  decode(chunk: Uint8Array, isLast: boolean): string {
+    const bytes = Buffer.concat([this.#rest, chunk]);
+    const text = this.#decoded(chunk, isLast);
+    const end = text === undefined ? wholeCharacters(bytes) : Buffer.byteLength(text);
+    const nul = bytes.subarray(0, end).indexOf(NUL);
+    if (text === undefined || nul !== -1) throw this.#fault(bytes, nul === -1 ? end : nul);
+    this.#goPast(text);
+    this.#rest = bytes.subarray(end);
+    if (!this.#atStart || text === '') return text;
+    this.#atStart = false;
+    return text.replace(/^\uFEFF/, '');
+  }
+
+  #decoded(chunk: Uint8Array, isLast: boolean): string | undefined {
+    try {
+      return this.#decoder.decode(chunk, { stream: !isLast });
+    } catch {
+      return undefined;
+    }
+  }
+
+  #fault(bytes: Buffer, at: number): NotUtf8Error {
+    this.#goPast(bytes.toString('utf8', 0, at));
+    const byte = `0x${bytes.toString('hex', at, at + 1).toUpperCase()}`;
+    // No text has NUL, and UTF-16 has it for half of each common character. Its byte order mark is FF FE or FE FF.
+    const isUtf16 = bytes.includes(NUL) || (this.#atStart && at === 0 && /^0xF[EF]$/.test(byte));
+    const what = isUtf16 ? `${byte}, as in UTF-16` : `${byte} is not UTF-8`;
+    return new NotUtf8Error(`line ${this.#line}, byte ${this.#byte}: ${what}; ${TO_DO}`);
+  }
+
+  /** A line ends as editors count it: with LF, CR LF, or CR alone. */
+  #goPast(text: string): void {
+    if (text === '') return;
+    const ends = text.match(/\r\n|\r|\n/g)?.length ?? 0;
+    // It was counted with the chunk before.
+    const endsAgain = this.#endsInReturn && text.startsWith('\n');
+    const lineStart = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
+    this.#line += endsAgain ? ends - 1 : ends;
+    this.#byte = (lineStart === 0 ? this.#byte : 1) + Buffer.byteLength(text.slice(lineStart));
+    this.#endsInReturn = text.endsWith('\r');
+  }
+}
+
+/** @returns how many bytes are whole characters, up to the first that is none or is cut off */
+function wholeCharacters(bytes: Buffer): number {
+  let whole = '';
+  // If the last character may be a part of one, fewer bytes are never worse than more.
+  for (let [good, bad] = [0, bytes.length + 1]; bad - good > 1;) {
+    const middle = (good + bad) >> 1;
+    try {
+      whole = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, middle), {
+        stream: true,
+      });
+      good = middle;
+    } catch {
+      bad = middle;
+    }
+  }
+  return Buffer.byteLength(whole);
+}

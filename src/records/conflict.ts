@@ -1,0 +1,25 @@
+/** What it means that a record is in a build's way, for a person: each says what can be done about it. */
+import { isStepFunctionsJob } from '../domain/identity.ts';
+import { isHeldByStepFunctions, type FoundRecord } from './write.ts';
+
+type Found = Pick<FoundRecord, 'job_id' | 'status' | 'start_at' | 'odd_attributes'>;
+
+/** @returns `undefined` unless the record is IN_PROGRESS under an execution of Step Functions */
+export function heldByStepFunctions(found: Found | undefined): string | undefined {
+  if (found === undefined || !isHeldByStepFunctions(found)) return undefined;
+  return `${found.job_id}, an execution of Step Functions, is IN_PROGRESS there; ${withoutStart(found) ?? '--take-over replaces its record'}`;
+}
+
+/**
+ * `start_at` says which of two jobs is newer; a record without a readable one can't be replaced.
+ *
+ * @returns `undefined` if it has one
+ */
+export function withoutStart(found: Found | undefined): string | undefined {
+  if (found === undefined || found.start_at !== undefined) return undefined;
+  const why = `no build can replace its record, since ${found.odd_attributes?.['start_at']}`;
+  const byHand = 'set it by hand to when that job began, such as 2026-01-31T12:00:00.000Z, or delete the item';
+  return isStepFunctionsJob(found.job_id)
+    ? `${why}: ${byHand}`
+    : `${why}: role-build doctor --fix sets it if Temporal still knows the job; else ${byHand}`;
+}

@@ -1,0 +1,44 @@
+/** What a platform asks a worker: whether the process lives, and whether it takes builds on. */
+import { createServer, type ServerResponse } from 'node:http';
+import { listen, type HostPort } from '../process/listen.ts';
+
+/** The address as it was found. */
+export interface HealthServer extends HostPort {
+  close(): void;
+}
+
+/**
+ * Answers `GET /livez` with 200 for as long as the process can answer at all, whatever state its servers are in: to be
+ * restarted would not help it. `GET /readyz` is 200, or 503 with the reason.
+ *
+ * @param whyNotReady `undefined` if it is ready
+ * @throws if the address can't be listened on
+ */
+export async function startHealthServer(
+  address: HostPort,
+  whyNotReady: () => string | undefined,
+): Promise<HealthServer> {
+  const server = createServer((request, response) => {
+    const path = request.url?.split('?')[0];
+    if (path !== '/livez' && path !== '/readyz') return answer(response, 404, 'there are /livez and /readyz');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      return answer(response, 405, 'the method must be GET or HEAD');
+    }
+    const why = path === '/livez' ? undefined : whyNotReady();
+    return why === undefined ? answer(response, 200, 'ok') : answer(response, 503, why);
+  });
+  return {
+    ...(await listen(server, address)),
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function answer(response: ServerResponse, status: number, text: string): void {
+  response.setHeader('content-type', 'text/plain; charset=utf-8');
+  response.setHeader('cache-control', 'no-store');
+  response.writeHead(status).end(`${text}\n`);
+}

@@ -1,0 +1,299 @@
+/** Wires a worker together and polls until it is stopped. */
+import { once } from 'node:events';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import type { Client } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { forBuildsAlone } from '../activities/callers.ts';
+import { createActivities } from '../activities/index.ts';
+import { BuildApi } from '../build-api/client.ts';
+import { AllowedOrigins } from '../build-api/origins.ts';
+import { RateLimit } from '../build-api/rate-limit.ts';
+import { encryptionOf, type readSettings, type WORKER_SETTINGS } from '../config/settings.ts';
+import { createDirectoryActivities } from '../activities/directory.ts';
+import { hasDirectory } from '../config/directory.ts';
+import { directoryQueueOf, triggersQueueOf } from '../contract.ts';
+import type { Directory } from '../directory/directory.ts';
+import { defined } from '../domain/defined.ts';
+import { createDataConverter, keyInUse } from '../encryption/data-converter.ts';
+import { activityLogFields } from './activity-log.ts';
+import { keepCounting, type CountsOptions } from './counts.ts';
+import { startHealthServer } from './health.ts';
+import { metricsOptions, nativeAddress, WorkerMetrics } from './metrics.ts';
+import { Readiness } from './readiness.ts';
+import { openRecordTables, reachTables } from '../records/dynamodb.ts';
+import type { RecordTables } from '../records/items.ts';
+import type { HostPort } from '../process/listen.ts';
+import type { loadTemporalConfig } from '../config/temporal.ts';
+import type { Tracing } from '../config/tracing.ts';
+import type { WorkerTraces } from '../tracing/worker.ts';
+import { workflowBundle } from './bundle.ts';
+import { temporalLogger } from './temporal-logger.ts';
+
+/** In this order: an activity's longest attempt (65 s) < grace < force < the platform's own limit (90 s). */
+const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
+
+/**
+ * A build that waits for its next poll is kept in memory; past this many, the oldest are replayed at their next poll. A
+ * cached build was measured at up to 0.3 MiB of heap, which leaves at least a third of it to all else, and at 0.45 MiB of
+ * the process: bench/README.md.
+ */
+const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
+/** A collector that does not answer holds up the end for so long. */
+const LAST_SPANS_MS = 3_000;
+/** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
+const POLL_MAX_WAIT_MS = 5_000;
+/**
+ * Open polls for workflow tasks, as many as is the SDK's default. Pollers that scale by themselves keep fewer, and took a
+ * tenth more of the CPU of worker and engine: bench/README.md.
+ */
+const WORKFLOW_TASK_POLLS = 10;
+/**
+ * The share of those that asks for builds which no worker keeps in memory: new ones, and a dead worker's. By the SDK's default,
+ * 0.2, the last of a burst begin when the first have ended, and their waits find nothing else to do: bench/README.md.
+ */
+const NON_STICKY_POLLS = 0.7;
+
+type Settings = ReturnType<typeof readSettings<(typeof WORKER_SETTINGS)[number]>>;
+
+export interface WorkerProgram {
+  settings: Settings;
+  temporal: ReturnType<typeof loadTemporalConfig>;
+  /** None by default; nothing of OpenTelemetry is loaded then. */
+  tracing: Tracing | undefined;
+  logger: Logger;
+  /** Once aborted, steps under way are let finish. */
+  stop: AbortSignal;
+}
+
+/**
+ * Runs a worker until it is stopped. Temporal's SDK has one runtime a process, which ends with its last worker: another
+ * worker can follow in the same process, not run beside it.
+ *
+ * @throws whatever ended it
+ */
+export async function runWorker(program: WorkerProgram): Promise<void> {
+  const { settings, logger, stop } = program;
+  tuneMemory();
+  const readiness = new Readiness();
+  stop.addEventListener('abort', () => readiness.stop());
+  await listenAt(settings, 'METRICS_ADDRESS', (address) => installRuntime(address, logger));
+  const health = await listenAt(settings, 'HEALTH_ADDRESS', (address) =>
+    startHealthServer(address, () => readiness.whyNot()),
+  );
+  logger.info({ host: health.host, port: health.port }, 'health listening');
+  try {
+    // Nothing is under way before the worker polls.
+    const workers = await Promise.race([connect(program, readiness), once(stop, 'abort').then(() => undefined)]);
+    if (workers === undefined) return;
+    try {
+      await runUntilStopped(workers.all, stop);
+    } finally {
+      readiness.stop();
+      await workers.close();
+    }
+  } finally {
+    health.close();
+  }
+}
+
+/** Workers that are about to poll. */
+interface Workers {
+  all: readonly Worker[];
+  close(): Promise<void>;
+}
+
+async function connect(
+  { settings, temporal, tracing, logger, stop }: WorkerProgram,
+  readiness: Readiness,
+): Promise<Workers> {
+  const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
+  const { connectionOptions, namespace = 'default' } = temporal;
+  const taskQueue = settings.ROLE_BUILD_TASK_QUEUE;
+  const metrics = new WorkerMetrics(Runtime.instance().metricMeter, { namespace, task_queue: taskQueue });
+  metrics.beginAtZero();
+  const dataConverter = createDataConverter(encryptionOf(settings), namespace);
+  // A key that can't be used is known before a build waits for it.
+  const encryptionKey = await keyInUse(dataConverter);
+  const traces = tracing && (await openTraces(tracing, settings, logger));
+  const grpcCompression = { codec: settings.WORKER_GRPC_COMPRESSION };
+  const connection = await NativeConnection.connect({ ...connectionOptions, grpcCompression });
+  const close = async () => {
+    await connection.close();
+    await traces?.close(LAST_SPANS_MS);
+  };
+  try {
+    const activities = activitiesOn(settings, tables, metrics, traces);
+    const common: Omit<WorkerOptions, 'taskQueue'> = {
+      connection,
+      namespace,
+      dataConverter,
+      maxConcurrentActivityTaskExecutions: settings.WORKER_MAX_CONCURRENT_ACTIVITIES,
+      ...versioning(settings),
+      interceptors: { activity: [activityLogFields, ...(traces === undefined ? [] : [traces.activity])] },
+      shutdownGraceTime: SHUTDOWN.grace,
+      shutdownForceTime: SHUTDOWN.force,
+    };
+    const options = { encryptsFailures: encryptionKey !== undefined, traced: traces !== undefined };
+    const builds = await Worker.create({
+      ...common,
+      taskQueue,
+      workflowBundle: await workflowBundle(options, Runtime.instance().logger),
+      // triggerBuild too: a version before this one asked for it on this queue.
+      activities: { ...activities },
+      sinks: { ...metrics.sinks(), ...traces?.sinks },
+      maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
+      maxConcurrentLocalActivityExecutions: settings.WORKER_MAX_CONCURRENT_POLLS,
+      maxConcurrentWorkflowTaskPolls: WORKFLOW_TASK_POLLS,
+      nonStickyToStickyPollRatio: NON_STICKY_POLLS,
+    });
+    const triggers = await Worker.create({
+      ...common,
+      taskQueue: triggersQueueOf(taskQueue),
+      activities: { triggerBuild: activities.triggerBuild },
+      ...defined({ maxTaskQueueActivitiesPerSecond: settings.BUILD_API_MAX_TRIGGERS_PER_SECOND }),
+    });
+    const all = [builds, triggers];
+    const directory = await openDirectory(settings);
+    if (directory !== undefined) {
+      const groups = await Worker.create({
+        ...common,
+        taskQueue: directoryQueueOf(taskQueue),
+        activities: forBuildsAlone(createDirectoryActivities(directory)),
+        // They wait for each other's binds.
+        maxConcurrentActivityTaskExecutions: 10,
+      });
+      all.push(groups);
+      const show = () => metrics.setGauge('role_build_directory_password_refused', directory.whyNot() ? 1 : 0);
+      const showing = setInterval(show, 2_000);
+      stop.addEventListener('abort', () => clearInterval(showing));
+      showing.unref();
+    }
+    const version = settings.TEMPORAL_WORKER_BUILD_ID ?? 'none';
+    logger.info({ namespace, taskQueue, version, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
+    readiness.watch(all, () => directory?.whyNot());
+    void readiness.reach(
+      () => reachTables(tables),
+      (err) => logger.warn({ err }, 'the DynamoDB tables could not be read; not ready until they can'),
+    );
+    if (builds.client !== undefined) void keepCounting(countsOf(builds.client, taskQueue, metrics, logger), stop);
+    return { all, close };
+  } catch (err) {
+    await close();
+    throw err;
+  }
+}
+
+/** For the whole process. */
+function tuneMemory(): void {
+  // Collects the old generation once it has grown by half, not by V8's default of up to four times: bench/README.md.
+  setFlagsFromString('--heap-growing-percent=50');
+  // Of Node.js's pool that small buffers are cut from. The SDK keeps what each build last answered to Temporal, a few KB, and
+  // with it all of the piece that it was cut from: by default 64 KB.
+  Buffer.poolSize = 8 * 2 ** 10;
+}
+
+/** If one ends by itself, the others are let finish what they are at. @throws what ended it */
+async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
+  const stopAll = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  stop.addEventListener('abort', stopAll);
+  const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(stopAll)));
+  const failed = ended.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** @throws if the address of the metrics page is taken */
+async function installRuntime(wanted: HostPort, logger: Logger): Promise<void> {
+  const address = await nativeAddress(wanted);
+  Runtime.install({
+    logger: temporalLogger(logger),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} },
+      metrics: metricsOptions(address),
+    },
+  });
+  logger.info(address, 'metrics listening');
+}
+
+function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics, logger: Logger): CountsOptions {
+  return {
+    client,
+    taskQueue,
+    setGauge: (name, value) => metrics.setGauge(name, value),
+    onFault: (err) => logger.warn({ err }, 'builds could not be counted; the gauges stay as they were'),
+  };
+}
+
+/** Loads nothing of LDAP if this worker has no directory. */
+async function openDirectory(settings: Settings): Promise<Directory | undefined> {
+  if (!hasDirectory(settings)) return undefined;
+  const { Directory } = await import('../directory/directory.ts');
+  return new Directory(settings);
+}
+
+async function openTraces(tracing: Tracing, settings: Settings, logger: Logger): Promise<WorkerTraces> {
+  const { traceWorker } = await import('../tracing/worker.ts');
+  return traceWorker({
+    tracing,
+    warn: (text) => logger.warn(text),
+    traceHeaders: settings.BUILD_API_TRACE_HEADERS,
+    onFault: (reason) => logger.warn({ reason }, 'spans could not be sent'),
+  });
+}
+
+function activitiesOn(
+  settings: Settings,
+  tables: RecordTables,
+  metrics: WorkerMetrics,
+  traces: WorkerTraces | undefined,
+): ReturnType<typeof createActivities> {
+  const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
+  const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
+  const activities = createActivities({
+    pollRate: pollsPerSecond === undefined ? undefined : new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS),
+    onPoll: (verdict) => metrics.polled(verdict),
+    tables,
+    buildApi: new BuildApi({
+      albFqdn: settings.API_ALB_FQDN,
+      allowedOrigins,
+      timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
+      idempotencyHeader: settings.BUILD_API_IDEMPOTENCY_HEADER,
+      proxy: settings.BUILD_API_PROXY,
+      onCall: (call) => metrics.buildApiCalled(call),
+      traceCall: traces?.traceCall,
+    }),
+    allowedOrigins,
+  });
+  return forBuildsAlone(activities);
+}
+
+/** A build stays on the version that it runs on, and moves to the current one when it continues as new. */
+function versioning({
+  TEMPORAL_DEPLOYMENT_NAME: deploymentName,
+  TEMPORAL_WORKER_BUILD_ID: buildId,
+}: Settings): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (deploymentName === undefined || buildId === undefined) return {};
+  const version = { deploymentName, buildId };
+  return { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
+}
+
+/** @throws Error naming the setting if its address can't be listened on */
+async function listenAt<T>(
+  settings: Settings,
+  name: 'METRICS_ADDRESS' | 'HEALTH_ADDRESS',
+  listen: (address: HostPort) => Promise<T> | T,
+): Promise<T> {
+  const address = settings[name];
+  try {
+    return await listen(address);
+  } catch (err) {
+    const { host, port } = address;
+    const hint = `set ${name} to a free port, or to port 0 for any`;
+    throw new Error(`${name}: can't listen on ${host}, port ${port}: ${(err as Error).message}; ${hint}`, {
+      cause: err,
+    });
+  }
+}

@@ -1,0 +1,50 @@
+/** Lets the Temporal SDK, its native half included, log through pino. */
+import { DefaultLogger, type LogLevel } from '@temporalio/worker';
+import type { Level, Logger } from 'pino';
+
+const LEVELS = {
+  TRACE: 'trace',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+} as const satisfies Record<LogLevel, Level>;
+
+/** The workflow logs its own end, with more to it. */
+const LOGGED_BY_US: ReadonlySet<string> = new Set(['Workflow failed']);
+
+/** What the SDK adds to a line of a task, above all at `trace`: inputs and results, in Base64 if not encrypted. */
+const NOT_FOR_A_LOG = new Set(['task', 'taskEncoded', 'start', 'jobs', 'error', 'timestampNanos']);
+
+export function temporalLogger(logger: Logger): DefaultLogger {
+  // The SDK has much to say of each task at levels that are off.
+  const lowest = (Object.keys(LEVELS) as LogLevel[]).find((level) => logger.isLevelEnabled(LEVELS[level])) ?? 'ERROR';
+  return new DefaultLogger(lowest, ({ level, message, meta = {} }) => {
+    const pinoLevel = LEVELS[LOGGED_BY_US.has(message) ? 'DEBUG' : level];
+    if (!logger.isLevelEnabled(pinoLevel)) return;
+    const { error: err } = meta as { error?: unknown };
+    const fields = withoutPayloads(
+      Object.fromEntries(Object.entries(meta).filter(([name]) => !NOT_FOR_A_LOG.has(name))),
+    );
+    logger[pinoLevel](err === undefined ? fields : { ...fields, err }, message);
+  });
+}
+
+/** At `trace` the SDK logs what it is sent whole: inputs, results and failures, in base64, without a key to redact them by. */
+function withoutPayloads(fields: Record<string, unknown>): Record<string, unknown> {
+  if (!Object.values(fields).some((value) => typeof value === 'object' && value !== null)) return fields;
+  try {
+    return JSON.parse(JSON.stringify(fields, withoutPayload)) as Record<string, unknown>;
+  } catch {
+    return { unreadable: Object.keys(fields) };
+  }
+}
+
+function withoutPayload(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  // Not `value`: a Buffer has been made JSON of by then.
+  const bytes = this[key];
+  if (bytes instanceof Uint8Array) return `[${bytes.length} bytes]`;
+  const isPayload = typeof value === 'object' && value !== null && 'metadata' in value && 'data' in value;
+  return isPayload ? '[payload]' : value;
+}

@@ -1,0 +1,104 @@
+import { CancellationScope, patched, proxyActivities, sleep } from '@temporalio/workflow';
+import type { EndOfHistory, EndOfRecord, RoleBuildActivities, Written } from '../activities/types.ts';
+import { defined } from '../domain/defined.ts';
+import { retrySummary } from '../contract.ts';
+import type { Job } from '../domain/identity.ts';
+import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { LATE_PUT_MS, recordWrite } from './activity-options.ts';
+import { isContinued } from './continue-as-new.ts';
+import { countContested } from './metrics.ts';
+import { inRounds } from './rounds.ts';
+import type { Ending, Progress } from '../domain/progress.ts';
+import { showEndStatus } from './search-attributes.ts';
+
+const complete = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'COMPLETE' });
+const failed = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'FAILED' });
+const cancelled = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'CANCELLED' });
+
+/**
+ * Writes a build's end to both records and does not return before they are right, however long that takes. A
+ * cancellation that arrives meanwhile changes nothing any more. Writes nothing if the first put was never tried,
+ * or can't have been taken, since what would be written is not there.
+ */
+export async function writeEnding(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): Promise<void> {
+  if (progress.record === 'absent' || !hasInputShape(input)) return;
+  await CancellationScope.nonCancellable(async () => {
+    const writes = finalUpdatesOf(input, job, progress, ending);
+    if (progress.record === 'unknown' && patched('wait-for-a-late-put')) {
+      await sleep(LATE_PUT_MS, {
+        summary: retrySummary('UpsertRequestRecord', 'wait for an attempt that may still take effect'),
+      });
+    }
+    if (!progress.ended_record && progress.record !== 'contested') {
+      await untilRight(input, progress, ending, writes.record);
+    }
+    progress.ended_record = true;
+    if (!progress.ended_history) await untilRight(input, progress, ending, writes.history);
+    progress.ended_history = true;
+  });
+}
+
+interface FinalUpdate {
+  state: string;
+  write: () => Promise<Written>;
+}
+
+function finalUpdatesOf(
+  input: RoleBuildInput,
+  job: Job,
+  progress: Progress,
+  ending: Ending,
+): { record: FinalUpdate; history: FinalUpdate } {
+  const request = historyRequestOf(input, progress.resumption);
+  const { account_id, resource, correlation_id } = request;
+  const { build_id, directory_group } = progress;
+  const may_create = progress.record !== 'unknown' && !isContinued();
+  const record: EndOfRecord = defined({ account_id, resource, correlation_id, job, build_id, directory_group });
+  // A history record whose put was not answered may be an older job's, with that one's group. A request that asks for none has
+  // the same writes as before there were groups.
+  const isPut = !['UpsertRequestRecord', 'InsertRequestHistory'].includes(progress.step ?? '');
+  const group = directory_group ?? (isPut || input.directory_group !== true ? undefined : null);
+  const history: EndOfHistory = defined({ request, job, build_id, directory_group: group, may_create });
+  switch (ending.status) {
+    case 'COMPLETE':
+      return {
+        record: { state: 'UpdateSuccessfulRecord', write: () => complete.updateSuccessfulRecord(record) },
+        history: { state: 'UpdateSuccessfulHistory', write: () => complete.updateSuccessfulHistory(history) },
+      };
+    case 'FAILED':
+      return {
+        record: { state: 'UpdateFailedRecord', write: () => failed.updateFailedRecord(record, ending.error_info) },
+        history: { state: 'UpdateFailedHistory', write: () => failed.updateFailedHistory(history, ending.error_info) },
+      };
+    case 'CANCELLED':
+      return {
+        record: { state: 'UpdateCancelledRecord', write: () => cancelled.updateCancelledRecord(record) },
+        history: { state: 'UpdateCancelledHistory', write: () => cancelled.updateCancelledHistory(history) },
+      };
+  }
+}
+
+/** Rounds of three attempts with a durable wait between them, until one is answered. */
+async function untilRight(
+  input: RoleBuildInput,
+  progress: Progress,
+  ending: Ending,
+  { state, write }: FinalUpdate,
+): Promise<void> {
+  const written = await inRounds(input, progress, state, write, () => {
+    showThatItWaits(progress, ending);
+    return { says: (why) => `failed (${why}); it is never given up and`, summary: 'wait to try again' };
+  });
+  if (written === null) progress.has_ended_a_record = true;
+  else if ('job_id' in written) {
+    progress.contested = true;
+    countContested(state);
+  }
+}
+
+/** From here on visibility finds the build by an end that it has and that its records lack: workers count those. */
+function showThatItWaits(progress: Progress, { status }: Ending): void {
+  if (progress.shown_waiting === true || !patched('show-end-while-last-writes-wait')) return;
+  showEndStatus(status);
+  progress.shown_waiting = true;
+}

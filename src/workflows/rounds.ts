@@ -1,0 +1,46 @@
+/** Rounds of attempts at a step that is not given up. */
+import { ActivityFailure, sleep } from '@temporalio/workflow';
+import { retrySummary } from '../contract.ts';
+import type { Progress } from '../domain/progress.ts';
+import { FINAL_UPDATE_RETRY } from '../domain/retries.ts';
+import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { goOnAsNew, isContinueAsNewDue } from './continue-as-new.ts';
+import { countFailedRound } from './metrics.ts';
+import { code, showStep } from './show.ts';
+
+/**
+ * Waits durably after each round that failed, longer each time, then goes on, in a new run if that is due.
+ *
+ * @param onFailed throws to give it up; the end of what it says is when the next round comes
+ */
+export async function inRounds<T>(
+  input: RoleBuildInput,
+  progress: Progress,
+  state: string,
+  attempts: () => Promise<T>,
+  onFailed: (failure: ActivityFailure) => { says: (why: string) => string; summary: string; maxMs?: number },
+): Promise<T> {
+  for (;;) {
+    showStep(progress, state);
+    try {
+      const answer = await attempts();
+      delete progress.last_write_wait_ms;
+      return answer;
+    } catch (err) {
+      if (!(err instanceof ActivityFailure)) throw err;
+      const { says, summary, maxMs = FINAL_UPDATE_RETRY.maxMs } = onFailed(err);
+      const waitMs = Math.min(nextWaitMs(progress.last_write_wait_ms), maxMs);
+      const next = new Date(Date.now() + waitMs).toISOString();
+      showStep(progress, state, `${says(code(err.cause?.message ?? err.message))} tried again at ${next}`);
+      countFailedRound(state);
+      await sleep(waitMs, { summary: retrySummary(state, summary) });
+      progress.last_write_wait_ms = waitMs;
+      if (isContinueAsNewDue(true)) await goOnAsNew(input, progress);
+    }
+  }
+}
+
+function nextWaitMs(lastMs: number | undefined): number {
+  if (lastMs === undefined) return FINAL_UPDATE_RETRY.firstMs;
+  return Math.min(lastMs * FINAL_UPDATE_RETRY.backoffCoefficient, FINAL_UPDATE_RETRY.maxMs);
+}

@@ -1,0 +1,14 @@
+/** What the worker that runs this code is set to; it writes them in front of the bundle (src/worker/bundle.ts). */
+export interface WorkflowOptions {
+  /** Whether the messages and stack traces of failures go where the codec encrypts them. */
+  encryptsFailures: boolean;
+  /** Whether traces are handed on. */
+  traced: boolean;
+}
+
+declare global {
+  var roleBuildWorkflowOptions: WorkflowOptions | undefined;
+}
+
+export const { encryptsFailures = false, traced = false }: Partial<WorkflowOptions> =
+  globalThis.roleBuildWorkflowOptions ?? {};
