@@ -11,7 +11,7 @@ import { historyRequestOf, type Fault, type RoleBuildInput } from '../../src/dom
 import { workflowIdOf } from '../../src/domain/identity.ts';
 import { api, clientOf, url, useSimulatedBuildApi } from '../build-api/client-fixture.ts';
 import { sampleInput } from '../domain/sample-input.ts';
-import { itemOf, tables, useDynamoDb } from '../records/tables-fixture.ts';
+import { itemOf, tables, useDynamoDb } from '../support/tables.ts';
 
 useDynamoDb();
 useSimulatedBuildApi();
@@ -128,7 +128,7 @@ describe('the check of a carried input', () => {
     >;
   const delisted = { url: 'https://not-listed.example.com' };
 
-  it('finds nothing in a good one, and all faults of any other where the job has no record', async () => {
+  it('finds nothing in a good one, and all faults of any other if the job has no record', async () => {
     assert.deepEqual(await check({}), []);
     const pathsOf = async (...args: Parameters<typeof check>) => (await check(...args)).map(({ path }) => path).sort();
     assert.deepEqual(await pathsOf(delisted), ['url']);

@@ -1,6 +1,6 @@
 /** Inputs as nobody should send them, through the worker's own check, with a real DynamoDB behind it. */
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import * as fc from 'fast-check';
@@ -8,7 +8,7 @@ import { createRecordActivities } from '../../src/activities/records.ts';
 import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
-import { JOB, raw, tables, useDynamoDb } from '../records/tables-fixture.ts';
+import { JOB, raw, tables, useDynamoDb } from '../support/tables.ts';
 import { faultyInputs, hostileInput, isJson, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
 
 const JSON_PLAIN = { encoding: Buffer.from('json/plain') };
@@ -59,7 +59,7 @@ describe("the worker's first activity", () => {
     assert.ok(failure.message.isWellFormed());
   }
 
-  test(`refuses each of ${MANY} generated inputs that is not good, with nothing asked of DynamoDB`, async (t) => {
+  it(`refuses each of ${MANY} generated inputs that is not good, with nothing asked of DynamoDB`, async (t) => {
     t.diagnostic(`seed ${SEED}`);
     let written = 0;
     await fc.assert(
@@ -88,7 +88,7 @@ describe("the worker's first activity", () => {
   });
 
   for (const { name, text } of [...oversizedInputs(), ...faultyInputs()]) {
-    test(`refuses ${name} in a failure of a size, with nothing asked of DynamoDB`, async () => {
+    it(`refuses ${name} in a failure of a size, with nothing asked of DynamoDB`, async () => {
       const callsBefore = calls;
       const failure = await refusalOf(JSON.parse(text));
       assertRefused(failure);

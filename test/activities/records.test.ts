@@ -8,7 +8,7 @@ import type { RoleBuildActivities } from '../../src/activities/types.ts';
 import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import { historyRequestOf, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { sampleInput } from '../domain/sample-input.ts';
-import { itemOf, JOB, NEWER, OLDER, raw, tables, useDynamoDb, type Item } from '../records/tables-fixture.ts';
+import { itemOf, JOB, NEWER, OLDER, raw, tables, useDynamoDb, type Item } from '../support/tables.ts';
 
 useDynamoDb();
 
@@ -100,7 +100,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
         assert.match(failure.message, why);
         assert.doesNotMatch(failure.message, /newer|undefined/);
         assert.match(failure.message, /role-build doctor --fix .*set it by hand .*or delete the item/);
-        // No last write takes it, nor waits for it.
+        // No final record update takes it, nor waits for it.
         assert.deepEqual(await end(), { absent: true });
         assert.deepEqual(await item(), before);
 
@@ -143,10 +143,26 @@ describe('a history record', () => {
       assert.equal(err.type, 'RecordWriteFailed');
       assert.equal(err.nonRetryable, true);
       assert.match(err.message, /does not say whose it is \(.*account_id is missing; resource is missing/);
-      assert.match(err.message, /mend or delete that item, or give the request another ID/);
+      assert.match(err.message, /repair or delete that item, or give the request another ID/);
       return true;
     });
     assert.deepEqual(await itemOf('history-records', { request_id: { S: input.correlation_id } }), Item);
+  });
+});
+
+describe("an older job's group", () => {
+  const group = { M: { name: { S: 'g' }, dn: { S: 'CN=g' }, outcome: { S: 'created' } } };
+  const key = () => ({ request_id: { S: input.correlation_id } });
+
+  it('does not stay in the history of a job whose put failed', async () => {
+    const older = { job_id: { S: OLDER.job_id }, start_at: { S: OLDER.start_at }, status: { S: 'COMPLETE' } };
+    const Item = { ...key(), ...build(), ...older, directory_group: group };
+    await raw.send(new PutItemCommand({ TableName: 'history-records', Item }));
+    const end = { request: historyRequestOf(input), job: JOB, directory_group: null, may_create: true };
+    await activities.updateFailedHistory(end, { Error: 'RecordWriteFailed', Cause: 'throttled' });
+    const item = await itemOf('history-records', key());
+    assert.deepEqual(item?.['job_id'], { S: JOB.job_id });
+    assert.equal(item?.['directory_group'], undefined);
   });
 });
 
@@ -179,7 +195,32 @@ describe('a start that says what it resumes', () => {
     assert.equal(await item(), undefined);
   });
 
-  it('is refused where the jobs before are more, or deeper, than an item holds', async () => {
+  it('goes on only where its record says that an add was sent to', async () => {
+    const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
+    const server = (value: typeof sent_to) => ({ M: { name: { S: value.name }, address: { S: value.address } } });
+    const why = { Error: 'DirectoryGroupUnknown', Cause: 'cut' };
+    const texts = { Error: { S: why.Error }, Cause: { S: why.Cause } };
+    const job = { ...OLDER, status: 'FAILED' };
+    const placed = (value: typeof sent_to | undefined) => {
+      const error_info = { M: { ...texts, ...(value && { sent_to: server(value) }) } };
+      return raw.send(new PutItemCommand({ TableName: 'status-records', Item: { ...build(), ...ended, error_info } }));
+    };
+    const resumed = (value: unknown) =>
+      resume({ previous_jobs: [{ ...job, error_info: value === undefined ? why : { ...why, sent_to: value } }] });
+
+    const another = { ...sent_to, address: '10.0.0.2' };
+    await placed(sent_to);
+    for (const value of [undefined, another]) await assert.rejects(resumed(value), { type: 'NothingToResume' });
+    await placed(undefined);
+    await assert.rejects(resumed(sent_to), { type: 'NothingToResume', message: /another sent_to in its record/ });
+    for (const value of [{ ...sent_to, address: 'dc2.example.com' }, { ...sent_to, deep: {} }, 'dc1', null]) {
+      await assert.rejects(resumed(value), { type: 'InvalidInput', message: /sent_to/ });
+    }
+    await placed(sent_to);
+    assert.equal(await resumed(sent_to), null);
+  });
+
+  it('is refused if the jobs before are more, or deeper, than an item holds', async () => {
     const job = { ...OLDER, status: 'FAILED' };
     let deep: unknown = 1;
     for (let i = 0; i < 40; i += 1) deep = { deep };

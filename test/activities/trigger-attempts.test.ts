@@ -32,11 +32,11 @@ async function attemptOf(
 }
 
 describe("an attempt at the build's POST", () => {
-  it('leaves nothing where it is the first and is answered at once', async () => {
+  it('leaves nothing if it is the first and is answered at once', async () => {
     assert.deepEqual(await attemptOf({ attempt: 1 }), { failure: undefined, beats: [] });
   });
 
-  it('leaves that it was answered where that was no yes', async () => {
+  it('leaves that it was answered if that was no yes', async () => {
     const { failure, beats } = await attemptOf({ attempt: 1 }, [{ status: 503 }]);
     assert.equal(failure?.type, 'BuildApiUnavailable');
     assert.deepEqual(beats, [{ details: { unanswered: false }, requests: 1 }]);
@@ -47,7 +47,7 @@ describe("an attempt at the build's POST", () => {
     assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
   });
 
-  it('leaves that it was not sent where a proxy was on the way and is known not to have passed it on', async () => {
+  it('leaves that it was not sent if a proxy was on the way and is known not to have passed it on', async () => {
     const client = clientOf({ proxy: 'http://127.0.0.1:9' });
     const { failure, beats } = await attemptOf({ attempt: 1 }, [], client);
     assert.equal(failure?.type, 'BuildApiUnavailable');
@@ -62,7 +62,7 @@ describe("an attempt at the build's POST", () => {
     assert.deepEqual(beats.at(-1)?.details, { unanswered: true });
   });
 
-  it('leaves that it may have been taken where a proxy says that it got no answer', async (t) => {
+  it('leaves that it may have been taken if a proxy says that it got no answer', async (t) => {
     const proxy = await serve(t, (req, res) => void req.resume().on('end', () => res.writeHead(504).end()));
     const { failure, beats } = await attemptOf({ attempt: 1 }, [], clientOf({ proxy }));
     assert.equal(failure?.type, 'BuildTriggerUnknown');

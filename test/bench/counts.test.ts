@@ -8,14 +8,14 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import { startTemporal, startWorker, untilReady } from '../../bench/measure/contenders.ts';
 import { inputsFor, startSurroundings, type Surroundings } from '../../bench/measure/surroundings.ts';
 import type { Child } from '../../dev/servers/child.ts';
 import type { TemporalServer } from '../../dev/servers/temporal-server.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { startRoleBuild } from '../../src/start-role-build.ts';
-import { workflowCode } from '../../src/workflow-code.ts';
+import { bundleWorkflows } from '../../src/worker/bundle.ts';
 
 describe('a build of 2 polls, by the real worker', () => {
   let at: Surroundings;
@@ -74,7 +74,7 @@ describe('a build of 2 polls, by the real worker', () => {
 });
 
 describe('what is loaded', () => {
-  it('for --help is 18 modules of ours, and commander', async () => {
+  it('for --help is 11 modules of ours, and commander', async () => {
     const program = fileURLToPath(new URL('../../src/client.ts', import.meta.url));
     const printLoaded = `data:text/javascript,${encodeURIComponent(`
       import { registerHooks } from 'node:module';
@@ -86,17 +86,16 @@ describe('what is loaded', () => {
     const loaded = JSON.parse(stderr) as string[];
     const packages = loaded.flatMap((url) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
     assert.deepEqual([...new Set(packages)], ['commander']);
-    assert.equal(loaded.filter((url) => url.includes('/src/')).length, 18, loaded.join('\n'));
+    assert.equal(loaded.filter((url) => url.includes('/src/')).length, 11, loaded.join('\n'));
   });
 
-  it('of workflow code is 630 KB, of which 24 modules are ours', async () => {
-    const { workflowsPath, preloadModules } = workflowCode({ encrypting: false, traced: false });
-    const { code } = await bundleWorkflowCode({ workflowsPath, preloadModules, logger: new DefaultLogger('WARN') });
+  it('of workflow code is 665 KB, of which 32 modules are ours', async () => {
+    const code = await bundleWorkflows(new DefaultLogger('WARN'));
     const end = code.lastIndexOf('//# sourceMappingURL=');
     const base64 = code.slice(code.indexOf('base64,', end) + 'base64,'.length);
     const map = JSON.parse(Buffer.from(base64, 'base64').toString()) as { sources: string[] };
     const ours = map.sources.filter((source) => /\/src\/.*\.ts$/.test(source) && !source.includes('node_modules'));
-    assert.equal(ours.length, 24, ours.join('\n'));
-    assert.equal(Math.round(end / 5_000) * 5_000, 630_000, `${end} bytes without the source map`);
+    assert.equal(ours.length, 32, ours.join('\n'));
+    assert.equal(Math.round(end / 5_000) * 5_000, 665_000, `${end} bytes without the source map`);
   });
 });

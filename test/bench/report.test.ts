@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { FIGURES } from '../../bench/figures/index.ts';
 import type { Row } from '../../bench/figures/figure.ts';
 import { quantile, spreadOf } from '../../bench/measure/statistics.ts';
 import { plotOf } from '../../bench/report/plot.ts';
-import { ratiosOf, shown, verdictOf } from '../../bench/report/summary.ts';
+import { sectionsOf, summaryOf, type Measured } from '../../bench/report/report.ts';
+import { oursOf, othersOf, ratiosOf, shown, verdictOf } from '../../bench/report/summary.ts';
 
 describe('statistics', () => {
-  it('take values between two where a share falls between them', () => {
+  it('take values between two when a share falls between them', () => {
     assert.equal(quantile([4, 1, 3, 2], 0.5), 2.5);
     assert.equal(quantile([1], 0.99), 1);
     assert.ok(Number.isNaN(quantile([], 0.5)));
@@ -19,7 +22,7 @@ describe('a row of the report', () => {
     what: 'CPU a poll',
     unit: 'ms',
     values: { plain: [10, 20, 10], roleBuild: [5, 8, 6] },
-    bar: { against: 'plain', is: 'at most', bar: 0.7, stretch: 0.5 },
+    bar: { against: 'plain', is: 'at most', bar: 0.7, goal: 0.5 },
   };
 
   it('shows the median and the ends of its rounds', () => {
@@ -28,15 +31,38 @@ describe('a row of the report', () => {
     assert.equal(shown([1234.5]), '1,235');
   });
 
+  it('has the medians of ours and of the others for readers', () => {
+    assert.equal(oursOf(row), '6');
+    assert.equal(othersOf(row), 'plain Temporal 10');
+    assert.equal(oursOf({ ...row, values: { 'node -e 0': [3] } }), 'node -e 0 3');
+  });
+
   it('has the ratios of each round with its own, whichever contender was measured first', () => {
     assert.equal(ratiosOf(row), '0.5 (0.4–0.6) × plain Temporal');
   });
 
   it('says whether its bar is held', () => {
-    assert.equal(verdictOf(row), 'at most 0.7: held, and the stretch of 0.5');
+    assert.equal(verdictOf(row), 'at most 0.7: held, and the goal of 0.5');
     assert.equal(verdictOf({ ...row, bar: { against: 'plain', is: 'at least', bar: 1 } }), 'at least 1: not held');
     assert.equal(verdictOf({ ...row, values: { roleBuild: [51] }, atMost: 50 }), 'at most 50: not held');
   });
+});
+
+describe('the pages of the bench', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const all = JSON.parse(read('docs/benchmarks/results.json')) as Record<string, Measured>;
+  /** Without the white space that aligns tables. */
+  const plain = (text: string) => text.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---');
+
+  for (const [path, text] of [
+    ['docs/benchmarks.md', summaryOf(all, FIGURES)],
+    ['bench/README.md', sectionsOf(all, FIGURES)],
+  ] as const) {
+    it(`${path} has the figures of results.json`, () => {
+      const [, measured = ''] = /<!-- measured: begin -->\n([\s\S]*)<!-- measured: end -->/.exec(read(path)) ?? [];
+      assert.equal(plain(measured).trim(), plain(text));
+    });
+  }
 });
 
 describe('a plot', () => {

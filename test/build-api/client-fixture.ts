@@ -4,7 +4,7 @@ import http, { type RequestListener } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, type TestContext } from 'node:test';
 import { createSimulatedBuildApi, type SimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
-import type { BuildApiRequest } from '../../src/build-api/call.ts';
+import type { BuildApiTarget } from '../../src/domain/role-build-input.ts';
 import { BuildApi } from '../../src/build-api/client.ts';
 import { BuildApiError } from '../../src/build-api/error.ts';
 import { AllowedOrigins } from '../../src/build-api/origins.ts';
@@ -38,7 +38,7 @@ export function clientOf({
   return new BuildApi({ albFqdn: 'https://alb.example.com', allowedOrigins, timeoutMs, idempotencyHeader, proxy });
 }
 
-export function request(at = url): BuildApiRequest {
+export function request(at = url): BuildApiTarget {
   return { url: at, encrypted_jwt: CREDENTIAL, correlation_id: 'request-1' };
 }
 

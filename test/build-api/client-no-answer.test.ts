@@ -1,6 +1,6 @@
 /** What it means that no answer of the build API came. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Fault } from '../../dev/simulated-build-api/server.ts';
 import {
   api,
@@ -19,18 +19,18 @@ useSimulatedBuildApi();
 describe('no answer', () => {
   for (const { name, step, call } of CALLS) {
     for (const fault of [{ hang: true }, { delay_ms: 5_000 }] as Fault[]) {
-      test(`to ${name} in time (${JSON.stringify(fault)}) is worth another attempt; it may have been taken`, async () => {
+      it(`to ${name} in time (${JSON.stringify(fault)}) is worth another attempt; it may have been taken`, async () => {
         api.putFaults({ [step]: [fault] });
         const started = performance.now();
-        const { retryable, unanswered, message } = await failureOf(call(clientOf({ timeoutMs: 300 })));
+        const { retryable, unanswered, message } = await failureOf(call(clientOf({ timeoutMs: 200 })));
         assert.equal(retryable, true);
         assert.equal(unanswered, true);
-        assert.match(message, /was not answered within 0\.3 s/);
-        assert.ok(performance.now() - started < 2_000);
+        assert.match(message, /was not answered within 0\.2 s/);
+        assert.ok(performance.now() - started < 4_000);
       });
     }
 
-    test(`to ${name} as a whole, though it trickles in, counts as none`, async (t) => {
+    it(`to ${name} as a whole, though it trickles in, counts as none`, async (t) => {
       const slow = await serve(t, (req, res) => {
         req.resume();
         res.writeHead(200, { 'content-type': 'application/json' });
@@ -46,14 +46,14 @@ describe('no answer', () => {
     });
 
     for (const drop of ['before', 'after', 'mid-body', 'reset-mid-body'] as const) {
-      test(`to ${name}, the connection ended (${drop}), is worth another attempt; it may have been taken`, async () => {
+      it(`to ${name}, the connection ended (${drop}), is worth another attempt; it may have been taken`, async () => {
         api.putFaults({ [step]: [{ drop }] });
         const { retryable, unanswered } = await failureOf(call());
         assert.equal(retryable, true);
         assert.equal(unanswered, true);
       });
 
-      test(`to ${name} over a kept connection (${drop}) may have been taken as well`, async () => {
+      it(`to ${name} over a kept connection (${drop}) may have been taken as well`, async () => {
         const client = clientOf();
         await post(client);
         api.putFaults({ [step]: [{ drop }] });
@@ -64,14 +64,14 @@ describe('no answer', () => {
       });
     }
 
-    test(`to ${name} with half an answer in chunks counts as none`, async () => {
+    it(`to ${name} with half an answer in chunks counts as none`, async () => {
       api.putFaults({ [step]: [{ drop: 'mid-body', headers: { 'transfer-encoding': 'chunked' } }] });
       const { retryable, unanswered } = await failureOf(call());
       assert.equal(retryable, true);
       assert.equal(unanswered, true);
     });
 
-    test(`to ${name} in HTTP is worth another attempt; it may have been taken`, async (t) => {
+    it(`to ${name} in HTTP is worth another attempt; it may have been taken`, async (t) => {
       const address = await serveRaw(t, (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
       const other = `http://${address}`;
       const { retryable, unanswered } = await failureOf(call(clientOf({ origins: [other] }), other));
@@ -79,7 +79,7 @@ describe('no answer', () => {
       assert.equal(unanswered, true);
     });
 
-    test(`to ${name} since the connection was refused: worth another attempt, and surely not taken`, async () => {
+    it(`to ${name} since the connection was refused: worth another attempt, and surely not taken`, async () => {
       await api.close();
       const { retryable, unanswered, message } = await failureOf(call());
       assert.equal(retryable, true);
@@ -87,14 +87,14 @@ describe('no answer', () => {
       assert.match(message, /was not answered: .*\(ECONNREFUSED\)/);
     });
 
-    test(`to ${name} since the host is unknown: worth another attempt, and surely not taken`, async () => {
+    it(`to ${name} since the host is unknown: worth another attempt, and surely not taken`, async () => {
       const unknown = 'http://no-such-host.invalid';
       const { retryable, unanswered } = await failureOf(call(clientOf({ origins: [unknown] }), unknown));
       assert.equal(retryable, true);
       assert.equal(unanswered, false);
     });
 
-    test(`to ${name} since TLS was not come to: worth another attempt, and surely not taken`, async (t) => {
+    it(`to ${name} since TLS was not come to: worth another attempt, and surely not taken`, async (t) => {
       const address = await serveRaw(t, (socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')));
       const tls = `https://${address}`;
       const { retryable, unanswered } = await failureOf(call(clientOf({ origins: [tls] }), tls));
@@ -102,13 +102,13 @@ describe('no answer', () => {
       assert.equal(unanswered, false);
     });
 
-    test(`to ${name} since TLS took too long: worth another attempt, and surely not taken`, async (t) => {
+    it(`to ${name} since TLS took too long: worth another attempt, and surely not taken`, async (t) => {
       const tls = `https://${await serveRaw(t, () => {})}`;
-      const client = clientOf({ origins: [tls], timeoutMs: 300 });
+      const client = clientOf({ origins: [tls], timeoutMs: 200 });
       const { retryable, unanswered, message } = await failureOf(call(client, tls));
       assert.equal(retryable, true);
       assert.equal(unanswered, false);
-      assert.match(message, /not answered within 0\.3 s/);
+      assert.match(message, /not answered within 0\.2 s/);
     });
   }
 });

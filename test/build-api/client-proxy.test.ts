@@ -2,170 +2,97 @@
 import assert from 'node:assert/strict';
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
-import net, { type AddressInfo } from 'node:net';
-import tls from 'node:tls';
-import { before, describe, test, type TestContext } from 'node:test';
-import { createAuthority, type Authority, type Certificate } from '../support/certificates.ts';
+import type net from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { createAuthority } from '../../dev/servers/certificates.ts';
 import { until } from '../support/until.ts';
 import { clientOf, failureOf, post, serveRaw } from './client-fixture.ts';
+import {
+  answerYes,
+  authority,
+  cut,
+  hang,
+  listen,
+  outcomeOf,
+  proxyThatSays,
+  secureApi,
+  tunnelProxy,
+  useAuthority,
+} from './proxies.ts';
 
-let authority: Authority;
-before(() => {
-  authority = createAuthority('Build API test CA');
-  tls.setDefaultCACertificates([...tls.getCACertificates('default'), authority.cert]);
-});
+useAuthority();
 
-const answerYes: RequestListener = (_, res) => void res.end('{"build_id":"b-1"}');
-const cut: RequestListener = (_, res) => void res.socket?.destroy();
-const hang: RequestListener = () => {};
-
-async function listen(t: TestContext, server: http.Server | https.Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-/** A build API over TLS that hears each request to its end before it does anything. */
-async function secureApi(
-  t: TestContext,
-  behave: RequestListener,
-  certificate: Certificate = authority.issue('build API', ['127.0.0.1']),
-): Promise<{ url: string; bodies: string[] }> {
-  const bodies: string[] = [];
-  const server = https.createServer(certificate, (req, res) => {
-    let body = '';
-    req.on('data', (chunk) => (body += String(chunk)));
-    req.on('end', () => {
-      bodies.push(body);
-      behave(req, res);
-    });
-  });
-  return { url: `https://127.0.0.1:${await listen(t, server)}`, bodies };
-}
-
-interface Proxy {
-  url: string;
-  /** What it was asked for, in order. */
-  asked: string[];
-}
-
-/** @param onTunnel what becomes of a tunnel; both ends are joined by default */
-async function tunnelProxy(
-  t: TestContext,
-  onTunnel: (client: net.Socket, behind: net.Socket) => void = (client, behind) =>
-    void client.pipe(behind).pipe(client),
-  delayMs = 0,
-): Promise<Proxy> {
-  const asked: string[] = [];
-  const server = http.createServer((_, res) => void res.writeHead(405).end());
-  server.on('connect', ({ url = '' }, stream) => {
-    const client = stream as net.Socket;
-    asked.push(url);
-    const [host, port] = url.split(':') as [string, string];
-    const open = () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      onTunnel(client, behind);
-    };
-    const behind = net.connect(Number(port), host, () => void setTimeout(open, delayMs));
-    for (const socket of [client, behind]) {
-      socket.on('error', () => {});
-      t.after(() => void socket.destroy());
-    }
-    client.on('close', () => void behind.destroy());
-    behind.on('close', () => void client.destroy());
-  });
-  return { url: `http://127.0.0.1:${await listen(t, server)}`, asked };
-}
-
-/** @param reply what it says to CONNECT, if anything */
-async function proxyThatSays(t: TestContext, reply: string, { ends = true } = {}): Promise<Proxy> {
-  const asked: string[] = [];
-  const address = await serveRaw(t, (socket) =>
-    socket.once('data', (data) => {
-      asked.push(String(data).split(' ')[1] ?? '');
-      socket.write(reply);
-      if (ends) socket.end();
-    }),
-  );
-  return { url: `http://${address}`, asked };
-}
-
-async function outcomeOf(
-  api: string,
-  options: { proxy?: string; timeoutMs?: number },
-): Promise<[boolean, boolean, string]> {
-  const client = clientOf({ origins: [api], ...options });
-  const { retryable, unanswered, message } = await failureOf(post(client, api));
-  return [retryable, unanswered, message];
-}
+/** Enough for TLS on a machine that has other work too. */
+const LIMIT_MS = 2_000;
 
 for (const isProxied of [false, true]) {
-  describe(`a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}`, () => {
-    const way = async (t: TestContext): Promise<{ proxy?: string }> =>
-      isProxied ? { proxy: (await tunnelProxy(t)).url } : {};
+  describe(
+    `a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}`,
+    { concurrency: true },
+    () => {
+      const way = async (t: TestContext): Promise<{ proxy?: string }> =>
+        isProxied ? { proxy: (await tunnelProxy(t)).url } : {};
 
-    test('is answered', async (t) => {
-      const api = await secureApi(t, answerYes);
-      assert.deepEqual(await post(clientOf({ origins: [api.url], ...(await way(t)) }), api.url), { build_id: 'b-1' });
-      assert.equal(api.bodies.length, 1);
-    });
-
-    for (const [how, behave] of Object.entries({ 'cuts the connection': cut, 'does not answer': hang })) {
-      test(`may have been taken where the API has it whole and ${how}`, async (t) => {
-        const api = await secureApi(t, behave);
-        const [retryable, unanswered] = await outcomeOf(api.url, { timeoutMs: 500, ...(await way(t)) });
-        assert.deepEqual([retryable, unanswered], [true, true]);
+      it('is answered', async (t) => {
+        const api = await secureApi(t, answerYes);
+        assert.deepEqual(await post(clientOf({ origins: [api.url], ...(await way(t)) }), api.url), { build_id: 'b-1' });
         assert.equal(api.bodies.length, 1);
       });
 
-      test(`may have been taken where it went over a connection that was kept, and the API ${how}`, async (t) => {
-        let connections = 0;
-        let behaviour = answerYes;
-        const api = await secureApi(t, (req, res) => {
-          if (!seen.has(req.socket)) connections += 1;
-          seen.add(req.socket);
-          behaviour(req, res);
+      for (const [how, behave] of Object.entries({ 'cuts the connection': cut, 'does not answer': hang })) {
+        it(`may have been taken if the API has it whole and ${how}`, async (t) => {
+          const api = await secureApi(t, behave);
+          const [retryable, unanswered] = await outcomeOf(api.url, { timeoutMs: LIMIT_MS, ...(await way(t)) });
+          assert.deepEqual([retryable, unanswered], [true, true]);
+          assert.equal(api.bodies.length, 1);
         });
-        const seen = new Set<unknown>();
-        const client = clientOf({ origins: [api.url], timeoutMs: 500, ...(await way(t)) });
-        await post(client, api.url);
-        behaviour = behave;
-        const { retryable, unanswered } = await failureOf(post(client, api.url));
-        assert.deepEqual([retryable, unanswered], [true, true]);
-        assert.deepEqual([api.bodies.length, connections], [2, 1]);
+
+        it(`may have been taken if it went over a connection that was kept, and the API ${how}`, async (t) => {
+          let connections = 0;
+          let behaviour = answerYes;
+          const api = await secureApi(t, (req, res) => {
+            if (!seen.has(req.socket)) connections += 1;
+            seen.add(req.socket);
+            behaviour(req, res);
+          });
+          const seen = new Set<unknown>();
+          const client = clientOf({ origins: [api.url], timeoutMs: LIMIT_MS, ...(await way(t)) });
+          await post(client, api.url);
+          behaviour = behave;
+          const { retryable, unanswered } = await failureOf(post(client, api.url));
+          assert.deepEqual([retryable, unanswered], [true, true]);
+          assert.deepEqual([api.bodies.length, connections], [2, 1]);
+        });
+      }
+
+      it("was not sent if the API's certificate is not to be trusted", async (t) => {
+        const stranger = createAuthority('Another CA').issue('build API', ['127.0.0.1']);
+        const otherName = authority.issue('build API', ['10.0.0.1']);
+        for (const certificate of [stranger, otherName]) {
+          const api = await secureApi(t, answerYes, certificate);
+          const [retryable, unanswered, message] = await outcomeOf(api.url, await way(t));
+          assert.deepEqual([retryable, unanswered], [true, false], message);
+          assert.equal(api.bodies.length, 0);
+        }
       });
-    }
 
-    test("was not sent where the API's certificate is not to be trusted", async (t) => {
-      const stranger = createAuthority('Another CA').issue('build API', ['127.0.0.1']);
-      const otherName = authority.issue('build API', ['10.0.0.1']);
-      for (const certificate of [stranger, otherName]) {
-        const api = await secureApi(t, answerYes, certificate);
-        const [retryable, unanswered, message] = await outcomeOf(api.url, await way(t));
-        assert.deepEqual([retryable, unanswered], [true, false], message);
-        assert.equal(api.bodies.length, 0);
-      }
-    });
-
-    test('was not sent where TLS is cut or does not come about', async (t) => {
-      for (const onData of [
-        (socket: net.Socket) => void socket.destroy(),
-        (socket: net.Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'),
-        () => {},
-      ]) {
-        const api = `https://${await serveRaw(t, (socket) => socket.once('data', () => onData(socket)))}`;
-        const [retryable, unanswered, message] = await outcomeOf(api, { timeoutMs: 500, ...(await way(t)) });
-        assert.deepEqual([retryable, unanswered], [true, false], message);
-      }
-    });
-  });
+      it('was not sent if TLS is cut or does not come about', async (t) => {
+        for (const onData of [
+          (socket: net.Socket) => void socket.destroy(),
+          (socket: net.Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+          () => {},
+        ]) {
+          const api = `https://${await serveRaw(t, (socket) => socket.once('data', () => onData(socket)))}`;
+          const [retryable, unanswered, message] = await outcomeOf(api, { timeoutMs: LIMIT_MS, ...(await way(t)) });
+          assert.deepEqual([retryable, unanswered], [true, false], message);
+        }
+      });
+    },
+  );
 }
 
-describe("a proxy's tunnel", () => {
-  test('that is cut once the API has the POST may have carried it', async (t) => {
+describe("a proxy's tunnel", { concurrency: true }, () => {
+  it('that is cut once the API has the POST may have carried it', async (t) => {
     let tunnel: net.Socket | undefined;
     const api = await secureApi(t, () => void tunnel?.destroy());
     const proxy = await tunnelProxy(t, (client, behind) => {
@@ -177,7 +104,7 @@ describe("a proxy's tunnel", () => {
     assert.deepEqual([api.bodies.length, proxy.asked], [1, [new URL(api.url).host]]);
   });
 
-  test('that is cut in the TLS handshake, wherever in it, has carried nothing', async (t) => {
+  it('that is cut in the TLS handshake, wherever in it, has carried nothing', async (t) => {
     const api = await secureApi(t, answerYes);
     for (const bytes of [0, 1, 5, 100, 500]) {
       const proxy = await tunnelProxy(t, (client, behind) => {
@@ -205,18 +132,18 @@ describe("a proxy's tunnel", () => {
     'SSH-2.0-OpenSSH\r\n',
     '',
   ]) {
-    test(`was refused, and nothing sent, where the answer to CONNECT is ${JSON.stringify(reply)}`, async (t) => {
+    it(`was refused, and nothing sent, if the answer to CONNECT is ${JSON.stringify(reply)}`, async (t) => {
       const proxy = await proxyThatSays(t, reply);
       const [retryable, unanswered, message] = await outcomeOf('https://127.0.0.1:9', {
         proxy: proxy.url,
-        timeoutMs: 500,
+        timeoutMs: LIMIT_MS,
       });
       assert.deepEqual([retryable, unanswered], [true, false], message);
       assert.deepEqual(proxy.asked, ['127.0.0.1:9']);
     });
   }
 
-  test('that does not come about leaves no connection open, and keeps nobody waiting', async (t) => {
+  it('that does not come about leaves no connection open, and keeps nobody waiting', async (t) => {
     const refused = 'HTTP/1.1 502 Bad Gateway\r\n\r\n';
     const noTls = 'HTTP/1.1 200 Connection established\r\n\r\n';
     for (const reply of ['', refused, noTls]) {
@@ -229,20 +156,12 @@ describe("a proxy's tunnel", () => {
       });
       const started = performance.now();
       await outcomeOf('https://127.0.0.1:9', { proxy: `http://${address}`, timeoutMs: 500 });
-      assert.ok(performance.now() - started < 2_000);
-      await until('the connection is closed', () => open === 0, 2_000);
+      assert.ok(performance.now() - started < 5_000);
+      await until('the connection is closed', () => open === 0);
     }
   });
 
-  test('may take longer than a connection may be idle', async (t) => {
-    const api = await secureApi(t, answerYes);
-    const proxy = await tunnelProxy(t, undefined, 4_500);
-    assert.deepEqual(await post(clientOf({ origins: [api.url], proxy: proxy.url, timeoutMs: 10_000 }), api.url), {
-      build_id: 'b-1',
-    });
-  });
-
-  test('that does not come in time has carried nothing', async (t) => {
+  it('that does not come in time has carried nothing', async (t) => {
     const proxy = await proxyThatSays(t, '', { ends: false });
     const [retryable, unanswered] = await outcomeOf('https://127.0.0.1:9', { proxy: proxy.url, timeoutMs: 500 });
     assert.deepEqual([retryable, unanswered], [true, false]);
@@ -250,21 +169,21 @@ describe("a proxy's tunnel", () => {
 });
 
 for (const origin of ['https://127.0.0.1:9', 'http://127.0.0.1:9']) {
-  test(`a proxy that can't be reached was sent nothing for ${origin}`, async (t) => {
+  it(`a proxy that can't be reached was sent nothing for ${origin}`, async (t) => {
     const gone = await serveRaw(t, () => {});
     for (const proxy of ['http://127.0.0.1:9', 'http://no-such-proxy.invalid:3128', `https://${gone}`]) {
-      const [retryable, unanswered, message] = await outcomeOf(origin, { proxy, timeoutMs: 500 });
+      const [retryable, unanswered, message] = await outcomeOf(origin, { proxy, timeoutMs: LIMIT_MS });
       assert.deepEqual([retryable, unanswered], [true, false], `${proxy}: ${message}`);
     }
   });
 }
 
-describe('a proxy that forwards a POST to an http origin', () => {
+describe('a proxy that forwards a POST to an http origin', { concurrency: true }, () => {
   const origin = 'http://127.0.0.1:9';
 
   for (const [how, behave] of Object.entries({ 'cuts the connection': cut, 'does not answer': hang })) {
     for (const scheme of ['http', 'https']) {
-      test(`and ${how} may have passed it on, reached over ${scheme}`, async (t) => {
+      it(`and ${how} may have passed it on, reached over ${scheme}`, async (t) => {
         const taken: string[] = [];
         const listener: RequestListener = (req, res) => {
           taken.push(req.url ?? '');
@@ -275,7 +194,7 @@ describe('a proxy that forwards a POST to an http origin', () => {
             ? http.createServer(listener)
             : https.createServer(authority.issue('proxy', ['127.0.0.1']), listener);
         const proxy = `${scheme}://127.0.0.1:${await listen(t, server)}`;
-        const [retryable, unanswered] = await outcomeOf(origin, { proxy, timeoutMs: 500 });
+        const [retryable, unanswered] = await outcomeOf(origin, { proxy, timeoutMs: LIMIT_MS });
         assert.deepEqual([retryable, unanswered], [true, true]);
         assert.deepEqual(taken, [`${origin}/build`]);
       });
@@ -291,7 +210,7 @@ describe('a proxy that forwards a POST to an http origin', () => {
     [407, { retryable: false, unanswered: false }],
     [400, { retryable: false, unanswered: false }],
   ] as const) {
-    test(`and answers ${status} ${expected.unanswered ? 'may have passed it on' : 'has not, or the API itself says no'}`, async (t) => {
+    it(`and answers ${status} ${expected.unanswered ? 'may have passed it on' : 'has not, or the API itself says no'}`, async (t) => {
       const server = http.createServer(
         (req, res) => void req.resume().on('end', () => res.writeHead(status).end('no')),
       );

@@ -46,7 +46,7 @@ describe('a limit of calls a second', () => {
     assert.ok(taken.slice(2).every(({ ms }) => ms < 80));
   });
 
-  it('is not waited for where the call is dropped', async () => {
+  it('is not waited for if the call is dropped', async () => {
     const limit = new RateLimit(1, 10_000);
     await limit.take(never);
     const drop = new AbortController();

@@ -1,14 +1,14 @@
 /** Inputs as nobody should send them, through the command line's own reading and checking. */
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
-import { describe, test } from 'node:test';
+import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { CliError } from '../../src/cli/errors.ts';
-import { createOutput, printable } from '../../src/cli/output.ts';
-import { readInput } from '../../src/cli/read-input.ts';
+import { CliError } from '../../src/cli/errors/cli-error.ts';
+import { createOutput, printable } from '../../src/cli/terminal/output.ts';
+import { readInput } from '../../src/cli/input/read-input.ts';
 import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
 import { textSink } from '../support/text-sink.ts';
-import { faultyInputs, hostileInput, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
+import { anyCharacter, faultyInputs, hostileInput, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
 
 /** All but the newlines that part one line from the next. */
 const CONTROL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
@@ -25,7 +25,7 @@ async function read(text: string): Promise<{ input?: unknown; message?: string; 
     assert.ok(err instanceof CliError, `a crash: ${String(err)}`);
     assert.equal(err.reason, 'usage');
     output.note(`role-build: ${err.message}`);
-    output.json({ error: err.reason, message: err.message, ...err.fields });
+    output.json({ error: err.reason, message: err.message, ...err.details.fields });
     return { message: err.message, printed: printed() };
   }
 }
@@ -36,7 +36,7 @@ function assertPrintable(printed: string): void {
 }
 
 describe('the command line', () => {
-  test(`refuses or takes each of ${MANY} generated inputs, with a message that a terminal can show`, async (t) => {
+  it(`refuses or takes each of ${MANY} generated inputs, with a message that a terminal can show`, async (t) => {
     t.diagnostic(`seed ${SEED}`);
     let taken = 0;
     await fc.assert(
@@ -64,7 +64,7 @@ describe('the command line', () => {
   });
 
   for (const { name, text } of oversizedInputs()) {
-    test(`refuses ${name}, and says how large it is`, async () => {
+    it(`refuses ${name}, and says how large it is`, async () => {
       const { message = '', printed } = await read(text);
       const bytes = Number(/\(input\): is (\d+) bytes of JSON; at most (\d+) are allowed/.exec(message)?.[1]);
       assert.ok(bytes > INPUT_MAX_BYTES, message.slice(0, 300));
@@ -73,7 +73,7 @@ describe('the command line', () => {
   }
 
   for (const { name, text } of faultyInputs()) {
-    test(`refuses ${name}, in a message of a size`, async () => {
+    it(`refuses ${name}, in a message of a size`, async () => {
       const { message = '', printed } = await read(text);
       assert.match(message, /^the input is not valid:\n/);
       assert.ok(message.length < MESSAGE_MAX_CHARACTERS, `${message.length} characters`);
@@ -82,21 +82,21 @@ describe('the command line', () => {
     });
   }
 
-  test('says how many faults it does not list', async () => {
+  it('says how many faults it does not list', async () => {
     const text = faultyInputs()[0]?.text ?? '';
     assert.match((await read(text)).message ?? '', /\n {2}\(input\): has 179901 more faults$/);
   });
 });
 
 describe('what is printed', () => {
-  test('has its control characters shown, in text and in JSON, which stays the same', () => {
+  it('has its control characters shown, in text and in JSON, which stays the same', () => {
     for (let code = 0; code < 0x100; code += 1) {
       const character = String.fromCharCode(code);
       if (character === '\n') continue;
       assert.ok(!CONTROL.test(printable(`a${character}b`)), `U+${code.toString(16)}`);
     }
     fc.assert(
-      fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
+      fc.property(fc.jsonValue(), fc.string({ unit: anyCharacter }), (value, text) => {
         const { stream, text: printed } = textSink();
         createOutput({ stdout: stream, stderr: stream }).json({ value, [text]: text });
         const line = printed();

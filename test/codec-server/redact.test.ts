@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Payload } from '@temporalio/common';
 import { forPeople } from '../../src/codec-server/redact.ts';
 
@@ -19,19 +19,19 @@ describe('what people see of a payload', () => {
     '{"encrypted_jwt":{"deeper":"canary"}}',
     '{"__proto__":{"encrypted_jwt":"canary"}}',
   ]) {
-    test(`is without the credential: ${json}`, () => {
+    it(`is without the credential: ${json}`, () => {
       assert.ok(!shown(json).includes('canary'), shown(json));
       assert.match(shown(json), /redacted by the codec server/);
     });
   }
 
-  test('is otherwise as it is, to the byte', () => {
+  it('is otherwise as it is, to the byte', () => {
     for (const json of ['{"n":1.0e2, "build_id":9007199254740993}', '"encrypted_jwt"', '{"name":"encrypted_jwt"}']) {
       assert.equal(shown(json), json);
     }
   });
 
-  test('is nothing of what could hold the credential unseen', () => {
+  it('is nothing of what could hold the credential unseen', () => {
     for (const one of [
       payload('binary/plain', 'canary'),
       payload('binary/protobuf', 'canary'),

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
-import { CLIENT_SETTINGS, CODEC_SERVER_SETTINGS, readSettings, SETTINGS, WORKER_SETTINGS } from '../../src/config.ts';
+import { describe, it } from 'node:test';
+import {
+  CLIENT_SETTINGS,
+  CODEC_SERVER_SETTINGS,
+  readSettings,
+  SETTINGS,
+  WORKER_SETTINGS,
+} from '../../src/config/settings.ts';
 import { searchAttributes } from '../../src/contract.ts';
 import { readComposeFile, secondsOf, type ComposeService } from './compose-file.ts';
 import { readDockerfile, stageOf } from './dockerfile.ts';
@@ -30,7 +36,7 @@ function onlyMatch(text: string, pattern: RegExp): string {
 
 describe('images', () => {
   for (const [name, { image, build }] of services) {
-    test(`${name} is pinned to an exact version, or built here`, () => {
+    it(`${name} is pinned to an exact version, or built here`, () => {
       assert.notEqual(image === undefined, build === undefined);
       // Two numbers are exact for PostgreSQL alone: https://www.postgresql.org/support/versioning/
       if (image !== undefined) assert.match(image, /^(postgres:\d+\.\d+|[a-z]+\/[a-z-]+:\d+\.\d+\.\d+)$/);
@@ -38,13 +44,13 @@ describe('images', () => {
     });
   }
 
-  test("are of one version for Temporal's server and its tools, which bring its schemas", () => {
+  it("are of one version for Temporal's server and its tools, which bring its schemas", () => {
     const version = (name: string) => service(name).image?.split(':')[1];
     assert.equal(version('temporal-schema'), version('temporal'));
     assert.equal(version('temporal-namespace'), version('temporal'));
   });
 
-  test('are of the DynamoDB Local that the tests run against', () => {
+  it('are of the DynamoDB Local that the tests run against', () => {
     const version = onlyMatch(sourceText('dev/servers/dynamodb-local.ts'), /^const VERSION = '(.+)';$/m);
     assert.equal(service('dynamodb').image, `amazon/dynamodb-local:${version}`);
   });
@@ -53,7 +59,7 @@ describe('images', () => {
 describe('dependencies', () => {
   for (const [name, { depends_on }] of services) {
     for (const [dependency, { condition }] of Object.entries(depends_on)) {
-      test(`${name} can wait for ${dependency}`, () => {
+      it(`${name} can wait for ${dependency}`, () => {
         const healthcheck = service(dependency).healthcheck;
         if (condition === 'service_healthy') assert.ok(healthcheck, `${dependency} has no health check`);
         // What runs on would be waited for in vain.
@@ -62,32 +68,32 @@ describe('dependencies', () => {
     }
   }
 
-  test('every service that listens has a health check', () => {
+  it('every service that listens has a health check', () => {
     for (const [name, { ports, healthcheck }] of services) {
       if (ports.length > 0) assert.ok(healthcheck, name);
     }
   });
 
-  test('a worker starts once tables, search attributes and namespace are there', () => {
+  it('a worker starts once tables, search attributes and namespace are there', () => {
     assert.equal(service('worker').depends_on['setup']?.condition, 'service_completed_successfully');
     assert.deepEqual(service('setup').command, ['node', 'dist/client.js', 'setup']);
     assert.equal(service('setup').depends_on['temporal-namespace']?.condition, 'service_completed_successfully');
     assert.equal(service('setup').depends_on['dynamodb']?.condition, 'service_healthy');
   });
 
-  test('the namespace that is created is the one that is used', () => {
+  it('the namespace that is created is the one that is used', () => {
     const created = onlyMatch(service('temporal-namespace').command?.join(' ') ?? '', /create --namespace (\S+)/);
     for (const [name, { environment }] of roleBuilds) assert.equal(environment['TEMPORAL_NAMESPACE'], created, name);
   });
 
-  test('the command line starts on demand alone', () => {
+  it('the command line starts on demand alone', () => {
     assert.deepEqual(service('role-build').profiles, ['cli']);
     assert.deepEqual(service('role-build').entrypoint, ['node', 'dist/client.js']);
     const always = services.filter(([, { profiles }]) => profiles === undefined).map(([name]) => name);
     assert.equal(always.length, services.length - 1);
   });
 
-  test('volumes and configs that are used are declared, and the other way round', () => {
+  it('volumes and configs that are used are declared, and the other way round', () => {
     const used = (pick: (one: ComposeService) => string[]) => [...new Set(services.flatMap(([, one]) => pick(one)))];
     const volumes = used((one) => one.volumes.map((volume) => volume.split(':')[0] as string));
     assert.deepEqual(volumes.sort(), Object.keys(compose.volumes).sort());
@@ -109,7 +115,7 @@ describe('settings', () => {
   ];
 
   for (const [name, { environment }] of ours) {
-    test(`${name} is given none that nothing reads`, () => {
+    it(`${name} is given none that nothing reads`, () => {
       const allowed = name === 'role-build' ? [...known, 'ENCRYPTED_JWT'] : known;
       assert.deepEqual(
         Object.keys(environment).filter((variable) => !allowed.includes(variable)),
@@ -118,13 +124,13 @@ describe('settings', () => {
     });
   }
 
-  test('the worker is given all that it needs', () => {
+  it('the worker is given all that it needs', () => {
     const environment = service('worker').environment as Record<string, string>;
     const settings = readSettings(environment, WORKER_SETTINGS);
     assert.deepEqual(settings.BUILD_API_ALLOWED_ORIGINS, ['http://simulated-build-api:8090']);
   });
 
-  test("the codec server has the worker's keys, and answers the Web UI's pages alone", () => {
+  it("the codec server has the worker's keys, and answers the Web UI's pages alone", () => {
     const environment = service('codec-server').environment as Record<string, string>;
     const settings = readSettings(environment, CODEC_SERVER_SETTINGS);
     assert.equal(environment['ENCRYPTION_KEYS'], service('worker').environment['ENCRYPTION_KEYS']);
@@ -137,7 +143,7 @@ describe('settings', () => {
     ]);
   });
 
-  test('every program of ours finds the same Temporal, tables and task queue', () => {
+  it('every program of ours finds the same Temporal, tables and task queue', () => {
     const shared = [...CLIENT_SETTINGS, ...known.filter((variable) => /^(TEMPORAL|AWS)_/.test(variable))];
     for (const [name, { environment }] of roleBuilds) {
       for (const variable of shared) {
@@ -146,7 +152,7 @@ describe('settings', () => {
     }
   });
 
-  test('addresses name services of the stack, and ports that they listen on', () => {
+  it('addresses name services of the stack, and ports that they listen on', () => {
     const ports = (name: string) => service(name).ports.map((port) => port.split(':').at(-1));
     for (const [name, { environment }] of ours) {
       for (const [variable, value] of Object.entries(environment)) {
@@ -156,7 +162,7 @@ describe('settings', () => {
     }
   });
 
-  test("the search attributes fit a SQL visibility store's columns", () => {
+  it("the search attributes fit a SQL visibility store's columns", () => {
     // https://docs.temporal.io/search-attribute#custom-search-attribute-limits
     const types = Object.values(searchAttributes).map(({ type }) => type);
     assert.ok(types.filter((type) => type === 'KEYWORD').length <= 10);
@@ -165,7 +171,7 @@ describe('settings', () => {
 });
 
 describe('safety', () => {
-  test('every port is reached from this machine alone', () => {
+  it('every port is reached from this machine alone', () => {
     for (const [name, { ports }] of services) {
       for (const port of ports) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/, name);
     }
@@ -173,7 +179,7 @@ describe('safety', () => {
     assert.equal(new Set(published).size, published.length);
   });
 
-  test("what is on this machine's own network is reached from it alone: it refuses to listen on anything but loopback", () => {
+  it("what is on this machine's own network is reached from it alone: it refuses to listen on anything but loopback", () => {
     const onHost = services.filter(([, { network_mode }]) => network_mode === 'host').map(([name]) => name);
     assert.deepEqual(onHost, ['codec-server']);
     const { environment: given, ports } = service('codec-server');
@@ -183,7 +189,7 @@ describe('safety', () => {
   });
 
   for (const [name, one] of ours) {
-    test(`${name} can change nothing in its image and gain no rights`, () => {
+    it(`${name} can change nothing in its image and gain no rights`, () => {
       assert.equal(one.read_only, true);
       if (one.build?.target === 'app') assert.deepEqual(one.tmpfs, ['/tmp:size=64m']);
       assert.equal(one.init, true);
@@ -193,8 +199,8 @@ describe('safety', () => {
     });
   }
 
-  test('a worker has the time that it may take to stop', () => {
-    const forceSeconds = Number(onlyMatch(sourceText('src/run-worker.ts'), /force: '(\d+) seconds'/));
+  it('a worker has the time that it may take to stop', () => {
+    const forceSeconds = Number(onlyMatch(sourceText('src/worker/run.ts'), /force: '(\d+) seconds'/));
     const { stop_grace_period } = service('worker');
     assert.ok(stop_grace_period !== undefined && secondsOf(stop_grace_period) > forceSeconds);
   });

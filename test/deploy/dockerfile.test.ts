@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, it } from 'node:test';
 import { copiesOf, execFormOf, isInBuildContext, readDockerfile, stageOf } from './dockerfile.ts';
 import { buildStage, environmentOf } from './image-steps.ts';
 import { startProgram } from './program.ts';
@@ -19,7 +19,7 @@ const runsOf = (name: string) =>
     .map(({ args }) => args);
 
 describe('the images', () => {
-  test('all begin from one exact version of Node.js, the one that the tests run on', () => {
+  it('all begin from one exact version of Node.js, the one that the tests run on', () => {
     const { devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
       devDependencies: Record<string, string>;
     };
@@ -33,36 +33,48 @@ describe('the images', () => {
     ]);
   });
 
-  test('run without shell, package manager and npm: on distroless, by its digest', () => {
+  it('run without shell, package manager and npm: on distroless, by its digest', () => {
     assert.match(runtime.from, /^gcr\.io\/distroless\/cc-debian13:nonroot@sha256:[0-9a-f]{64}$/);
     assert.deepEqual([...runsOf('runtime'), ...runsOf('app'), ...runsOf('simulated-build-api')], []);
   });
 
-  test('without a target, the one that is built is the worker', () => {
+  it('without a target, the one that is built is the worker', () => {
     assert.equal(stages.at(-1), app);
     assert.deepEqual(execFormOf(app, 'CMD'), ['node', 'dist/worker.js']);
     assert.equal(execFormOf(app, 'ENTRYPOINT'), undefined);
   });
 
   for (const stage of [app, simulator]) {
-    test(`${stage.name} runs node itself, as a numbered user that is not root`, () => {
+    it(`${stage.name} runs node itself, as a numbered user that is not root`, () => {
       assert.equal(execFormOf(stage, 'CMD')?.[0], 'node');
       // Distroless has no entrypoint, and node is on its PATH.
       assert.equal(execFormOf(stage, 'ENTRYPOINT'), undefined);
       const users = [runtime, stage].flatMap(({ instructions }) => instructions.filter(({ name }) => name === 'USER'));
-      assert.deepEqual(
-        users.map(({ args }) => args),
-        ['65532:65532'],
-      );
+      assert.deepEqual(users.at(-1)?.args, '65532:65532');
     });
   }
 
-  test('dependencies are those of the lock file, without those of development', () => {
+  it('belong to root, so that no program can change its own files', () => {
+    // WORKDIR makes the folder its user's, whom distroless sets; COPY makes files root's whoever the user is.
+    const inOrder = runtime.instructions.filter(({ name }) => ['USER', 'WORKDIR'].includes(name));
+    assert.deepEqual(
+      inOrder.map(({ name, args }) => `${name} ${args}`),
+      ['USER 0:0', 'WORKDIR /app', 'USER 65532:65532'],
+    );
+    for (const { instructions } of [app, simulator]) {
+      for (const { name, args } of instructions) {
+        assert.notEqual(name, 'WORKDIR');
+        assert.doesNotMatch(args, /--chown|--chmod/);
+      }
+    }
+  });
+
+  it('dependencies are those of the lock file, without those of development', () => {
     assert.equal(runsOf('dependencies')[0], 'npm ci --omit=dev');
     assert.deepEqual(runsOf('build'), ['npm ci', 'npm run build']);
   });
 
-  test('the worker holds what it runs and no more', () => {
+  it('the worker holds what it runs and no more', () => {
     assert.deepEqual(copiesOf(app), [
       { fromStage: undefined, sources: ['package.json'], target: './' },
       { fromStage: 'dependencies', sources: ['/app/node_modules'], target: 'node_modules' },
@@ -70,7 +82,7 @@ describe('the images', () => {
     ]);
   });
 
-  test('nothing secret is passed in: no build argument, no secret, no environment but what Node.js, glibc and the SDK read', () => {
+  it('nothing secret is passed in: no build argument, no secret, no environment but what Node.js, glibc and the SDK read', () => {
     for (const { instructions } of stages) {
       for (const { name, args } of instructions) {
         assert.notEqual(name, 'ARG');
@@ -85,7 +97,7 @@ describe('the images', () => {
   });
 });
 
-test('the simulated build API runs on what its image holds', async (t) => {
+it('the simulated build API runs on what its image holds', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'image-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const cwd = await buildStage(folder, 'simulated-build-api');
@@ -98,7 +110,7 @@ test('the simulated build API runs on what its image holds', async (t) => {
 });
 
 describe('the build context', () => {
-  test('holds every file that is copied', () => {
+  it('holds every file that is copied', () => {
     for (const stage of stages) {
       for (const { fromStage, sources } of copiesOf(stage)) {
         if (fromStage !== undefined) continue;
@@ -124,6 +136,6 @@ describe('the build context', () => {
     'client.key',
     'src2',
   ]) {
-    test(`leaves ${path} out`, () => assert.equal(isInBuildContext(path), false));
+    it(`leaves ${path} out`, () => assert.equal(isInBuildContext(path), false));
   }
 });

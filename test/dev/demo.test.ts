@@ -34,7 +34,7 @@ describe('npm run dev and npm run demo', () => {
   it('the demo runs its builds to their ends beside a stack that already runs; both stop cleanly', async () => {
     const dev = run('dev/dev.ts');
     await dev.prints(/A local stack is running/);
-    const { code, output, stderr } = await run('dev/demo.ts').ended;
+    const { code, output, stderr } = await run('dev/demo.ts', ['--directory']).ended;
     assert.equal(code, 0, output + stderr);
     for (const line of [
       /data-reader ended: COMPLETE/,
@@ -42,6 +42,8 @@ describe('npm run dev and npm run demo', () => {
       /auditor {5}TriggerBuild done \(attempt 2\)/,
       /auditor {5}ended: COMPLETE/,
       /DynamoDB table iam_orchestrator_request_history/,
+      /"outcome": "created"/,
+      /Groups in the directory:\nCN=AWS-123456789012-operator,OU=AWS Roles/,
       /Temporal Web UI: http:\/\/127\.0\.0\.1:\d+/,
       /Every build ended as it should/,
     ]) {

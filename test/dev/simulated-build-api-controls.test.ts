@@ -39,7 +39,7 @@ describe('simulate', () => {
     assert.equal((await json(poll('7', 'request-2'))).body['build_id'], 7);
   });
 
-  it('finds the own build of a request where two have the same ID', async () => {
+  it('finds the own build of a request if two have the same ID', async () => {
     await post({ build_id: 'same', polls: 0, outcome: 'FAILED' });
     await post({ build_id: 'same', polls: 0 }, 'request-2');
     assert.equal((await json(poll('same'))).body['build_status'], 'FAILED');
@@ -93,7 +93,7 @@ describe('faults from outside', () => {
     assert.deepEqual(statuses, [500, 201, 502, 503, 201]);
   });
 
-  it('are for one request ID where they name it', async () => {
+  it('are for one request ID if they name it', async () => {
     await putFaults({ trigger: [{ status: 500 }], status: [{ status: 504 }], correlation_id: 'request-2' });
     assert.equal((await post({ build_id: 'b' })).status, 201);
     assert.equal((await poll('b')).status, 200);

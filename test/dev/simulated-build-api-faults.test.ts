@@ -80,7 +80,7 @@ describe('a fault', () => {
   });
 
   for (const bytes of [0, 1, 11, 12, 13, 65_536, 65_549, 3_000_000]) {
-    it(`answers a body of ${bytes} bytes, JSON where there is room for it`, async () => {
+    it(`answers a body of ${bytes} bytes, JSON if there is room for it`, async () => {
       for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
         api.putFaults({ trigger: [{ bytes, headers }] });
         const answer = await post();

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { differByCaseOnly, isStepFunctionsJob } from '../../src/domain/identity.ts';
+import {
+  differByCaseOnly,
+  isRunId,
+  isStepFunctionsJob,
+  parseWorkflowId,
+  workflowIdOf,
+} from '../../src/domain/identity.ts';
 
 describe("a record's job_id", () => {
   it('is that of an execution of Step Functions if it is an ARN, in whatever partition', () => {
@@ -12,6 +18,33 @@ describe("a record's job_id", () => {
     }
     for (const other of ['0197a5e2-7d2c-7b5f-9d4e-1d2f3a4b5c6d', 'barn:aws:states', '', undefined, null, 7, ['arn:']]) {
       assert.equal(isStepFunctionsJob(other), false);
+    }
+  });
+});
+
+describe('a workflow ID', () => {
+  it('is made of account and resource, and leads back to them', () => {
+    for (const resource of ['iam_role#data-reader', 'a:b', 'line\nbreak', '😀']) {
+      const id = workflowIdOf('123456789012', resource);
+      assert.equal(id, `role-build:123456789012:${resource}`);
+      assert.deepEqual(parseWorkflowId(id), { accountId: '123456789012', resource });
+    }
+  });
+
+  it("of another's is none of a build", () => {
+    const others = ['role-build:12345678901:x', 'role-build:1234567890123:x', 'role-build:123456789012:', 'x', ''];
+    for (const other of [...others, ' role-build:123456789012:x', 'ROLE-BUILD:123456789012:x']) {
+      assert.equal(parseWorkflowId(other), undefined, other);
+    }
+  });
+});
+
+describe('a run ID', () => {
+  it('is a UUID, in either case, and nothing else', () => {
+    assert.ok(isRunId('0197a5e2-7d2c-7b5f-9d4e-1d2f3a4b5c6d'));
+    assert.ok(isRunId('0197A5E2-7D2C-7B5F-9D4E-1D2F3A4B5C6D'));
+    for (const other of ['', '0197a5e27d2c7b5f9d4e1d2f3a4b5c6d', "0197a5e2-7d2c-7b5f-9d4e-1d2f3a4b5c6d' OR"]) {
+      assert.ok(!isRunId(other), other);
     }
   });
 });

@@ -192,4 +192,11 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
       ['must be true or false', 1],
     ],
   },
+  directory_group: {
+    passes: [undefined, true, false],
+    refused: [
+      ['must be true or false', 'true'],
+      ['must be true or false', null],
+    ],
+  },
 };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { newProgress, progressFaults, type Progress } from '../../src/domain/progress.ts';
+import type { Resumption } from '../../src/domain/resumption.ts';
 
 const STARTED_AT = '2026-03-01T12:00:00.000Z';
 const polling: Progress = {
@@ -24,12 +25,25 @@ function pathsOf(given: unknown): string[] {
   return progressFaults(given, STARTED_AT).map(({ path }) => path);
 }
 
+it('a build begins with nothing written, polled or contested', () => {
+  const begun = { version: 1, start_at: STARTED_AT, record: 'absent', polls: 0, contested: false };
+  assert.deepEqual(newProgress(STARTED_AT, 'absent'), { ...begun, ended_record: false, ended_history: false });
+});
+
+it('a build that resumes another begins with its build ID and the server that its add was sent to', () => {
+  const sent_to = { name: 'dc1.example.com', address: '192.0.2.1' };
+  const error_info = { Error: 'DirectoryGroupUnknown', Cause, sent_to };
+  const resumption = { resumes: 'job', build_id: 'b', previous_jobs: [{ error_info }] } as unknown as Resumption;
+  const { build_id, group_sent_to, resumption: kept } = newProgress(STARTED_AT, 'absent', resumption);
+  assert.deepEqual({ build_id, group_sent_to, kept }, { build_id: 'b', group_sent_to: sent_to, kept: resumption });
+});
+
 describe('what a build takes along when it continues as new', () => {
   for (const [name, given] of Object.entries({
     'while it polls': polling,
     'before its first poll': { ...polling, polls: 0, last_status: undefined, step: 'TriggerBuild' },
-    'while a last write waits': ending,
-    'while the last write of the history waits': { ...ending, ended_record: true },
+    'while a final record update waits': ending,
+    'while the final record update of the history waits': { ...ending, ended_record: true },
     'of a build that failed before it was triggered': {
       ...newProgress(STARTED_AT, 'unknown'),
       ending: { status: 'FAILED', error_info: { Error: 'RecordWriteFailed', Cause } },
@@ -47,7 +61,9 @@ describe('what a build takes along when it continues as new', () => {
       refusal: { type: 'InvalidInput', message: 'the input was refused', details: [] },
       has_ended_a_record: true,
     },
-    'of a newer version, with a key more': { ...polling, directory_group: { name: 'x' } },
+    'with the longest wait there may be': { ...ending, last_write_wait_ms: 600_000 },
+    'with the longest status there may be': { ...polling, last_status: 'x'.repeat(1_024) },
+    'of a newer version, with a key more': { ...polling, something_new: { name: 'x' } },
   })) {
     it(`is taken ${name}`, () => assert.deepEqual(pathsOf(JSON.parse(JSON.stringify(given))), []));
   }
@@ -57,6 +73,7 @@ describe('what a build takes along when it continues as new', () => {
     ['null', null, '(carried)'],
     ['a text', 'written', '(carried)'],
     ['a list', [polling], '(carried)'],
+    ['a status that is too long', { ...polling, last_status: 'x'.repeat(1_025) }, '(carried).last_status'],
     ['a resumption', { resumes: 'job', previous_jobs: [] }, '(carried).start_at'],
     ['a start in the year 9999', { ...polling, start_at: '9999-12-31T23:59:59.999Z' }, '(carried).start_at'],
     ['a start a moment later than the run', { ...polling, start_at: '2026-03-01T12:00:00.001Z' }, '(carried).start_at'],
@@ -81,6 +98,11 @@ describe('what a build takes along when it continues as new', () => {
     ['a failure of no name', failed({ Error: 'toString', Cause }), '(carried).ending'],
     ['a failure that is a refusal', failed({ Error: 'InvalidInput', Cause }), '(carried).ending'],
     ['a failure without a cause', failed({ Error: 'BuildFailed' }), '(carried).ending'],
+    [
+      'an add that was sent to a host name',
+      failed({ Error: 'DirectoryGroupUnknown', Cause, sent_to: { name: 'dc1', address: 'dc1.example.com' } }),
+      '(carried).ending',
+    ],
     ['a cause that no record holds', failed({ Error: 'BuildFailed', Cause: 'x'.repeat(32_769) }), '(carried).ending'],
     [
       'an error beside COMPLETE',
@@ -88,17 +110,21 @@ describe('what a build takes along when it continues as new', () => {
       '(carried).ending',
     ],
     ['COMPLETE without a poll', { ...ending, polls: 0 }, '(carried).ending'],
+    ['a built role without a poll', { ...polling, polls: 0, role_built: true }, '(carried).ending'],
     ['COMPLETE without a build', { ...ending, build_id: undefined }, '(carried).ending'],
     ['COMPLETE without a record', { ...ending, record: 'unknown' }, '(carried).ending'],
-    ['a last write that is done before any end', { ...polling, ended_record: true }, '(carried)'],
+    ['a final record update that is done before any end', { ...polling, ended_record: true }, '(carried)'],
     [
-      'last writes that are all done',
+      'final record updates that are all done',
       { ...ending, ended_record: true, ended_history: true },
       '(carried).ended_history',
     ],
     ['a poll without a build', { ...polling, build_id: undefined }, '(carried)'],
     ['a poll without a record', { ...polling, record: 'unknown' }, '(carried)'],
     ['a wait below zero', { ...ending, last_write_wait_ms: -1 }, '(carried).last_write_wait_ms'],
+    ['a wait of no time', { ...ending, last_write_wait_ms: 0 }, '(carried).last_write_wait_ms'],
+    ['a wait that is too long by 1 ms', { ...ending, last_write_wait_ms: 600_001 }, '(carried).last_write_wait_ms'],
+    ['a start that is a list of a time', { ...polling, start_at: [STARTED_AT] }, '(carried).start_at'],
     ['a wait of a year', { ...ending, last_write_wait_ms: 31_536_000_000 }, '(carried).last_write_wait_ms'],
     ['contested as text', { ...polling, contested: 'true' }, '(carried).contested'],
     [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, it } from 'node:test';
 import { FAILURES } from '../../src/domain/failures.ts';
-import { resumedBy, withPreviousJob, type PreviousJob } from '../../src/domain/resumption.ts';
+import { isResumption, resumedBy, withPreviousJob, type PreviousJob } from '../../src/domain/resumption.ts';
 
 const ended = (n: number, Cause = 'too long'): PreviousJob => ({
   job_id: `job-${n}`,
@@ -12,7 +12,7 @@ const ended = (n: number, Cause = 'too long'): PreviousJob => ({
 });
 
 describe('what is resumed', () => {
-  test('is what the build API had not decided', () => {
+  it('is what the build API had not decided', () => {
     const how = Object.fromEntries(Object.keys(FAILURES).map((name) => [name, resumedBy(name)]));
     assert.deepEqual(how, {
       BuildFailed: undefined,
@@ -20,6 +20,10 @@ describe('what is resumed', () => {
       BuildTriggerUnknown: 'trigger',
       CustomNonRetryableError: undefined,
       BuildDeadlineExceeded: 'poll',
+      DirectoryUnavailable: 'poll',
+      DirectoryRefused: 'poll',
+      DirectoryGroupConflict: 'poll',
+      DirectoryGroupUnknown: 'poll',
       RecordWriteFailed: undefined,
       ExecutionLost: 'poll',
     });
@@ -28,13 +32,37 @@ describe('what is resumed', () => {
   });
 });
 
+describe('a resumption', () => {
+  const good = { resumes: 'job-1', build_id: 'b', previous_jobs: [ended(1)] };
+  for (const [what, given, expected] of [
+    ['with a build', good, true],
+    ['without a build', { resumes: 'job-1', previous_jobs: [] }, true],
+    ['that is nothing', undefined, false],
+    ['that is null', null, false],
+    ['that is a text', 'job-1', false],
+    ['of no job', { ...good, resumes: undefined }, false],
+    ['of a job that is a number', { ...good, resumes: 1 }, false],
+    ['with a build that is a number', { ...good, build_id: 7 }, false],
+    ['with a build that is null', { ...good, build_id: null }, false],
+    ['without previous jobs', { ...good, previous_jobs: undefined }, false],
+    ['with previous jobs that are no list', { ...good, previous_jobs: { length: 1 } }, false],
+  ] as const) {
+    it(`${what} is ${expected ? 'taken' : 'refused'}`, () => assert.equal(isResumption(given), expected));
+  }
+});
+
 describe('previous jobs', () => {
-  test('are kept in order, with what the record said of each and nothing more', () => {
+  it('hold the last one, however long it is', () => {
+    const long = { ...ended(2), build_id: 'b'.repeat(50_000) };
+    assert.deepEqual(withPreviousJob([ended(1)], long), [long]);
+  });
+
+  it('are kept in order, with what the record said of each and nothing more', () => {
     const record = { ...ended(2), trace_header: 'Root=1', correlation_id: 'request-1' };
     assert.deepEqual(withPreviousJob([ended(1)], record), [ended(1), ended(2)]);
   });
 
-  test('leave room for the record itself, however many and however long their causes', () => {
+  it('leave room for the record itself, however many and however long their causes', () => {
     let jobs: PreviousJob[] = [];
     for (let n = 1; n <= 200; n += 1) jobs = withPreviousJob(jobs, ended(n, '€'.repeat(32_768)));
     assert.ok(Buffer.byteLength(JSON.stringify(jobs)) <= 48 * 1024);

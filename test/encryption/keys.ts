@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { LocalKey } from '../../src/encryption/settings.ts';
+import type { LocalKey } from '../../src/config/encryption.ts';
 
 export function newKey(name: string): LocalKey {
   return { name, key: new Uint8Array(randomBytes(32)) };

@@ -1,5 +1,6 @@
 import { after, before, beforeEach } from 'node:test';
 import type { SerializationContext } from '@temporalio/common';
+import { setEnvironment } from '../support/environment.ts';
 import { startKmsServer, type KmsServer } from './kms-server.ts';
 import { codecWith } from './payloads.ts';
 
@@ -15,15 +16,19 @@ export const codecOf = (...kmsKeyArns: string[]) => codecWith({ kmsKeyArns });
 /** For the tests of a file: AWS KMS with some keys, without faults and requests at the beginning of each test. */
 export function kmsForTests(arns: readonly string[]): { server: KmsServer; asked: () => string[] } {
   let server: KmsServer;
+  let restore: () => void;
   before(async () => {
     server = await startKmsServer(arns);
-    Object.assign(process.env, {
+    restore = setEnvironment({
       AWS_ENDPOINT_URL_KMS: server.endpoint,
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',
     });
   });
-  after(() => server.stop());
+  after(async () => {
+    restore();
+    await server.stop();
+  });
   beforeEach(() => {
     server.requests = [];
     server.fault = undefined;

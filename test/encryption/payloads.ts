@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { defaultPayloadConverter, type Payload, type SerializationContext } from '@temporalio/common';
 import { EncryptionCodec } from '../../src/encryption/codec.ts';
-import type { EncryptionSettings } from '../../src/encryption/settings.ts';
+import type { EncryptionSettings } from '../../src/config/encryption.ts';
 import { PayloadUnreadableError } from '../../src/encryption/unreadable.ts';
 
 export const SECRET = 'canary-in-a-payload';

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { workflowIdOf } from '../../src/domain/identity.ts';
-import { mendAll, only, sayYesToAll, startDoctorStack, type DoctorStack, type Job } from './doctor-fixture.ts';
-import { ACCOUNT, until, letSucceed } from './harness.ts';
+import {
+  repairAll,
+  only,
+  sayYesToAll,
+  startDoctorStack,
+  type DoctorStack,
+  type Job,
+} from '../support/doctor-fixture.ts';
+import { ACCOUNT, until, letSucceed } from '../support/stack.ts';
 
 /** One after the other: each leaves the tables as they should be. */
 describe('doctor', () => {
@@ -21,7 +28,7 @@ describe('doctor', () => {
     return { Error: name?.S, Cause: Cause?.S ?? '' };
   };
 
-  it('finds nothing where all is well, builds in progress among it, and says what it looked at', async () => {
+  it('finds nothing if all is well, builds in progress among it, and says what it looked at', async () => {
     const running = await stack.startEndless('well-running');
     await stack.ended('well-complete');
     await stack.ended('well-failed', { polls: 0, outcome: 'FAILED' });
@@ -29,11 +36,11 @@ describe('doctor', () => {
     assert.equal(stdout, '');
     assert.equal(code, 0, stderr);
     assert.match(stderr, /looked at 3 status records, 3 history records, 3 executions/);
-    assert.match(stderr, /findings: 0, mended: 0, left: 0/);
+    assert.match(stderr, /findings: 0, repaired: 0, left: 0/);
     assert.match(stderr, /search attributes needed: 8 Keyword, 2 more free; 1 Bool, 2 more free/);
     assert.deepEqual(await stack.statuses(running.input), ['IN_PROGRESS', 'IN_PROGRESS']);
     await stack.terminate(running);
-    await mendAll(stack);
+    await repairAll(stack);
   });
 
   it('never reports a build that goes on while it looks', async () => {
@@ -47,7 +54,7 @@ describe('doctor', () => {
     for (const { input } of jobs) {
       await until('it has ended', async () => !(await stack.statuses(input)).includes('IN_PROGRESS'));
     }
-    await mendAll(stack);
+    await repairAll(stack);
   });
 
   it('mends records whose workflow was terminated: FAILED, ExecutionLost, with the build ID and who did it', async () => {
@@ -65,7 +72,7 @@ describe('doctor', () => {
     assert.match(finding.fix, /set the status record to FAILED, ExecutionLost/);
     assert.deepEqual(await stack.statuses(job.input), ['IN_PROGRESS', 'IN_PROGRESS']);
 
-    await mendAll(stack);
+    await repairAll(stack);
     const { status, history } = await stack.records(job.input);
     for (const record of [status, history]) {
       assert.equal(record?.['status']?.S, 'FAILED');
@@ -78,7 +85,7 @@ describe('doctor', () => {
     assert.match(Cause, /^(WaitForBuildStatus|GetBuildStatus): the workflow was terminated by .*not known$/);
   });
 
-  it('says that a build was never triggered where Temporal proves it, and makes the history record', async () => {
+  it('says that a build was never triggered if Temporal proves it, and makes the history record', async () => {
     stack.proxy.decide = ({ operation, request }) =>
       operation === 'PutItem' &&
       JSON.stringify(request).includes('"request-untriggered"') &&
@@ -90,7 +97,7 @@ describe('doctor', () => {
     await until('its history record was tried', () => stack.proxy.calls.some(({ fault }) => fault === 'throttle'));
     await stack.terminate(job);
     stack.proxy.decide = () => undefined;
-    const { findings } = await mendAll(stack);
+    const { findings } = await repairAll(stack);
     assert.deepEqual(
       findings.map(({ finding }) => finding),
       ['WorkflowGone'],
@@ -100,20 +107,20 @@ describe('doctor', () => {
     assert.equal(history?.['trace_header']?.S, job.input.trace_header);
   });
 
-  it('writes the end that was decided where the workflow was terminated during its last writes', async () => {
+  it('writes the end that was decided if the workflow was terminated during its final record updates', async () => {
     stack.proxy.decide = ({ operation, request }) =>
       operation === 'UpdateItem' && JSON.stringify(request).includes('decided-') ? 'throttle' : undefined;
     const complete = await stack.start('decided-complete', { polls: 0 });
     const failed = await stack.start('decided-failed', { polls: 0, outcome: 'FAILED' });
     for (const { input } of [complete, failed]) {
-      await until('a last write is tried', () =>
+      await until('a final record update is tried', () =>
         stack.proxy.callsFor(input.ddb_composite_sort_key).some(({ fault }) => fault === 'throttle'),
       );
     }
     await stack.terminate(complete);
     await stack.terminate(failed);
     stack.proxy.decide = () => undefined;
-    const { findings } = await mendAll(stack);
+    const { findings } = await repairAll(stack);
     assert.equal(findings.length, 2);
     assert.deepEqual(await stack.statuses(complete.input), ['COMPLETE', 'COMPLETE']);
     assert.deepEqual(await stack.statuses(failed.input), ['FAILED', 'FAILED']);
@@ -140,7 +147,7 @@ describe('doctor', () => {
       });
     }
     await assert.rejects(handle.result());
-    const { findings } = await mendAll(stack);
+    const { findings } = await repairAll(stack);
     assert.equal(findings[0]?.workflow_id, workflowId);
     assert.match(findings[0]?.reason ?? '', /the workflow timed out/);
     assert.match((await errorOf({ input, jobId: handle.firstExecutionRunId })).Cause, /timed out/);
@@ -154,7 +161,7 @@ describe('doctor', () => {
       findings.map(({ finding }) => finding),
       ['WorkflowGone'],
     );
-    assert.match(findings[0]?.reason ?? '', /not known to Temporal \(any more\) in namespace default/);
+    assert.match(findings[0]?.reason ?? '', /not known to Temporal \(any more\) in namespace \S+/);
     assert.equal((await errorOf(job)).Error, 'ExecutionLost');
   });
 
@@ -169,7 +176,7 @@ describe('doctor', () => {
       await stack.change(table, failed.input, { status: { S: 'COMPLETE' }, error_info: undefined });
       await stack.change(table, cancelled.input, { status: { S: 'IN_PROGRESS' } });
     }
-    const { findings } = await mendAll(stack);
+    const { findings } = await repairAll(stack);
     assert.deepEqual(findings.map(({ finding }) => finding).sort(), ['EndsDiffer', 'EndsDiffer', 'WorkflowGone']);
     assert.deepEqual(await stack.statuses(complete.input), ['COMPLETE', 'COMPLETE']);
     assert.equal((await stack.records(complete.input)).history?.['error_info'], undefined);
@@ -178,7 +185,7 @@ describe('doctor', () => {
     assert.deepEqual(await stack.statuses(cancelled.input), ['CANCELLED', 'CANCELLED']);
   });
 
-  it('takes the end that one table tells where Temporal tells none, and guesses none where both tell different ones', async () => {
+  it('takes the end that one table tells if Temporal tells none, and guesses none if both tell different ones', async () => {
     const half = await stack.ended('half');
     await stack.forget(half);
     await stack.change('history', half.input, { status: { S: 'IN_PROGRESS' }, build_id: undefined });
@@ -199,7 +206,7 @@ describe('doctor', () => {
     await stack.change('history', half.input, { status: { S: 'COMPLETE' } });
   });
 
-  it('makes a record that one table lacks, where enough is known of it', async () => {
+  it('makes a record that one table lacks, if enough is known of it', async () => {
     const job = await stack.ended('lacking', { polls: 0, outcome: 'FAILED' });
     const was = await stack.records(job.input);
     const likeBefore = async () => {
@@ -212,10 +219,10 @@ describe('doctor', () => {
       }
     };
     await stack.remove('history', job.input);
-    assert.equal(only(await mendAll(stack), job.input).finding, 'RecordMissing');
+    assert.equal(only(await repairAll(stack), job.input).finding, 'RecordMissing');
     await likeBefore();
     await stack.remove('status', job.input);
-    assert.equal(only(await mendAll(stack), job.input).finding, 'RecordMissing');
+    assert.equal(only(await repairAll(stack), job.input).finding, 'RecordMissing');
     await likeBefore();
 
     await stack.forget(job);
@@ -234,26 +241,26 @@ describe('doctor', () => {
     await until('it polls', () => stack.buildApi.requests(input.correlation_id).length >= 2);
     await stack.remove('status', input);
     await stack.remove('history', input);
-    const mended = await stack.doctor(['--fix', '--yes']);
+    const repaired = await stack.doctor(['--fix', '--yes']);
     assert.deepEqual(
-      mended.of(input).map(({ finding, table, result }) => [finding, table, result]),
+      repaired.of(input).map(({ finding, table, result }) => [finding, table, result]),
       [
         ['WorkflowWithoutRecord', 'iam_orchestrator_execution_status', 'mended'],
         ['WorkflowWithoutRecord', 'iam_orchestrator_request_history', 'mended'],
       ],
     );
-    assert.equal(mended.code, 0);
+    assert.equal(repaired.code, 0);
     letSucceed(stack, input);
     await until('it has ended', async () => (await stack.statuses(input)).every((status) => status === 'COMPLETE'));
-    await mendAll(stack);
+    await repairAll(stack);
   });
 
   it('sets a record back that tells an end while its workflow runs', async () => {
     const job = await stack.startEndless('hasty');
     await stack.change('history', job.input, { status: { S: 'FAILED' } });
     await stack.change('status', job.input, { status: { S: 'PENDING' } });
-    const mended = await stack.doctor(['--fix', '--yes']);
-    assert.equal(only(mended, job.input).finding, 'StatusUnknown');
+    const repaired = await stack.doctor(['--fix', '--yes']);
+    assert.equal(only(repaired, job.input).finding, 'StatusUnknown');
     assert.deepEqual(await stack.statuses(job.input), ['IN_PROGRESS', 'IN_PROGRESS']);
     await stack.change('history', job.input, { status: { S: 'FAILED' } });
     assert.equal(only(await stack.doctor(['--fix', '--yes']), job.input).finding, 'EndsDiffer');
@@ -262,21 +269,21 @@ describe('doctor', () => {
     assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
   });
 
-  it("mends an older job's history record, and never touches a newer job's", async () => {
+  it("repairs an older job's history record, and never touches a newer job's", async () => {
     const old = await stack.terminated('again');
     const newer = await stack.startEndless('again', { correlation_id: 'request-again-2' });
     const { status: untouched } = await stack.records(newer.input);
-    const mended = await stack.doctor(['--fix', '--yes']);
-    assert.equal(mended.code, 0, mended.stdout);
+    const repaired = await stack.doctor(['--fix', '--yes']);
+    assert.equal(repaired.code, 0, repaired.stdout);
     assert.deepEqual(
-      mended.findings.map(({ finding, job_id, fix }) => [finding, job_id, fix.split(';')[0]]),
+      repaired.findings.map(({ finding, job_id, fix }) => [finding, job_id, fix.split(';')[0]]),
       [['WorkflowGone', old.jobId, 'set the history record to FAILED, ExecutionLost']],
     );
     const { status, history } = await stack.records(old.input);
     assert.deepEqual(status, untouched);
     assert.equal(history?.['status']?.S, 'FAILED');
     await stack.terminate(newer);
-    await mendAll(stack);
+    await repairAll(stack);
   });
 
   it('finds the last run of a job that was reset', async () => {
@@ -288,7 +295,7 @@ describe('doctor', () => {
       .then((h) => ({ history: h }));
     const task = (history.events ?? []).filter(({ workflowTaskCompletedEventAttributes: done }) => done).at(-1);
     await stack.client.workflowService.resetWorkflowExecution({
-      namespace: 'default',
+      namespace: stack.temporal.namespace,
       workflowExecution,
       reason: 'by the test',
       requestId: 'reset',
@@ -297,7 +304,7 @@ describe('doctor', () => {
     assert.deepEqual((await stack.doctor()).of(job.input), []);
     await stack.cli(['cancel', ACCOUNT, 'iam_role#reset', '--wait']);
     assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
-    await mendAll(stack);
+    await repairAll(stack);
   });
 
   it('has nothing to say of a job whose records told an end too early, by a reset or by anyone, and now tell its end', async () => {
@@ -317,7 +324,7 @@ describe('doctor', () => {
     const poll = (events ?? []).slice(waited).find((event) => event.workflowTaskCompletedEventAttributes);
     letSucceed(stack, reset.input);
     await stack.client.workflowService.resetWorkflowExecution({
-      namespace: 'default',
+      namespace: stack.temporal.namespace,
       workflowExecution: { workflowId, runId: reset.jobId },
       reason: 'by the test',
       requestId: 'reset-after-failed',

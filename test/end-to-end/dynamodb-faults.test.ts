@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import type { DynamoDbCall, DynamoDbFault } from './dynamodb-proxy.ts';
-import { inputFor, parseJson, startTestStack, until, type TestStack } from './harness.ts';
+import type { DynamoDbCall, DynamoDbFault } from '../support/dynamodb-proxy.ts';
+import { inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 /** Faults for one build's calls of an operation on a table, in order; then none. */
 interface Plan {
@@ -35,31 +35,32 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
       .callsFor(`#${name}"`)
       .filter(({ operation, request }) => operation === plan.operation && request.TableName === plan.table);
 
-  for (const fault of ['throttle', 'refuse', 'lose-answer'] as const) {
-    for (const [step, operation, table] of [
-      ['upsert', 'PutItem', STATUS_TABLE_NAME],
-      ['insert', 'PutItem', HISTORY_TABLE_NAME],
-      ['last-record', 'UpdateItem', STATUS_TABLE_NAME],
-      ['last-history', 'UpdateItem', HISTORY_TABLE_NAME],
-    ] as const) {
-      it(`${step}: ${fault} twice, then right at the third attempt, 3 s and 6 s later`, async () => {
-        const name = `${step}-${fault}`;
-        const plan: Plan = { operation, table, faults: [fault, fault] };
-        plans.set(name, plan);
-        const input = inputFor(stack, name, { polls: 0 });
-        const { code, json } = await stack.build(input);
-        assert.equal(code, 0);
-        assert.equal(json['status'], 'COMPLETE');
-        const at = callsOf(name, plan).map((call) => call.at);
-        assert.equal(at.length, 3);
-        const [first, second, third] = at as [number, number, number];
-        assert.ok(second - first >= 2_900 && third - second >= 5_900, `${second - first}, ${third - second}`);
-        const { status, history } = await stack.records(input);
-        assert.equal(status?.['status']?.S, 'COMPLETE');
-        assert.equal(history?.['status']?.S, 'COMPLETE');
-        assert.equal(stack.buildApi.requests(input.correlation_id).length, 2);
-      });
-    }
+  // Each step and each fault; how every step is retried is in test/workflows, what a repeated write does in test/records.
+  for (const [step, operation, table, fault] of [
+    ['upsert', 'PutItem', STATUS_TABLE_NAME, 'throttle'],
+    ['upsert', 'PutItem', STATUS_TABLE_NAME, 'lose-answer'],
+    ['insert', 'PutItem', HISTORY_TABLE_NAME, 'refuse'],
+    ['insert', 'PutItem', HISTORY_TABLE_NAME, 'lose-answer'],
+    ['last-record', 'UpdateItem', STATUS_TABLE_NAME, 'lose-answer'],
+    ['last-history', 'UpdateItem', HISTORY_TABLE_NAME, 'throttle'],
+  ] as const) {
+    it(`${step}: ${fault} twice, then right at the third attempt, 3 s and 6 s later`, async () => {
+      const name = `${step}-${fault}`;
+      const plan: Plan = { operation, table, faults: [fault, fault] };
+      plans.set(name, plan);
+      const input = inputFor(stack, name, { polls: 0 });
+      const { code, json } = await stack.build(input);
+      assert.equal(code, 0);
+      assert.equal(json['status'], 'COMPLETE');
+      const at = callsOf(name, plan).map((call) => call.at);
+      assert.equal(at.length, 3);
+      const [first, second, third] = at as [number, number, number];
+      assert.ok(second - first >= 2_900 && third - second >= 5_900, `${second - first}, ${third - second}`);
+      const { status, history } = await stack.records(input);
+      assert.equal(status?.['status']?.S, 'COMPLETE');
+      assert.equal(history?.['status']?.S, 'COMPLETE');
+      assert.equal(stack.buildApi.requests(input.correlation_id).length, 2);
+    });
   }
 
   it('a status put that fails three times ends the build with nothing written and nothing asked of the API', async () => {
@@ -157,14 +158,14 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
       assert.match(record?.['error_info']?.M?.['Cause']?.S ?? '', /^InsertRequestHistory: .*3 attempts/);
       assert.equal(record?.['job_id']?.S, json['job_id']);
     }
-    // The last write fills in what the put could not.
+    // The final record update fills in what the put could not.
     assert.equal(history?.['action']?.S, 'create');
     assert.equal(history?.['trace_header']?.S, input.trace_header);
     assert.equal(history?.['requested_by']?.S, 'someone');
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
-  it('a last write that fails three times is made again after 30 s; status says what it waits for', async () => {
+  it('a final record update that fails three times is made again after 30 s; status says what it waits for', async () => {
     const plan: Plan = { operation: 'UpdateItem', table: STATUS_TABLE_NAME, faults: ['refuse', 'throttle', 'refuse'] };
     plans.set('never-given-up', plan);
     const input = inputFor(stack, 'never-given-up', { polls: 0 });

@@ -5,7 +5,7 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import type { StackWorker } from '../../dev/stack.ts';
 import { runBuild } from '../faults/run-build.ts';
 import { withClient } from '../faults/truth.ts';
-import { inputFor, startTestStack, until, type TestStack } from './harness.ts';
+import { inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 const BUILDS_OF_A_KIND = 8;
 
@@ -13,7 +13,7 @@ describe("the worker's health", () => {
   let stack: TestStack;
 
   before(async () => {
-    stack = await startTestStack();
+    stack = await startTestStack({ temporal: {} });
   });
   after(() => stack.stop());
 

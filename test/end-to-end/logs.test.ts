@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { workflowIdOf } from '../../src/contract.ts';
-import { ACCOUNT, CREDENTIAL, inputFor, startTestStack, until, type TestStack } from './harness.ts';
+import { ACCOUNT, CREDENTIAL, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
+import { PROGRAMS } from '../support/programs.ts';
 
 type Line = Record<string, unknown>;
 
-const WORKER = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
 const PSEUDO_TERMINAL = fileURLToPath(new URL('../../dev/pseudo_terminal.py', import.meta.url));
 
 /** The lines about a build. */
@@ -26,7 +26,10 @@ describe("the worker's log", () => {
 
   before(async () => {
     stack = await startTestStack();
-    workflow = new WorkflowClient({ connection: await Connection.connect({ address: stack.temporal.address }) });
+    workflow = new WorkflowClient({
+      namespace: stack.temporal.namespace,
+      connection: await Connection.connect({ address: stack.temporal.address }),
+    });
   });
   after(async () => {
     await workflow.connection.close();
@@ -75,7 +78,7 @@ describe("the worker's log", () => {
     assert.equal(refused[0]?.['cause'], 'InvalidInput');
   });
 
-  it('has nothing twice where another worker replays the build; with debug, a line for each poll', async () => {
+  it('has nothing twice if another worker replays the build; with debug, a line for each poll', async () => {
     const settings = { LOG_LEVEL: 'debug' };
     let output = '';
     const onOutput = (chunk: string) => (output += chunk);
@@ -106,7 +109,10 @@ describe("the worker's log", () => {
 
   it('is for people on a terminal', async () => {
     const env = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', ...stack.settings };
-    const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, WORKER], { env, stdio: 'pipe' });
+    const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, PROGRAMS.worker], {
+      env,
+      stdio: 'pipe',
+    });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
     await until('it polls', () => output.includes('worker polling'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { CREDENTIAL, inputFor, startTestStack, type TestStack } from './harness.ts';
+import { CREDENTIAL, inputFor, startTestStack, type TestStack } from '../support/stack.ts';
 
 describe('a build that succeeds', { concurrency: 3 }, () => {
   let stack: TestStack;
@@ -95,7 +95,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     }
   });
 
-  it('escapes a build ID where it enters the path', async () => {
+  it('escapes a build ID when it enters the path', async () => {
     for (const [name, buildId, path] of [
       ['slash', 'a/../b?c#d', '/build/a%2F..%2Fb%3Fc%23d'],
       ['url', 'http://evil.example/', '/build/http%3A%2F%2Fevil.example%2F'],

@@ -6,11 +6,11 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import type { CliResult } from '../../dev/stack.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { startRoleBuild } from '../../src/start-role-build.ts';
-import { ACCOUNT, inputFor, parseJson, startTestStack, type RawItem, type TestStack } from './harness.ts';
+import { ACCOUNT, inputFor, parseJson, startTestStack, type RawItem, type TestStack } from '../support/stack.ts';
 
 const EXECUTION = 'arn:aws:states:eu-west-1:123456789012:execution:iam-orchestrator:e-1';
 
-describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }, () => {
+describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }, () => {
   let stack: TestStack;
   let direct: DynamoDBClient;
   before(async () => {
@@ -62,12 +62,12 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
     assert.equal(unknown, 4);
   });
 
-  it('is refused by the put itself, where another client starts the build: nothing is written or triggered', async () => {
+  it('is refused by the put itself, if another client starts the build: nothing is written or triggered', async () => {
     const input = inputFor(stack, 'held-put', { polls: 0 });
     await putOriginal(input, 'another-request-of-the-original');
     const records = await stack.records(input);
     const connection = await Connection.connect({ address: stack.temporal.address });
-    const client = new Client({ connection });
+    const client = new Client({ namespace: stack.temporal.namespace, connection });
     const { workflow_id: workflowId } = await startRoleBuild(client, input);
     await assert.rejects(client.workflow.getHandle(workflowId).result(), (err: Error) =>
       /HeldByStepFunctions/.test(JSON.stringify(err.cause)),
@@ -90,7 +90,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
       return undefined;
     };
     const connection = await Connection.connect({ address: stack.temporal.address });
-    const client = new Client({ connection });
+    const client = new Client({ namespace: stack.temporal.namespace, connection });
     const { workflow_id: workflowId, job_id: jobId } = await startRoleBuild(client, input);
     await client.workflow.getHandle(workflowId).result();
     await connection.close();
@@ -101,7 +101,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
     }
   });
 
-  it('is refused by the put for the command line too, where it could not look: exit code 3', async () => {
+  it('is refused by the put for the command line too, if it could not look: exit code 3', async () => {
     const input = inputFor(stack, 'held-blind', { polls: 0 });
     await putOriginal(input, 'a-third-request-of-the-original');
     const blind = { stdin: JSON.stringify(input), settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } };
@@ -110,7 +110,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
     assert.match(String(parseJson(result)['message']), /e-1/);
   });
 
-  it('refuses where only the history of the request is left so', async () => {
+  it('refuses if only the history of the request is left so', async () => {
     const input = inputFor(stack, 'held-history', { polls: 0 });
     const other = inputFor(stack, 'held-history-other', { polls: 0 });
     await putOriginal(other, input.correlation_id);
@@ -244,7 +244,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 6 }
       const people = await stack.cli(['status', OTHER, 'odd']);
       assert.equal(people.code, 0, people.stderr);
       assert.match(people.stdout, /^status +UNKNOWN$/m);
-      assert.match(people.stdout, /^the record is odd: .*start_at is not a time in ISO 8601, UTC: 5; .*quota/m);
+      assert.match(people.stdout, /^the record is not valid: .*start_at is not a time in ISO 8601, UTC: 5; .*quota/m);
       assert.ok(!people.stdout.includes('\u001b'));
       assert.equal((await stack.cli(['watch', OTHER, 'odd', '--json'])).code, 1);
 

@@ -8,7 +8,7 @@ import { Client, Connection } from '@temporalio/client';
 import { ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { buildIdTricks, urlTricks } from '../support/url-tricks.ts';
-import { ACCOUNT, inputFor, startTestStack, type TestStack } from './harness.ts';
+import { ACCOUNT, inputFor, startTestStack, type TestStack } from '../support/stack.ts';
 
 /** A server that nothing may reach: it counts who does. */
 async function startTrap(): Promise<{ address: string; reached: () => number; stop: () => Promise<void> }> {
@@ -45,7 +45,7 @@ describe('a worker', { concurrency: 4 }, () => {
     stack.settings['NODE_USE_ENV_PROXY'] = '1';
     await stack.startWorker();
     connection = await Connection.connect({ address: stack.temporal.address });
-    client = new Client({ connection });
+    client = new Client({ namespace: stack.temporal.namespace, connection });
   });
   after(async () => {
     await connection.close();

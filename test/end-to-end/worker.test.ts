@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 import { LOOPBACK } from '../support/loopback.ts';
 import { readMetrics } from '../support/metrics-page.ts';
-import { inputFor, startTestStack, until, type TestStack } from './harness.ts';
+import { inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
 
@@ -65,7 +65,7 @@ describe('the worker', () => {
     }
   });
 
-  it('answers on every address, of IPv4 and of IPv6, where it is told 0.0.0.0 or [::]', async () => {
+  it('answers on every address, of IPv4 and of IPv6, if it is told 0.0.0.0 or [::]', async () => {
     const worker = await stack.startWorker({ settings: { METRICS_ADDRESS: '0.0.0.0:0', HEALTH_ADDRESS: '[::]:0' } });
     const at = (url: string, host: string) => url.replace(/\/\/.*:/, `//${host}:`);
     try {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { inputFor } from '../end-to-end/harness.ts';
+import { inputFor } from '../support/stack.ts';
 import type { BuildApiCase } from '../support/build-api-case.ts';
 import { startFaultStack, type FaultStack } from './fault-stack.ts';
 import { eventually } from './patience.ts';

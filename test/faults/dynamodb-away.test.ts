@@ -1,10 +1,10 @@
-/** DynamoDB's port closed for half a minute, in the middle of last writes. */
+/** DynamoDB's port closed for half a minute, in the middle of final record updates. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import type { DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
-import { ACCOUNT, inputFor } from '../end-to-end/harness.ts';
+import type { DynamoDbCall } from '../support/dynamodb-proxy.ts';
+import { ACCOUNT, inputFor } from '../support/stack.ts';
 import { startFaultStack, type FaultStack } from './fault-stack.ts';
 import { eventually } from './patience.ts';
 import { newReport, writeReport } from './report.ts';
@@ -26,7 +26,7 @@ describe('while DynamoDB refuses connections for 30 s', () => {
     writeReport(report);
   });
 
-  it('last writes wait, and are made once it is back; a build that is only asked for then writes nothing', async () => {
+  it('final record updates wait, and are made once it is back; a build that is only asked for then writes nothing', async () => {
     const builds = Object.entries(ENDS).flatMap(([end, outcome]) =>
       [1, 2, 3].map((n) => {
         const input = inputFor(stack, `${end}-${n}`, { polls: 1, outcome });
@@ -35,8 +35,8 @@ describe('while DynamoDB refuses connections for 30 s', () => {
     );
     const isAsked = ({ correlation_id }: RoleBuildInput) => stack.buildApi.requests(correlation_id).length >= 2;
     await eventually('each was polled', () => builds.every(({ input }) => isAsked(input)));
-    const isLastWrite = ({ operation }: DynamoDbCall) => operation === 'UpdateItem';
-    await eventually('last writes have begun', () => stack.proxy.calls.some(isLastWrite));
+    const isFinalUpdate = ({ operation }: DynamoDbCall) => operation === 'UpdateItem';
+    await eventually('final record updates have begun', () => stack.proxy.calls.some(isFinalUpdate));
     const late = inputFor(stack, 'late');
     const lateEnded = stack.follow(late);
     const hasFailed = eventually('all attempts at its first put have failed', () =>

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import type { DynamoDbCall, DynamoDbFault } from '../end-to-end/dynamodb-proxy.ts';
-import { inputFor } from '../end-to-end/harness.ts';
+import type { DynamoDbCall, DynamoDbFault } from '../support/dynamodb-proxy.ts';
+import { inputFor } from '../support/stack.ts';
 import { startFaultStack, type FaultStack } from './fault-stack.ts';
 import { eventually } from './patience.ts';
 import { newReport, writeReport } from './report.ts';
 
-/** The long form runs into the second, longer wait of a last write. */
+/** The long form runs into the second, longer wait of a final record update. */
 const THROTTLED_ATTEMPTS = process.env['FAULTS_MINUTES'] === undefined ? 4 : 7;
 
 const STEPS = [
@@ -64,7 +64,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
       });
     }
 
-    it(`a last write throttled ${THROTTLED_ATTEMPTS} times is made all the same`, async () => {
+    it(`a final record update throttled ${THROTTLED_ATTEMPTS} times is made all the same`, async () => {
       const throttled = Array.from({ length: THROTTLED_ATTEMPTS }, () => 'throttle' as const);
       plans.set('throttled', { operation: 'UpdateItem', table: HISTORY_TABLE_NAME, faults: throttled });
       const input = inputFor(stack, 'throttled', { polls: 0, outcome: 'FAILED' });

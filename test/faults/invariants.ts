@@ -1,7 +1,7 @@
 /** What must hold once every build has closed, whatever was done to it meanwhile. */
 import { checkBuildStatus } from '../../src/domain/build-status.ts';
 import { REFUSALS } from '../../src/domain/failures.ts';
-import type { RawItem } from '../end-to-end/harness.ts';
+import type { RawItem } from '../support/stack.ts';
 import type { Job } from './jobs.ts';
 import { brokenByRequests } from './request-invariants.ts';
 import type { Truth } from './truth.ts';
@@ -85,7 +85,7 @@ function held(item: RawItem): string {
 /** A final answer that the workflow has is the end; and an end that the API is said to have given was given. */
 function brokenByVerdict(job: Job): Violation[] {
   const verdicts = job.answers.map(checkBuildStatus);
-  const verdict = verdicts.find((one) => one !== 'undecided' && one !== 'put off');
+  const verdict = verdicts.find((one) => one !== 'undecided' && one !== 'deferred');
   const said = job.end === 'COMPLETE' ? 'succeeded' : job.failure?.type === 'BuildFailed' ? 'failed' : undefined;
   if (job.end === undefined || verdict === said) return [];
   return [

@@ -1,7 +1,7 @@
 /** What Temporal's own histories say of every build that was ever started: the truth that records are held against. */
 import type { Client } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
-import type { Holder } from '../../src/activities/types.ts';
+import type { Written } from '../../src/activities/types.ts';
 import { ROLE_BUILD_WORKFLOW_TYPE, type RoleBuildOutcome } from '../../src/contract.ts';
 import type { BuildStatusAnswer } from '../../src/domain/build-status.ts';
 import type { EndStatus } from '../../src/domain/record-status.ts';
@@ -26,7 +26,7 @@ export interface Job {
   outcome: RoleBuildOutcome | undefined;
   failure: { type: string; message: string } | undefined;
   /** What the workflow was told of its first put: `null` where it was done. */
-  upserted: Holder | undefined;
+  upserted: Written | undefined;
   build_id: string | undefined;
   /** Every answer to a poll that the workflow has. */
   answers: BuildStatusAnswer[];
@@ -95,7 +95,7 @@ function takeEvent(job: Job, names: Map<string, string>, event: HistoryEvent): v
   } else if (completed) {
     const name = names.get(String(completed.scheduledEventId));
     const [result] = decode<unknown>(completed.result);
-    if (name === 'upsertRequestRecord') job.upserted = result as Holder;
+    if (name === 'upsertRequestRecord') job.upserted = result as Written;
     if (name === 'triggerBuild') job.build_id = (result as { build_id: string }).build_id;
   } else if (marker) {
     const [answer] = decode<BuildStatusAnswer>(marker.details?.['result']);

@@ -1,4 +1,4 @@
-import { until } from '../end-to-end/harness.ts';
+import { until } from '../support/stack.ts';
 
 /** Many processes start at once here, on machines that may be busy with more. */
 const LIMIT_MS = 120_000;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startRoleBuild, BuildInProgressError } from '../../src/index.ts';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { ACCOUNT, inputFor, parseJson } from '../end-to-end/harness.ts';
+import { ACCOUNT, inputFor, parseJson } from '../support/stack.ts';
 import { startFaultStack, type FaultStack } from './fault-stack.ts';
 import { KeptWorker } from './kept-worker.ts';
 import type { Report } from './report.ts';
@@ -11,7 +11,7 @@ import { TIMEOUT_SECONDS, type Event, type PlannedStart, type Schedule } from '.
 import { withClient } from './truth.ts';
 import { lost, wrong, type Violation } from './violation.ts';
 
-/** How long builds may take to end after the last fault: two rounds of a last write, and waits for dead workers. */
+/** How long builds may take to end after the last fault: two rounds of a final record update, and waits for dead workers. */
 const REST_MS = 150_000;
 const CALL_MS = 5_000;
 

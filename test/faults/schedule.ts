@@ -1,7 +1,7 @@
 /** Random schedules: what is asked for, what goes wrong, and when. */
 import * as fc from 'fast-check';
 import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
-import type { DynamoDbFault } from '../end-to-end/dynamodb-proxy.ts';
+import type { DynamoDbFault } from '../support/dynamodb-proxy.ts';
 
 /** A start that is asked for. Several may want one resource, or make one request again. */
 export interface PlannedStart {

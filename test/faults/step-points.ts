@@ -3,8 +3,8 @@ import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { EndStatus } from '../../src/domain/record-status.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import type { DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
-import { inputFor, type TestStack } from '../end-to-end/harness.ts';
+import type { DynamoDbCall } from '../support/dynamodb-proxy.ts';
+import { inputFor, type TestStack } from '../support/stack.ts';
 import { eventually } from './patience.ts';
 
 export type Moment = 'before' | 'middle' | 'after';
@@ -17,7 +17,7 @@ export interface Step {
 }
 
 const write = (operation: 'PutItem' | 'UpdateItem', table: string) => ({ operation, table });
-const lastWrites = (word: string, end: EndStatus): Step[] => [
+const finalUpdates = (word: string, end: EndStatus): Step[] => [
   { name: `Update${word}Record`, end, at: write('UpdateItem', STATUS_TABLE_NAME) },
   { name: `Update${word}History`, end, at: write('UpdateItem', HISTORY_TABLE_NAME) },
 ];
@@ -28,9 +28,9 @@ export const STEPS: readonly Step[] = [
   { name: 'InsertRequestHistory', end: 'COMPLETE', at: write('PutItem', HISTORY_TABLE_NAME) },
   { name: 'TriggerBuild', end: 'COMPLETE', at: { method: 'POST' } },
   { name: 'GetBuildStatus', end: 'COMPLETE', at: { method: 'GET' } },
-  ...lastWrites('Successful', 'COMPLETE'),
-  ...lastWrites('Failed', 'FAILED'),
-  ...lastWrites('Cancelled', 'CANCELLED'),
+  ...finalUpdates('Successful', 'COMPLETE'),
+  ...finalUpdates('Failed', 'FAILED'),
+  ...finalUpdates('Cancelled', 'CANCELLED'),
 ];
 
 /** Long enough for a worker to hear of a SIGTERM. */

@@ -6,8 +6,8 @@ import type { Build, RecordedRequest } from '../../dev/simulated-build-api/serve
 import { ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import type { DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
-import type { RawItem, TestStack } from '../end-to-end/harness.ts';
+import type { DynamoDbCall } from '../support/dynamodb-proxy.ts';
+import type { RawItem, TestStack } from '../support/stack.ts';
 import { readJobs, type HistoryEvent, type Job } from './jobs.ts';
 
 const LOOK_EVERY_MS = 250;
@@ -68,7 +68,7 @@ export async function withClient<T>(
 ): Promise<T> {
   const connection = await Connection.connect({ address: temporal.address });
   try {
-    return await use(new Client({ connection }));
+    return await use(new Client({ connection, namespace: temporal.namespace }));
   } finally {
     await connection.close();
   }

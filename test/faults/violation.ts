@@ -1,4 +1,4 @@
-import type { RawItem } from '../end-to-end/harness.ts';
+import type { RawItem } from '../support/stack.ts';
 import type { Job } from './jobs.ts';
 
 export const VIOLATION_KINDS = ['record wrong', 'build lost', 'triggered twice', 'polled too soon'] as const;

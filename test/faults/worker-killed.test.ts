@@ -5,7 +5,7 @@ import type { Child } from '../../dev/servers/child.ts';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import type { EndStatus } from '../../src/domain/record-status.ts';
-import { ACCOUNT, inputFor } from '../end-to-end/harness.ts';
+import { ACCOUNT, inputFor } from '../support/stack.ts';
 import { startFaultStack, type FaultStack } from './fault-stack.ts';
 import { eventually } from './patience.ts';
 import { newReport, writeReport } from './report.ts';
@@ -14,7 +14,7 @@ import { hasTimer, withClient } from './truth.ts';
 
 const report = newReport('worker-killed');
 
-/** The steps by what they ask for: the last writes of every end are held, and their worker killed, together. */
+/** The steps by what they ask for: the final record updates of every end are held, and their worker killed, together. */
 const GROUPS = Object.groupBy(STEPS, ({ name }) =>
   name.replace(/^Update(Successful|Failed|Cancelled)/, 'Update…'),
 ) as Record<string, Step[]>;

@@ -1,7 +1,7 @@
 /** What must hold of every write that DynamoDB took. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import type { DynamoDbCall } from '../end-to-end/dynamodb-proxy.ts';
+import type { DynamoDbCall } from '../support/dynamodb-proxy.ts';
 import type { Truth } from './truth.ts';
 import { text, wrong, type Violation } from './violation.ts';
 
@@ -34,7 +34,7 @@ function brokenBy({ operation, request, old }: DynamoDbCall): string | undefined
   const status = text(old, 'status') ?? '';
   if (text(old, 'job_id') === job) {
     if (!ENDED.includes(status)) return undefined;
-    // A retried last write may say the same again.
+    // A retried final record update may say the same again.
     return !isPut && values[':new_status']?.S === status ? undefined : `changed what had ended ${status}`;
   }
   if (isStatusUpdate) return "changed another job's record";

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { openRecordTables } from '../../src/records/dynamodb.ts';
 import type { RecordTables } from '../../src/records/items.ts';
-import { startDynamoDbProxy, type DynamoDbProxy } from '../end-to-end/dynamodb-proxy.ts';
-import { server, useDynamoDb } from './tables-fixture.ts';
+import { startDynamoDbProxy, type DynamoDbProxy } from '../support/dynamodb-proxy.ts';
+import { server, useDynamoDb } from '../support/tables.ts';
 
 useDynamoDb();
 
@@ -31,7 +31,7 @@ describe('a clock that is ten minutes off DynamoDB’s', () => {
     );
 
   for (const aheadMs of [600_000, -600_000]) {
-    test(`by ${aheadMs} ms costs the first call a second request, and no other`, async () => {
+    it(`by ${aheadMs} ms costs the first call a second request, and no other`, async () => {
       proxy.calls.length = 0;
       proxy.clockAheadMs = aheadMs;
       const request_id = `request${aheadMs}`;
@@ -46,7 +46,7 @@ describe('a clock that is ten minutes off DynamoDB’s', () => {
     });
   }
 
-  test('is no reason to send a request a third time', async () => {
+  it('is no reason to send a request a third time', async () => {
     proxy.calls.length = 0;
     proxy.clockAheadMs = 0;
     proxy.answer = () => ({

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { DeleteItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Job } from '../../src/domain/identity.ts';
 import type { HistoryRequest } from '../../src/domain/role-build-input.ts';
 import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../../src/records/history-table.ts';
-import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from './tables-fixture.ts';
+import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from '../support/tables.ts';
 
 useDynamoDb();
 
@@ -71,31 +71,31 @@ async function itemWithoutTime(): Promise<Item> {
 }
 
 describe('the put', () => {
-  test("writes the original's attributes, in the original's types, and when", async () => {
+  it("writes the original's attributes, in the original's types, and when", async () => {
     assert.equal(await put(JOB), true);
     assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'IN_PROGRESS' } });
   });
 
-  test('writes who asked, where that is known', async () => {
+  it('writes who asked, if that is known', async () => {
     await put(JOB, { requested_by: 'user@host' });
     assert.deepEqual((await item())?.['requested_by'], { S: 'user@host' });
   });
 
   for (const [name, arrange] of STATES) {
-    test(`replaces an older job's record as a whole, ${name}`, async () => {
+    it(`replaces an older job's record as a whole, ${name}`, async () => {
       await arrange(OLDER, { requested_by: 'someone else' });
       assert.equal(await put(JOB), true);
       assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'IN_PROGRESS' } });
     });
 
-    test(`leaves a newer job's record alone, ${name}`, async () => {
+    it(`leaves a newer job's record alone, ${name}`, async () => {
       await arrange(NEWER);
       await assertRefused(() => put(JOB));
     });
 
     for (const [what, other] of FOREIGN) {
       for (const job of [OLDER, JOB]) {
-        test(`never replaces the record of another ${what}, ${name}, ${job === JOB ? 'even of this job' : 'though older'}`, async () => {
+        it(`never replaces the record of another ${what}, ${name}, ${job === JOB ? 'even of this job' : 'though older'}`, async () => {
           await arrange(job, other);
           await assertRefused(() => put(JOB));
         });
@@ -103,36 +103,36 @@ describe('the put', () => {
     }
   }
 
-  test("holds for this job's own record in progress, as after a lost answer", async () => {
+  it("holds for this job's own record in progress, as after a lost answer", async () => {
     await put(JOB);
     assert.equal(await put(JOB), true);
   });
 
-  test("leaves this job's own end alone", async () => {
+  it("leaves this job's own end alone", async () => {
     await ended(JOB);
     await assertRefused(() => put(JOB));
   });
 
-  test('leaves the record of another job alone that began at the same time', async () => {
+  it('leaves the record of another job alone that began at the same time', async () => {
     await put({ ...JOB, job_id: 'another' });
     await assertRefused(() => put(JOB));
   });
 
-  test('writes where the record was deleted', async () => {
+  it('writes if the record was deleted', async () => {
     await ended(NEWER);
     await raw.send(new DeleteItemCommand({ TableName: 'history-records', Key: keyItem() }));
     assert.equal(await put(JOB), true);
   });
 
-  test('fails where the table is missing', async () => {
+  it('fails if the table is missing', async () => {
     const elsewhere = { ...tables, historyTable: 'no-such-table' };
     await assert.rejects(putHistoryRecord(elsewhere, request, JOB), { name: 'ResourceNotFoundException' });
   });
 });
 
 for (const mayCreate of [true, false]) {
-  describe(`the last write ${mayCreate ? 'that may create the record' : "of this job's record alone"}`, () => {
-    test("ends this job's own record, with build_id and error_info in their types", async () => {
+  describe(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"}`, () => {
+    it("ends this job's own record, with build_id and error_info in their types", async () => {
       request.requested_by = 'user@host';
       await put(JOB);
       assert.equal(await end(JOB, mayCreate, FAILED), true);
@@ -147,7 +147,7 @@ for (const mayCreate of [true, false]) {
     });
 
     for (const status of ['COMPLETE', 'CANCELLED'] as const) {
-      test(`adds nothing that there is not, as where it is ${status}`, async () => {
+      it(`adds nothing that there is not, when it is ${status}`, async () => {
         await put(JOB);
         assert.equal(await end(JOB, mayCreate, { status }), true);
         assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
@@ -155,14 +155,14 @@ for (const mayCreate of [true, false]) {
     }
 
     for (const status of ['COMPLETE', 'CANCELLED', 'FAILED'] as const) {
-      test(`holds over whatever end stands in this job's own record, and leaves nothing of it, as where it is ${status}`, async () => {
+      it(`holds over whatever end stands in this job's own record, and leaves nothing of it, when it is ${status}`, async () => {
         await ended(JOB);
         assert.equal(await end(JOB, mayCreate, { status }), true);
         assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
       });
     }
 
-    test("fills in what somebody took out of this job's own record", async () => {
+    it("fills in what somebody took out of this job's own record", async () => {
       await put(JOB);
       await raw.send(
         new UpdateItemCommand({
@@ -178,33 +178,33 @@ for (const mayCreate of [true, false]) {
     });
 
     for (const [name, arrange] of STATES) {
-      test(`leaves a newer job's record alone, ${name}`, async () => {
+      it(`leaves a newer job's record alone, ${name}`, async () => {
         await arrange(NEWER);
         await assertRefused(() => end(JOB, mayCreate));
       });
 
       for (const [what, other] of FOREIGN) {
-        test(`never replaces the record of another ${what}, ${name}, though older`, async () => {
+        it(`never replaces the record of another ${what}, ${name}, though older`, async () => {
           await arrange(OLDER, other);
           await assertRefused(() => end(JOB, mayCreate));
         });
       }
 
       if (mayCreate) {
-        test(`replaces an older job's record as a whole, ${name}`, async () => {
+        it(`replaces an older job's record as a whole, ${name}`, async () => {
           await arrange(OLDER, { requested_by: 'someone else' });
           assert.equal(await end(JOB, mayCreate), true);
           assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'COMPLETE' } });
         });
       } else {
-        test(`leaves an older job's record alone, ${name}`, async () => {
+        it(`leaves an older job's record alone, ${name}`, async () => {
           await arrange(OLDER);
           await assertRefused(() => end(JOB, mayCreate));
         });
       }
     }
 
-    test(`makes ${mayCreate ? 'the whole record' : 'no record'} where there is none`, async () => {
+    it(`makes ${mayCreate ? 'the whole record' : 'no record'} if there is none`, async () => {
       assert.equal(await end(JOB, mayCreate, FAILED), mayCreate);
       if (!mayCreate) return assert.equal(await item(), undefined);
       assert.deepEqual(await itemWithoutTime(), {
@@ -219,7 +219,7 @@ for (const mayCreate of [true, false]) {
 }
 
 describe('reading', () => {
-  test('gives the record as it stands', async () => {
+  it('gives the record as it stands', async () => {
     request.requested_by = 'user@host';
     await ended(JOB);
     const { updated_at, ...rest } = (await readHistoryRecord(tables, request.correlation_id)) ?? {};
@@ -236,7 +236,7 @@ describe('reading', () => {
     });
   });
 
-  test('gives nothing where there is none', async () => {
+  it('gives nothing if there is none', async () => {
     assert.equal(await readHistoryRecord(tables, 'none'), undefined);
   });
 });

@@ -1,13 +1,13 @@
 /** Which records may become another job's, beyond newer and older: Step Functions' and those of a job to resume. */
 import assert from 'node:assert/strict';
-import { beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import type { Job } from '../../src/domain/identity.ts';
 import type { Resumption } from '../../src/domain/resumption.ts';
 import { historyRequestOf, type HistoryRequest, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { endHistoryRecord, putHistoryRecord } from '../../src/records/history-table.ts';
 import { endStatusRecord, putStatusRecord } from '../../src/records/status-table.ts';
 import { sampleInput } from '../domain/sample-input.ts';
-import { isWritten, itemOf, JOB, NEWER, OLDER, tables, useDynamoDb, type Item } from './tables-fixture.ts';
+import { isWritten, itemOf, JOB, NEWER, OLDER, tables, useDynamoDb, type Item } from '../support/tables.ts';
 
 useDynamoDb();
 
@@ -61,25 +61,25 @@ async function assertRefused(item: () => Promise<Item | undefined>, write: () =>
 for (const [table, { put, end, item }] of Object.entries(TABLES)) {
   describe(`a ${table} record of Step Functions`, () => {
     for (const partition of ['aws', 'aws-us-gov', 'aws-cn', 'aws-iso-b']) {
-      test(`that is IN_PROGRESS is left alone, in the partition ${partition}`, async () => {
+      it(`that is IN_PROGRESS is left alone, in the partition ${partition}`, async () => {
         await put({ ...EXECUTION, job_id: EXECUTION.job_id.replace('arn:aws:', `arn:${partition}:`) });
         await assertRefused(item, () => put(JOB));
       });
     }
 
-    test('that is IN_PROGRESS is replaced by a build that takes over', async () => {
+    it('that is IN_PROGRESS is replaced by a build that takes over', async () => {
       await put(EXECUTION);
       assert.equal(await put(JOB, undefined, { take_over: true }), true);
       assert.equal((await item())?.['job_id']?.S, JOB.job_id);
     });
 
-    test('that has ended is replaced as any other', async () => {
+    it('that has ended is replaced as any other', async () => {
       await put(EXECUTION);
       await end(EXECUTION);
       assert.equal(await put(JOB), true);
     });
 
-    test('that is newer is not replaced, not by a build that takes over either', async () => {
+    it('that is newer is not replaced, not by a build that takes over either', async () => {
       await put({ ...NEWER, job_id: EXECUTION.job_id });
       await assertRefused(item, () => put(JOB, undefined, { take_over: true }));
     });
@@ -88,7 +88,7 @@ for (const [table, { put, end, item }] of Object.entries(TABLES)) {
   describe(`a ${table} record to resume`, () => {
     const resumption: Resumption = { resumes: OLDER.job_id, build_id: 'b', previous_jobs: [{ ...OLDER, ...FAILED }] };
 
-    test("becomes the new job's, with the build to poll on with", async () => {
+    it("becomes the new job's, with the build to poll on with", async () => {
       await put(OLDER);
       await end(OLDER);
       assert.equal(await put(JOB, resumption), true);
@@ -100,17 +100,17 @@ for (const [table, { put, end, item }] of Object.entries(TABLES)) {
       assert.equal(found['previous_jobs']?.L?.length, table === 'history' ? 1 : undefined);
     });
 
-    test('is put where it is missing, and again by the same job', async () => {
+    it('is put if it is missing, and again by the same job', async () => {
       assert.equal(await put(JOB, resumption), true);
       assert.equal(await put(JOB, resumption), true);
     });
 
-    test('of yet another job is left alone, though it is older', async () => {
+    it('of yet another job is left alone, though it is older', async () => {
       await put({ ...OLDER, job_id: 'in-between' });
       await assertRefused(item, () => put(JOB, resumption));
     });
 
-    test('of the job itself, ended, is left alone', async () => {
+    it('of the job itself, ended, is left alone', async () => {
       await put(JOB, resumption);
       await end(JOB);
       await assertRefused(item, () => put(JOB, resumption));
@@ -118,8 +118,8 @@ for (const [table, { put, end, item }] of Object.entries(TABLES)) {
   });
 }
 
-describe('the last write of a history record', () => {
-  test('leaves an IN_PROGRESS one of Step Functions alone, unless the build takes over', async () => {
+describe('the final record update of a history record', () => {
+  it('leaves an IN_PROGRESS one of Step Functions alone, unless the build takes over', async () => {
     const { put, item } = TABLES.history;
     await put(EXECUTION);
     const request = historyRequestOf(input);
@@ -128,7 +128,7 @@ describe('the last write of a history record', () => {
     assert.equal(await endHistory(takingOver, JOB, FAILED, true), true);
   });
 
-  test('fills in how the jobs before ended, and takes that out where there are none', async () => {
+  it('fills in how the jobs before ended, and takes that out if there are none', async () => {
     const { item } = TABLES.history;
     const resumption: Resumption = { resumes: OLDER.job_id, previous_jobs: [{ ...OLDER, ...FAILED }] };
     assert.equal(await endHistory(historyRequestOf(input, resumption), JOB, FAILED, true), true);
@@ -137,7 +137,7 @@ describe('the last write of a history record', () => {
     assert.equal((await item())?.['previous_jobs'], undefined);
   });
 
-  test('says who cancelled', async () => {
+  it('says who cancelled', async () => {
     const end = { status: 'CANCELLED', cancelled_by: 'somebody@host' } as const;
     assert.equal(await endHistory(historyRequestOf(input), JOB, end, true), true);
     assert.deepEqual((await TABLES.history.item())?.['cancelled_by'], { S: 'somebody@host' });

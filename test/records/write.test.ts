@@ -6,8 +6,8 @@ import { openRecordTables } from '../../src/records/dynamodb.ts';
 import type { RecordTables } from '../../src/records/items.ts';
 import { endStatusRecord, putStatusRecord } from '../../src/records/status-table.ts';
 import { sampleInput } from '../domain/sample-input.ts';
-import { startDynamoDbProxy, type DynamoDbProxy } from '../end-to-end/dynamodb-proxy.ts';
-import { JOB, NEWER, raw, server, tables, useDynamoDb, type Item } from './tables-fixture.ts';
+import { startDynamoDbProxy, type DynamoDbProxy } from '../support/dynamodb-proxy.ts';
+import { JOB, NEWER, raw, server, tables, useDynamoDb, type Item } from '../support/tables.ts';
 
 useDynamoDb();
 

@@ -3,7 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { before, describe, it } from 'node:test';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { Worker } from '@temporalio/worker';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { quietRuntime } from '../support/quiet-runtime.ts';
+import { workflowBundle } from '../support/workflow-bundles.ts';
 
 const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
 
@@ -32,37 +38,58 @@ const SHAPES = [
   'resumed-trigger-unknown',
   'resumed-continued-as-new',
   'resumed-cancelled',
+  'directory-group',
+  'directory-group-waited',
+  'directory-group-continued',
 ];
+
+function readHistory(file: string): { workflowId: string; history: History } {
+  const history = historyFromJSON(JSON.parse(readFileSync(`${FOLDER}${file}`, 'utf8')));
+  const workflowId = history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId;
+  assert.ok(workflowId, file);
+  return { workflowId, history };
+}
 
 describe('committed histories', () => {
   it('are there for every shape of build, both runs of a continued one included', () => {
     const files = readdirSync(FOLDER);
     for (const shape of SHAPES) assert.ok(files.includes(`${shape}.1.json`), shape);
-    assert.ok(files.includes('continued-as-new.2.json'));
+    for (const shape of ['continued-as-new', 'directory-group-continued']) assert.ok(files.includes(`${shape}.2.json`));
   });
 
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  before(() => Runtime.install({ logger }));
-  const source = (name: string) => fileURLToPath(new URL(`../../src/workflows/${name}`, import.meta.url));
+  before(() => void quietRuntime());
 
-  for (const { title, workflowInterceptorModules } of [
-    { title: 'as it is now', workflowInterceptorModules: [] },
-    { title: 'as a worker with traces has it', workflowInterceptorModules: [source('traces.ts')] },
+  for (const { title, traced } of [
+    { title: 'as it is now', traced: false },
+    { title: 'as a worker with traces has it', traced: true },
   ])
     it(`replay with the workflow code ${title}`, async () => {
-      const workflowsPath = source('index.ts');
-      const workflowBundle = await bundleWorkflowCode({ logger, workflowsPath, workflowInterceptorModules });
-      const histories = readdirSync(FOLDER).map((file) => {
-        const history = historyFromJSON(JSON.parse(readFileSync(`${FOLDER}${file}`, 'utf8')));
-        const workflowId = history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId;
-        assert.ok(workflowId, file);
-        return { workflowId, history };
-      });
+      const bundle = await workflowBundle({ traced });
+      const histories = readdirSync(FOLDER).map(readHistory);
       let replayed = 0;
-      for await (const result of Worker.runReplayHistories({ workflowBundle }, histories)) {
+      for await (const result of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
         assert.equal(result.error, undefined, `${result.workflowId}: ${result.error?.message}`);
         replayed += 1;
       }
       assert.equal(replayed, histories.length);
     });
+});
+
+it('a build with a group waits for a worker that knows of groups: an older one can not go on with it', async () => {
+  const files = readdirSync(FOLDER).filter((file) => file.startsWith('directory-group'));
+  assert.equal(files.length, 4);
+  const histories = files.map((file) => {
+    const { workflowId, history } = readHistory(file);
+    const [input] = history.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+    assert.ok(input);
+    // To an older worker the key means nothing.
+    const { directory_group: asked, ...older } = defaultPayloadConverter.fromPayload<RoleBuildInput>(input);
+    assert.equal(asked, true);
+    Object.assign(input, defaultPayloadConverter.toPayload(older));
+    return { workflowId, history };
+  });
+  const bundle = await workflowBundle({});
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
+    assert.ok(error instanceof DeterminismViolationError, String(error));
+  }
 });

@@ -3,6 +3,9 @@
 /** What JSON and URLs escape, base64's alphabet, and something to find in between. */
 export const CANARY = 'canary-7f3a"quoted"\\back/slash+plus%41=<b>&amp;{"j":1}~c4n4ry-0123456789-c4n4ry-end';
 
+/** The directory's password: found by the same parts. */
+export const DIRECTORY_CANARY = 'directory canary-7f3a"\\c4n4ry-0123456789-c4n4ry-end';
+
 /** Parts that no escape changes: found, they are what is left of a canary that was only partly taken out. */
 const TELLING_PARTS = ['canary-7f3a', 'c4n4ry-0123456789', 'c4n4ry-end'];
 

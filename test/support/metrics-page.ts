@@ -1,4 +1,6 @@
 /** A worker's metrics page, read. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+import { until } from './until.ts';
+
 export interface Sample {
   name: string;
   labels: Readonly<Record<string, string>>;
@@ -10,6 +12,16 @@ export interface MetricsPage {
   samples: Sample[];
   /** The sum of the samples of that name that have these labels; `undefined` where there is none. */
   sum(name: string, labels?: Record<string, string>): number | undefined;
+}
+
+/** The page once it shows something: a worker counts a moment after the fact. @throws with the page where it never does */
+export async function metricsOnce(metricsUrl: string, shows: (page: MetricsPage) => boolean): Promise<MetricsPage> {
+  let page = await readMetrics(metricsUrl);
+  const isShown = async () => shows((page = await readMetrics(metricsUrl)));
+  await until('the metrics page shows it', isShown).catch((err: unknown) => {
+    throw new Error(page.text, { cause: err });
+  });
+  return page;
 }
 
 export async function readMetrics(metricsUrl: string): Promise<MetricsPage> {

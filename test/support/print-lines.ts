@@ -1,5 +1,5 @@
 /** A program for tests: prints so many lines of JSON of 1 KB as commands do, and on stderr the most that it held unread. */
-import { createOutput } from '../../src/cli/output.ts';
+import { createOutput } from '../../src/cli/terminal/output.ts';
 
 const lines = Number(process.argv[2]);
 const output = createOutput(process);

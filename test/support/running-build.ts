@@ -9,7 +9,8 @@ import { lastWarnings } from './quiet-runtime.ts';
 import type { ActivityName, Attempt } from './scripted-activities.ts';
 import { until } from './until.ts';
 
-const GIVE_UP_MS = 30_000;
+/** Far longer than any build here takes on a machine that has other work too. */
+const GIVE_UP_MS = 120_000;
 /** Of a pending activity: no attempt is under way. */
 const SCHEDULED = 1;
 

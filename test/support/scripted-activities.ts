@@ -1,8 +1,8 @@
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import { createOwnWorkflowActivities } from '../../src/activities/own-workflow.ts';
-import type { OwnWorkflowActivities, RoleBuildActivities } from '../../src/activities/types.ts';
+import type { DirectoryActivities, OwnWorkflowActivities, RoleBuildActivities } from '../../src/activities/types.ts';
 
-type Activities = RoleBuildActivities & OwnWorkflowActivities;
+type Activities = RoleBuildActivities & DirectoryActivities & OwnWorkflowActivities;
 export type ActivityName = keyof Activities;
 type Result<N extends ActivityName> = Awaited<ReturnType<Activities[N]>>;
 
@@ -28,12 +28,16 @@ export type Answer<N extends ActivityName> = Result<N> | Error | ((attempt: Atte
 export type Script = { readonly [N in ActivityName]?: Iterable<Answer<N>> };
 
 export const BUILD_ID = 'build-1';
+export const FREE_NAME = { name: 'AWS-1-x', dn: 'CN=AWS-1-x,DC=example', outcome: 'would_create' } as const;
+export const GROUP = { ...FREE_NAME, object_guid: '0-0', outcome: 'created' } as const;
 
 /** Every step does well at once; a cancellation of its own is asked of the server in earnest. */
 const GOOD: { readonly [N in ActivityName]: Answer<N> } = {
   upsertRequestRecord: null,
   insertRequestHistory: null,
   triggerBuild: { build_id: BUILD_ID },
+  checkDirectoryGroup: FREE_NAME,
+  ensureDirectoryGroup: GROUP,
   getBuildStatus: { can_retry: false, build_status: 'SUCCEEDED' },
   updateSuccessfulRecord: null,
   updateSuccessfulHistory: null,

@@ -8,34 +8,26 @@ import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/se
 import { msToTs } from '@temporalio/common/lib/time.js';
 import type { temporal } from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  NativeConnection,
-  Worker,
-  type WorkerOptions,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { findTimeSkippingServer } from '../../dev/servers/temporal-binaries.ts';
 import { startTemporalServer } from '../../dev/servers/temporal-server.ts';
-import { ROLE_BUILD_WORKFLOW_TYPE, searchAttributes, triggersQueueOf, workflowIdOf } from '../../src/contract.ts';
+import {
+  directoryQueueOf,
+  ROLE_BUILD_WORKFLOW_TYPE,
+  searchAttributes,
+  triggersQueueOf,
+  workflowIdOf,
+} from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { workflowCode } from '../../src/workflow-code.ts';
 import { quietRuntime } from './quiet-runtime.ts';
 import { RunningBuild } from './running-build.ts';
 import { ScriptedActivities, type Script } from './scripted-activities.ts';
+import { workflowBundle } from './workflow-bundles.ts';
 
 export const TASK_QUEUE = 'workflow-tests';
 const EXAMPLE = new URL('../fixtures/input.json', import.meta.url);
 
-let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 let cases = 0;
-
-/** Bundled once a process. */
-function ourBundle(): Promise<WorkflowBundleWithSourceMap> {
-  const { workflowsPath, preloadModules } = workflowCode({ encrypting: false, traced: false });
-  bundle ??= bundleWorkflowCode({ workflowsPath, preloadModules, logger: quietRuntime() });
-  return bundle;
-}
 
 /** The example input for a resource and a request that no other build of this process has. */
 export function inputWith(more: Partial<RoleBuildInput> = {}): RoleBuildInput {
@@ -56,11 +48,14 @@ export interface BuildOptions {
   taskQueue?: string;
   /** More of the start's request, as any client can send it. */
   request?: temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest;
-  /** A poll hears of a cancellation when its workflow task is renewed, at four fifths of this. */
+  /** A poll hears of a cancellation when its workflow task is renewed, at four fifths of this; see {@link SHORT_TASK_MS}. */
   workflowTaskTimeoutMs?: number;
   /** Lets the dev server skip the waits of this build, which it does within 200 ms; {@link SKIPPING} turns that on. */
   skipWaits?: boolean;
 }
+
+/** For a test that waits for a renewal. Of a shorter one a busy machine misses the time. */
+export const SHORT_TASK_MS = 5_000;
 
 /** Dynamic configuration of the dev server. */
 export const SKIPPING = { 'frontend.WorkflowTimeSkippingEnabled': true };
@@ -100,7 +95,7 @@ export class WorkflowEnvironment {
   }
 
   static async #on(starting: Promise<Server>): Promise<WorkflowEnvironment> {
-    const [server] = await Promise.all([starting, ourBundle()]);
+    const [server] = await Promise.all([starting, workflowBundle()]);
     const environment = new WorkflowEnvironment(server);
     await environment.startWorker();
     return environment;
@@ -134,7 +129,7 @@ export class WorkflowEnvironment {
       activities: { ...this.#scripted.activities },
       sinks: { metrics: { count: { fn: () => undefined }, observe: { fn: () => undefined } } },
       shutdownForceTime: '1 second',
-      ...(only === 'activities' ? {} : { workflowBundle: await ourBundle() }),
+      ...(only === 'activities' ? {} : { workflowBundle: await workflowBundle() }),
       ...(only === 'workflows' ? { enableNonLocalActivities: false } : {}),
       ...options,
     });
@@ -150,6 +145,18 @@ export class WorkflowEnvironment {
       connection: this.#server.nativeConnection,
       taskQueue: triggersQueueOf(taskQueue),
       activities: { triggerBuild },
+      shutdownForceTime: '1 second',
+    });
+    this.#run(worker);
+  }
+
+  /** A worker with a directory for {@link TASK_QUEUE}; it stops with the environment. */
+  async startDirectory(): Promise<void> {
+    const { checkDirectoryGroup, ensureDirectoryGroup } = this.#scripted.activities;
+    const worker = await Worker.create({
+      connection: this.#server.nativeConnection,
+      taskQueue: directoryQueueOf(TASK_QUEUE),
+      activities: { checkDirectoryGroup, ensureDirectoryGroup },
       shutdownForceTime: '1 second',
     });
     this.#run(worker);

@@ -5,11 +5,11 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test, type TestContext } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { startDynamoDb } from '../../dev/servers/dynamodb.ts';
 import { startTemporalServer } from '../../dev/servers/temporal-server.ts';
 import { createSimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
-import { SETTINGS } from '../../src/config.ts';
+import { SETTINGS } from '../../src/config/settings.ts';
 import { execFormOf, readDockerfile, stageOf } from '../deploy/dockerfile.ts';
 import { buildStage, environmentOf } from '../deploy/image-steps.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
@@ -35,7 +35,7 @@ const worker = execFormOf(app, 'CMD')?.slice(1) ?? [];
 const roleBuild = ['dist/client.js'];
 
 describe('the image', () => {
-  test('holds no package of development alone', () => {
+  it('holds no package of development alone', () => {
     const lock = JSON.parse(readFileSync(join(root, 'dependencies', 'package-lock.json'), 'utf8')) as {
       packages: Record<string, { dev?: boolean }>;
     };
@@ -47,13 +47,13 @@ describe('the image', () => {
     );
   });
 
-  test('holds the native half of the SDK for its own platform alone', () => {
+  it('holds the native half of the SDK for its own platform alone', () => {
     const releases = readdirSync(join(image, 'node_modules/@temporalio/core-bridge/releases'));
     assert.equal(releases.length, 1);
     assert.match(releases[0] as string, /-unknown-linux-gnu$/);
   });
 
-  test('needs no library but those of its base, which has no others', () => {
+  it('needs no library but those of its base, which has no others', () => {
     // What distroless' cc image has of glibc, libstdc++ and libgcc.
     const ofTheBase = /^(lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so\.\d+|linux-vdso\.so\.1|\S*ld-linux-\S+\.so\.\d)$/;
     const native = globSync('node_modules/**/*.node', { cwd: image }).map((file) => join(image, file));
@@ -64,11 +64,11 @@ describe('the image', () => {
     }
   });
 
-  test('holds neither sources nor tests', () => {
+  it('holds neither sources nor tests', () => {
     assert.deepEqual(readdirSync(image).sort(), ['dist', 'node_modules', 'package.json']);
   });
 
-  test('starts no worker without settings, and names every one that is missing', async (t) => {
+  it('starts no worker without settings, and names every one that is missing', async (t) => {
     const program = start(t, worker);
     assert.equal(await program.exited, 2);
     const required = Object.entries(SETTINGS).filter(
@@ -78,14 +78,14 @@ describe('the image', () => {
     for (const [name] of required) assert.match(program.stderr(), new RegExp(`^  ${name} is required`, 'm'));
   });
 
-  test('holds the codec server', async (t) => {
+  it('holds the codec server', async (t) => {
     const env = { CODEC_SERVER_ADDRESS: '127.0.0.1:0', CODEC_SERVER_ALLOWED_ORIGINS: 'http://127.0.0.1:8233' };
     const program = start(t, ['dist/codec-server.js'], { ...env, ENCRYPTION_KEYS: keysText(newKey('a')) });
     await program.lineWith('codec server listening');
     assert.equal(await program.stop(), 0);
   });
 
-  test('holds the command line', async (t) => {
+  it('holds the command line', async (t) => {
     const program = start(t, [...roleBuild, '--help']);
     assert.equal(await program.exited, 0);
     assert.match(program.stdout(), /Usage: role-build/);
@@ -95,7 +95,7 @@ describe('the image', () => {
     ['in the clear', {}],
     ['encrypted', { ENCRYPTION_KEYS: keysText(newKey('a')) }],
   ] as const)
-    test(`sets up, runs a build to its end ${how}, and stops cleanly`, async (t) => {
+    it(`sets up, runs a build to its end ${how}, and stops cleanly`, async (t) => {
       const temporal = await startTemporalServer({ uiPort: false });
       t.after(() => temporal.stop());
       const dynamoDb = await startDynamoDb();

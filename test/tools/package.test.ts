@@ -5,7 +5,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -38,14 +38,14 @@ async function compile(program: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => /^(caller\.ts|node_modules\/iam-orchestrator\/)/.test(line));
 }
 
-test('its declarations stand by themselves', async () => {
+it('its declarations stand by themselves', async () => {
   assert.deepEqual(
     await compile("import 'iam-orchestrator';\nimport * as all from 'iam-orchestrator';\nvoid all;\n"),
     [],
   );
 });
 
-test('what it declares has types', async () => {
+it('what it declares has types', async () => {
   const program = `
     import { inputFaults, searchAttributes, startRoleBuild, type RoleBuildInput } from 'iam-orchestrator';
     declare const input: RoleBuildInput;
@@ -59,13 +59,13 @@ test('what it declares has types', async () => {
   assert.equal(lines.length, 3, lines.join('\n'));
 });
 
-test('its JavaScript loads', async () => {
+it('its JavaScript loads', async () => {
   const program = "import { inputFaults } from 'iam-orchestrator'; console.log(inputFaults({}).length);";
   const { stdout } = await node(['--input-type=module', '--eval', program], caller);
   assert.ok(Number(stdout) > 0);
 });
 
-test('its command line can be run as a file', () => {
+it('its command line can be run as a file', () => {
   const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { bin: Record<string, string> };
   const file = join(installed, bin['role-build'] as string);
   assert.ok(existsSync(file));
@@ -73,7 +73,7 @@ test('its command line can be run as a file', () => {
   assert.match(readFileSync(file, 'utf8'), /^#!\/usr\/bin\/env node\n/);
 });
 
-test('packed and unpacked anywhere, its command line needs nothing but Node.js', async (t) => {
+it('packed and unpacked anywhere, its command line needs nothing but Node.js', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'unpacked-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await promisify(execFile)('npm', ['pack', '--pack-destination', folder], { cwd: checkout });
@@ -129,7 +129,7 @@ test('packed and unpacked anywhere, its command line needs nothing but Node.js',
   assert.match(start.stderr, /Temporal can't be reached at 127\.0\.0\.1:9/);
 });
 
-test('its imports have the endings of what it ships', () => {
+it('its imports have the endings of what it ships', () => {
   for (const file of readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' })) {
     if (!/\.(js|d\.ts)$/.test(file) || file.startsWith('workflow-bundle.')) continue;
     const text = readFileSync(join(installed, 'dist', file), 'utf8');

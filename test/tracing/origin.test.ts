@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type { TraceCarrier } from '../../src/contract.ts';
 import { headersOf, originOf } from '../../src/tracing/origin.ts';
-import type { Tracing } from '../../src/tracing/settings.ts';
+import type { Tracing } from '../../src/config/tracing.ts';
 import { Spans } from '../../src/tracing/spans.ts';
 
 const TRACE_ID = '67891233abcdef012345678912345678';
@@ -35,7 +35,7 @@ describe('where a trace comes from', () => {
     }
   });
 
-  it('is the start of a trace that has an ID and no span, and none where the caller keeps none', () => {
+  it('is the start of a trace that has an ID and no span, and none if the caller keeps none', () => {
     for (const header of [ROOT, `${ROOT};Sampled=1`]) {
       assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: undefined, traceId: TRACE_ID, sampled: true });
     }
@@ -43,7 +43,7 @@ describe('where a trace comes from', () => {
     assert.deepEqual([traceId, sampled], [TRACE_ID, false]);
   });
 
-  it('is decided here where the caller has left that open', () => {
+  it('is decided here if the caller has left that open', () => {
     const header = `${ROOT};Parent=${PARENT}`;
     assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled: true });
     const none = new Spans({ ...OPTIONS, tracing: { ...ALL, sampler: 'parentbased_always_off' } });
@@ -52,7 +52,7 @@ describe('where a trace comes from', () => {
     assert.deepEqual(read({ 'x-amzn-trace-id': `${header};Sampled=1` }, none).sampled, true);
   });
 
-  it("is W3C's where there are both, and X-Ray's where W3C's is none", () => {
+  it("is W3C's if there are both, and X-Ray's if W3C's is none", () => {
     const header = `${ROOT};Parent=${PARENT};Sampled=1`;
     assert.equal(read({ 'x-amzn-trace-id': header, traceparent: TRACEPARENT }).parentId, 'b7ad6b7169203331');
     assert.equal(read({ 'x-amzn-trace-id': header, traceparent: 'whatever' }).parentId, PARENT);

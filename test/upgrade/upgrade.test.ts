@@ -3,21 +3,21 @@ import { after, before, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../end-to-end/harness.ts';
+import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 import { changedWorker, type ChangedWorker } from './changed-worker.ts';
 
 /** The change: a pause before the POST. Once as CONTRIBUTING.md says, and once without its guard. */
 const BEFORE_THE_POST = "showStep(progress, 'TriggerBuild');";
 const IMPORTS = '  upsertMemo,\n';
-const PAUSE = "await sleep(1000, { summary: 'pause before the POST' });";
-const GUARDED = `if (patched('pause-before-the-post')) ${PAUSE}`;
+const PAUSE = "await pause(1000, { summary: 'pause before the POST' });";
+const GUARDED = `if (isPatched('pause-before-the-post')) ${PAUSE}`;
 
 let stack: TestStack;
 let connection: Connection;
 const versions: ChangedWorker[] = [];
 const versionWith = async (statement: string): Promise<ChangedWorker> => {
   const version = await changedWorker([
-    [IMPORTS, `${IMPORTS}  patched,\n  sleep,\n`],
+    [IMPORTS, `${IMPORTS}  patched as isPatched,\n  sleep as pause,\n`],
     [BEFORE_THE_POST, `${statement}\n      ${BEFORE_THE_POST}`],
   ]);
   versions.push(version);
@@ -35,7 +35,9 @@ after(async () => {
 });
 
 const historyOf = (input: RoleBuildInput) =>
-  new Client({ connection }).workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)).fetchHistory();
+  new Client({ connection, namespace: stack.temporal.namespace }).workflow
+    .getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key))
+    .fetchHistory();
 const pauses = async (input: RoleBuildInput) =>
   (await historyOf(input)).events?.filter(({ userMetadata }) =>
     Buffer.from(userMetadata?.summary?.data ?? '')

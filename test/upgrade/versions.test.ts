@@ -5,7 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import type { FaultsRequest } from '../../dev/simulated-build-api/faults.ts';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../end-to-end/harness.ts';
+import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 import { runBuild } from '../faults/run-build.ts';
 import { changedWorker, type ChangedWorker } from './changed-worker.ts';
 
@@ -29,10 +29,10 @@ before(async () => {
   client = new Client({ connection });
   // Without a guard: a build that one version began can't be replayed by the other.
   changed = await changedWorker([
-    ['  upsertMemo,\n', '  upsertMemo,\n  sleep,\n'],
+    ['  upsertMemo,\n', '  upsertMemo,\n  sleep as pause,\n'],
     [
       "showStep(progress, 'TriggerBuild');",
-      "await sleep(500, { summary: 'pause before the POST' });\n    showStep(progress, 'TriggerBuild');",
+      "await pause(500, { summary: 'pause before the POST' });\n    showStep(progress, 'TriggerBuild');",
     ],
   ]);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { RunningBuild } from '../support/running-build.ts';
-import { always, BUILD_ID, Held, times } from '../support/scripted-activities.ts';
+import { always, BUILD_ID, GROUP, Held, times } from '../support/scripted-activities.ts';
 import { WorkflowEnvironment } from '../support/workflow-environment.ts';
 
 const UNDECIDED = { can_retry: true, build_status: 'QUEUED' };
@@ -10,6 +10,7 @@ const UNDECIDED = { can_retry: true, build_status: 'QUEUED' };
 let environment: WorkflowEnvironment;
 before(async () => {
   environment = await WorkflowEnvironment.timeSkipping();
+  await environment.startDirectory();
 });
 after(() => environment.stop());
 
@@ -45,7 +46,7 @@ describe('the current details', () => {
     assert.equal((await detailsOf(build))[0], '**ended COMPLETE**');
   });
 
-  it('of a last write that waits say why, and when it is made again', async (t) => {
+  it('of a final record update that waits say why, and when it is made again', async (t) => {
     const failure = new Error('DynamoDB did not answer');
     const input = { poll_interval_seconds: 1 };
     const build = await environment.start(t, { updateSuccessfulHistory: times(6, failure) }, { input });
@@ -55,6 +56,17 @@ describe('the current details', () => {
     const said = /^\*\*UpdateSuccessfulHistory\*\*: .*DynamoDB did not answer.* at (\S+)$/.exec(step);
     const inMs = Date.parse(said?.[1] ?? '') - (build.attemptsAt('updateSuccessfulHistory')[2]?.endedMs ?? NaN);
     assert.ok(Math.abs(inMs - 30_000) < 500, step);
+  });
+
+  it('of a build with a group say its name, and what became of it', async (t) => {
+    const last = new Held<'updateSuccessfulRecord'>();
+    const options = { input: { directory_group: true, poll_interval_seconds: 1 } };
+    const build = await environment.start(t, { updateSuccessfulRecord: [last.answer] }, options);
+    await build.sleepUntilAttempted(environment, 'updateSuccessfulRecord', 1);
+    assert.deepEqual((await detailsOf(build)).at(-1), `- group: \`${GROUP.name}\`, created`);
+    last.succeed(null);
+    await build.end();
+    assert.deepEqual((await detailsOf(build)).at(-1), `- group: \`${GROUP.name}\`, created`);
   });
 
   it('of a build that failed say why, of a contested one that it is', async (t) => {

@@ -5,7 +5,9 @@ import { always, times, type Script } from '../support/scripted-activities.ts';
 import { WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
 
 /** What a backoff may be late by; a busy machine is slow. */
-const LATE_MS = 2_000;
+const LATE_MS = 3_000;
+/** The worker hears of a cancellation or a deadline after 0.8 of it: before the retry after 3 s, and with time to answer. */
+const TASK_TIMEOUT_MS = 3_000;
 
 const unavailable = ApplicationFailure.create({ type: 'BuildApiUnavailable', message: 'the build API answered 503' });
 
@@ -53,7 +55,7 @@ describe('a poll that fails', { concurrency: true }, () => {
     assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
   });
 
-  it('is BuildApiUnavailable where the worker can not say why', async (t) => {
+  it('is BuildApiUnavailable if the worker can not say why', async (t) => {
     const build = await startBuild(t, { getBuildStatus: always(new TypeError('out of order')) });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');
@@ -70,7 +72,11 @@ describe('a poll that fails', { concurrency: true }, () => {
   });
 
   it('is not made again after a cancellation in its backoff', async (t) => {
-    const build = await startBuild(t, { getBuildStatus: always(unavailable) }, { workflowTaskTimeoutMs: 1_000 });
+    const build = await startBuild(
+      t,
+      { getBuildStatus: always(unavailable) },
+      { workflowTaskTimeoutMs: TASK_TIMEOUT_MS },
+    );
     const ended = build.end();
     await build.untilAttempted('getBuildStatus');
     await build.handle.cancel();
@@ -80,7 +86,7 @@ describe('a poll that fails', { concurrency: true }, () => {
   });
 
   it('is not made again after the deadline', async (t) => {
-    const options = { workflowTaskTimeoutMs: 1_000, input: { deadline_seconds: 62 } };
+    const options = { workflowTaskTimeoutMs: TASK_TIMEOUT_MS, input: { deadline_seconds: 62 } };
     const build = await startBuild(t, { getBuildStatus: always(unavailable) }, options);
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');

@@ -40,7 +40,7 @@ describe('a resumed build', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateSuccessfulHistory')[0].request.resumption, TO_POLL);
   });
 
-  it('makes the POST again where no build_id was recorded', async (t) => {
+  it('makes the POST again if no build_id was recorded', async (t) => {
     const build = await environment.start(t, {}, { resumption: TO_TRIGGER, skipWaits: true });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.build_id === BUILD_ID);
@@ -70,7 +70,7 @@ describe('a resumed build', { concurrency: true }, () => {
     assert.ok(build.job.start_at > PREVIOUS.start_at);
   });
 
-  it('ends with nothing written where the job to resume has lost its record', async (t) => {
+  it('ends with nothing written if the job to resume has lost its record', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('taken since', 'NothingToResume');
     const build = await environment.start(t, { upsertRequestRecord: [refusal] }, { resumption: TO_POLL });
     const end = await build.end();

@@ -68,7 +68,7 @@ describe('a build that succeeds', () => {
     assert.deepEqual(build.argsOf('updateSuccessfulHistory'), [{ request, job, build_id: BUILD_ID, may_create: true }]);
   });
 
-  it('ends the same where it is replayed from its history at every task', async (t) => {
+  it('ends the same if it is replayed from its history at every task', async (t) => {
     const taskQueue = 'without-a-cache';
     await environment.startWorker({ taskQueue, maxCachedWorkflows: 0 });
     const build = await environment.start(t, { getBuildStatus: [UNDECIDED, UNDECIDED] }, { taskQueue });
@@ -80,7 +80,7 @@ describe('a build that succeeds', () => {
 });
 
 describe('an answer to a poll', () => {
-  it('is waited for again where it may be retried, even if it says SUCCEEDED', async (t) => {
+  it('is waited for again if it may be retried, even if it says SUCCEEDED', async (t) => {
     const build = await environment.start(t, { getBuildStatus: [{ can_retry: true, build_status: 'SUCCEEDED' }] });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 2);

@@ -103,7 +103,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     ]);
   });
 
-  it('with a cron_schedule is refused at each run, and ends where it is cancelled before the next', async (t) => {
+  it('with a cron_schedule is refused at each run, and ends if it is cancelled before the next', async (t) => {
     const build = await environment.start(t, {}, { request: { cronSchedule: '@every 2s' } });
     await until('its first run was refused', async () => (await build.handle.describe()).runId !== build.jobId);
     const failure = (await build.runs())[0]?.at(-1)?.workflowExecutionFailedEventAttributes?.failure;
@@ -210,6 +210,13 @@ describe('a run that a workflow of another type continues as new in', { concurre
     });
   }
 
+  it('makes no group that was not asked for, whatever it is handed', async (t) => {
+    const build = await handOver(t, [{ ...progressOf(long_ago), role_built: true }]);
+    assert.equal((await build.end()).status, 'COMPLETED');
+    assert.deepEqual(build.steps.slice(0, 2), ['checkCarriedInput', 'getBuildStatus']);
+    assert.equal(build.attemptsAt('ensureDirectoryGroup').length, 0);
+  });
+
   it('makes no record that its own job did not make', async (t) => {
     const build = await handOver(t, [{ ...progressOf(long_ago), ending: { status: 'COMPLETE' } }]);
     assert.equal((await build.end()).status, 'COMPLETED');
@@ -224,7 +231,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
     assert.equal(build.attempts.length, 4);
   });
 
-  it('is cancelled meanwhile, and writes nothing where its input is refused', async (t) => {
+  it('is cancelled meanwhile, and writes nothing if its input is refused', async (t) => {
     const check = new Held<'checkCarriedInput'>();
     const build = await handOver(t, [progressOf(long_ago)], { checkCarriedInput: [check.answer] });
     await check.began();

@@ -2,31 +2,27 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { ROLE_BUILD_WORKFLOW_TYPE, TRACE_HEADER, workflowIdOf } from '../../src/contract.ts';
 import type { EndedRun } from '../../src/workflows/traces.ts';
-import { quietRuntime } from '../support/quiet-runtime.ts';
 import type { HistoryEvent } from '../support/running-build.ts';
 import { times } from '../support/scripted-activities.ts';
+import { workflowBundle } from '../support/workflow-bundles.ts';
 import { inputWith, SKIPPING, WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
 
 const TASK_QUEUE = 'traced';
 const UNDECIDED = { can_retry: true, build_status: 'QUEUED' };
 const CALLERS = 'Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1';
-const source = (name: string) => fileURLToPath(new URL(`../../src/workflows/${name}`, import.meta.url));
 
 let environment: WorkflowEnvironment;
-let traced: WorkflowBundleWithSourceMap;
-let plain: WorkflowBundleWithSourceMap;
+let traced: WorkflowBundleOption;
+let plain: WorkflowBundleOption;
 const ended = new Map<string, EndedRun>();
 
 before(async () => {
-  const logger = quietRuntime();
-  const workflowsPath = source('index.ts');
-  traced = await bundleWorkflowCode({ workflowsPath, workflowInterceptorModules: [source('traces.ts')], logger });
-  plain = await bundleWorkflowCode({ workflowsPath, logger });
+  traced = await workflowBundle({ traced: true });
+  plain = await workflowBundle();
   environment = await WorkflowEnvironment.devServer({ ...SKIPPING, 'limit.historyCount.suggestContinueAsNew': 40 });
   const none = { fn: () => undefined };
   await environment.startWorker({
@@ -52,8 +48,10 @@ function carrierOf(event: HistoryEvent | undefined): unknown {
   return payload ? defaultPayloadConverter.fromPayload(payload) : undefined;
 }
 
-async function replay(workflowId: string, events: HistoryEvent[], workflowBundle: WorkflowBundleWithSourceMap) {
-  for await (const { error } of Worker.runReplayHistories({ workflowBundle }, [{ workflowId, history: { events } }])) {
+async function replay(workflowId: string, events: HistoryEvent[], bundle: WorkflowBundleOption) {
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle: bundle }, [
+    { workflowId, history: { events } },
+  ])) {
     assert.equal(error, undefined);
   }
 }
@@ -155,7 +153,7 @@ describe('a workflow on a worker with traces', () => {
     assert.ok(!JSON.stringify(run).includes('secret'));
   });
 
-  it('is told of as cancelled where it was', async (t) => {
+  it('is told of as cancelled if it was', async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(100, UNDECIDED) }, quick());
     await build.untilAttempted('getBuildStatus');
     await build.handle.cancel();

@@ -1,8 +1,8 @@
-/** The Python program of docs/encryption.md, as it stands there, reads what is encrypted here. */
+/** deploy/encryption/decrypt.py reads what is encrypted here. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { before, describe, test } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import proto from '@temporalio/proto';
 import { installOnce } from '../../../dev/servers/cache.ts';
@@ -15,10 +15,9 @@ const TIMEOUT_MS = 5 * 60_000;
 const run = promisify(execFile);
 const { Payload } = proto.temporal.api.common.v1;
 
-const page = readFileSync(new URL('../../../docs/encryption.md', import.meta.url), 'utf8');
-const [, program = ''] = /```python\n([\s\S]*?)```/.exec(page) ?? [];
+const program = readFileSync(new URL('../../../deploy/encryption/decrypt.py', import.meta.url), 'utf8');
 
-describe('the Python program in docs/encryption.md', () => {
+describe('deploy/encryption/decrypt.py', () => {
   let packages: string;
   before(async () => {
     packages = await installOnce(LIBRARY, async (folder) => {
@@ -34,7 +33,7 @@ describe('the Python program in docs/encryption.md', () => {
   }
 
   for (const { what, payload, plaintext, data_key } of VECTORS) {
-    test(`reads the test vector: ${what}`, async () => {
+    it(`reads the test vector: ${what}`, async () => {
       const { data } = Payload.decode(Buffer.from(plaintext, 'base64'));
       assert.equal(await read(payload, data_key), Buffer.from(data).toString());
     });
@@ -44,7 +43,7 @@ describe('the Python program in docs/encryption.md', () => {
   const dataKey = Buffer.from(key.key).toString('base64');
   const jsonOf = (payload: object) => Payload.toObject(Payload.create(payload), { bytes: String });
 
-  test('reads what the codec has just encrypted, the largest input too', async () => {
+  it('reads what the codec has just encrypted, the largest input too', async () => {
     const codec = codecWith({ localKeys: [key] });
     assert.deepEqual(JSON.parse(await read(jsonOf(await encryptedBy(codec)), dataKey)), VALUE);
     const large = 'x'.repeat(1_500_000);
@@ -52,7 +51,7 @@ describe('the Python program in docs/encryption.md', () => {
     assert.equal(JSON.parse(await read(jsonOf(encrypted), dataKey)), large);
   });
 
-  test('refuses another key, and a payload that was changed', async () => {
+  it('refuses another key, and a payload that was changed', async () => {
     const payload = jsonOf(await encryptedBy(codecWith({ localKeys: [key] }))) as { metadata: Record<string, string> };
     const other = Buffer.from(newKey('b').key).toString('base64');
     await assert.rejects(read(payload, other), /encrypted with another key/);

@@ -1,7 +1,7 @@
 /** The memory that pods are given, held against what programs take of it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { before, describe, test } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { containerOf, podOf, podTemplates, type KubernetesObject } from './objects.ts';
 import { render } from './render.ts';
 import { OUR_PROGRAMS, VARIANTS } from './variants.ts';
@@ -15,7 +15,7 @@ for (const { title, overlay, components } of VARIANTS) {
       objects = await render(overlay, components);
     });
 
-    test('every pod says what it needs, and has as much memory as it may use', () => {
+    it('every pod says what it needs, and has as much memory as it may use', () => {
       for (const { name, pod } of podTemplates(objects)) {
         const { requests, limits } = containerOf(pod).resources ?? {};
         assert.ok(requests?.['cpu'] && requests['memory'], name);
@@ -23,7 +23,7 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    test("a heap leaves room for the rest of its container's memory", () => {
+    it("a heap leaves room for the rest of its container's memory", () => {
       for (const name of OUR_PROGRAMS.filter((one) => podTemplates(objects).some((pod) => pod.name === one))) {
         const { env, resources } = containerOf(podOf(objects, name));
         const heap = /^--max-old-space-size=(\d+)( |$)/.exec(
@@ -34,8 +34,8 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    test('as many builds as a worker keeps, and as their replay takes, fit into its memory', () => {
-      // Measured: docs/sizing.md.
+    it('as many builds as a worker keeps, and as their replay takes, fit into its memory', () => {
+      // Measured: docs/benchmarks.md.
       const [aloneMib, buildMib] = [218, 0.45];
       const { resources } = containerOf(podOf(objects, 'worker'));
       assert.equal(resources?.limits?.['memory'], '1Gi');

@@ -83,7 +83,7 @@ export interface ServiceSpec {
 interface Specs {
   ConfigMap: undefined;
   Connection: { hostPort: string };
-  Deployment: { replicas?: number };
+  Deployment: { replicas?: number; strategy?: { type?: string; rollingUpdate?: object } };
   Namespace: undefined;
   NetworkPolicy: NetworkPolicySpec;
   PodDisruptionBudget: { selector: { matchLabels: Record<string, string> } };
@@ -95,7 +95,7 @@ interface Specs {
   Secret: undefined;
   Service: ServiceSpec;
   ServiceAccount: undefined;
-  WorkerDeployment: { workerOptions: { temporalNamespace: string } };
+  WorkerDeployment: { rollout: object; workerOptions: { temporalNamespace: string } };
 }
 
 export function ofKind<K extends keyof Specs>(

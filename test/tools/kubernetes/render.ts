@@ -18,14 +18,31 @@ const GO_TIMEOUT_MS = 10 * 60_000;
 
 export type Overlay = 'local' | 'production';
 
+type Additions = Readonly<Record<string, readonly unknown[]>>;
+
+/** What was rendered in this process, by what was asked for: most test files look at the same variants. */
+const rendered = new Map<string, Promise<KubernetesObject[]>>();
+
 /**
  * @param components in place of those that the overlay lists
  * @param more what a user adds to the lists of the overlay's kustomization.yaml
+ * @returns objects of the caller's own
  */
 export async function render(
   overlay: Overlay,
   components?: readonly string[],
-  more: Readonly<Record<string, readonly unknown[]>> = {},
+  more: Additions = {},
+): Promise<KubernetesObject[]> {
+  const key = JSON.stringify([overlay, components, more]);
+  const objects = rendered.get(key) ?? runKustomize(overlay, components, more);
+  rendered.set(key, objects);
+  return structuredClone(await objects);
+}
+
+async function runKustomize(
+  overlay: Overlay,
+  components: readonly string[] | undefined,
+  more: Additions,
 ): Promise<KubernetesObject[]> {
   const [command, ...args] = await findKustomize();
   const root = await mkdtemp(join(tmpdir(), 'kubernetes-'));

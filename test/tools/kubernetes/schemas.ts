@@ -15,18 +15,29 @@ const VALIDATOR = 'kubernetes-validate==1.37.0';
 /** The oldest that the manifests are written for, and the newest that the validator knows. */
 const KUBERNETES_VERSIONS = ['1.32', '1.37'];
 
-/** Temporal Worker Controller: MIT. KEDA, Prometheus Operator: Apache-2.0. */
-const CUSTOM: readonly { module: string; version: string; files: readonly string[] }[] = [
+interface GoModule {
+  module: string;
+  version: string;
+}
+
+/** MIT. */
+export const WORKER_CONTROLLER: GoModule = {
+  module: 'github.com/temporalio/temporal-worker-controller',
+  version: 'v1.8.1',
+};
+/** Apache-2.0. */
+export const KEDA: GoModule = { module: 'github.com/kedacore/keda/v2', version: 'v2.20.2' };
+
+/** Prometheus Operator: Apache-2.0. */
+const CUSTOM: readonly (GoModule & { files: readonly string[] })[] = [
   {
-    module: 'github.com/temporalio/temporal-worker-controller',
-    version: 'v1.8.1',
+    ...WORKER_CONTROLLER,
     files: ['connections', 'workerdeployments'].map(
       (name) => `helm/temporal-worker-controller-crds/templates/temporal.io_${name}.yaml`,
     ),
   },
   {
-    module: 'github.com/kedacore/keda/v2',
-    version: 'v2.20.2',
+    ...KEDA,
     files: ['scaledobjects', 'triggerauthentications'].map((name) => `config/crd/bases/keda.sh_${name}.yaml`),
   },
   {
@@ -56,11 +67,17 @@ export async function schemaFaults(objects: readonly KubernetesObject[]): Promis
   return JSON.parse((await child).stdout) as string[];
 }
 
-async function definitionsOf({ module, version, files }: (typeof CUSTOM)[number]): Promise<string[]> {
+async function definitionsOf({ files, ...module }: (typeof CUSTOM)[number]): Promise<string[]> {
+  const folder = await moduleFolder(module);
+  return files.map((file) => join(folder, file));
+}
+
+/** Where the source of a Go module lies. */
+export async function moduleFolder({ module, version }: GoModule): Promise<string> {
   const name = `${module.replaceAll('/', '-')}-${version}`;
   const folder = await installOnce(name, async (target) => {
     const env = { ...process.env, GOMODCACHE: target, GOFLAGS: '-modcacherw' };
     await run('go', ['mod', 'download', `${module}@${version}`], { cwd: target, env, timeout: TIMEOUT_MS });
   });
-  return files.map((file) => join(folder, `${module}@${version}`, file));
+  return join(folder, `${module}@${version}`);
 }

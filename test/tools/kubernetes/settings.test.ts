@@ -1,14 +1,14 @@
 /** Each program is given what it reads, and nothing that it doesn't. */
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { before, describe, it } from 'node:test';
 import {
   CLIENT_SETTINGS,
   CODEC_SERVER_SETTINGS,
   readSettings,
   WORKER_SETTINGS,
   type SettingName,
-} from '../../../src/config.ts';
-import { TRACING_SETTINGS } from '../../../src/tracing/settings.ts';
+} from '../../../src/config/settings.ts';
+import { TRACING_SETTINGS } from '../../../src/config/tracing.ts';
 import { keysText, newKey } from '../../encryption/keys.ts';
 import { containerOf, ofKind, podOf, podTemplates, type KubernetesObject } from './objects.ts';
 import { render } from './render.ts';
@@ -51,7 +51,7 @@ for (const { title, overlay, components } of VARIANTS) {
     });
 
     for (const [program, { settings, others }] of Object.entries(PROGRAMS)) {
-      test(`${program} is given what it reads, and no more`, (t) => {
+      it(`${program} is given what it reads, and no more`, (t) => {
         if (!podTemplates(objects).some(({ name }) => name === program)) return t.skip('it is not there');
         const env = environmentOf(objects, program);
         const known: readonly string[] = [...settings, ...others];
@@ -68,7 +68,7 @@ for (const { title, overlay, components } of VARIANTS) {
       });
     }
 
-    test('all who read payloads have the same keys, and refuse what is not encrypted', () => {
+    it('all who read payloads have the same keys, and refuse what is not encrypted', () => {
       const of = (program: string) => {
         const env = environmentOf(objects, program);
         return ['ENCRYPTION_KEYS', 'ENCRYPTION_KMS_KEY_ARNS', 'ENCRYPTION_REQUIRED'].map((name) => env[name]);

@@ -17,11 +17,16 @@ const OF_PRODUCTION = [
   ['setup', 'worker-controller', 'opentelemetry'],
   ['setup', 'worker-controller', 'temporal-api-key'],
   ['setup', 'worker-controller', 'temporal-mtls'],
+  ['setup', 'keda', 'directory', 'temporal-api-key'],
+  ['setup', 'worker-controller', 'directory', 'temporal-mtls'],
+  ['setup', 'keda', 'prometheus-operator', 'temporal-api-key'],
+  ['setup', 'worker-controller', 'prometheus-operator', 'temporal-mtls'],
 ];
 const OF_LOCAL = [
   ['setup', 'keda'],
   ['setup', 'opentelemetry'],
   ['setup', 'worker-controller'],
+  ['prometheus-operator'],
 ];
 
 const variantsOf = (overlay: Overlay, lists: readonly (readonly string[])[]): Variant[] =>

@@ -6,9 +6,10 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { parse } from 'yaml';
+import { startDirectory, type DirectoryServer } from '../../../dev/servers/directory.ts';
 import { findPromtool } from '../../../dev/servers/prometheus.ts';
 import { STATUS_TABLE_NAME } from '../../../src/records/names.ts';
-import { inputFor, startTestStack, until, type TestStack } from '../../end-to-end/harness.ts';
+import { inputFor, startTestStack, until, type TestStack } from '../../support/stack.ts';
 import { withClient } from '../../faults/truth.ts';
 import { startPrometheus, type Prometheus } from './prometheus.ts';
 
@@ -74,24 +75,26 @@ describe('the alert rules', () => {
   });
 
   it('have an entry each in the runbook, and the runbook none besides', () => {
-    const entries = [...text('docs/runbook.md').matchAll(/^## (\w+)\n\n(Page|Ticket)\./gm)];
+    const entries = [...text('docs/operations.md').matchAll(/^### (\w+)\n\n(Page|Ticket)\./gm)];
     assert.deepEqual(
       entries.map(([, name, severity]) => [name, severity?.toLowerCase()]),
       rules.map(({ alert, labels }) => [alert, labels.severity]),
     );
     for (const { alert, annotations } of rules) {
-      assert.equal(annotations.runbook_url, `docs/runbook.md#${alert.toLowerCase()}`);
+      assert.equal(annotations.runbook_url, `docs/operations.md#${alert.toLowerCase()}`);
     }
   });
 });
 
 describe('Prometheus, scraping two workers during builds', () => {
   let stack: TestStack;
+  let directory: DirectoryServer;
   let prometheus: Prometheus;
 
   before(async () => {
     stack = await startTestStack();
-    const workers = [await stack.startWorker(), await stack.startWorker()];
+    directory = await startDirectory();
+    const workers = [await stack.startWorker({ settings: directory.settings }), await stack.startWorker()];
     prometheus = await startPrometheus(
       workers.map(({ metricsUrl }) => metricsUrl),
       path(RULES),
@@ -100,6 +103,7 @@ describe('Prometheus, scraping two workers during builds', () => {
   after(async () => {
     await prometheus.stop();
     await stack.stop();
+    await directory.stop();
   });
 
   const number = async (expression: string) => Number((await prometheus.query(expression))[0]?.value[1]);
@@ -114,7 +118,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     });
   };
 
-  it('counts what both did, and sees last writes that wait once', async () => {
+  it('counts what both did, and sees final record updates that wait once', async () => {
     let broken = true;
     stack.proxy.decide = ({ operation, request }) =>
       broken &&
@@ -139,14 +143,14 @@ describe('Prometheus, scraping two workers during builds', () => {
         ended: await number('sum(role_build_ended_total)'),
         failed: await number('sum(role_build_ended_total{outcome="FAILED",cause="BuildFailed"})'),
         polls: await number('sum(role_build_polls_total)'),
-        inFlight: await number('max(role_build_in_flight{namespace="default"})'),
+        inFlight: await number(`max(role_build_in_flight{namespace="${stack.temporal.namespace}"})`),
         // Both workers tell of the same one.
-        lastWritesWaiting: [
+        finalUpdatesWaiting: [
           await number('min(role_build_last_writes_waiting)'),
           await number('max(role_build_last_writes_waiting)'),
         ],
       }),
-      { up: 2, ended: 7, failed: 1, polls: 14, inFlight: 1, lastWritesWaiting: [1, 1] },
+      { up: 2, ended: 7, failed: 1, polls: 14, inFlight: 1, finalUpdatesWaiting: [1, 1] },
     );
     await becomes(
       async () => {
@@ -156,7 +160,7 @@ describe('Prometheus, scraping two workers during builds', () => {
         return {
           count: states.length,
           unhealthy: states.filter(({ health }) => health !== 'ok').map(({ name, lastError }) => ({ name, lastError })),
-          lastWritesWaiting: stateOf('RoleBuildLastWritesWaiting'),
+          finalUpdatesWaiting: stateOf('RoleBuildLastWritesWaiting'),
           workersGone: stateOf('RoleBuildWorkersGone'),
           workflowTasksFailing: stateOf('RoleBuildWorkflowTasksFailing'),
         };
@@ -164,7 +168,7 @@ describe('Prometheus, scraping two workers during builds', () => {
       {
         count: rules.length,
         unhealthy: [],
-        lastWritesWaiting: 'pending',
+        finalUpdatesWaiting: 'pending',
         workersGone: 'inactive',
         // One task of one build, on one of both workers.
         workflowTasksFailing: 'pending',
@@ -203,7 +207,7 @@ describe('Prometheus, scraping two workers during builds', () => {
           assert.match(filter, /task_queue=~/, `${title}: ${name}`);
       }
       const filled = expr
-        .replaceAll('$namespace', 'default')
+        .replaceAll('$namespace', stack.temporal.namespace)
         .replaceAll('$task_queue', 'role-builds')
         .replaceAll('$__rate_interval', '1m');
       assert.ok(!filled.includes('$'), title);

@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { startChild } from '../../../dev/servers/child.ts';
 import { freePort } from '../../../dev/servers/ports.ts';
 import { findPrometheus } from '../../../dev/servers/prometheus.ts';
-import { until } from '../../end-to-end/harness.ts';
+import { until } from '../../support/stack.ts';
 
 export interface Prometheus {
   /** A page of its HTTP API. https://prometheus.io/docs/prometheus/latest/querying/api/ */

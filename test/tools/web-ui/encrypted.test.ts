@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { freePort } from '../../../dev/servers/ports.ts';
 import { startStack, type Stack } from '../../../dev/stack.ts';
-import { startCodecServer, type RunningCodecServer } from '../../codec-server/program.ts';
+import { startCodecServer, type RunningCodecServer } from '../../end-to-end/codec-server-program.ts';
 import { keysText, newKey } from '../../encryption/keys.ts';
 import { buildPath, openWebUi, startBuild, textWith } from './browser.ts';
 

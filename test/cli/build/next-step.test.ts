@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { nextStep, quoted } from '../../../src/cli/build/next-step.ts';
+import { FAILURES } from '../../../src/domain/failures.ts';
+import { sampleInput } from '../../domain/sample-input.ts';
+
+const view = (more: object) => ({
+  workflow_id: 'role-build:123456789012:iam_role#data-reader',
+  account_id: '123456789012',
+  resource: 'iam_role#data-reader',
+  build_type: 'iam_role',
+  action: 'create',
+  custom_role_name: 'data-reader',
+  dry_run: false,
+  status: 'FAILED',
+  ...more,
+});
+const RESUME = "role-build resume 123456789012 'iam_role#data-reader' --wait";
+
+describe('the next step', () => {
+  it('watches a build that runs, and lets one go on that is paused', () => {
+    const of = (execution_status: string) => nextStep(view({ status: 'IN_PROGRESS', execution_status }), undefined);
+    const running = { next_command: "role-build watch 123456789012 'iam_role#data-reader'" };
+    assert.deepEqual(of('RUNNING'), running);
+    assert.deepEqual(of('UNKNOWN'), running);
+    const id = "'role-build:123456789012:iam_role#data-reader'";
+    assert.deepEqual(of('PAUSED'), { next_command: `temporal workflow unpause --workflow-id ${id}` });
+    assert.deepEqual(of('TERMINATED'), { move: 'platform', next_command: 'role-build doctor' });
+  });
+
+  for (const [name, { move }] of Object.entries(FAILURES)) {
+    it(`after ${name} has to be made by the ${move}`, () => {
+      const found = nextStep(view({ error_info: { Error: name, Cause: '' } }), undefined);
+      assert.equal(found.move, move);
+      assert.match(found.next_command ?? '', /^role-build (start|resume) /);
+    });
+  }
+
+  it('resumes with a build_id what was given up, and starts what was never taken', () => {
+    const gaveUp = { error_info: { Error: 'BuildApiUnavailable', Cause: '' } };
+    assert.equal(nextStep(view({ ...gaveUp, build_id: 'b' }), undefined).next_command, RESUME);
+    assert.match(
+      nextStep(view(gaveUp), undefined).next_command ?? '',
+      /^role-build start --account 123456789012 --role /,
+    );
+    const unknown = { error_info: { Error: 'BuildTriggerUnknown', Cause: '' } };
+    assert.equal(nextStep(view(unknown), undefined).next_command, RESUME);
+  });
+
+  it('starts the same request anew, by flags if they carry all of it', () => {
+    const input = sampleInput();
+    const { account_id, build_type, action, custom_role_name, dry_run } = input.build_body;
+    const plain = { ...input, build_body: { account_id, build_type, action, custom_role_name, dry_run } };
+    const cancelled = view({ status: 'CANCELLED', dry_run: true, resource: 'other', action: 'update' });
+    assert.equal(
+      nextStep(cancelled, plain).next_command,
+      `role-build start --account 123456789012 --role data-reader --action update --resource other --dry-run --url ${quoted(input.url)} --wait`,
+    );
+    const more = { ...plain, build_body: { ...plain.build_body, policies: [] } };
+    assert.equal(nextStep(cancelled, more).next_command, 'role-build start --input FILE --wait');
+  });
+
+  it('of a start that was refused for its url does not offer that url again', () => {
+    const { account_id, build_type, action, custom_role_name, dry_run } = sampleInput().build_body;
+    const input = { ...sampleInput(), build_body: { account_id, build_type, action, custom_role_name, dry_run } };
+    const refused = view({ error_info: { Error: 'InvalidInput', Cause: 'url: is not allowed here' } });
+    const expected = 'role-build start --account 123456789012 --role data-reader --url URL --wait';
+    for (const url of [input.url, { of: 'another client' } as never]) {
+      assert.equal(nextStep(refused, { ...input, url }).next_command, expected);
+    }
+  });
+
+  it('of a build that runs is to watch it; of one whose record only says so, to ask the doctor', () => {
+    const running = view({ status: 'IN_PROGRESS', execution_status: 'RUNNING' });
+    assert.deepEqual(nextStep(running, undefined), {
+      next_command: "role-build watch 123456789012 'iam_role#data-reader'",
+    });
+    assert.equal(nextStep(view({ status: 'IN_PROGRESS' }), undefined).move, 'platform');
+    const other = view({ status: 'IN_PROGRESS', job_id: 'arn:aws:states:eu-west-1:1:execution:x:y' });
+    assert.deepEqual(nextStep(other, undefined), {});
+    assert.deepEqual(nextStep(view({ status: 'COMPLETE' }), undefined), {});
+  });
+
+  it('is quoted for a shell', () => {
+    assert.equal(quoted('a-b_c/d:e'), 'a-b_c/d:e');
+    assert.equal(quoted("it's $HOME"), String.raw`'it'\''s $HOME'`);
+  });
+});

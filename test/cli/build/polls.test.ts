@@ -1,0 +1,111 @@
+/** What a history's markers say of a build's polls. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { defaultDataConverter, defaultPayloadConverter } from '@temporalio/common';
+import type { temporal } from '@temporalio/proto';
+import { newBuildState, takeEvent, type BuildState, type PayloadReader } from '../../../src/cli/build/state.ts';
+import { traceOf } from '../../../src/cli/commands/doctor/trace.ts';
+import { describeChange } from '../../../src/cli/build/follow.ts';
+import { WAIT_SUMMARY } from '../../../src/contract.ts';
+import type { BuildStatusAnswer } from '../../../src/domain/build-status.ts';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+
+const reader: PayloadReader = {
+  converter: defaultDataConverter,
+  context: { type: 'workflow', namespace: 'default', workflowId: 'role-build:123456789012:iam_role#x' },
+};
+
+const payloads = (value: unknown) => ({ payloads: [defaultPayloadConverter.toPayload(value)] });
+const at = (seconds: number) => ({ eventTime: { seconds: 1_790_000_000 + seconds, nanos: 0 } as never });
+
+function wait(second: number): HistoryEvent {
+  return {
+    ...at(second),
+    timerStartedEventAttributes: { startToFireTimeout: { seconds: 60 as never } },
+    userMetadata: { summary: defaultPayloadConverter.toPayload(WAIT_SUMMARY) },
+  };
+}
+
+function polled(second: number, answer: BuildStatusAnswer): HistoryEvent {
+  const data = payloads({ seq: 1, attempt: 1, activity_type: 'getBuildStatus' });
+  const details = { data, result: payloads(answer) };
+  return { ...at(second), markerRecordedEventAttributes: { markerName: 'core_local_activity', details } };
+}
+
+const triggered: HistoryEvent[] = [
+  { ...at(0), activityTaskScheduledEventAttributes: { activityType: { name: 'triggerBuild' } } },
+  { ...at(1), activityTaskCompletedEventAttributes: { result: payloads({ build_id: 'b-1' }) } },
+];
+const putOff = (second: number) => polled(second, { can_retry: true, build_status: null, put_off: true });
+const answered = (second: number, build_status: string | null) => polled(second, { can_retry: true, build_status });
+const patch = (second: number): HistoryEvent => ({
+  ...at(second),
+  markerRecordedEventAttributes: {
+    markerName: 'core_patch',
+    details: { 'patch-data': payloads({ id: 'show-end-while-last-writes-wait', deprecated: false }) },
+  },
+});
+
+async function read(events: readonly HistoryEvent[]): Promise<{ build: BuildState; shown: string[] }> {
+  const build = newBuildState();
+  const shown: string[] = [];
+  for (const event of events) if (await takeEvent(build, event, reader)) shown.push(describeChange(build));
+  return { build, shown };
+}
+
+describe('a poll that was deferred', () => {
+  it('is no answer: it is not counted, shown, or taken for a step', async () => {
+    const { build, shown } = await read([...triggered, wait(1), putOff(61), wait(61), putOff(121), wait(121)]);
+    assert.equal(build.polls, 0);
+    assert.equal(build.last_status, undefined);
+    assert.deepEqual(
+      build.steps.map(({ step, state, polls, last_status }) => ({ step, state, polls, last_status })),
+      [
+        { step: 'TriggerBuild', state: 'done', polls: undefined, last_status: undefined },
+        { step: 'WaitForBuildStatus', state: 'waiting', polls: undefined, last_status: undefined },
+      ],
+    );
+    assert.ok(!shown.some((line) => line.includes('GetBuildStatus')), shown.join('\n'));
+  });
+
+  it('leaves the last answer and its time as they were', async () => {
+    const { build, shown } = await read([
+      ...triggered,
+      wait(1),
+      answered(61, 'PENDING'),
+      wait(61),
+      putOff(121),
+      wait(121),
+    ]);
+    assert.deepEqual([build.polls, build.last_status], [1, 'PENDING']);
+    const poll = build.steps.find(({ step }) => step === 'GetBuildStatus');
+    assert.deepEqual([poll?.polls, poll?.last_status, poll?.ended_at], [1, 'PENDING', '2026-09-21T14:14:21.000Z']);
+    assert.deepEqual(
+      shown.filter((line) => line.startsWith('GetBuildStatus')),
+      ['GetBuildStatus: poll 1, PENDING'],
+    );
+    assert.equal(build.next_poll_at, '2026-09-21T14:16:21.000Z');
+  });
+
+  it('decides nothing for doctor', async () => {
+    async function* events() {
+      yield* [...triggered, wait(1), putOff(61)];
+    }
+    const { decided, step, build } = await traceOf(events(), reader);
+    assert.equal(decided, undefined);
+    assert.equal(step, 'WaitForBuildStatus');
+    assert.equal(build.polls, 0);
+  });
+});
+
+it('an answer without a build_status is an answer', async () => {
+  const { build } = await read([...triggered, wait(1), answered(61, null)]);
+  assert.deepEqual([build.polls, build.last_status], [1, '(none)']);
+});
+
+it("a patch's marker is no poll", async () => {
+  const { build, shown } = await read([...triggered, wait(1), answered(61, 'PENDING'), wait(61), patch(121)]);
+  assert.deepEqual([build.polls, build.last_status, build.current?.step], [1, 'PENDING', 'WaitForBuildStatus']);
+  assert.equal(shown.filter((line) => line.startsWith('GetBuildStatus')).length, 1);
+});

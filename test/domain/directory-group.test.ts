@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isDirectoryGroup, isDirectoryServer } from '../../src/domain/directory-group.ts';
+
+describe('what others give as a group', () => {
+  const group = { name: 'AWS-123456789012-reader', dn: 'CN=x', object_guid: 'g', outcome: 'created' };
+
+  it('is one with a name, a DN, an outcome of builds, and perhaps a GUID', () => {
+    assert.ok(isDirectoryGroup(group));
+    for (const outcome of ['adopted', 'would_create', 'would_adopt'])
+      assert.ok(isDirectoryGroup({ ...group, outcome }));
+    assert.ok(isDirectoryGroup({ name: 'n', dn: 'd', outcome: 'would_create' }));
+  });
+
+  it('is none otherwise', () => {
+    const changes = [
+      { name: 1 },
+      { dn: undefined },
+      { object_guid: 7 },
+      { outcome: 'deleted' },
+      { outcome: undefined },
+    ];
+    for (const change of changes) assert.ok(!isDirectoryGroup({ ...group, ...change }), JSON.stringify(change));
+    for (const value of [undefined, null, 'created', [], 1]) assert.ok(!isDirectoryGroup(value));
+  });
+});
+
+describe('what others give as a domain controller', () => {
+  it('has a name and an IP address', () => {
+    for (const address of ['127.0.0.1', '10.1.2.3', '::1', '2001:db8::a', '::ffff:10.1.2.3', 'fe80::1%eth0']) {
+      assert.ok(isDirectoryServer({ name: 'dc1.corp.example.com', address }), address);
+    }
+  });
+
+  it('is none with a host name for an address, which could lead anywhere', () => {
+    for (const address of ['dc2.corp.example.com', 'localhost', 'dead.beef', '10.1.2', '10.1.2.3:636', '', undefined]) {
+      assert.ok(!isDirectoryServer({ name: 'dc1.corp.example.com', address }), address);
+    }
+    assert.ok(!isDirectoryServer({ address: '10.1.2.3' }));
+  });
+});

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { writeAsFound } from '../../src/records/repair.ts';
+import { itemOf, tables, raw, useDynamoDb, type Item } from '../support/tables.ts';
+
+useDynamoDb();
+
+const KEY = { request_id: { S: 'request' } };
+const ITEM: Item = {
+  ...KEY,
+  job_id: { S: 'job-1' },
+  start_at: { S: '2026' },
+  status: { S: 'IN_PROGRESS' },
+  other: { N: '1' },
+};
+const FOUND = { request_id: 'request', job_id: 'job-1', start_at: '2026', status: 'IN_PROGRESS', other: 1 };
+const SET = {
+  status: 'FAILED',
+  updated_at: 'now',
+  error_info: { Error: 'ExecutionLost', Cause: 'x' },
+  build_id: undefined,
+};
+
+const stored = () => itemOf(tables.historyTable, KEY);
+const put = (item: Item) => raw.send(new PutItemCommand({ TableName: tables.historyTable, Item: item }));
+const write = (found: Record<string, unknown> | undefined, set: Record<string, unknown> = SET, remove: string[] = []) =>
+  writeAsFound(tables, { table: 'history', key: { request_id: 'request' }, found, set, remove });
+
+describe('a write to a record as it was found', () => {
+  it('changes what it says and keeps the rest', async () => {
+    await put(ITEM);
+    assert.equal(await write(FOUND, { ...SET, request_id: 'request' }, ['other']), true);
+    const { other: _, ...rest } = ITEM;
+    assert.deepEqual(await stored(), {
+      ...rest,
+      status: { S: 'FAILED' },
+      updated_at: { S: 'now' },
+      error_info: { M: { Error: { S: 'ExecutionLost' }, Cause: { S: 'x' } } },
+    });
+  });
+
+  for (const [what, change] of [
+    ['another job', { job_id: { S: 'job-2' } }],
+    ['another status', { status: { S: 'COMPLETE' } }],
+    ['another start', { start_at: { S: '2027' } }],
+    ['a later update', { updated_at: { S: 'later' } }],
+    ['an attribute that was not there', { error_info: { M: {} } }],
+  ] as const) {
+    it(`is not made over ${what}`, async () => {
+      const changed = { ...ITEM, ...change };
+      await put(changed);
+      assert.equal(await write(FOUND), false);
+      assert.deepEqual(await stored(), changed);
+    });
+  }
+
+  it('makes a record only if there still is none, and changes none that has gone', async () => {
+    await put(ITEM);
+    assert.equal(await write(undefined), false);
+    assert.deepEqual(await stored(), ITEM);
+    const elsewhere = { table: 'status' as const, key: { account_id: 'a', resource: 'r' }, set: SET };
+    assert.equal(await writeAsFound(tables, { ...elsewhere, found: FOUND }), false);
+    assert.equal(await writeAsFound(tables, { ...elsewhere, found: undefined }), true);
+    assert.equal(await writeAsFound(tables, { ...elsewhere, found: undefined }), false);
+  });
+
+  it('takes whatever stood there', async () => {
+    const odd: Item = { ...KEY, job_id: { S: 'job-1' }, status: { NS: ['1', '2'] }, action: { N: '1e100' } };
+    await put(odd);
+    const found = { request_id: 'request', job_id: 'job-1', status: { NS: ['1', '2'] }, action: 1e100 };
+    assert.equal(await write(found, { status: 'FAILED', action: 'create' }), true);
+    assert.deepEqual(await stored(), { ...odd, status: { S: 'FAILED' }, action: { S: 'create' } });
+  });
+});

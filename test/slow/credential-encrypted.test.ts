@@ -1,0 +1,3 @@
+import { describeCredential } from '../support/credential-suite.ts';
+
+describeCredential({ encrypted: true });

@@ -1,0 +1,243 @@
+/** `doctor` and the commands about one build against other clients' workflows, and against another namespace than the builds'. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { WorkflowFailedError } from '@temporalio/client';
+import { TypedSearchAttributes } from '@temporalio/common';
+import { searchAttributes, workflowIdOf } from '../../src/contract.ts';
+import { only, startDoctorStack, type DoctorStack, type Job } from '../support/doctor-fixture.ts';
+import { ACCOUNT, inputFor, parseJson, until } from '../support/stack.ts';
+
+describe('a workflow that only says whose it is', () => {
+  let stack: DoctorStack;
+  before(async () => {
+    stack = await startDoctorStack();
+    await stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  /** Workflows that say they are a job and a request, open ones and closed ones, on a queue that nobody works on. */
+  async function forge(claims: { jobId?: string; correlationId?: string }, workflowIds: readonly string[]) {
+    const forged = await Promise.all(
+      workflowIds.map((workflowId, i) =>
+        stack.client.workflow.start('roleBuild', {
+          workflowId,
+          taskQueue: 'of-nobody',
+          args: [inputFor(stack, `forged-${i}`)],
+          typedSearchAttributes: new TypedSearchAttributes([
+            ...(claims.jobId === undefined ? [] : [{ key: searchAttributes.JobId, value: claims.jobId }]),
+            ...(claims.correlationId === undefined
+              ? []
+              : [{ key: searchAttributes.CorrelationId, value: claims.correlationId }]),
+          ]),
+        }),
+      ),
+    );
+    const query = Object.entries({ JobId: claims.jobId, CorrelationId: claims.correlationId })
+      .flatMap(([name, value]) => (value === undefined ? [] : [`${name} = '${value}'`]))
+      .join(' AND ');
+    await until('visibility has them', async () => (await stack.client.workflow.count(query)).count >= forged.length);
+    return forged;
+  }
+  const ids = (name: string) => [
+    `another:${name}`,
+    workflowIdOf(ACCOUNT, `iam_role#forged-${name}`),
+    ...Array.from({ length: 20 }, (_, i) => `${name}-${i}`),
+  ];
+  const statusOf = async (...args: string[]) => {
+    const result = await stack.cli(['status', ...args, '--json']);
+    return { code: result.code, json: parseJson(result), stderr: result.stderr };
+  };
+
+  it('is not taken by doctor for a job that was lost: neither while it runs nor by how it ended', async () => {
+    const job = await stack.terminated('claimed');
+    await stack.forget(job);
+    const forged = await forge({ jobId: job.jobId }, ids('claimed'));
+    const open = only(await stack.doctor(), job.input);
+    assert.deepEqual([open.finding, open.status], ['WorkflowGone', 'IN_PROGRESS']);
+    assert.match(open.reason, /is not known to Temporal/);
+    for (const handle of forged) await handle.terminate('by the forger');
+    const closed = only(await stack.doctor(), job.input);
+    assert.match(closed.reason, /is not known to Temporal/);
+    assert.doesNotMatch(closed.reason, /forger/);
+    assert.equal(closed.workflow_id, workflowIdOf(ACCOUNT, 'iam_role#claimed'));
+    for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
+  });
+
+  it("does not hide the true one from doctor, though its record does not say what it's about", async () => {
+    const job = await stack.terminated('hidden');
+    const forged = await forge({ jobId: job.jobId }, ids('hidden'));
+    await stack.change('history', job.input, { account_id: undefined, resource: undefined });
+    await stack.remove('status', job.input);
+    const { of } = await stack.doctor(['--fix', '--yes']);
+    const gone = of(job.input).find(({ finding }) => finding === 'WorkflowGone');
+    assert.match(gone?.reason ?? '', /was terminated by .* \("by the test"\)/);
+    assert.equal(gone?.result, 'mended');
+    assert.deepEqual(await stack.statuses(job.input), ['FAILED', 'FAILED']);
+    for (const handle of forged) await handle.terminate();
+    assert.equal((await stack.doctor()).code, 0);
+  });
+
+  it("of another type under the build's ID is no build: not for doctor, status or cancel", async () => {
+    const job = await stack.ended('other-type');
+    await stack.remove('status', job.input);
+    const workflowId = workflowIdOf(ACCOUNT, job.input.ddb_composite_sort_key);
+    const handle = await stack.client.workflow.start('another', { workflowId, taskQueue: 'of-nobody', args: [] });
+    const { code } = await stack.doctor(['--fix', '--yes']);
+    assert.equal(code, 0);
+    assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
+    const { json } = await statusOf(ACCOUNT, job.input.ddb_composite_sort_key);
+    assert.deepEqual([json['status'], json['job_id']], ['COMPLETE', job.jobId]);
+    for (const name of [
+      [ACCOUNT, job.input.ddb_composite_sort_key],
+      ['--workflow-id', workflowId],
+    ]) {
+      assert.equal((await stack.cli(['cancel', ...name])).code, 4);
+    }
+    assert.equal((await handle.describe()).raw.workflowExecutionInfo?.status, 1);
+    await handle.terminate();
+  });
+
+  it('is not what --job-id names', async () => {
+    const job = await stack.startEndless('by-job');
+    const forged = await forge({ jobId: job.jobId }, ids('by-job'));
+    const { code, json } = await statusOf('--job-id', job.jobId);
+    assert.deepEqual([code, json['job_id'], json['resource']], [0, job.jobId, 'iam_role#by-job']);
+    assert.equal((await stack.cli(['cancel', '--job-id', job.jobId, '--wait'])).code, 0);
+    assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
+
+    const nobodys = '01a2286f-5bb7-7342-8031-2f1fe3bea523';
+    const more = await forge({ jobId: nobodys }, ids('by-no-job'));
+    for (const command of ['status', 'cancel', 'watch', 'resume', 'open']) {
+      const { code: none, stderr } = await stack.cli([command, '--job-id', nobodys]);
+      assert.equal(none, 4, `${command}: ${stderr}`);
+    }
+    for (const handle of [...forged, ...more]) await handle.terminate();
+  });
+
+  it('is not what --correlation-id names, whether or not the build has its history record', async () => {
+    const job = await stack.startEndless('by-request');
+    const forged = await forge({ correlationId: job.input.correlation_id }, ids('by-request'));
+    const named = ['--correlation-id', job.input.correlation_id];
+    assert.equal((await statusOf(...named)).json['job_id'], job.jobId);
+    await stack.remove('history', job.input);
+    assert.equal((await statusOf(...named)).json['job_id'], job.jobId);
+    assert.equal((await stack.cli(['cancel', ...named, '--wait'])).code, 0);
+    await stack.remove('history', job.input);
+    for (const handle of forged) await handle.terminate();
+    await until('visibility has its end', async () => (await statusOf(...named)).json['status'] === 'CANCELLED');
+  });
+
+  it('and whose input or memo is no value at all hides no other: not from list, status or doctor', async () => {
+    const { workflowService } = stack.client;
+    const noValue = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('not JSON') };
+    const names = ['no-input', 'no-encoding'];
+    const runs = await Promise.all(
+      names.map((name, i) =>
+        workflowService.startWorkflowExecution({
+          namespace: stack.temporal.namespace,
+          workflowId: workflowIdOf(ACCOUNT, `iam_role#${name}`),
+          workflowType: { name: 'roleBuild' },
+          taskQueue: { name: 'of-nobody' },
+          requestId: crypto.randomUUID(),
+          input: { payloads: [i === 0 ? noValue : { metadata: { encoding: Buffer.from('json/odd') } }] },
+          memo: { fields: { contested: noValue } },
+          searchAttributes: {
+            indexedFields: {
+              JobId: { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('"of-another"') },
+            },
+          },
+        }),
+      ),
+    );
+    await until('visibility has them', async () => {
+      return (await stack.client.workflow.count("JobId = 'of-another'")).count >= names.length;
+    });
+    const job = await stack.ended('beside-no-values');
+    const { code, stdout, stderr } = await stack.cli(['list', '--json', '--limit', '0']);
+    assert.equal(code, 0, stderr);
+    const jobs = stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { job_id: string }).job_id);
+    // A job's ID is its first run's, whatever the search attribute says.
+    for (const id of [job.jobId, ...runs.map(({ runId }) => runId)]) assert.ok(jobs.includes(id ?? ''), stdout);
+    const { code: shown, json } = await statusOf(ACCOUNT, 'iam_role#no-input');
+    assert.deepEqual([shown, json['status'], json['job_id']], [0, 'IN_PROGRESS', runs[0]?.runId]);
+    assert.notEqual((await stack.doctor()).code, 70);
+    for (const name of names) {
+      await stack.client.workflow.getHandle(workflowIdOf(ACCOUNT, `iam_role#${name}`)).terminate();
+    }
+  });
+
+  it('is not chosen if two builds match one request and no record tells which', async () => {
+    const correlation_id = 'request-twice';
+    const jobs: Job[] = [];
+    for (const name of ['twice-a', 'twice-b']) jobs.push(await stack.startEndless(name, { correlation_id }));
+    const ofRequest = `CorrelationId = '${correlation_id}'`;
+    await until('visibility has both', async () => (await stack.client.workflow.count(ofRequest)).count === 2);
+    // The first has the record, and the second has failed for it: what it writes last does not come after the removal below.
+    const second = workflowIdOf(ACCOUNT, jobs[1]?.input.ddb_composite_sort_key ?? '');
+    await assert.rejects(stack.client.workflow.getHandle(second).result(), WorkflowFailedError);
+    const { json } = await statusOf('--correlation-id', correlation_id);
+    assert.equal(json['job_id'], jobs[0]?.jobId);
+    await stack.remove('history', jobs[0]?.input ?? inputFor(stack, ''));
+    const { code, json: refused, stderr } = await statusOf('--correlation-id', correlation_id);
+    assert.equal(code, 2, stderr);
+    assert.deepEqual(
+      (refused['workflow_ids'] as string[]).toSorted(),
+      jobs.map(({ input }) => workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)),
+    );
+    assert.match(stderr, /ACCOUNT RESOURCE or --job-id/);
+    await stack.terminate(jobs[0] as Job);
+    for (const { input } of jobs) for (const table of ['status', 'history'] as const) await stack.remove(table, input);
+  });
+});
+
+describe('doctor in a namespace that did not run the builds', () => {
+  let stack: DoctorStack;
+  before(async () => {
+    stack = await startDoctorStack();
+    await stack.startWorker();
+    await stack.client.workflowService.registerNamespace({
+      namespace: 'other',
+      workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
+    });
+    await until('the namespace is there', async () => (await stack.cli(['setup'], inOther)).code === 0);
+  });
+  after(() => stack.stop());
+  const inOther = { settings: { TEMPORAL_NAMESPACE: 'other' } };
+
+  it('mends nothing by itself, however old the records, and what a person says yes to', async () => {
+    const young = await stack.startEndless('young');
+    const old = await stack.startEndless('old');
+    const undated = await stack.startEndless('undated');
+    const ended = await stack.ended('ended');
+    await stack.remove('history', ended.input);
+    for (const table of ['status', 'history'] as const) {
+      await stack.change(table, old.input, { start_at: { S: '2025-01-01T00:00:00.000Z' } });
+      await stack.change(table, undated.input, { start_at: { S: 'in spring' } });
+    }
+    const all = [young, old, undated, ended];
+    const was = await Promise.all(all.map(({ input }) => stack.records(input)));
+    const left = await stack.doctor(['--fix', '--yes'], inOther);
+    assert.equal(left.code, 1);
+    for (const { input } of all) {
+      const found = left.of(input).find(({ finding }) => ['WorkflowGone', 'RecordMissing'].includes(finding));
+      assert.deepEqual([found?.fixable, found?.doubtful, found?.result], [true, true, 'left alone']);
+      assert.match(found?.reason ?? '', /it ran in another namespace or on another server/);
+    }
+    assert.match(left.stderr, /4 of them in doubt, which --yes does not confirm/);
+    assert.deepEqual(await Promise.all(all.map(({ input }) => stack.records(input))), was);
+
+    // Each is asked about, even after "all".
+    const asked = await stack.doctor(['--fix'], { ...inOther, stdin: 'all\nn\n' });
+    assert.equal(asked.findings.filter(({ result }) => result === 'mended').length, 1);
+    assert.equal(asked.code, 1);
+    const repaired = await stack.doctor(['--fix'], { ...inOther, stdin: 'y\n'.repeat(20) });
+    assert.equal(
+      repaired.findings.filter(({ finding, result }) => finding === 'WorkflowGone' && result !== 'mended').length,
+      0,
+    );
+    assert.deepEqual(await stack.statuses(young.input), ['FAILED', 'FAILED']);
+  });
+});

@@ -1,0 +1,140 @@
+/** A build whose workflow somebody has paused, as every command sees it: it is open, so it runs. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { findTemporalCli } from '../../dev/servers/temporal-binaries.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
+import { readMetrics } from '../support/metrics-page.ts';
+import { ACCOUNT, inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
+
+const RESOURCE = 'iam_role#paused';
+const UNPAUSE = `temporal workflow unpause --workflow-id 'role-build:${ACCOUNT}:${RESOURCE}'`;
+
+/** In the order in which they stand: the last two let it end. */
+describe('a build whose workflow is paused', () => {
+  let stack: TestStack;
+  let folder: string;
+  let input: RoleBuildInput;
+  let jobId: string;
+  let temporal: (...args: string[]) => Promise<unknown>;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'role-build-'));
+    stack = await startTestStack({ temporal: { dynamicConfig: { 'frontend.WorkflowPauseEnabled': true } } });
+    await stack.startWorker();
+    const cli = await findTemporalCli();
+    temporal = (...args) => promisify(execFile)(cli, [...args, '--address', stack.temporal.address]);
+    input = inputFor(stack, 'paused', { outcome: 'NEVER' });
+    jobId = String(parseJson(await start(input))['job_id']);
+    await until('it polls', () => stack.buildApi.requests(input.correlation_id).length >= 2);
+    await temporal('workflow', 'pause', '--workflow-id', `role-build:${ACCOUNT}:${RESOURCE}`);
+    await until('visibility knows', async () => (await listed('--query', "ExecutionStatus = 'Paused'")).length === 1);
+  });
+  after(async () => {
+    await stack.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  const start = (one: RoleBuildInput, ...flags: string[]) =>
+    stack.cli(['start', '--input', '-', '--json', ...flags], { stdin: JSON.stringify(one) });
+  async function listed(...filters: string[]): Promise<Record<string, unknown>[]> {
+    const { stdout } = await stack.cli(['list', '--json', ...filters]);
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+  const again = () => ({ ...input, correlation_id: 'request-again' });
+
+  it('is in progress to start, which names its job', async () => {
+    const result = await start(again());
+    assert.equal(result.code, 3, result.stderr);
+    assert.equal(parseJson(result)['job_id'], jobId);
+  });
+
+  it('is joined by start --attach', async () => {
+    const result = await start(again(), '--attach');
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual([parseJson(result)['job_id'], parseJson(result)['attached']], [jobId, true]);
+  });
+
+  it('is in progress and paused to status, which says how it may go on', async () => {
+    const { code, stdout } = await stack.cli(['status', ACCOUNT, RESOURCE, '--json']);
+    assert.equal(code, 0);
+    const view = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual(
+      [view['status'], view['job_id'], view['execution_status'], view['move'], view['next_command']],
+      ['IN_PROGRESS', jobId, 'PAUSED', undefined, UNPAUSE],
+    );
+    const byRequest = parseJson(await stack.cli(['status', '--correlation-id', input.correlation_id, '--json']));
+    assert.equal(byRequest['job_id'], jobId);
+  });
+
+  it('is in progress and paused in the list', async () => {
+    for (const filters of [[], ['--status', 'IN_PROGRESS']]) {
+      const [build, ...others] = await listed(...filters);
+      assert.deepEqual([build?.['job_id'], build?.['status'], others], [jobId, 'IN_PROGRESS', []]);
+      assert.equal(build?.['execution_status'], 'PAUSED');
+    }
+    assert.match((await stack.cli(['list'])).stdout, /IN_PROGRESS \(paused\)/);
+  });
+
+  it('is nothing to resume, since it is in progress', async () => {
+    const result = await stack.cli(['resume', ACCOUNT, RESOURCE, '--json']);
+    assert.equal(result.code, 3, result.stderr);
+    assert.equal(parseJson(result)['job_id'], jobId);
+  });
+
+  it('is in progress to a batch: that of its own request goes on, another is refused and told its job', async () => {
+    const file = join(folder, 'batch.ndjson');
+    const [own, other] = [join(folder, 'own.report'), join(folder, 'other.report')];
+    for (const [one, report] of [
+      [input, own],
+      [again(), other],
+    ] as const) {
+      await writeFile(file, JSON.stringify(one));
+      const { code, stderr } = await stack.cli(['batch', file, '--report', report, '--json']);
+      assert.equal(code, report === own ? 0 : 1, stderr);
+    }
+    const line = async (report: string) => JSON.parse(await readFile(report, 'utf8')) as Record<string, string>;
+    assert.deepEqual([(await line(own))['status'], (await line(own))['job_id']], ['IN_PROGRESS', jobId]);
+    assert.equal((await line(other))['status'], 'REFUSED');
+    assert.ok((await line(other))['error']?.includes(jobId));
+  });
+
+  it('is counted by workers as a build that runs', async () => {
+    const second = await stack.startWorker();
+    await until('a new worker has counted', async () => {
+      return (await readMetrics(second.metricsUrl)).sum('role_build_in_flight') === 1;
+    });
+    await second.stop();
+  });
+
+  it('is left alone by doctor', async () => {
+    const { code, stdout } = await stack.cli(['doctor', '--json']);
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
+  });
+
+  it('is followed by watch, alone and among others, to the end that a cancel asks for once it may go on', async () => {
+    const told: string[] = [];
+    const one = stack.startCli(['watch', ACCOUNT, RESOURCE, '--json'], { onStderr: (text) => told.push(text) });
+    const many = stack.startCli(['watch', '--status', 'IN_PROGRESS', '--json']);
+    await until('watch says that it is paused', () => told.join('').includes(UNPAUSE));
+
+    const cancelled = await stack.cli(['cancel', ACCOUNT, RESOURCE, '--json']);
+    assert.equal(cancelled.code, 0, cancelled.stderr);
+    assert.equal(parseJson(cancelled)['job_id'], jobId);
+    assert.ok(cancelled.stderr.includes(UNPAUSE));
+
+    await temporal('workflow', 'unpause', '--workflow-id', `role-build:${ACCOUNT}:${RESOURCE}`);
+    for (const { result } of [one, many]) {
+      const { code, stdout } = await result;
+      assert.equal(code, 1);
+      const last = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
+      assert.deepEqual([last['status'], last['job_id']], ['CANCELLED', jobId]);
+    }
+    assert.equal((await stack.records(input)).status?.['status']?.S, 'CANCELLED');
+  });
+});

@@ -1,0 +1,49 @@
+/** One Temporal server for all test files of a run, a namespace of it for each stack. */
+import { randomUUID } from 'node:crypto';
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { startTemporalServer, type TemporalServer } from '../../dev/servers/temporal-server.ts';
+import { until } from './until.ts';
+
+/** Address and Web UI of the server; set by global-setup.ts. */
+export const ADDRESS_VARIABLE = 'ROLE_BUILD_TEST_TEMPORAL';
+export const UI_VARIABLE = 'ROLE_BUILD_TEST_TEMPORAL_UI';
+
+/** Else a deletion first waits for the queues' next checkpoint, up to a minute. */
+export const FORGETS_AT_ONCE = {
+  'history.transferProcessorEnsureCloseBeforeDelete': false,
+  'history.visibilityProcessorEnsureCloseBeforeDelete': false,
+};
+
+export function startSharedServer(): Promise<TemporalServer> {
+  return startTemporalServer({ dynamicConfig: FORGETS_AT_ONCE });
+}
+
+/** A new namespace of the shared server; where a test file is run by itself, a server. */
+export async function temporalForTests(): Promise<TemporalServer> {
+  const address = process.env[ADDRESS_VARIABLE];
+  if (address === undefined) return startSharedServer();
+  const namespace = `test-${randomUUID().slice(0, 8)}`;
+  const connection = await Connection.connect({ address });
+  try {
+    const { workflowService } = connection;
+    await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: msToTs('1 day') });
+    await until('the namespace is there', () =>
+      workflowService.describeNamespace({ namespace }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  } finally {
+    await connection.close();
+  }
+  return {
+    address,
+    namespace,
+    uiUrl: process.env[UI_VARIABLE],
+    pid: 0,
+    stop: async () => {},
+    kill: () => Promise.reject(new Error('it is not for one stack to kill: start it with `temporal: {}`')),
+    exited: new Promise(() => {}),
+  };
+}

@@ -1,0 +1,53 @@
+/** Tables of our own on a DynamoDB of our own, and items as DynamoDB keeps them. */
+import { after, before } from 'node:test';
+import { DynamoDBClient, GetItemCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
+import { startDynamoDb, type DynamoDb } from '../../dev/servers/dynamodb.ts';
+import { createTables } from '../../src/records/create-tables.ts';
+import { openRecordTables } from '../../src/records/dynamodb.ts';
+import type { RecordTables } from '../../src/records/items.ts';
+import { setEnvironment } from './environment.ts';
+
+export type Item = Record<string, AttributeValue>;
+
+/** Opened as the worker opens them, with what the AWS SDK reads from the environment. */
+export let tables: RecordTables;
+export let raw: DynamoDBClient;
+export let server: DynamoDb;
+
+export function useDynamoDb({ createTables: create = true }: { createTables?: boolean } = {}): void {
+  let restore: () => void;
+  before(async () => {
+    server = await startDynamoDb();
+    restore = setEnvironment({
+      AWS_REGION: 'eu-west-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+      AWS_ENDPOINT_URL_DYNAMODB: server.endpoint,
+    });
+    tables = openRecordTables({ statusTable: 'status-records', historyTable: 'history-records' });
+    raw = new DynamoDBClient();
+    if (create) await createTables(raw, tables);
+  });
+  after(async () => {
+    tables.client.destroy();
+    raw.destroy();
+    await server.stop();
+    restore();
+  });
+}
+
+export async function itemOf(TableName: string, Key: Item): Promise<Item | undefined> {
+  return (await raw.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }))).Item;
+}
+
+/** ISO 8601 in UTC with milliseconds. */
+export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+/** The job of most tests, between one that is older and one that is newer. */
+export const JOB = { job_id: 'job-2', start_at: '2026-01-02T00:00:00.000Z' };
+export const OLDER = { job_id: 'job-1', start_at: '2026-01-01T23:59:59.999Z' };
+export const NEWER = { job_id: 'job-3', start_at: '2026-01-02T00:00:00.001Z' };
+
+export async function isWritten(write: Promise<{ written: boolean }>): Promise<boolean> {
+  return (await write).written;
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { syncBuiltinESMExports } from 'node:module';
+import { it } from 'node:test';
+import type { Client } from '@temporalio/client';
+import { keepCounting } from '../../src/worker/counts.ts';
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Temporal's client, of which only `count` is asked; it answers what the test says. */
+function counting() {
+  const asked = { queries: 0, fault: undefined as Error | undefined };
+  const count = (): Promise<{ count: number }> => {
+    asked.queries += 1;
+    return asked.fault === undefined ? Promise.resolve({ count: 3 }) : Promise.reject(asked.fault);
+  };
+  return { asked, client: { workflow: { count } } as unknown as Client };
+}
+
+it('builds are counted twice a minute; ever less often while Temporal says that it is asked too often, and then as before', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  // For those who import a timer by name.
+  syncBuiltinESMExports();
+  t.after(syncBuiltinESMExports);
+  // No jitter: the middle of it.
+  t.mock.method(Math, 'random', () => 0.5);
+  const { asked, client } = counting();
+  const faults: unknown[] = [];
+  const gauges: Record<string, number> = {};
+  const stop = new AbortController();
+  const counted = keepCounting(
+    {
+      client,
+      taskQueue: 'role-builds',
+      setGauge: (name, value) => (gauges[name] = value),
+      onFault: (err) => faults.push(err),
+    },
+    stop.signal,
+  );
+  const pass = async (seconds: number) => {
+    t.mock.timers.tick(seconds * 1_000);
+    await settled();
+    const { queries } = asked;
+    asked.queries = 0;
+    return queries;
+  };
+  await settled();
+  assert.equal(gauges['role_build_in_flight'], 3);
+  assert.equal(await pass(29), 2);
+  assert.equal(await pass(1), 2);
+
+  const exhausted = Object.assign(new Error('namespace rate limit exceeded'), { code: 8 });
+  asked.fault = new Error('Failed to count', { cause: exhausted });
+  assert.equal(await pass(30), 1);
+  for (const seconds of [60, 120, 240, 240]) {
+    assert.equal(await pass(seconds - 1), 0);
+    assert.equal(await pass(1), 1, `after ${seconds} s`);
+  }
+  asked.fault = undefined;
+  for (const seconds of [240, 120, 60, 30, 30]) {
+    assert.equal(await pass(seconds - 1), 0);
+    assert.equal(await pass(1), 2, `after ${seconds} s`);
+  }
+
+  asked.fault = new Error('away');
+  assert.equal(await pass(30), 1);
+  assert.equal(await pass(30), 1);
+  assert.equal(faults.length, 7);
+  stop.abort();
+  await counted;
+});
