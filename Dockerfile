@@ -11,6 +11,8 @@ WORKDIR /app
 # version, so the digest does; signed: cosign verify --certificate-oidc-issuer https://accounts.google.com
 #   --certificate-identity keyless@distroless.iam.gserviceaccount.com IMAGE
 FROM gcr.io/distroless/cc-debian13:nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97 AS runtime
+# WORKDIR gives the folder to the current user. The base image's is 65532, who could then replace the program's files.
+USER 0:0
 WORKDIR /app
 # The Node.js that the tests run on; distroless' own images have another.
 COPY --from=base /usr/local/bin/node /usr/local/bin/node
@@ -35,7 +37,7 @@ RUN find node_modules/@temporalio/core-bridge/releases -mindepth 1 -maxdepth 1 \
 # Runs as TypeScript: it needs Node.js's own modules and nothing else.
 FROM runtime AS simulated-build-api
 COPY package.json ./
-COPY src/signals.ts src/listen.ts src/
+COPY src/process/signals.ts src/process/listen.ts src/process/
 COPY dev/simulated-build-api dev/simulated-build-api
 EXPOSE 8090
 CMD ["node", "dev/simulated-build-api/main.ts", "--host", "0.0.0.0"]
@@ -43,7 +45,7 @@ CMD ["node", "dev/simulated-build-api/main.ts", "--host", "0.0.0.0"]
 FROM runtime AS app
 ENV NODE_ENV=production
 # A worker then takes a third less memory (two heaps of glibc, a small young generation of V8) and a poll less CPU (one thread
-# of the SDK's native half): docs/benchmarks.md.
+# of the SDK's native half): bench/README.md.
 ENV MALLOC_ARENA_MAX=2
 ENV TOKIO_WORKER_THREADS=1
 ENV NODE_OPTIONS=--max-semi-space-size=8
