@@ -19,7 +19,7 @@ const USAGE = `Usage: npm run bench [-- [--quick] [--write] [--no-build] [NAME..
 
   --quick     fewer rounds and builds, shorter polls: some 2 minutes on 2 cores with nothing else to do;
               poll-cost, in-flight, memory, recovery, long-build and herd only by name
-  --write     writes docs/benchmarks also where --quick or names were given
+  --write     writes docs/benchmarks and bench/README.md also if --quick or names were given
   --no-build  measures the dist/ that is there
 `;
 

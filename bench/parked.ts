@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { startStack, type Stack } from '../dev/stack.ts';
 import { createDataConverter } from '../src/encryption/data-converter.ts';
-import { parseLocalKeys } from '../src/encryption/settings.ts';
+import { parseLocalKeys } from '../src/config/encryption.ts';
 import { startRoleBuild } from '../src/index.ts';
 import { readMetrics } from '../test/support/metrics-page.ts';
 import { IMAGE_ENVIRONMENT } from './measure/contenders.ts';

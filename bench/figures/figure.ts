@@ -11,7 +11,7 @@ export interface Bar {
   /** Whether the ratio is to be at most the bar, or at least. */
   is: 'at most' | 'at least';
   bar: number;
-  stretch?: number;
+  goal?: number;
 }
 
 /** One thing measured: a value of each contender a round, by the names of `CONTENDERS` or another that says what it is. */

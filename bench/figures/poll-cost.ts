@@ -43,11 +43,11 @@ export const pollCost: Figure = {
 
 /** The rows of what CPU a poll costs, with the bars that both figures of it are held to. */
 export function pollCostRows(when = ''): { engine: Row; worker: Row } {
-  const row = (whose: string, bar: number, stretch: number): Row => ({
+  const row = (whose: string, bar: number, goal: number): Row => ({
     what: `${whose} CPU a poll${when}`,
     unit: 'ms',
     values: {},
-    bar: { against: 'plain', is: 'at most', bar, stretch },
+    bar: { against: 'plain', is: 'at most', bar, goal },
   });
   return { engine: row('engine', 0.7, 0.5), worker: row('worker', 1, 0.6) };
 }

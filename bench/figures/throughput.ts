@@ -49,7 +49,7 @@ export const throughput: Figure = {
       what: 'short builds a second',
       unit: 'builds/s',
       values: {},
-      bar: { against: 'plain', is: 'at least', bar: 1, stretch: 1.3 },
+      bar: { against: 'plain', is: 'at least', bar: 1, goal: 1.3 },
     };
     const engine: Row = { what: 'engine CPU a short build', unit: 'ms', values: {} };
     const worker: Row = { what: 'worker CPU a short build', unit: 'ms', values: {} };
@@ -68,7 +68,7 @@ export const throughput: Figure = {
     return {
       rows: [perSecond, ...(quick ? [] : [notEncrypted]), engine, worker],
       notes: [
-        `${builds} builds of ${UNDECIDED_POLLS + 1} polls, ${POLL_INTERVAL_SECONDS} s apart (${TIMES_AS_MANY.dbos} times as many for DBOS, ${TIMES_AS_MANY.states} times for the interpreter), given to the engine as fast as it takes them, at most ${LOT * LOTS_IN_FLIGHT} in flight; from the first start to the last record's last write.`,
+        `${builds} builds of ${UNDECIDED_POLLS + 1} polls, ${POLL_INTERVAL_SECONDS} s apart (${TIMES_AS_MANY.dbos} times as many for DBOS, ${TIMES_AS_MANY.states} times for the interpreter), given to the engine as fast as it takes them, at most ${LOT * LOTS_IN_FLIGHT} in flight; from the first start to the last record's final record update.`,
       ],
     };
   },

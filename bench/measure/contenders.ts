@@ -8,7 +8,7 @@ import { startTemporalServer, type TemporalServer } from '../../dev/servers/temp
 import { searchAttributes } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { createDataConverter } from '../../src/encryption/data-converter.ts';
-import { parseLocalKeys } from '../../src/encryption/settings.ts';
+import { parseLocalKeys } from '../../src/config/encryption.ts';
 import { startRoleBuild } from '../../src/start-role-build.ts';
 import { startPostgres } from '../peers/dbos/postgres.ts';
 import type { Surroundings } from './surroundings.ts';

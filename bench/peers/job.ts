@@ -5,7 +5,7 @@
 import { BuildApiError } from '../../src/build-api/error.ts';
 import { BuildApi } from '../../src/build-api/client.ts';
 import { AllowedOrigins } from '../../src/build-api/origins.ts';
-import { readSettings, WORKER_SETTINGS } from '../../src/config.ts';
+import { readSettings, WORKER_SETTINGS } from '../../src/config/settings.ts';
 import type { BuildStatusAnswer } from '../../src/domain/build-status.ts';
 import type { Job } from '../../src/domain/identity.ts';
 import { historyRequestOf, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
@@ -13,7 +13,7 @@ import { openRecordTables } from '../../src/records/dynamodb.ts';
 import { endHistoryRecord, putHistoryRecord } from '../../src/records/history-table.ts';
 import { endStatusRecord, putStatusRecord } from '../../src/records/status-table.ts';
 
-/** The original's retries: three attempts, 3 s and 6 s apart. */
+/** The retries of the Step Functions state machine: three attempts, 3 s and 6 s apart. */
 export const RETRY = { attempts: 3, firstSeconds: 3, backoffRate: 2 } as const;
 
 /** Whether an attempt is worth another. */

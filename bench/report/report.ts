@@ -1,14 +1,18 @@
-/** Writes what a run has found: numbers as JSON, curves as SVG, and the measured part of docs/benchmarks.md. */
+/**
+ * Writes what a run has found: numbers as JSON, curves as SVG, a table for readers in docs/benchmarks.md, and each figure with
+ * its ratios and how it was measured in bench/README.md.
+ */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import type { Figure, Result } from '../figures/figure.ts';
 import { plotOf } from './plot.ts';
-import { nameOf, ratiosOf, shown, verdictOf } from './summary.ts';
+import { nameOf, othersOf, oursOf, ratiosOf, shown, verdictOf } from './summary.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
+const NOTEBOOK = fileURLToPath(new URL('../README.md', import.meta.url));
 const FOLDER = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url));
-/** What stands between these in the page is written anew. */
+/** What stands between these in both files is written anew. */
 const BEGIN = '<!-- measured: begin -->';
 const END = '<!-- measured: end -->';
 
@@ -22,8 +26,10 @@ export interface Measured {
   result: Result;
 }
 
+type Titled = Pick<Figure, 'name' | 'title'>;
+
 /** @param measured by the figure's name; figures that it lacks are left as they were */
-export async function writeReport(measured: Record<string, Measured>, figures: readonly Figure[]): Promise<void> {
+export async function writeReport(measured: Record<string, Measured>, figures: readonly Titled[]): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
   const path = `${FOLDER}results.json`;
   const earlier = await readFile(path, 'utf8').then(
@@ -32,22 +38,20 @@ export async function writeReport(measured: Record<string, Measured>, figures: r
   );
   const all: Record<string, Measured> = { ...earlier, ...measured };
   await writeFormatted(path, JSON.stringify(all));
-  const parts: string[] = [];
-  for (const { name, title } of figures) {
-    const found = all[name];
-    if (found === undefined) continue;
-    parts.push(`### ${title}`, sectionOf(found));
-    for (const curve of found.result.curves ?? []) {
-      const file = `${name}-${curve.name}.svg`;
-      await writeFile(`${FOLDER}${file}`, plotOf(curve));
-      parts.push(`![${curve.title}](benchmarks/${file})`);
+  for (const { name } of figures) {
+    for (const curve of all[name]?.result.curves ?? []) {
+      await writeFile(`${FOLDER}${name}-${curve.name}.svg`, plotOf(curve));
     }
   }
-  const page = await readFile(PAGE, 'utf8');
+  await writeBetween(PAGE, summaryOf(all, figures));
+  await writeBetween(NOTEBOOK, sectionsOf(all, figures));
+}
+
+async function writeBetween(path: string, text: string): Promise<void> {
+  const page = await readFile(path, 'utf8');
   const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (before < 0 || after < 0) throw new Error(`${PAGE} has no place for what was measured`);
-  const written = `${page.slice(0, before)}${BEGIN}\n\n${parts.join('\n\n')}\n\n${page.slice(after)}`;
-  await writeFormatted(PAGE, written);
+  if (before < 0 || after < 0) throw new Error(`${path} has no place for what was measured`);
+  await writeFormatted(path, `${page.slice(0, before)}${BEGIN}\n\n${text}\n\n${page.slice(after)}`);
 }
 
 /** As the static checks want it. */
@@ -55,16 +59,41 @@ async function writeFormatted(path: string, content: string): Promise<void> {
   await writeFile(path, await format(content, { ...(await resolveConfig(path)), filepath: path }));
 }
 
+/** One table with the medians of what has a goal. */
+export function summaryOf(all: Record<string, Measured>, figures: readonly Titled[]): string {
+  const rows = figures
+    .flatMap(({ name }) => all[name]?.result.rows ?? [])
+    .filter((row) => verdictOf(row) !== '')
+    .map((row) => [`${row.what}, ${row.unit}`, oursOf(row), othersOf(row), verdictOf(row)]);
+  return tableOf(['measured', 'roleBuild', 'beside it', 'goal'], rows);
+}
+
+/** Each figure with its rounds, ratios, curves and notes. */
+export function sectionsOf(all: Record<string, Measured>, figures: readonly Titled[]): string {
+  return figures
+    .flatMap(({ name, title }) => {
+      const found = all[name];
+      if (found === undefined) return [];
+      const curves = found.result.curves ?? [];
+      const plots = curves.map((curve) => `![${curve.title}](../docs/benchmarks/${name}-${curve.name}.svg)`);
+      return [`### ${title}`, sectionOf(found), ...plots];
+    })
+    .join('\n\n');
+}
+
 function sectionOf({ result, at, form, machine }: Measured): string {
   const contenders = [...new Set(result.rows.flatMap(({ values }) => Object.keys(values)))];
-  const header = ['', ...contenders.map(nameOf), 'ratio', 'bar'];
   const rows = result.rows.map((row) => [
     `${row.what}, ${row.unit}`,
     ...contenders.map((contender) => shown(row.values[contender])),
     ratiosOf(row),
     verdictOf(row),
   ]);
-  const lines = [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   const where = `${at.slice(0, 10)}, ${form} form, ${machine.cores} cores of ${machine.cpu}, load average ${machine.load_average}, Node.js ${machine.node}.`;
-  return [lines.join('\n'), [...result.notes, where].join(' ')].join('\n\n');
+  const table = tableOf(['', ...contenders.map(nameOf), 'ratio', 'bar'], rows);
+  return [table, [...result.notes, where].join(' ')].join('\n\n');
+}
+
+function tableOf(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

@@ -20,6 +20,30 @@ export function shown(values: readonly number[] | undefined): string {
   return known.length === 1 || least === most ? digits(median) : `${digits(median)} (${digits(least)}–${digits(most)})`;
 }
 
+/** The contender that is set against the others: `roleBuild`, else the first of the row. */
+function first({ values }: Row): string {
+  return OURS in values ? OURS : (Object.keys(values)[0] ?? OURS);
+}
+
+/** Its median; with its name if it is none of `roleBuild`. */
+export function oursOf(row: Row): string {
+  return medianOf(row, first(row));
+}
+
+/** The others' medians: `plain Temporal 18.3; DBOS + PostgreSQL 69`. */
+export function othersOf(row: Row): string {
+  return Object.keys(row.values)
+    .filter((contender) => contender !== first(row))
+    .map((contender) => medianOf(row, contender))
+    .join('; ');
+}
+
+function medianOf(row: Row, contender: string): string {
+  const known = (row.values[contender] ?? []).filter((value) => Number.isFinite(value));
+  const value = known.length === 0 ? '–' : digits(spreadOf(known).median);
+  return contender === OURS ? value : `${nameOf(contender)} ${value}`;
+}
+
 /** Three digits that count, no more than a measurement is good for. */
 function digits(value: number): string {
   if (Number.isInteger(value) || Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
@@ -28,8 +52,7 @@ function digits(value: number): string {
 
 /** The first of the row is what is measured; with a bar it is set against the bar's peer, else against each other one. */
 export function ratioOf(row: Row, peer: string): Spread | undefined {
-  const [first = OURS] = Object.keys(row.values);
-  const ours = row.values[OURS] ?? row.values[first];
+  const ours = row.values[first(row)];
   const theirs = row.values[peer];
   if (ours === undefined || theirs === undefined || theirs === ours) return undefined;
   const known = ratios(ours, theirs).filter((ratio) => Number.isFinite(ratio));
@@ -53,11 +76,11 @@ export function verdictOf(row: Row): string {
     return `at most ${digits(row.atMost)}: ${value <= row.atMost ? 'held' : 'not held'}`;
   }
   if (row.bar === undefined) return '';
-  const { against, is, bar, stretch } = row.bar;
+  const { against, is, bar, goal } = row.bar;
   const ratio = ratioOf(row, against)?.median;
   const wanted = `${is} ${bar}`;
   if (ratio === undefined) return wanted;
   const holds = (limit: number) => (is === 'at most' ? ratio <= limit : ratio >= limit);
-  const stretched = stretch !== undefined && holds(stretch) ? `, and the stretch of ${stretch}` : '';
-  return `${wanted}: ${holds(bar) ? `held${stretched}` : 'not held'}`;
+  const goalHeld = goal !== undefined && holds(goal) ? `, and the goal of ${goal}` : '';
+  return `${wanted}: ${holds(bar) ? `held${goalHeld}` : 'not held'}`;
 }

@@ -5,7 +5,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { createActivities } from '../../../src/activities/index.ts';
 import { BuildApi } from '../../../src/build-api/client.ts';
 import { AllowedOrigins } from '../../../src/build-api/origins.ts';
-import { readSettings, WORKER_SETTINGS } from '../../../src/config.ts';
+import { readSettings, WORKER_SETTINGS } from '../../../src/config/settings.ts';
 import { openRecordTables } from '../../../src/records/dynamodb.ts';
 
 const settings = readSettings(process.env, WORKER_SETTINGS);
