@@ -1,9 +1,13 @@
-/** `npm run demo`: three real builds from request to recorded end on a stack of its own, on free ports. */
+/**
+ * `npm run demo`: three real builds from request to recorded end on a stack of its own, on free ports. With `--directory`, a fourth
+ * one that asks for a group too.
+ */
 import { parseArgs } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../src/records/names.ts';
-import { onStopSignal } from '../src/signals.ts';
+import { onStopSignal } from '../src/process/signals.ts';
+import { startDirectory, type DirectoryServer } from './servers/directory.ts';
 import { startStack, type Stack } from './stack.ts';
 
 const ACCOUNT = '123456789012';
@@ -14,6 +18,7 @@ interface DemoBuild {
   what: string;
   expect: 'COMPLETE' | 'FAILED';
   dryRun?: boolean;
+  directoryGroup?: boolean;
   simulate: Record<string, unknown>;
 }
 
@@ -34,7 +39,18 @@ const BUILDS: readonly DemoBuild[] = [
   },
 ];
 
-const { values: options } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+const BUILD_WITH_GROUP: DemoBuild = {
+  role: 'operator',
+  what: 'asks for a group in the directory too',
+  expect: 'COMPLETE',
+  directoryGroup: true,
+  simulate: { polls: 1 },
+};
+
+const { values: options } = parseArgs({
+  options: { keep: { type: 'boolean', default: false }, directory: { type: 'boolean', default: false } },
+});
+const builds = options.directory ? [...BUILDS, BUILD_WITH_GROUP] : BUILDS;
 const stopping = Promise.withResolvers<'stopped'>();
 onStopSignal(
   () => stopping.resolve('stopped'),
@@ -42,10 +58,12 @@ onStopSignal(
 );
 
 let stack: Stack | undefined;
+let directory: DirectoryServer | undefined;
 try {
   say('Starting Temporal, DynamoDB, a simulated build API and a worker on free ports …');
+  if (options.directory) directory = await startDirectory();
   stack = await startStack();
-  await stack.startWorker();
+  await stack.startWorker(directory && { settings: directory.settings });
   say(
     `\nTemporal Web UI: ${stack.temporal.uiUrl}/namespaces/default/workflows${options.keep ? '' : ' (while the demo runs; npm run demo -- --keep leaves it running)'}`,
   );
@@ -54,6 +72,7 @@ try {
   if (asExpected === 'stopped') process.exitCode = 130;
   else {
     await showRecords(stack);
+    if (directory !== undefined) say(`Groups in the directory:\n${directory.groups().join('\n')}\n`);
     say(asExpected ? 'Every build ended as it should.' : 'A build did not end as it should.');
     process.exitCode = asExpected ? 0 : 1;
     if (options.keep) {
@@ -66,11 +85,12 @@ try {
   process.exitCode = 1;
 } finally {
   await stack?.stop();
+  await directory?.stop();
 }
 process.exit();
 
 async function runBuilds(running: Stack): Promise<boolean> {
-  const results = await Promise.all(BUILDS.map((build) => runBuild(running, build)));
+  const results = await Promise.all(builds.map((build) => runBuild(running, build)));
   return results.every(Boolean);
 }
 
@@ -90,6 +110,7 @@ async function runBuild(running: Stack, build: DemoBuild): Promise<boolean> {
     url: running.buildApiUrl,
     encrypted_jwt: 'example-ciphertext-not-a-credential',
     poll_interval_seconds: POLL_INTERVAL_SECONDS,
+    ...(build.directoryGroup === true && { directory_group: true }),
   };
   const { code, stdout, stderr } = await running.cli(['start', '--input', '-', '--wait', '--json'], {
     stdin: JSON.stringify(input),

@@ -2,7 +2,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build as prettyStream } from 'pino-pretty';
-import { onStopSignal } from '../src/signals.ts';
+import { onStopSignal } from '../src/process/signals.ts';
 import { freePort, isPortFree } from './servers/ports.ts';
 import { startStack, type Stack, type StackWorker } from './stack.ts';
 

@@ -8,26 +8,42 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { authorityOf } from '../src/listen.ts';
-import type { HostPort } from '../src/setting-values.ts';
+import { authorityOf, type HostPort } from '../src/process/listen.ts';
 import { startChild, type Child } from './servers/child.ts';
 import { startDynamoDb, type DynamoDb } from './servers/dynamodb.ts';
 import { startTemporalServer, type TemporalServer, type TemporalServerOptions } from './servers/temporal-server.ts';
 import { createSimulatedBuildApi } from './simulated-build-api/server.ts';
 
-const WORKER = fileURLToPath(new URL('../src/worker.ts', import.meta.url));
-const CLIENT = fileURLToPath(new URL('../src/client.ts', import.meta.url));
+const SOURCES: Programs = {
+  worker: fileURLToPath(new URL('../src/worker.ts', import.meta.url)),
+  client: fileURLToPath(new URL('../src/client.ts', import.meta.url)),
+};
 const PSEUDO_TERMINAL = fileURLToPath(new URL('pseudo_terminal.py', import.meta.url));
 const WORKER_READY_MS = 60_000;
 /** Longer than a worker lets its steps finish. */
 const WORKER_STOP_MS = 85_000;
 
+/** Paths of the two programs of a stack. */
+export interface Programs {
+  worker: string;
+  client: string;
+}
+
 export interface StackOptions {
-  temporal?: TemporalServerOptions;
+  /** Options of a server of its own, or what brings another one. */
+  temporal?: TemporalServerOptions | (() => Promise<TemporalServer>);
   dynamoDbPort?: number;
   buildApiPort?: number;
   /** More settings for workers and command line. */
   settings?: Record<string, string>;
+  /** By default what stands in `src`. */
+  programs?: Programs;
+  /** Runs a command of `cli` in another way than as a process. @returns `undefined` where it can't */
+  runCli?: (
+    args: readonly string[],
+    env: Record<string, string>,
+    options: CliOptions,
+  ) => Promise<CliResult> | undefined;
 }
 
 export interface CliResult {
@@ -82,6 +98,8 @@ export interface CliOptions {
   /** All of it, or a stream to write it to while the command runs. */
   stdin?: string | Readable;
   onStderr?: (chunk: string) => void;
+  /** Another than the one in `src`. */
+  program?: string;
   /** Runs it in a pseudo-terminal of that size: all that it prints is in `stdout`, and `stdin` is not read. */
   terminal?: { columns: number; rows: number };
   onStdout?: (chunk: string) => void;
@@ -89,6 +107,7 @@ export interface CliOptions {
 
 /** Starts a stack on loopback, on free ports unless told otherwise, with tables and search attributes in place. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const { programs = SOURCES } = options;
   const started: { stop(): Promise<void> }[] = [];
   const workers: Child[] = [];
   const stop = async () => {
@@ -102,7 +121,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   try {
     const buildApi = createSimulatedBuildApi();
     const [temporal, dynamoDb, buildApiUrl] = await allOrThrow([
-      startTemporalServer(options.temporal).then(keep),
+      (typeof options.temporal === 'function' ? options.temporal() : startTemporalServer(options.temporal)).then(keep),
       startDynamoDb(options.dynamoDbPort === undefined ? {} : { port: options.dynamoDbPort }).then(keep),
       buildApi.listen(options.buildApiPort ?? 0, '127.0.0.1').then((url) => {
         keep({ stop: () => buildApi.close() });
@@ -117,12 +136,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       buildApiUrl,
       settings,
       startWorker: async (workerOptions = {}) => {
-        const worker = await startWorker({ ...settings, ...workerOptions.settings }, workerOptions);
+        const worker = await startWorker(
+          { ...settings, ...workerOptions.settings },
+          { program: programs.worker, ...workerOptions },
+        );
         workers.push(worker);
         return worker;
       },
-      startCli: (args, cliOptions = {}) => startCli(args, { ...settings, ...cliOptions.settings }, cliOptions),
-      cli: (args, cliOptions) => stack.startCli(args, cliOptions).result,
+      startCli: (args, cliOptions = {}) =>
+        startCli(args, { ...settings, ...cliOptions.settings }, { program: programs.client, ...cliOptions }),
+      cli: async (args, cliOptions = {}) => {
+        const env = environmentOf({ ...settings, ...cliOptions.settings });
+        return options.runCli?.(args, env, cliOptions) ?? stack.startCli(args, cliOptions).result;
+      },
       stop,
     };
     const setup = await stack.cli(['setup']);
@@ -135,12 +161,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 }
 
 function settingsOf(
-  { address, uiUrl }: TemporalServer,
+  { address, namespace, uiUrl }: TemporalServer,
   dynamoDbEndpoint: string,
   buildApiUrl: string,
 ): Record<string, string> {
   return {
     TEMPORAL_ADDRESS: address,
+    ...(namespace === 'default' ? {} : { TEMPORAL_NAMESPACE: namespace }),
     ...(uiUrl === undefined ? {} : { TEMPORAL_UI_URL: uiUrl }),
     AWS_REGION: 'us-east-1',
     AWS_ENDPOINT_URL_DYNAMODB: dynamoDbEndpoint,
@@ -155,7 +182,7 @@ function settingsOf(
 }
 
 /** The settings and what any process needs, but none of the user's own: not their AWS profile, not their Temporal. */
-function environment(settings: Record<string, string>): Record<string, string> {
+export function environmentOf(settings: Record<string, string>): Record<string, string> {
   const inherited = [
     'PATH',
     'HOME',
@@ -164,6 +191,7 @@ function environment(settings: Record<string, string>): Record<string, string> {
     'TMPDIR',
     'SystemRoot',
     'NODE_COMPILE_CACHE',
+    'NODE_V8_COVERAGE',
     'NODE_EXTRA_CA_CERTS',
   ];
   const present = inherited.flatMap((name) => {
@@ -174,9 +202,9 @@ function environment(settings: Record<string, string>): Record<string, string> {
 }
 
 async function startWorker(settings: Record<string, string>, options: WorkerOptions): Promise<StackWorker> {
-  const { program = WORKER, onOutput } = options;
+  const { program = SOURCES.worker, onOutput } = options;
   const worker = await startChild(process.execPath, [program], {
-    env: environment(settings),
+    env: environmentOf(settings),
     stopTimeoutMs: WORKER_STOP_MS,
     ...(onOutput === undefined ? {} : { onOutput }),
   });
@@ -207,13 +235,13 @@ export function startCli(
   settings: Record<string, string>,
   options: CliOptions = {},
 ): RunningCli {
-  const { terminal } = options;
-  const [program, ...before] =
+  const { terminal, program = SOURCES.client } = options;
+  const [command, ...before] =
     terminal === undefined
-      ? [process.execPath, CLIENT]
-      : ['python3', PSEUDO_TERMINAL, `${terminal.columns}`, `${terminal.rows}`, process.execPath, CLIENT];
-  const env = environment({ ...(terminal === undefined ? {} : { TERM: 'xterm-256color' }), ...settings });
-  const child = spawn(program, [...before, ...args], { env, stdio: 'pipe' });
+      ? [process.execPath, program]
+      : ['python3', PSEUDO_TERMINAL, `${terminal.columns}`, `${terminal.rows}`, process.execPath, program];
+  const env = environmentOf({ ...(terminal === undefined ? {} : { TERM: 'xterm-256color' }), ...settings });
+  const child = spawn(command, [...before, ...args], { env, stdio: 'pipe' });
   child.stdin.on('error', () => {
     // A command that does not read its input may end before it was written.
   });

@@ -6,9 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { failureConverterPath } from '../src/encryption/data-converter.ts';
-import { workflowCode } from '../src/workflow-code.ts';
+import { DefaultLogger } from '@temporalio/worker';
+import { BUNDLE_FILE, bundleWorkflows } from '../src/worker/bundle.ts';
 import { bundleClient } from './bundle-client.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -22,9 +21,7 @@ await bundleClient(dist);
 pointDeclarationsAtJavaScript();
 // npm does so only for those who install the package; an image runs the file as it lies.
 chmodSync(join(dist, 'client.js'), 0o755);
-// Others, since what encryption (the converter of failures) and traces (interceptors) need of a workflow goes into the bundle.
-for (const encrypting of [false, true])
-  for (const traced of [false, true]) await bundleWorkflow({ encrypting, traced });
+writeFileSync(join(dist, BUNDLE_FILE), await bundleWorkflows(new DefaultLogger('WARN')));
 
 function compile(): void {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -43,17 +40,4 @@ function pointDeclarationsAtJavaScript(): void {
     const path = join(dist, file);
     writeFileSync(path, readFileSync(path, 'utf8').replace(relativeImport, '$1.js$2'));
   }
-}
-
-/** With its source map inline (two thirds of it), which is what turns a workflow's stack traces into TypeScript's lines. */
-async function bundleWorkflow(options: { encrypting: boolean; traced: boolean }): Promise<void> {
-  const { bundle, workflowsPath, preloadModules, workflowInterceptorModules } = workflowCode(options);
-  const { code } = await bundleWorkflowCode({
-    workflowsPath,
-    preloadModules,
-    workflowInterceptorModules,
-    logger: new DefaultLogger('WARN'),
-    ...(options.encrypting ? { failureConverterPath } : {}),
-  });
-  writeFileSync(join(dist, bundle), code);
 }

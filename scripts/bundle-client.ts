@@ -2,6 +2,7 @@
  * Bundles the command line, dependencies included: it starts several times as fast as from `node_modules`, and runs on a
  * machine with nothing but Node.js. What a command does not need is in chunks that it does not load.
  */
+import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +30,33 @@ const requireBuiltins: Plugin = {
   },
 };
 
+/** As protobufjs describes them. */
+type Messages = Record<string, { nested?: Messages }>;
+
+/**
+ * The messages that commands send: without Temporal Cloud's own API, the worker's core and the HTTP gateway's annotations.
+ * protobufjs builds a class of every message each time that a command starts.
+ *
+ * @param module the one of `@temporalio/proto` that describes all
+ */
+export function messagesInUse(module: string): { before: string; messages: Messages; after: string } {
+  const [, before = '', json = '', after = ''] = /^([^]*\.addJSON\()([^]*)(\);[^]*)$/.exec(module) ?? [];
+  const { coresdk: _, grpc, temporal, ...others } = JSON.parse(json) as Messages;
+  delete temporal?.nested?.['api']?.nested?.['cloud'];
+  delete grpc?.nested?.['gateway'];
+  return { before, messages: { ...others, ...(grpc && { grpc }), ...(temporal && { temporal }) }, after };
+}
+
+const fewerMessages: Plugin = {
+  name: 'fewer-messages',
+  setup({ onLoad }) {
+    onLoad({ filter: /@temporalio\/proto\/protos\/json-module\.js$/ }, ({ path }) => {
+      const { before, messages, after } = messagesInUse(readFileSync(path, 'utf8'));
+      return { contents: `${before}${JSON.stringify(messages)}${after}` };
+    });
+  },
+};
+
 const source = (path: string) => join(root, 'src', path);
 
 /** @returns what went into which file */
@@ -50,7 +78,7 @@ export async function bundleClient(outdir: string): Promise<Metafile['outputs']>
     // The AWS SDK's ECMAScript modules can be taken apart; its CommonJS ones are loaded as a whole.
     mainFields: ['module', 'main'],
     conditions: ['module'],
-    plugins: [requireBuiltins],
+    plugins: [requireBuiltins, fewerMessages],
     // Names stay, for stack traces.
     minifySyntax: true,
     minifyWhitespace: true,

@@ -11,8 +11,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { ACCOUNT, inputFor } from '../test/end-to-end/harness.ts';
-import { startDynamoDbProxy, type DynamoDbFault } from '../test/end-to-end/dynamodb-proxy.ts';
+import { ACCOUNT, inputFor } from '../test/support/stack.ts';
+import { startLdapFront } from '../test/support/ldap-front.ts';
+import { startDynamoDbProxy, type DynamoDbFault } from '../test/support/dynamodb-proxy.ts';
+import { startDirectory } from '../dev/servers/directory.ts';
 import { findTemporalCli } from '../dev/servers/temporal-binaries.ts';
 import { startStack } from '../dev/stack.ts';
 import type { Simulate } from '../dev/simulated-build-api/server.ts';
@@ -28,6 +30,8 @@ interface Shape {
   input?: Partial<RoleBuildInput>;
   /** Faults of DynamoDB for this build, in order. */
   dynamoDb?: { operation: string; table: string; faults: DynamoDbFault[] };
+  /** So many looks for the group break off once the role is built. */
+  directory?: { failures: number };
   /** Asks to cancel once the build API has been asked so often. */
   cancelAfterRequests?: number;
   /** Resumes it once it has ended; the histories of both jobs are kept. */
@@ -83,6 +87,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     resume: true,
     cancelAfterRequests: 5,
   },
+  'directory-group': { simulate: { polls: 0 }, input: { directory_group: true } },
+  'directory-group-waited': { simulate: { polls: 0 }, input: { directory_group: true }, directory: { failures: 3 } },
+  'directory-group-continued': { simulate: { polls: 1 }, input: { directory_group: true }, directory: { failures: 6 } },
   'continued-as-new-cancelled': { simulate: { outcome: 'NEVER' }, cancelAfterRequests: 14 },
 };
 
@@ -99,7 +106,15 @@ proxy.decide = ({ operation, request }) => {
   const shape = Object.entries(SHAPES).find(([name]) => text.includes(`#${name}"`))?.[1].dynamoDb;
   return shape?.operation === operation && shape.table === request.TableName ? shape.faults.shift() : undefined;
 };
-await stack.startWorker();
+const directory = await startDirectory();
+const front = await startLdapFront(directory.url, directory.authority.issue('front', ['127.0.0.1']));
+front.decide = () => {
+  const sent = front.sent.at(-1)?.bytes ?? Buffer.alloc(0);
+  const [name, shape] = Object.entries(SHAPES).findLast(([one]) => sent.includes(`AWS-${ACCOUNT}-${one}`)) ?? [];
+  const isBuilt = stack.buildApi.requests(`request-${name}`).length > 1;
+  return isBuilt && shape?.directory !== undefined && shape.directory.failures-- > 0 ? 'cut-before' : undefined;
+};
+await stack.startWorker({ settings: { ...directory.settings, DIRECTORY_URL: front.url } });
 const connection = await Connection.connect({ address: stack.temporal.address });
 const client = new Client({ connection });
 await mkdir(FOLDER, { recursive: true });
@@ -110,6 +125,8 @@ await Promise.all(shapes.map(([name, shape]) => record(name, shape)));
 await connection.close();
 await stack.stop();
 await proxy.stop();
+await front.stop();
+await directory.stop();
 process.stdout.write(`there are ${(await readdir(FOLDER)).length} histories\n`);
 process.exit();
 

@@ -1,4 +1,4 @@
-/** `npm run screenshots`: takes the README's pictures of the Web UI from real builds (needs Chromium). */
+/** `npm run screenshots`: takes the docs' pictures of the Web UI from real builds (needs Chromium). */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { startStack } from '../dev/stack.ts';

@@ -42,15 +42,19 @@ rmSync(folder, { recursive: true, force: true });
 process.exitCode = passed ? 0 : 1;
 
 function run(files: readonly string[]): boolean {
-  const { status } = spawnSync(process.execPath, ['--test', `--test-concurrency=${CONCURRENCY}`, ...files], {
-    cwd,
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      [REPORT_VARIABLE]: reportFile,
-      ...(minutes === undefined ? {} : { FAULTS_MINUTES: minutes }),
+  const { status } = spawnSync(
+    process.execPath,
+    ['--test', '--test-global-setup=test/support/global-setup.ts', `--test-concurrency=${CONCURRENCY}`, ...files],
+    {
+      cwd,
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        [REPORT_VARIABLE]: reportFile,
+        ...(minutes === undefined ? {} : { FAULTS_MINUTES: minutes }),
+      },
     },
-  });
+  );
   return status === 0;
 }
 

@@ -1,10 +1,10 @@
 import { access, constants, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { cachePath, ownFolder } from '../../src/own-files.ts';
+import { cachePath, ownFolder } from '../../src/config/own-files.ts';
 
 const LOCK_POLL_MS = 100;
-/** Older than any download may take: whoever wrote it is gone, though another process may have its ID by now. */
+/** Older than any download may take: the process that wrote it is gone, though another process may have its ID by now. */
 const ABANDONED_MS = 15 * 60_000;
 
 /**

@@ -42,6 +42,7 @@ export interface TemporalServerOptions {
 export interface TemporalServer {
   /** `127.0.0.1:PORT` */
   address: string;
+  namespace: string;
   uiUrl: string | undefined;
   pid: number;
   /** SIGTERM, then SIGKILL after 5 s. */
@@ -92,6 +93,7 @@ async function start(executable: string, options: TemporalServerOptions): Promis
   }
   return {
     address,
+    namespace,
     uiUrl: uiPort === false ? undefined : `http://127.0.0.1:${uiPort}`,
     pid: child.pid,
     stop: child.stop,

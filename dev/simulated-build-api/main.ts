@@ -1,6 +1,6 @@
-/** The simulated build API as a program: listens until it is told to stop. */
+/** The simulated build API as a program: listens until it is stopped. */
 import { parseArgs } from 'node:util';
-import { onStopSignal } from '../../src/signals.ts';
+import { onStopSignal } from '../../src/process/signals.ts';
 import { createSimulatedBuildApi } from './server.ts';
 
 const EXIT_BAD_USAGE = 2;

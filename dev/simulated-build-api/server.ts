@@ -1,5 +1,5 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { authorityOf, listen } from '../../src/listen.ts';
+import { authorityOf, listen } from '../../src/process/listen.ts';
 import { answer, type OrdinaryAnswer } from './answers.ts';
 import { Builds, type Build } from './builds.ts';
 import { buildIdSegment, checkHeaders, parseJsonObject } from './contract.ts';

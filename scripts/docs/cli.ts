@@ -1,39 +1,34 @@
-/** `npm run docs:cli`: makes docs/cli, a page for every command, from what `--help` is made from. */
+/** docs/cli, a page for every command, from what `--help` is made from. */
 import type { EventEmitter } from 'node:events';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { Argument, Command, Option } from 'commander';
-import { format, resolveConfig } from 'prettier';
-import { defineProgram } from '../src/cli/define/program.ts';
-import { EXIT_CODES } from '../src/cli/exit-codes.ts';
-
-const FOLDER = fileURLToPath(new URL('../docs/cli/', import.meta.url));
+import { defineProgram } from '../../src/cli/program.ts';
+import { EXIT_CODES } from '../../src/cli/errors/exit-codes.ts';
+import { code, formatted, MADE_BY, table } from './markdown.ts';
 
 /** The pages, by their file names. */
-export async function cliDocs(): Promise<Map<string, string>> {
-  const program = defineProgram(() => Promise.resolve());
+export async function cliPages(): Promise<Map<string, string>> {
+  const program = await defineProgram();
   const commands = program.createHelp().visibleCommands(program);
   const own = commands.filter((command) => command.name() !== 'help');
-  const pages = [
-    ['README.md', overview(program, own)] as const,
-    ...own.map((command) => [`${command.name()}.md`, page(program, command)] as const),
-  ];
-  const options = await resolveConfig(`${FOLDER}README.md`);
-  const formatted = pages.map(
-    async ([name, text]) => [name, await format(text, { ...options, parser: 'markdown' })] as const,
-  );
-  return new Map(await Promise.all(formatted));
+  const pages = new Map([['README.md', await formatted(overview(program, own))]]);
+  for (const command of own) pages.set(`${command.name()}.md`, await formatted(page(program, command)));
+  return pages;
 }
 
 function overview(program: Command, commands: readonly Command[]): string {
   return `${MADE_BY}
 # role-build
 
-${program.description()} Results go to stdout, everything else to stderr; \`--json\` prints JSON with the records' own field names, of a
-stream one document a line. \`--quiet\` leaves out what is neither a result nor a failure. Tables fit the terminal, or the variable
-\`COLUMNS\`; \`NO_COLOR\` and \`FORCE_COLOR\` are obeyed. Times are relative for people, ISO 8601 in JSON.
+Which commands are there, and what do they print?
 
-${markdownTable(
+${program.description()} Results go to stdout, everything else to stderr. \`--json\` prints JSON with the records' own field names, one document a
+line if there are several. \`--quiet\` prints results and failures only. Times are relative for people, and ISO 8601 in JSON. Tables fit the terminal or the
+variable \`COLUMNS\`; \`NO_COLOR\` and \`FORCE_COLOR\` are obeyed.
+
+The credential \`encrypted_jwt\` comes from the input, from \`--encrypted-jwt-file\` or from the variable \`ENCRYPTED_JWT\`, never from an argument.
+In a checkout put \`npm run -s role-build --\` before the command.
+
+${table(
   ['command', 'does'],
   commands.map((command) => [`[\`${command.name()}\`](${command.name()}.md)`, command.summary()]),
 )}
@@ -44,7 +39,7 @@ ${optionsTable(program.createHelp(), program)}
 
 ## Exit codes
 
-${markdownTable(
+${table(
   ['exit code', 'meaning'],
   Object.values(EXIT_CODES).map((exit) => [String(exit.code), exit.meaning]),
 )}
@@ -63,7 +58,7 @@ ${help.commandDescription(command)}
 ${program.name()} ${command.name()} ${command.usage()}
 \`\`\`
 
-${argumentRows.length === 0 ? '' : markdownTable(['argument', 'meaning'], argumentRows)}
+${argumentRows.length === 0 ? '' : table(['argument', 'meaning'], argumentRows)}
 
 ${optionsTable(help, command)}
 
@@ -72,11 +67,9 @@ ${textAfter(command)}
 `;
 }
 
-const MADE_BY = '<!-- Made by `npm run docs:cli`. -->\n';
-
 function optionsTable(help: ReturnType<Command['createHelp']>, command: Command): string {
   const rows = help.visibleOptions(command).map((one: Option) => [code(one.flags), describe(one)]);
-  return markdownTable(['option', 'meaning'], rows);
+  return table(['option', 'meaning'], rows);
 }
 
 function describe({ description, argChoices: choices }: Pick<Option | Argument, 'description' | 'argChoices'>): string {
@@ -97,23 +90,4 @@ function textAfter(command: Command): string {
       return `## ${title.replace(/:$/, '')}\n\n\`\`\`sh\n${lines.map((line) => line.replace(/^ {2}/, '')).join('\n')}\n\`\`\`\n`;
     })
     .join('\n');
-}
-
-function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [heads, heads.map(() => '---'), ...rows];
-  return lines
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`)
-    .join('\n');
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
-}
-
-if (import.meta.main) {
-  const pages = await cliDocs();
-  await mkdir(FOLDER, { recursive: true });
-  for (const name of await readdir(FOLDER)) if (!pages.has(name)) await rm(`${FOLDER}${name}`);
-  for (const [name, text] of pages) await writeFile(`${FOLDER}${name}`, text);
-  process.stdout.write(`docs/cli: ${pages.size} pages\n`);
 }
