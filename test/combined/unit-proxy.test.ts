@@ -1,0 +1,3 @@
+import { loadTests } from './load.ts';
+
+loadTests(['build-api/client-proxy.test.ts']);
