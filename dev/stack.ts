@@ -19,7 +19,7 @@ const SOURCES: Programs = {
   client: fileURLToPath(new URL('../src/client.ts', import.meta.url)),
 };
 const PSEUDO_TERMINAL = fileURLToPath(new URL('pseudo_terminal.py', import.meta.url));
-const WORKER_READY_MS = 60_000;
+const WORKER_READY_MS = 180_000;
 /** Longer than a worker lets its steps finish. */
 const WORKER_STOP_MS = 85_000;
 

@@ -6,6 +6,8 @@ import { freePort, isPortFree } from './ports.ts';
 import { findTemporalCli } from './temporal-binaries.ts';
 
 const START_TIMEOUT_MS = 30_000;
+/** Longer than its clean stop takes on a busy machine. */
+const STOP_TIMEOUT_MS = 60_000;
 const CALL_TIMEOUT_MS = 2_000;
 const POLL_MS = 25;
 const ATTEMPTS = 3;
@@ -45,7 +47,7 @@ export interface TemporalServer {
   namespace: string;
   uiUrl: string | undefined;
   pid: number;
-  /** SIGTERM, then SIGKILL after 5 s. */
+  /** SIGTERM, then SIGKILL after 60 s. */
   stop(): Promise<void>;
   /** SIGKILL: the server as a crash leaves it. */
   kill(): Promise<void>;
@@ -83,7 +85,10 @@ async function start(executable: string, options: TemporalServerOptions): Promis
   const uiPort = options.uiPort ?? (await otherFreePort(port));
   const namespace = options.namespace ?? 'default';
   const args = serverArguments(port, uiPort, namespace, options);
-  const child = await startChild(executable, args, options.log === undefined ? {} : { log: options.log });
+  const child = await startChild(executable, args, {
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+    ...(options.log === undefined ? {} : { log: options.log }),
+  });
   const address = `127.0.0.1:${port}`;
   try {
     await untilReady(child, port, namespace);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const LINE_TIMEOUT_MS = 30_000;
+const LINE_TIMEOUT_MS = 120_000;
 const POLL_MS = 20;
 
 export interface Program {
@@ -10,7 +10,7 @@ export interface Program {
   stderr(): string;
   /** The exit code, or `null` where a signal ended it. */
   exited: Promise<number | null>;
-  /** The first line of either output that holds the text. @throws where it ends, or 30 s pass, without one */
+  /** The first line of either output that holds the text. @throws where it ends, or two minutes pass, without one */
   lineWith(text: string): Promise<string>;
   /** SIGTERM. @returns the exit code */
   stop(): Promise<number | null>;

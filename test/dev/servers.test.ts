@@ -77,7 +77,7 @@ describe('cache', () => {
     assert.ok(existsSync(await installOnce('thing', async () => {})));
   });
 
-  it('does not wait for a process that is gone', { timeout: 10_000 }, async (t) => {
+  it('does not wait for a process that is gone', { timeout: 60_000 }, async (t) => {
     setVariable(t, 'ROLE_BUILD_CACHE_DIR', folder);
     await writeFile(join(folder, 'abandoned.lock'), '999999999');
     assert.ok(existsSync(await installOnce('abandoned', async () => {})));

@@ -31,7 +31,7 @@ describe('the server', () => {
     const startMs = performance.now();
     await api.close();
     await Promise.all([...ends, idleEnd]);
-    assert.ok(performance.now() - startMs < 5_000);
+    assert.ok(performance.now() - startMs < 30_000);
     await api.close();
   });
 

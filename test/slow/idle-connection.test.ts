@@ -18,7 +18,7 @@ it('a request goes over a new connection once the kept one has been idle so long
 it("a proxy's tunnel may take longer than a connection may be idle", async (t) => {
   const api = await secureApi(t, answerYes);
   const proxy = await tunnelProxy(t, undefined, 4_500);
-  assert.deepEqual(await post(clientOf({ origins: [api.url], proxy: proxy.url, timeoutMs: 10_000 }), api.url), {
+  assert.deepEqual(await post(clientOf({ origins: [api.url], proxy: proxy.url, timeoutMs: 60_000 }), api.url), {
     build_id: 'b-1',
   });
 });

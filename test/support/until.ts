@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Far longer than any condition takes on a machine that has other work too. */
-const GIVE_UP_MS = 60_000;
+const GIVE_UP_MS = 180_000;
 const LOOK_EVERY_MS = 20;
 
 /** Waits until a condition holds. @throws after a time limit, naming what was waited for */

@@ -105,7 +105,7 @@ it('builds stay on their version, move when they continue as new, and the old ve
   await makeCurrent('v2');
   const fresh = inputFor(stack, 'fresh', { polls: 1 });
   const freshEnded = runBuild(client, fresh);
-  await until('the old version is drained', () => isDrained('v1'), 60_000);
+  await until('the old version is drained', () => isDrained('v1'));
   process.kill(old.pid, 'SIGTERM');
   assert.equal(await old.exited, 0);
   const decided = { body: { build_status: 'SUCCEEDED', can_retry: false } };
