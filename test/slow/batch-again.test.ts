@@ -19,7 +19,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
 
   it('killed in the middle of 20 and run again, it builds every request exactly once', async () => {
     const file = await write('killed.ndjson', lines('killed', 20));
-    const first = on.stack.startCli(args(file, 'killed', '--rate', '2'));
+    const first = on.stack.startCli(args(file, 'killed', '--rate', '1'));
     await until('some were started', async () => (await readReport('killed').catch(() => [])).length > 5);
     first.kill('SIGKILL');
     await first.result;
@@ -256,7 +256,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
 
   it('Ctrl-C starts no more, finishes the report and leaves the builds running', async () => {
     const file = await write('stopped.ndjson', lines('stopped', 24));
-    const running = on.stack.startCli(args(file, 'stopped', '--rate', '5', '--wait'));
+    const running = on.stack.startCli(args(file, 'stopped', '--rate', '1', '--wait'));
     await until('some were started', () => postsOf('stopped').size > 5);
     running.kill('SIGINT');
     const result = await running.result;

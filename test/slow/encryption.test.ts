@@ -15,7 +15,7 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
 import { startKmsServer, type KmsServer } from '../encryption/kms-server.ts';
 import { loadedIn } from '../support/print-loaded.ts';
-import { ACCOUNT, CREDENTIAL, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
+import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 const [A, B] = [newKey('key-a'), newKey('key-b')];
 const KMS_KEY = 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001';
@@ -119,7 +119,7 @@ describe('an encrypted build', () => {
   after(() => stack.stop());
 
   it('waits while no worker has its key, and goes on with one that has the old and the new', async () => {
-    const input = inputFor(stack, 'rotated', { polls: 3 });
+    const input = inputFor(stack, 'rotated', { outcome: 'NEVER' });
     const first = await stack.startWorker();
     const started = await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
     assert.equal(started.code, 0, started.stderr);
@@ -138,6 +138,7 @@ describe('an encrypted build', () => {
 
     const rotated = { ENCRYPTION_KEYS: keysText(B, A) };
     const second = await stack.startWorker({ settings: rotated });
+    letSucceed(stack, input);
     const watched = await stack.cli(['watch', ACCOUNT, input.ddb_composite_sort_key], { settings: rotated });
     await second.stop();
     assert.equal(watched.code, 0, watched.stderr);

@@ -40,7 +40,7 @@ describe('metrics', () => {
     ]);
     const { sum, samples, text } = await metricsOnce(
       worker.metricsUrl,
-      (page) => page.sum('role_build_ended_total') === 5,
+      (page) => page.sum('role_build_ended_total') === 5 && page.sum('role_build_duration_seconds_count') === 4,
     );
     const ended = (outcome: string, cause: string) => sum('role_build_ended_total', { outcome, cause });
     assert.equal(ended('COMPLETE', 'none'), 1);
@@ -53,7 +53,7 @@ describe('metrics', () => {
     assert.equal(sum('role_build_duration_seconds_count'), 4);
     assert.equal(sum('role_build_duration_seconds_count', { outcome: 'FAILED' }), 2);
     const seconds = sum('role_build_duration_seconds_sum', { outcome: 'COMPLETE' }) ?? 0;
-    assert.ok(seconds > 3 && seconds < 60, `${seconds} s`);
+    assert.ok(seconds > 3 && seconds < 600, `${seconds} s`);
     assert.deepEqual(
       ['undecided', 'succeeded', 'failed'].map((answer) => sum('role_build_polls_total', { answer })),
       [2, 1, 1],
@@ -95,27 +95,30 @@ describe('metrics', () => {
     await giveToNewerJob(stack, overtaken);
     letSucceed(stack, overtaken);
     await Promise.all([ended, stack.build(inputFor(stack, 'unanswered', { polls: 0, trigger: [{ drop: 'after' }] }))]);
-    const atLast = await metricsOnce(worker.metricsUrl, (page) => contested(page).every((count) => count === 1));
-    assert.equal(unanswered(atLast), 1);
+    await metricsOnce(
+      worker.metricsUrl,
+      (page) => contested(page).every((count) => count === 1) && unanswered(page) === 1,
+    );
     await worker.stop();
   });
 
   it('count nothing again if another worker replays a build', async () => {
     const first = await stack.startWorker();
-    const input = inputFor(stack, 'replayed', { polls: 3 }, { poll_interval_seconds: 2 });
+    const input = inputFor(stack, 'replayed', { polls: 1 }, { poll_interval_seconds: 15 });
     const ended = stack.build(input);
-    // Counted where it is made: one whose answer is not in the history yet is made again, and rightly counted again.
+    // Counted where it is made: one whose answer is not in the history yet is made again, and rightly counted again. So the
+    // second is far off when the worker is killed.
     await until('the first poll has its answer in the history', () => hasTimer(stack, input, 2));
     const counted = 1;
     await metricsOnce(first.metricsUrl, ({ sum }) => sum('role_build_polls_total') === counted);
     await first.kill();
     const second = await stack.startWorker();
-    assert.equal((await ended).json['polls'], 4);
+    assert.equal((await ended).json['polls'], 2);
     const { sum } = await metricsOnce(
       second.metricsUrl,
       (page) => page.sum('role_build_ended_total', { outcome: 'COMPLETE' }) === 1,
     );
-    assert.equal((sum('role_build_polls_total') ?? 0) + counted, 4);
+    assert.equal((sum('role_build_polls_total') ?? 0) + counted, 2);
     await second.stop();
   });
 
@@ -136,7 +139,7 @@ describe('metrics', () => {
     const waiting = async (metricsUrl: string) => (await readMetrics(metricsUrl)).sum('role_build_last_writes_waiting');
     const second = await stack.startWorker();
     await until('a new worker tells', async () => (await waiting(second.metricsUrl)) === 1);
-    await until('the one before tells', async () => (await waiting(first.metricsUrl)) === 1, 40_000);
+    await until('the one before tells', async () => (await waiting(first.metricsUrl)) === 1);
     const listed = async (status: string) => {
       const { stdout } = await stack.cli(['list', '--status', status, '--json']);
       return stdout.includes(input.correlation_id);
@@ -145,7 +148,7 @@ describe('metrics', () => {
     await first.kill();
     broken = false;
     assert.equal((await ended).json['status'], 'COMPLETE');
-    await until('none waits any more', async () => (await waiting(second.metricsUrl)) === 0, 40_000);
+    await until('none waits any more', async () => (await waiting(second.metricsUrl)) === 0);
     assert.equal(parseJson(await stack.cli(['status', ACCOUNT, 'iam_role#waiting', '--json']))['status'], 'COMPLETE');
     await second.stop();
   });

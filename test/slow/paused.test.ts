@@ -120,8 +120,10 @@ describe('a build whose workflow is paused', () => {
   it('is followed by watch, alone and among others, to the end that a cancel asks for once it may go on', async () => {
     const told: string[] = [];
     const one = stack.startCli(['watch', ACCOUNT, RESOURCE, '--json'], { onStderr: (text) => told.push(text) });
-    const many = stack.startCli(['watch', '--status', 'IN_PROGRESS', '--json']);
+    let found = false;
+    const many = stack.startCli(['watch', '--status', 'IN_PROGRESS', '--json'], { onStdout: () => (found = true) });
     await until('watch says that it is paused', () => told.join('').includes(UNPAUSE));
+    await until('the other has found it', () => found);
 
     const cancelled = await stack.cli(['cancel', ACCOUNT, RESOURCE, '--json']);
     assert.equal(cancelled.code, 0, cancelled.stderr);
