@@ -73,21 +73,34 @@ const PROGRAMS: Record<string, Program> = {
   },
   doctor: {
     async run(stack, settings) {
-      await putLostRecord(stack, 'lost');
       await buildOne(stack, 'before-lost');
-      await run(stack, ['doctor'], undefined, settings);
+      await inTurn(async () => {
+        await putLostRecord(stack, 'lost');
+        await run(stack, ['doctor'], undefined, settings);
+      });
     },
   },
   'doctor-fix': {
     async run(stack, settings) {
-      await putLostRecord(stack, 'lost-too');
       await buildOne(stack, 'before-lost-too');
-      await run(stack, ['doctor', '--fix', '--yes'], undefined, settings);
+      await inTurn(async () => {
+        await putLostRecord(stack, 'lost-too');
+        await run(stack, ['doctor', '--fix', '--yes'], undefined, settings);
+      });
     },
   },
 };
 
 const OLD_HISTORY_TABLE = 'old-history';
+
+let turns: Promise<unknown> = Promise.resolve();
+
+/** One after the other: a repair would leave nothing to find to the doctor beside it. */
+function inTurn(look: () => Promise<void>): Promise<void> {
+  const own = turns.then(look);
+  turns = own.catch(() => {});
+  return own;
+}
 
 async function run(
   stack: TestStack,

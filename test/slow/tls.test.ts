@@ -178,7 +178,8 @@ describe('TLS', { concurrency: 3 }, () => {
       settings: {
         ...settings,
         NODE_EXTRA_CA_CERTS: file('build-api-ca.pem'),
-        BUILD_API_TIMEOUT_SECONDS: '1',
+        // For the tunnel and TLS too, on a busy machine.
+        BUILD_API_TIMEOUT_SECONDS: '5',
         BUILD_API_PROXY: `http://127.0.0.1:${(tunnelling.address() as AddressInfo).port}`,
       },
     });
