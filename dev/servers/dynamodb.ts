@@ -5,7 +5,8 @@ import dynalite from 'dynalite';
 import { startDynamoDbLocal } from './dynamodb-local.ts';
 import { freePort, isPortFree } from './ports.ts';
 
-const START_TIMEOUT_MS = 30_000;
+/** Java is slow to start beside others. */
+const START_TIMEOUT_MS = 120_000;
 const POLL_MS = 50;
 const KINDS = ['dynalite', 'dynamodb-local'] as const;
 

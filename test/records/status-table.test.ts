@@ -205,7 +205,7 @@ describe('reading', () => {
 });
 
 describe('the twins of a role', () => {
-  const find = (resource: string, role: string, signal = AbortSignal.timeout(10_000)) =>
+  const find = (resource: string, role: string, signal = AbortSignal.timeout(60_000)) =>
     findTwins(tables, { account_id: '111122223333', resource }, role, signal);
 
   it('are the records in progress whose names differ by case only, among more than a page of others', async () => {

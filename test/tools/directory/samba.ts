@@ -14,7 +14,7 @@ import { ADMINISTRATOR, OTHER_ACCOUNT, SERVICE_ACCOUNT } from '../../directory/a
 const REALM = 'corp.example.com';
 /** Domain controllers have this port and no other. */
 const LDAPS_PORT = 636;
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 /** https://learn.microsoft.com/windows/win32/adschema/c-group */
 const GROUP_CLASS = 'bf967a9c-0de6-11d0-a285-00aa003049e2';
 const OPTIONS = ['--dns-backend=NONE', '--option=bind interfaces only=yes', '--option=ldb:nosync=true'];

@@ -74,13 +74,15 @@ async function findKustomize(): Promise<[string, ...string[]]> {
   const { module, version } = KUSTOMIZE;
   const folder = await installOnce(`kustomize-${version}`, async (target) => {
     const env = { ...process.env, GOBIN: target, CGO_ENABLED: '0' };
-    await run('go', ['install', `${module}@${version}`], { cwd: target, env, timeout: GO_TIMEOUT_MS }).catch(
-      (error: unknown) => {
+    const build = () => run('go', ['install', `${module}@${version}`], { cwd: target, env, timeout: GO_TIMEOUT_MS });
+    // Once more, since what it needs is downloaded.
+    await build()
+      .catch(build)
+      .catch((error: unknown) => {
         throw new Error('kubectl is not on PATH, and Kustomize could not be built with Go; or set KUBECTL', {
           cause: error,
         });
-      },
-    );
+      });
   });
   return [join(folder, 'kustomize'), 'build'];
 }

@@ -77,7 +77,9 @@ export async function moduleFolder({ module, version }: GoModule): Promise<strin
   const name = `${module.replaceAll('/', '-')}-${version}`;
   const folder = await installOnce(name, async (target) => {
     const env = { ...process.env, GOMODCACHE: target, GOFLAGS: '-modcacherw' };
-    await run('go', ['mod', 'download', `${module}@${version}`], { cwd: target, env, timeout: TIMEOUT_MS });
+    const download = () =>
+      run('go', ['mod', 'download', `${module}@${version}`], { cwd: target, env, timeout: TIMEOUT_MS });
+    await download().catch(download);
   });
   return join(folder, `${module}@${version}`);
 }

@@ -72,5 +72,7 @@ async function buildKubernetes(folder: string, version: string): Promise<void> {
 
 function go(args: readonly string[], cwd: string) {
   const options = { cwd, env: { ...process.env, CGO_ENABLED: '0' }, timeout: BUILD_TIMEOUT_MS };
-  return run('go', args, { ...options, maxBuffer: 64 * 2 ** 20 });
+  const attempt = () => run('go', args, { ...options, maxBuffer: 64 * 2 ** 20 });
+  // Once more, since what it needs is downloaded.
+  return attempt().catch(attempt);
 }
