@@ -1,6 +1,6 @@
 /** What an attempt at the POST leaves behind for the next one, by heartbeats, with a real build API. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createBuildApiActivities } from '../../src/activities/build-api.ts';
@@ -8,6 +8,9 @@ import { api, clientOf, CREDENTIAL, serve, url, useSimulatedBuildApi } from '../
 import { sampleInput } from '../domain/sample-input.ts';
 
 useSimulatedBuildApi();
+// On a slow machine an attempt may last until a heartbeat is due.
+beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+afterEach(() => mock.timers.reset());
 
 /** @returns what it came to, and its heartbeats with the number of requests that the build API had seen by then */
 async function attemptOf(

@@ -30,7 +30,7 @@ export function useSimulatedBuildApi(): void {
 
 export function clientOf({
   origins = [url],
-  timeoutMs = 5_000,
+  timeoutMs = 30_000,
   idempotencyHeader,
   proxy,
 }: { origins?: string[]; timeoutMs?: number; idempotencyHeader?: string; proxy?: string } = {}): BuildApi {
