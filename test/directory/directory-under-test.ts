@@ -70,7 +70,7 @@ export async function startDirectoryUnderTest(
     DIRECTORY_BIND_USER: SERVICE_ACCOUNT.user,
     DIRECTORY_PASSWORD_FILE: passwordFile,
     DIRECTORY_GROUP_OU: GROUP_OU,
-    DIRECTORY_TIMEOUT_SECONDS: '5',
+    DIRECTORY_TIMEOUT_SECONDS: '30',
   };
   return {
     authority,

@@ -29,12 +29,10 @@ export type LdapFault =
   | 'cut'
   /** Passes it on and never answers: it took effect. */
   | 'silence'
-  /** Passes it on a while after the client gave up. */
+  /** Passes it on once the next add was answered. */
   | 'late'
   /** Answers in the directory's place. */
   | Result;
-
-export const LATE_MS = 500;
 
 export interface LdapFront {
   /** `ldaps://…` */
@@ -45,6 +43,8 @@ export interface LdapFront {
   count(operation: Operation): number;
   /** Decides what becomes of each message; `undefined` passes it on. */
   decide: (operation: Operation) => LdapFault | undefined | Promise<LdapFault | undefined>;
+  /** How many adds that were to be late the directory has answered. */
+  lateAnswers: number;
   /** Ends every connection and closes the port: new ones are refused until {@link open}. */
   close(): Promise<void>;
   /** Listens on the same port again. */
@@ -57,11 +57,13 @@ export async function startLdapFront(target: string, certificate: Certificate): 
   const { hostname, port: targetPort } = new URL(target);
   const port = await freePort();
   const connections = new Set<Socket>();
+  let late: (() => void)[] = [];
   const front: LdapFront = {
     url: `ldaps://127.0.0.1:${port}`,
     sent: [],
     count: (operation) => front.sent.filter((one) => one.operation === operation).length,
     decide: () => undefined,
+    lateAnswers: 0,
     close: async () => {
       if (!server.listening) return;
       server.close();
@@ -102,14 +104,20 @@ export async function startLdapFront(target: string, certificate: Certificate): 
       if (typeof fault === 'object') return client.write(resultMessage(id, ANSWERS[operation] ?? 0, fault));
       if (fault !== undefined) unanswered.set(id, fault);
       if (fault !== 'late') return behind.write(bytes);
-      client.once('close', () => setTimeout(() => behind.write(bytes), LATE_MS));
+      late.push(() => behind.write(bytes));
       return undefined;
     }).catch(() => client.destroy());
-    onMessages(behind, ({ id, bytes }) => {
+    onMessages(behind, ({ id, operation, bytes }) => {
       const fault = unanswered.get(id);
-      if (fault === undefined) return client.write(bytes);
+      if (fault === undefined) client.write(bytes);
+      if (fault === undefined && operation === ANSWERS.add) {
+        for (const pass of late) pass();
+        late = [];
+      }
       if (fault === 'cut') client.destroy();
-      return fault === 'late' && behind.end();
+      if (fault !== 'late') return;
+      front.lateAnswers += 1;
+      behind.end();
     }).catch(() => client.destroy());
   });
   server.on('tlsClientError', () => {});

@@ -1,10 +1,10 @@
 /** An add of which nobody knows whether it was taken. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ApplicationFailure } from '@temporalio/common';
 import type { DirectoryServer } from '../../../src/domain/directory-group.ts';
-import { LATE_MS, type LdapFault } from '../../support/ldap-front.ts';
+import type { LdapFault } from '../../support/ldap-front.ts';
+import { until } from '../../support/until.ts';
 import { nameFor, refuses, requestFor, type DirectoryUnderTest } from '../directory-under-test.ts';
 
 export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
@@ -21,14 +21,16 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
         served().front.decide = (operation) =>
           operation === 'add' && served().front.count('add') === 1 ? fault : undefined;
         const asked: DirectoryServer[] = [];
-        const directory = served().open({ DIRECTORY_TIMEOUT_SECONDS: '1' });
+        // It covers all that comes before the add as well, so where it must run out, it is still long enough for that.
+        const isSilent = fault === 'silence' || fault === 'late';
+        const directory = served().open({ DIRECTORY_TIMEOUT_SECONDS: isSilent ? '3' : '30' });
         const beforeAdd = async (server: DirectoryServer) => void asked.push(server);
         const failure = await refuses(directory.ensure(requestFor(role), beforeAdd), 'DirectoryGroupUnknown');
         assert.equal(failure.nonRetryable, false);
         assert.deepEqual(sentToOf(failure), asked[0]);
 
         const group = await directory.ensure({ ...requestFor(role), sent_to: sentToOf(failure) });
-        if (fault === 'late') await delay(2 * LATE_MS);
+        if (fault === 'late') await until('the late add was answered', () => served().front.lateAnswers === 1);
         assert.equal(group.outcome, outcome);
         assert.equal(served().front.count('add'), adds);
         const found = await served().find(nameFor(role));
