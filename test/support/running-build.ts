@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { temporal } from '@temporalio/proto';
 import type { RoleBuildOutcome } from '../../src/contract.ts';
 import type { Job } from '../../src/domain/identity.ts';
@@ -112,6 +113,14 @@ export class RunningBuild {
       workflowTaskFinishEventId: first?.eventId ?? null,
       requestId: randomUUID(),
     });
+  }
+
+  /** How long each of its timers was to be, as its history has it. */
+  async timersMs(): Promise<number[]> {
+    const events = (await this.runs()).flat();
+    return events.flatMap(({ timerStartedEventAttributes: timer }) =>
+      timer ? [tsToMs(timer.startToFireTimeout)] : [],
+    );
   }
 
   /** The events of its latest run. */

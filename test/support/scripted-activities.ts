@@ -1,4 +1,4 @@
-import { activityInfo, cancellationSignal } from '@temporalio/activity';
+import { activityInfo, cancellationSignal, type Info } from '@temporalio/activity';
 import { createOwnWorkflowActivities } from '../../src/activities/own-workflow.ts';
 import type { DirectoryActivities, OwnWorkflowActivities, RoleBuildActivities } from '../../src/activities/types.ts';
 
@@ -13,6 +13,8 @@ export interface Attempt<N extends ActivityName = ActivityName> {
   /** 1 for the first. */
   attempt: number;
   startedMs: number;
+  /** By which it is made again if it fails; of an ordinary activity not every server says it. */
+  retryPolicy: Info['retryPolicy'];
   /** Not there while it is under way. */
   endedMs?: number;
   /** When it started by the machine's own clock. */
@@ -74,12 +76,13 @@ export class ScriptedActivities {
   }
 
   async #attempt<N extends ActivityName>(activity: N, args: Parameters<Activities[N]>): Promise<Result<N>> {
-    const { workflowExecution, attempt } = activityInfo();
+    const { workflowExecution, attempt, retryPolicy } = activityInfo();
     const signal = cancellationSignal();
     const workflow = this.#workflows.get(workflowExecution?.workflowId ?? '');
     if (workflow === undefined) throw new Error('this workflow has no script');
 
-    const record: Attempt<N> = { activity, args, attempt, startedMs: await this.#nowMs(), realMs: Date.now(), signal };
+    const startedMs = await this.#nowMs();
+    const record: Attempt<N> = { activity, args, attempt, retryPolicy, startedMs, realMs: Date.now(), signal };
     workflow.attempts.push(record);
     const next = workflow.answers.get(activity)?.next();
     const answer = (next === undefined || next.done === true ? GOOD[activity] : next.value) as Answer<N>;

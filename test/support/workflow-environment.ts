@@ -55,13 +55,15 @@ export interface BuildOptions {
 }
 
 /** For a test that waits for a renewal. Of a shorter one a busy machine misses the time. */
-export const SHORT_TASK_MS = 5_000;
+export const SHORT_TASK_MS = 15_000;
+/** A worker that is not drained by then fails the test, and leaves the server running. */
+const SHUTDOWN_FORCE_TIME = '60 seconds';
 
 /** Dynamic configuration of the dev server. */
 export const SKIPPING = { 'frontend.WorkflowTimeSkippingEnabled': true };
 /** Fires a timer when it is due, not up to a second later. */
 const PUNCTUAL = { 'history.timerProcessorMaxTimeShift': '1ms' };
-const MANY = 1_000_000;
+const ALL_WAITS = { enabled: true, maxSessionSkipCount: 1_000_000 };
 
 interface Server {
   client: Client;
@@ -128,7 +130,7 @@ export class WorkflowEnvironment {
       taskQueue,
       activities: { ...this.#scripted.activities },
       sinks: { metrics: { count: { fn: () => undefined }, observe: { fn: () => undefined } } },
-      shutdownForceTime: '1 second',
+      shutdownForceTime: SHUTDOWN_FORCE_TIME,
       ...(only === 'activities' ? {} : { workflowBundle: await workflowBundle() }),
       ...(only === 'workflows' ? { enableNonLocalActivities: false } : {}),
       ...options,
@@ -145,7 +147,7 @@ export class WorkflowEnvironment {
       connection: this.#server.nativeConnection,
       taskQueue: triggersQueueOf(taskQueue),
       activities: { triggerBuild },
-      shutdownForceTime: '1 second',
+      shutdownForceTime: SHUTDOWN_FORCE_TIME,
     });
     this.#run(worker);
   }
@@ -157,7 +159,7 @@ export class WorkflowEnvironment {
       connection: this.#server.nativeConnection,
       taskQueue: directoryQueueOf(TASK_QUEUE),
       activities: { checkDirectoryGroup, ensureDirectoryGroup },
-      shutdownForceTime: '1 second',
+      shutdownForceTime: SHUTDOWN_FORCE_TIME,
     });
     this.#run(worker);
   }
@@ -194,11 +196,21 @@ export class WorkflowEnvironment {
         ? {}
         : { workflowTaskTimeout: msToTs(options.workflowTaskTimeoutMs) }),
       ...options.request,
-      ...(options.skipWaits ? { timeSkippingConfig: { enabled: true, maxSessionSkipCount: MANY } } : {}),
+      ...(options.skipWaits ? { timeSkippingConfig: ALL_WAITS } : {}),
     });
     const handle = this.client.workflow.getHandle(workflowId);
     t.after(() => handle.terminate().catch(() => undefined));
     return new RunningBuild(handle, runId, input, attempts);
+  }
+
+  /** From now on as {@link BuildOptions.skipWaits}, for a build under way. */
+  async skipWaits({ handle }: RunningBuild): Promise<void> {
+    await this.client.workflowService.updateWorkflowExecutionOptions({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId },
+      workflowExecutionOptions: { timeSkippingConfig: ALL_WAITS },
+      updateMask: { paths: ['time_skipping_config'] },
+    });
   }
 
   /** As {@link start} for a workflow that something else starts. */
@@ -215,7 +227,9 @@ export class WorkflowEnvironment {
 async function startTimeSkippingServer(): Promise<Server> {
   quietRuntime();
   const executable = { type: 'existing-path', path: await findTimeSkippingServer() } as const;
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  const create = () => TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  // The SDK gives it 5 s to start, which is little on a busy machine.
+  const environment = await create().catch(create).catch(create);
   // Without them this server, as any other, fails every workflow task that sets one.
   const types = Object.values(searchAttributes).map(({ name, type }) => [
     name,

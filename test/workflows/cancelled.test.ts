@@ -6,6 +6,7 @@ import { always, BUILD_ID, Held, untilCancelled, type ActivityName } from '../su
 import { SHORT_TASK_MS, WorkflowEnvironment } from '../support/workflow-environment.ts';
 
 const failure = ApplicationFailure.create({ type: 'RecordWriteFailed', message: 'DynamoDB did not answer' });
+const inAnHour = { type: 'BuildApiUnavailable', message: 'busy', nextRetryDelay: '1 hour' } as const;
 /** Less than an input may ask for; the fake of the first step does not check it. */
 const poll_interval_seconds = 0.1;
 const FINAL_UPDATES: ActivityName[] = ['updateCancelledRecord', 'updateCancelledHistory'];
@@ -31,150 +32,152 @@ async function cancelDuringActivity(build: RunningBuild): Promise<void> {
   await build.untilEvent('activityTaskCancelRequestedEventAttributes');
 }
 
-describe('a cancellation before the first step', () => {
-  for (const input of ['as it should be', null]) {
-    it(`writes nothing, with the input ${input}`, async (t) => {
-      const taskQueue = `idle-${input}`;
-      const build = await environment.start(t, {}, { taskQueue, ...(input === null ? { rawInput: null } : {}) });
-      await build.handle.cancel();
-      await environment.startWorker({ taskQueue });
-      assert.deepEqual(await build.end(), { status: 'CANCELLED' });
-      assert.deepEqual(build.steps, []);
+// Side by side, since some wait for what may take a worker or a put a quarter of a minute.
+describe('a cancellation', { concurrency: true }, () => {
+  describe('before the first step', () => {
+    for (const input of ['as it should be', null]) {
+      it(`writes nothing, with the input ${input}`, async (t) => {
+        const taskQueue = `idle-${input}`;
+        const build = await environment.start(t, {}, { taskQueue, ...(input === null ? { rawInput: null } : {}) });
+        await build.handle.cancel();
+        await environment.startWorker({ taskQueue });
+        assert.deepEqual(await build.end(), { status: 'CANCELLED' });
+        assert.deepEqual(build.steps, []);
+      });
+    }
+  });
+
+  describe('during the first put', () => {
+    it('lets it finish, then records the end', async (t) => {
+      const put = new Held<'upsertRequestRecord'>();
+      const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
+      await put.began();
+      await cancelDuringActivity(build);
+      put.succeed(null);
+      await assertCancelled(build, ['upsertRequestRecord']);
+      assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, true);
     });
-  }
-});
 
-describe('a cancellation during the first put', () => {
-  it('lets it finish, then records the end', async (t) => {
-    const put = new Held<'upsertRequestRecord'>();
-    const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
-    await put.began();
-    await cancelDuringActivity(build);
-    put.succeed(null);
-    await assertCancelled(build, ['upsertRequestRecord']);
-    assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, true);
-  });
-
-  it('does not make it again if it fails, and makes no record that may not be there', async (t) => {
-    const put = new Held<'upsertRequestRecord'>();
-    const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
-    await put.began();
-    await cancelDuringActivity(build);
-    put.fail(failure);
-    await assertCancelled(build, ['upsertRequestRecord']);
-    assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, false);
-  });
-
-  it('does not hide that the input was refused', async (t) => {
-    const put = new Held<'upsertRequestRecord'>();
-    const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
-    await put.began();
-    await cancelDuringActivity(build);
-    put.fail(ApplicationFailure.nonRetryable('refused', 'InvalidInput'));
-    const end = await build.end();
-    assert.ok(end.status === 'FAILED' && end.type === 'InvalidInput');
-    assert.deepEqual(build.steps, ['upsertRequestRecord']);
-  });
-});
-
-describe('a cancellation while a step waits to be made again', () => {
-  const cases: { step: ActivityName; before: ActivityName[] }[] = [
-    { step: 'upsertRequestRecord', before: [] },
-    { step: 'insertRequestHistory', before: ['upsertRequestRecord'] },
-    { step: 'triggerBuild', before: ['upsertRequestRecord', 'insertRequestHistory'] },
-  ];
-  for (const { step, before: earlier } of cases) {
-    it(`makes it no more, and none after it: ${step}`, async (t) => {
-      const build = await environment.start(t, { [step]: always(failure) });
-      await build.untilBackoff();
-      await build.handle.cancel();
-      await assertCancelled(build, [...earlier, step]);
-      assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, step !== 'upsertRequestRecord');
+    it('does not make it again if it fails, and makes no record that may not be there', async (t) => {
+      const put = new Held<'upsertRequestRecord'>();
+      const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
+      await put.began();
+      await cancelDuringActivity(build);
+      put.fail(failure);
+      await assertCancelled(build, ['upsertRequestRecord']);
+      assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, false);
     });
-  }
-});
 
-describe('a cancellation during the put of the history', () => {
-  it('keeps the POST from being sent', async (t) => {
-    const put = new Held<'insertRequestHistory'>();
-    const build = await environment.start(t, { insertRequestHistory: [put.answer] });
-    await put.began();
-    await cancelDuringActivity(build);
-    put.succeed(null);
-    await assertCancelled(build, ['upsertRequestRecord', 'insertRequestHistory']);
-  });
-});
-
-describe('a cancellation during the POST', () => {
-  const earlier: ActivityName[] = ['upsertRequestRecord', 'insertRequestHistory', 'triggerBuild'];
-
-  it('keeps its answer, and polls no more', async (t) => {
-    const post = new Held<'triggerBuild'>();
-    const build = await environment.start(t, { triggerBuild: [post.answer] });
-    await post.began();
-    await cancelDuringActivity(build);
-    post.succeed({ build_id: 'late' });
-    await assertCancelled(build, earlier, 'late');
+    it('does not hide that the input was refused', async (t) => {
+      const put = new Held<'upsertRequestRecord'>();
+      const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
+      await put.began();
+      await cancelDuringActivity(build);
+      put.fail(ApplicationFailure.nonRetryable('refused', 'InvalidInput'));
+      const end = await build.end();
+      assert.ok(end.status === 'FAILED' && end.type === 'InvalidInput');
+      assert.deepEqual(build.steps, ['upsertRequestRecord']);
+    });
   });
 
-  it('does not send it again if it fails', async (t) => {
-    const post = new Held<'triggerBuild'>();
-    const build = await environment.start(t, { triggerBuild: [post.answer] });
-    await post.began();
-    await cancelDuringActivity(build);
-    post.fail(ApplicationFailure.create({ type: 'BuildTriggerUnknown', message: 'no answer' }));
-    await assertCancelled(build, earlier);
+  describe('while a step waits to be made again', () => {
+    const cases: { step: ActivityName; before: ActivityName[] }[] = [
+      { step: 'upsertRequestRecord', before: [] },
+      { step: 'insertRequestHistory', before: ['upsertRequestRecord'] },
+      { step: 'triggerBuild', before: ['upsertRequestRecord', 'insertRequestHistory'] },
+    ];
+    for (const { step, before: earlier } of cases) {
+      it(`makes it no more, and none after it: ${step}`, async (t) => {
+        const build = await environment.start(t, { [step]: always(ApplicationFailure.create(inAnHour)) });
+        await build.untilBackoff();
+        await build.handle.cancel();
+        await assertCancelled(build, [...earlier, step]);
+        assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, step !== 'upsertRequestRecord');
+      });
+    }
   });
 
-  it('does not hide that the build API refused it for good', async (t) => {
-    const post = new Held<'triggerBuild'>();
-    const build = await environment.start(t, { triggerBuild: [post.answer] });
-    await post.began();
-    await cancelDuringActivity(build);
-    post.fail(ApplicationFailure.nonRetryable('the build API answered 400', 'CustomNonRetryableError'));
-    const end = await build.end();
-    assert.ok(end.status === 'FAILED' && end.type === 'CustomNonRetryableError');
-  });
-});
-
-describe('a cancellation while the build is polled', { concurrency: true }, () => {
-  const earlier: ActivityName[] = ['upsertRequestRecord', 'insertRequestHistory', 'triggerBuild'];
-
-  it('cuts the wait short', async (t) => {
-    const build = await environment.start(t);
-    await build.untilEvent('timerStartedEventAttributes');
-    await build.handle.cancel();
-    const atMs = await environment.nowMs();
-    await assertCancelled(build, earlier, BUILD_ID);
-    const [written] = build.attemptsAt('updateCancelledRecord');
-    assert.ok(written !== undefined && written.startedMs - atMs < 30_000);
+  describe('during the put of the history', () => {
+    it('keeps the POST from being sent', async (t) => {
+      const put = new Held<'insertRequestHistory'>();
+      const build = await environment.start(t, { insertRequestHistory: [put.answer] });
+      await put.began();
+      await cancelDuringActivity(build);
+      put.succeed(null);
+      await assertCancelled(build, ['upsertRequestRecord', 'insertRequestHistory']);
+    });
   });
 
-  it('cuts short the wait that a poll was told to make', async (t) => {
-    const inAnHour = { type: 'BuildApiUnavailable', message: 'busy', nextRetryDelay: '1 hour' } as const;
-    const getBuildStatus = always(ApplicationFailure.create(inAnHour));
-    const build = await environment.start(t, { getBuildStatus }, { input: { poll_interval_seconds } });
-    await build.untilEvent('timerStartedEventAttributes', 2);
-    await build.handle.cancel();
-    await assertCancelled(build, [...earlier, 'getBuildStatus'], BUILD_ID);
+  describe('during the POST', () => {
+    const earlier: ActivityName[] = ['upsertRequestRecord', 'insertRequestHistory', 'triggerBuild'];
+
+    it('keeps its answer, and polls no more', async (t) => {
+      const post = new Held<'triggerBuild'>();
+      const build = await environment.start(t, { triggerBuild: [post.answer] });
+      await post.began();
+      await cancelDuringActivity(build);
+      post.succeed({ build_id: 'late' });
+      await assertCancelled(build, earlier, 'late');
+    });
+
+    it('does not send it again if it fails', async (t) => {
+      const post = new Held<'triggerBuild'>();
+      const build = await environment.start(t, { triggerBuild: [post.answer] });
+      await post.began();
+      await cancelDuringActivity(build);
+      post.fail(ApplicationFailure.create({ type: 'BuildTriggerUnknown', message: 'no answer' }));
+      await assertCancelled(build, earlier);
+    });
+
+    it('does not hide that the build API refused it for good', async (t) => {
+      const post = new Held<'triggerBuild'>();
+      const build = await environment.start(t, { triggerBuild: [post.answer] });
+      await post.began();
+      await cancelDuringActivity(build);
+      post.fail(ApplicationFailure.nonRetryable('the build API answered 400', 'CustomNonRetryableError'));
+      const end = await build.end();
+      assert.ok(end.status === 'FAILED' && end.type === 'CustomNonRetryableError');
+    });
   });
 
-  it('drops a poll under way', async (t) => {
-    const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { poll_interval_seconds } };
-    const build = await environment.start(t, { getBuildStatus: [untilCancelled] }, options);
-    await build.untilBegun('getBuildStatus');
-    await build.handle.cancel();
-    await assertCancelled(build, [...earlier, 'getBuildStatus'], BUILD_ID);
-    assert.equal(build.attemptsAt('getBuildStatus')[0]?.signal.aborted, true);
-  });
+  describe('while the build is polled', () => {
+    const earlier: ActivityName[] = ['upsertRequestRecord', 'insertRequestHistory', 'triggerBuild'];
 
-  it('does not undo what the last poll says', async (t) => {
-    const decided = (attempt: { signal: AbortSignal }) =>
-      untilCancelled(attempt).catch(() => ({ can_retry: false, build_status: 'SUCCEEDED' }));
-    const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { poll_interval_seconds } };
-    const build = await environment.start(t, { getBuildStatus: [decided] }, options);
-    await build.untilBegun('getBuildStatus');
-    await build.handle.cancel();
-    assert.equal((await build.end()).status, 'COMPLETED');
+    it('cuts the wait short', async (t) => {
+      const build = await environment.start(t);
+      await build.untilEvent('timerStartedEventAttributes');
+      await build.handle.cancel();
+      const atMs = await environment.nowMs();
+      await assertCancelled(build, earlier, BUILD_ID);
+      const [written] = build.attemptsAt('updateCancelledRecord');
+      assert.ok(written !== undefined && written.startedMs - atMs < 30_000);
+    });
+
+    it('cuts short the wait that a poll was told to make', async (t) => {
+      const getBuildStatus = always(ApplicationFailure.create(inAnHour));
+      const build = await environment.start(t, { getBuildStatus }, { input: { poll_interval_seconds } });
+      await build.untilEvent('timerStartedEventAttributes', 2);
+      await build.handle.cancel();
+      await assertCancelled(build, [...earlier, 'getBuildStatus'], BUILD_ID);
+    });
+
+    it('drops a poll under way', async (t) => {
+      const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { poll_interval_seconds } };
+      const build = await environment.start(t, { getBuildStatus: [untilCancelled] }, options);
+      await build.untilBegun('getBuildStatus');
+      await build.handle.cancel();
+      await assertCancelled(build, [...earlier, 'getBuildStatus'], BUILD_ID);
+      assert.equal(build.attemptsAt('getBuildStatus')[0]?.signal.aborted, true);
+    });
+
+    it('does not undo what the last poll says', async (t) => {
+      const decided = (attempt: { signal: AbortSignal }) =>
+        untilCancelled(attempt).catch(() => ({ can_retry: false, build_status: 'SUCCEEDED' }));
+      const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { poll_interval_seconds } };
+      const build = await environment.start(t, { getBuildStatus: [decided] }, options);
+      await build.untilBegun('getBuildStatus');
+      await build.handle.cancel();
+      assert.equal((await build.end()).status, 'COMPLETED');
+    });
   });
 });

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import { always, times, type Script } from '../support/scripted-activities.ts';
-import { WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
+import type { RoleBuildOutcome } from '../../src/contract.ts';
+import { always, times, untilCancelled, type Attempt, type Script } from '../support/scripted-activities.ts';
+import { SHORT_TASK_MS, WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
 
 /** What a backoff may be late by; a busy machine is slow. */
-const LATE_MS = 3_000;
-/** The worker hears of a cancellation or a deadline after 0.8 of it: before the retry after 3 s, and with time to answer. */
-const TASK_TIMEOUT_MS = 3_000;
+const LATE_MS = 20_000;
+/** Long enough after the poll at 60 s is due, and before its task is renewed, 12 s later. */
+const DEADLINE_SECONDS = 68;
 
-const unavailable = ApplicationFailure.create({ type: 'BuildApiUnavailable', message: 'the build API answered 503' });
+const says503 = { type: 'BuildApiUnavailable', message: 'the build API answered 503' } as const;
+const unavailable = ApplicationFailure.create(says503);
+/** The worker hears of a cancellation or a deadline long before, and the backoff is still its own. */
+const inHalfAMinute = ApplicationFailure.create({ ...says503, nextRetryDelay: '30 seconds' });
 
 /** A poll's retries are the worker's own and take real time, so these builds run side by side, each on its own server. */
 async function startBuild(t: TestContext, script: Script, options: BuildOptions = {}) {
@@ -18,51 +22,48 @@ async function startBuild(t: TestContext, script: Script, options: BuildOptions 
   return environment.start(t, script, options);
 }
 
-function assertGaps(timesMs: number[], expectedMs: number[]): void {
-  const gaps = timesMs.slice(1).map((timeMs, index) => timeMs - (timesMs[index] ?? Infinity));
-  assert.equal(gaps.length, expectedMs.length);
-  for (const [index, gapMs] of gaps.entries()) {
-    const ms = expectedMs[index] ?? Infinity;
+function assertBackoffs(attempts: Attempt[]): void {
+  for (const { retryPolicy: policy } of attempts) {
+    assert.deepEqual([policy?.initialInterval, policy?.backoffCoefficient, policy?.maximumAttempts], [3_000, 2, 3]);
+  }
+  const gaps = attempts.slice(1).map(({ realMs }, index) => realMs - (attempts[index]?.realMs ?? Infinity));
+  assert.equal(gaps.length, 2);
+  for (const [index, ms] of [3_000, 6_000].entries()) {
+    const gapMs = gaps[index] ?? NaN;
     assert.ok(gapMs >= ms && gapMs < ms + LATE_MS, `${gaps.join(', ')} ms apart`);
   }
 }
 
-describe('a poll that fails', { concurrency: true }, () => {
-  it('is made again after 3 s, then after 6 s, and counts once', async (t) => {
+describe('a poll', { concurrency: true }, () => {
+  it('that fails is made again after 3 s, then after 6 s, and counts once', async (t) => {
     const build = await startBuild(t, { getBuildStatus: times(2, unavailable) });
     const end = await build.end();
     const attempts = build.attemptsAt('getBuildStatus');
     assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 1);
-    assertGaps(
-      attempts.map(({ realMs }) => realMs),
-      [3_000, 6_000],
-    );
+    assertBackoffs(attempts);
     assert.deepEqual(
       attempts.map(({ attempt }) => attempt),
       [1, 2, 3],
     );
   });
 
-  it('is given up after the third attempt, as BuildApiUnavailable', async (t) => {
+  it('that fails is given up after the third attempt, as BuildApiUnavailable', async (t) => {
     const build = await startBuild(t, { getBuildStatus: always(unavailable) });
     const end = await build.end();
-    assertGaps(
-      build.attemptsAt('getBuildStatus').map(({ realMs }) => realMs),
-      [3_000, 6_000],
-    );
+    assertBackoffs(build.attemptsAt('getBuildStatus'));
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');
     assert.equal(end.message, 'GetBuildStatus: the build API answered 503 (3 attempts)');
     assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
   });
 
-  it('is BuildApiUnavailable if the worker can not say why', async (t) => {
+  it('that fails is BuildApiUnavailable if the worker can not say why', async (t) => {
     const build = await startBuild(t, { getBuildStatus: always(new TypeError('out of order')) });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');
     assert.equal(end.message, 'GetBuildStatus: out of order (3 attempts)');
   });
 
-  it('for good is not made again', async (t) => {
+  it('that fails for good is not made again', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('the build API answered 404', 'CustomNonRetryableError');
     const build = await startBuild(t, { getBuildStatus: always(refusal) });
     const end = await build.end();
@@ -71,11 +72,11 @@ describe('a poll that fails', { concurrency: true }, () => {
     assert.equal(end.message, 'GetBuildStatus: the build API answered 404');
   });
 
-  it('is not made again after a cancellation in its backoff', async (t) => {
+  it('that fails is not made again after a cancellation in its backoff', async (t) => {
     const build = await startBuild(
       t,
-      { getBuildStatus: always(unavailable) },
-      { workflowTaskTimeoutMs: TASK_TIMEOUT_MS },
+      { getBuildStatus: always(inHalfAMinute) },
+      { workflowTaskTimeoutMs: SHORT_TASK_MS },
     );
     const ended = build.end();
     await build.untilAttempted('getBuildStatus');
@@ -85,12 +86,26 @@ describe('a poll that fails', { concurrency: true }, () => {
     assert.deepEqual(build.steps.slice(-2), ['updateCancelledRecord', 'updateCancelledHistory']);
   });
 
-  it('is not made again after the deadline', async (t) => {
-    const options = { workflowTaskTimeoutMs: TASK_TIMEOUT_MS, input: { deadline_seconds: 62 } };
-    const build = await startBuild(t, { getBuildStatus: always(unavailable) }, options);
+  it('that fails is not made again after the deadline', async (t) => {
+    const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { deadline_seconds: DEADLINE_SECONDS } };
+    const build = await startBuild(t, { getBuildStatus: always(inHalfAMinute) }, options);
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
     // None at all, where the server was slow to hand out the task in which it was due.
     assert.ok(build.attemptsAt('getBuildStatus').length <= 1);
+  });
+
+  it('under way at the deadline is dropped, and its answer does not count', async (t) => {
+    const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { deadline_seconds: DEADLINE_SECONDS } };
+    const build = await startBuild(t, { getBuildStatus: [untilCancelled] }, options);
+    const end = await build.end();
+    assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
+    const { polls, error_info } = end.details[0] as RoleBuildOutcome;
+    assert.equal(polls, 0);
+    assert.match(error_info?.Cause ?? '', /^the build was not decided in the 68 s from /);
+    assert.deepEqual(build.argsOf('updateFailedHistory')[1], error_info);
+    const [poll, ...more] = build.attemptsAt('getBuildStatus');
+    assert.equal(poll?.signal.aborted, true);
+    assert.equal(more.length, 0);
   });
 });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { RunningBuild } from '../support/running-build.ts';
 import { times } from '../support/scripted-activities.ts';
 import { WorkflowEnvironment } from '../support/workflow-environment.ts';
@@ -20,15 +19,9 @@ function waitsMs(build: RunningBuild): number[] {
   return steps.slice(1).map(({ startedMs }, index) => startedMs - (steps[index]?.endedMs ?? Infinity));
 }
 
-/** How long each of its timers was to be, as its history has it. */
-async function timersMs(build: RunningBuild): Promise<number[]> {
-  const events = (await build.runs()).flat();
-  return events.flatMap(({ timerStartedEventAttributes: timer }) => (timer ? [tsToMs(timer.startToFireTimeout)] : []));
-}
-
 /** No step came sooner; how late one comes is the server's affair. */
 async function assertWaits(build: RunningBuild, expectedMs: number[]): Promise<void> {
-  assert.deepEqual(await timersMs(build), expectedMs);
+  assert.deepEqual(await build.timersMs(), expectedMs);
   const waits = waitsMs(build);
   assert.equal(waits.length, expectedMs.length);
   for (const [index, waitMs] of waits.entries()) {
@@ -64,7 +57,7 @@ describe('poll_spread_seconds', () => {
     const options = { input: { ddb_composite_sort_key: resource, poll_spread_seconds: seconds } };
     const build = await environment.start(t, { getBuildStatus: times(2, UNDECIDED) }, options);
     await build.end();
-    const [first = NaN] = await timersMs(build);
+    const [first = NaN] = await build.timersMs();
     await assertWaits(build, [first, 60_000, 60_000]);
     return first - 60_000;
   };
