@@ -5,10 +5,11 @@ import { startChild, type Child } from './child.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { findTemporalCli } from './temporal-binaries.ts';
 
-const START_TIMEOUT_MS = 30_000;
+/** Far longer than it takes on a machine that has other work too. */
+const START_TIMEOUT_MS = 120_000;
 /** Longer than its clean stop takes on a busy machine. */
 const STOP_TIMEOUT_MS = 60_000;
-const CALL_TIMEOUT_MS = 2_000;
+const CALL_TIMEOUT_MS = 10_000;
 const POLL_MS = 25;
 const ATTEMPTS = 3;
 const SHOWN_OUTPUT_CHARS = 4_000;
@@ -58,7 +59,7 @@ export interface TemporalServer {
 /**
  * Starts Temporal's dev server on loopback; resolves once it answers.
  *
- * @throws where a port asked for is taken, or where the server ends or does not answer within 30 s; then with its output
+ * @throws where a port asked for is taken, or where the server ends or does not answer within two minutes; then with its output
  */
 export async function startTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
   const executable = await findTemporalCli();
