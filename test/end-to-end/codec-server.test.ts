@@ -10,6 +10,7 @@ import proto from '@temporalio/proto';
 import { freePort } from '../../dev/servers/ports.ts';
 import { EncryptionCodec } from '../../src/encryption/codec.ts';
 import { keysText, newKey } from '../encryption/keys.ts';
+import { stopAsItSays } from '../support/stop-as-it-says.ts';
 import { until } from '../support/until.ts';
 import { CHECKOUT, codecServer, startCodecServer, UI, type RunningCodecServer } from './codec-server-program.ts';
 
@@ -254,17 +255,8 @@ describe('the codec server told to stop', () => {
   });
 
   it('while it says that it listens, stops cleanly', async () => {
-    const stopAsItListens = `data:text/javascript,${encodeURIComponent(`
-      const { stdout } = process;
-      const { write } = stdout;
-      stdout.write = (text, ...more) => {
-        const isTaken = write.call(stdout, text, ...more);
-        if (text.includes('codec server listening')) process.kill(process.pid, 'SIGTERM');
-        return isTaken;
-      };
-    `)}`;
-    const env = { ...KEYS, CODEC_SERVER_ALLOWED_ORIGINS: UI, NODE_OPTIONS: `--import ${stopAsItListens}` };
-    const program = codecServer(env);
+    const NODE_OPTIONS = stopAsItSays('codec server listening');
+    const program = codecServer({ ...KEYS, CODEC_SERVER_ALLOWED_ORIGINS: UI, NODE_OPTIONS });
     assert.equal(await program.exited, 0, program.stderr());
     assert.match(program.stdout(), /codec server stopped/);
   });

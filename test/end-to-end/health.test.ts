@@ -6,6 +6,7 @@ import type { StackWorker } from '../../dev/stack.ts';
 import { runBuild } from '../faults/run-build.ts';
 import { withClient } from '../faults/truth.ts';
 import { inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
+import { stopAsItSays } from '../support/stop-as-it-says.ts';
 
 const BUILDS_OF_A_KIND = 8;
 
@@ -79,13 +80,7 @@ describe("the worker's health", () => {
   });
 
   it('told to stop before it polls, it exits 0 at once', async () => {
-    const heard = Promise.withResolvers<void>();
-    const starting = stack.startWorker({
-      onOutput: (chunk) => {
-        if (chunk.includes('health listening')) heard.resolve();
-      },
-      onStart: ({ pid }) => void heard.promise.then(() => process.kill(pid, 'SIGTERM')),
-    });
+    const starting = stack.startWorker({ settings: { NODE_OPTIONS: stopAsItSays('health listening') } });
     await assert.rejects(starting, /exit code 0/);
   });
 

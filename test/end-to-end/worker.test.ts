@@ -86,7 +86,10 @@ describe('the worker', () => {
       import { registerHooks } from 'node:module';
       const urls = [];
       registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) });
-      process.on('newListener', (name) => name === 'SIGTERM' && process.stderr.write(JSON.stringify(urls)));
+      process.on('newListener', function say(name) {
+        if (name !== 'SIGTERM') return;
+        process.off('newListener', say).stderr.write(JSON.stringify(urls));
+      });
     `)}`;
     const worker = spawn(process.execPath, ['--import', sayWhenItListens, WORKER], {
       env: { PATH: process.env['PATH'], ...stack.settings, TEMPORAL_ADDRESS: `127.0.0.1:${port}` },
@@ -122,15 +125,15 @@ describe('the worker', () => {
     const input = inputFor(stack, 'twice', { trigger: [{ delay_ms: 20_000 }] });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
     await until('the POST is under way', () => stack.buildApi.requests(input.correlation_id).length === 1);
-    const startedAt = performance.now();
     process.kill(worker.pid, 'SIGTERM');
     process.kill(worker.pid, 'SIGTERM');
     await until('it has logged that it stops', () => worker.output().includes('worker stopping'));
-    await until('more than a second has passed', () => performance.now() - startedAt > 1_200);
+    const heardAt = performance.now();
+    await until('more than a second has passed', () => performance.now() - heardAt > 1_200);
     assert.equal(worker.hasExited(), false);
     process.kill(worker.pid, 'SIGTERM');
+    // One that lets the POST finish ends with 0.
     assert.equal(await worker.exited, 1);
-    assert.ok(performance.now() - startedAt < 10_000);
   });
 
   it('killed between the POST and its recorded answer: the next worker asks again with the same request ID, one build', async () => {
