@@ -4,9 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Simulate } from '../../../dev/simulated-build-api/server.ts';
-import { ACCOUNT, inputFor, until, type TestStack } from '../../support/stack.ts';
+import { ACCOUNT, inputFor, letSucceed, until, type TestStack } from '../../support/stack.ts';
 import { oneStack } from './one-stack.ts';
 import { documents, steady, TERMINAL, type, type SessionOptions, type Shown } from '../../support/cli-session.ts';
+
+/** Acts once, as soon as that was shown. */
+function onceShown(what: RegExp, act: () => void): (chunk: string) => void {
+  let shown = '';
+  let isDone = false;
+  return (chunk) => {
+    shown += chunk;
+    if (isDone || !what.test(shown)) return;
+    isDone = true;
+    act();
+  };
+}
 
 describe('a session about one build', { concurrency: 4 }, () => {
   let stack: TestStack;
@@ -35,7 +47,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     assert.match(screen, /^STEP +STATE +ATTEMPTS +STARTED +TOOK +WHAT$/m);
     assert.match(screen, /^UpsertRequestRecord +done +1 /m);
     assert.match(screen, /^GetBuildStatus +done +1 .* \d+ polls?, last answer IN_PROGRESS$/m);
-    assert.match(screen, /^WaitForBuildStatus +waiting .* next poll (in \ds|now)/m);
+    assert.match(screen, /^WaitForBuildStatus +waiting .* next poll (in \d+s|now|\d+s ago)/m);
     assert.ok(
       screen.includes(
         `/namespaces/${stack.temporal.namespace}/workflows/role-build%3A${ACCOUNT}%3Aiam_role%23running/${String(json['job_id'])}\n`,
@@ -88,9 +100,12 @@ describe('a session about one build', { concurrency: 4 }, () => {
   });
 
   it('watch redraws a screen in place and leaves the build as it ended', async () => {
-    const input = inputFor(stack, 'live', { polls: 15 });
+    const input = inputFor(stack, 'live', { outcome: 'NEVER' });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
-    const { code, screen, raw } = await $(`role-build watch ${ACCOUNT} 'iam_role#live'`, { terminal: TERMINAL });
+    const { code, screen, raw } = await $(`role-build watch ${ACCOUNT} 'iam_role#live'`, {
+      terminal: TERMINAL,
+      onStdout: onceShown(/next poll/, () => letSucceed(stack, input)),
+    });
     assert.equal(code, 0);
     assert.match(steady(raw), /IN_PROGRESS[\s\S]*WaitForBuildStatus[\s\S]*next poll/);
     assert.equal(screen.match(/^status /gm)?.length, 1, screen);
@@ -99,12 +114,17 @@ describe('a session about one build', { concurrency: 4 }, () => {
   });
 
   it('watch in a pipe prints a line a change, with --json a document a change', async () => {
-    const lines = async (name: string, flags: string) => {
-      const input = inputFor(stack, name, { polls: 15 });
+    const lines = async (name: string, flags: string, enough: RegExp) => {
+      const input = inputFor(stack, name, { outcome: 'NEVER' });
       await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
-      return $(`role-build watch ${ACCOUNT} 'iam_role#${name}' ${flags}`);
+      return $(`role-build watch ${ACCOUNT} 'iam_role#${name}' ${flags}`, {
+        onStdout: onceShown(enough, () => letSucceed(stack, input)),
+      });
     };
-    const [text, json] = await Promise.all([lines('piped', ''), lines('piped-json', '--json')]);
+    const [text, json] = await Promise.all([
+      lines('piped', '', /poll 1, IN_PROGRESS\n/),
+      lines('piped-json', '--json', /"polls":1\b/),
+    ]);
     assert.match(text.screen, /^started: job \S+\nUpsertRequestRecord …\nUpsertRequestRecord done\n/);
     assert.match(text.screen, /\nWaitForBuildStatus: next poll at \S+Z\nGetBuildStatus: poll 1, IN_PROGRESS\n/);
     assert.ok(!text.screen.includes('\u001b'));
@@ -117,9 +137,8 @@ describe('a session about one build', { concurrency: 4 }, () => {
     const { json } = await start('left', { outcome: 'NEVER' });
     const watching = type(stack.settings, `role-build watch ${ACCOUNT} 'iam_role#left'`, {
       terminal: TERMINAL,
-      onStdout: (chunk) => {
-        if (chunk.includes('WaitForBuildStatus')) watching.kill('SIGINT');
-      },
+      // A second one would end it at once.
+      onStdout: onceShown(/WaitForBuildStatus/, () => watching.kill('SIGINT')),
     });
     const { code, screen, raw } = await watching.shown;
     assert.equal(code, 130);
