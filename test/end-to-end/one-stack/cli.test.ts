@@ -79,14 +79,6 @@ describe('role-build', { concurrency: 4 }, () => {
     assert.equal(shown.json['status'], 'CANCELLED');
   });
 
-  it('a deadline ends a build FAILED, BuildDeadlineExceeded', async () => {
-    const input = inputFor(on.stack, 'late', { outcome: 'NEVER' }, { deadline_seconds: 6 });
-    const { code, json } = await on.stack.build(input);
-    assert.equal(code, 1);
-    assert.equal((json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
-    assert.ok((await on.stack.records(input)).history?.['build_id']?.S);
-  });
-
   it('watch follows a running build to its end, a JSON document a line', async () => {
     const { input } = await startEndless('watched');
     let changes = 0;

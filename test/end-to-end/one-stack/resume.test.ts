@@ -53,10 +53,13 @@ describe('resume', { concurrency: 8 }, () => {
     assert.deepEqual(previous?.M, { job_id, start_at, status: ended, updated_at, build_id, error_info });
   });
 
-  it('polls on after BuildDeadlineExceeded, with a deadline from its own start, and keeps every earlier end', async () => {
-    const input = inputFor(stack, 'deadline', { outcome: 'NEVER' }, { deadline_seconds: 8, requested_by: 'somebody' });
+  it('polls on after a deadline ended it FAILED, BuildDeadlineExceeded, with a deadline from its own start, and keeps every earlier end', async () => {
+    // Long enough for the POST to be made and answered on a busy machine.
+    const input = inputFor(stack, 'deadline', { outcome: 'NEVER' }, { deadline_seconds: 14, requested_by: 'somebody' });
     const first = await stack.build(input);
+    assert.equal(first.code, 1);
     assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
+    assert.ok((await stack.records(input)).history?.['build_id']?.S);
     const second = await resume(input, ['--wait']);
     assert.equal(second.code, 1);
     assert.equal((second.json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
