@@ -231,19 +231,25 @@ describe('doctor --fix', () => {
 
   it('reports clocks that are apart, and compares all the same if DynamoDB refuses signatures for that', async () => {
     const job = await stack.ended('clocks');
-    for (const [aheadMs, says] of [
-      [-90_000, /^DynamoDB's clock is (89|90|91) s behind this machine's$/],
-      [600_000, /^DynamoDB's clock is (599|600|601) s ahead of this machine's$/],
-      [-600_000, /^DynamoDB's clock is (599|600|601) s behind this machine's$/],
+    // An answer that takes long blurs how far they are apart.
+    const assertApart = ({ findings }: Examined, seconds: number, side: 'ahead of' | 'behind') => {
+      const says = new RegExp(`^DynamoDB's clock is (\\d+) s ${side} this machine's$`).exec(findings[0]?.reason ?? '');
+      assert.ok(Math.abs(Number(says?.[1]) - seconds) <= 10, findings[0]?.reason);
+    };
+    for (const [aheadMs, side] of [
+      [-90_000, 'behind'],
+      [600_000, 'ahead of'],
+      [-600_000, 'behind'],
     ] as const) {
       stack.proxy.clockAheadMs = aheadMs;
-      const { code, findings, stderr } = await stack.doctor();
+      const examined = await stack.doctor();
+      const { code, findings, stderr } = examined;
       assert.deepEqual(
         [code, findings.map(({ finding, fixable }) => [finding, fixable])],
         [1, [['ClocksApart', false]]],
         stderr,
       );
-      assert.match(findings[0]?.reason ?? '', says);
+      assertApart(examined, Math.abs(aheadMs) / 1_000, side);
       assert.doesNotMatch(stderr, /could not be read/);
       assert.match(stderr, /looked at [1-9]\d* status records/);
     }
@@ -256,14 +262,15 @@ describe('doctor --fix', () => {
     const late =
       'const now = Date.now; const late = () => now() - 600_000; globalThis.Date = class extends Date { ' +
       'constructor(...of) { super(...(of.length === 0 ? [late()] : of)); } static now() { return late(); } };';
-    const { findings, stderr } = await stack.doctor([], {
+    const examined = await stack.doctor([], {
       settings: { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(late)}"` },
     });
     assert.deepEqual(
-      findings.map(({ finding, reason }) => [finding, reason.startsWith("DynamoDB's clock is 600 s ahead")]),
-      [['ClocksApart', true]],
-      stderr,
+      examined.findings.map(({ finding }) => finding),
+      ['ClocksApart'],
+      examined.stderr,
     );
+    assertApart(examined, 600, 'ahead of');
     assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
   });
 

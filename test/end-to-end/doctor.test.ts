@@ -32,12 +32,16 @@ describe('doctor', () => {
     const running = await stack.startEndless('well-running');
     await stack.ended('well-complete');
     await stack.ended('well-failed', { polls: 0, outcome: 'FAILED' });
-    const { code, stdout, stderr } = await stack.doctor(['--fix', '--yes']);
-    assert.equal(stdout, '');
-    assert.equal(code, 0, stderr);
-    assert.match(stderr, /looked at 3 status records, 3 history records, 3 executions/);
-    assert.match(stderr, /findings: 0, repaired: 0, left: 0/);
-    assert.match(stderr, /search attributes needed: 8 Keyword, 2 more free; 1 Bool, 2 more free/);
+    // Temporal lists an execution a moment after it is there.
+    await until('it has looked at all three executions', async () => {
+      const { code, stdout, stderr } = await stack.doctor(['--fix', '--yes']);
+      assert.equal(stdout, '');
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /looked at 3 status records, 3 history records, \d executions/);
+      assert.match(stderr, /findings: 0, repaired: 0, left: 0/);
+      assert.match(stderr, /search attributes needed: 8 Keyword, 2 more free; 1 Bool, 2 more free/);
+      return stderr.includes(', 3 executions');
+    });
     assert.deepEqual(await stack.statuses(running.input), ['IN_PROGRESS', 'IN_PROGRESS']);
     await stack.terminate(running);
     await repairAll(stack);
