@@ -47,6 +47,12 @@ describe('a session without any service', { concurrency: 4 }, () => {
     ['role-build history', /missing required argument 'account'/],
     ['role-build list extra', /too many arguments/],
     ['role-build completion tcsh', /Allowed choices are bash, zsh, fish/],
+    ['role-build status 123456789012', /ACCOUNT RESOURCE/],
+    ['role-build status x y', /12 digits/],
+    ['role-build cancel 123456789012 x --job-id y', /one build/],
+    ['role-build start --input /nowhere', /can't be read/],
+    ['role-build start --input - --role x', /--role: can't be given together with --input/],
+    ['role-build start --deadline-seconds soon', /whole number of seconds/],
   ] as const) {
     it(`${line}: exit code 2 and what was meant`, async () => {
       const { code, screen, stderr } = await $(line);

@@ -35,13 +35,10 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
       .callsFor(`#${name}"`)
       .filter(({ operation, request }) => operation === plan.operation && request.TableName === plan.table);
 
-  // Each step and each fault; how every step is retried is in test/workflows, what a repeated write does in test/records.
+  // One step of a kind and each fault; how every step is retried is in test/workflows, what a repeated write does in test/records.
   for (const [step, operation, table, fault] of [
-    ['upsert', 'PutItem', STATUS_TABLE_NAME, 'throttle'],
     ['upsert', 'PutItem', STATUS_TABLE_NAME, 'lose-answer'],
     ['insert', 'PutItem', HISTORY_TABLE_NAME, 'refuse'],
-    ['insert', 'PutItem', HISTORY_TABLE_NAME, 'lose-answer'],
-    ['last-record', 'UpdateItem', STATUS_TABLE_NAME, 'lose-answer'],
     ['last-history', 'UpdateItem', HISTORY_TABLE_NAME, 'throttle'],
   ] as const) {
     it(`${step}: ${fault} twice, then right at the third attempt, 3 s and 6 s later`, async () => {
@@ -141,29 +138,6 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     const seen = JSON.stringify({ error_info: json['error_info'], calls: stack.proxy.callsFor('#upsert-late"') });
     assert.equal(status?.['status']?.S, 'FAILED', seen);
     assert.equal(history?.['status']?.S, 'FAILED', seen);
-  });
-
-  it('a history put that fails three times fails the build in both records, with nothing asked of the API', async () => {
-    plans.set('insert-out', {
-      operation: 'PutItem',
-      table: HISTORY_TABLE_NAME,
-      faults: ['throttle', 'throttle', 'throttle'],
-    });
-    const input = inputFor(stack, 'insert-out', {}, { requested_by: 'someone' });
-    const { code, json } = await stack.build(input);
-    assert.equal(code, 1);
-    const { status, history } = await stack.records(input);
-    for (const record of [status, history]) {
-      assert.equal(record?.['status']?.S, 'FAILED');
-      assert.equal(record?.['error_info']?.M?.['Error']?.S, 'RecordWriteFailed');
-      assert.match(record?.['error_info']?.M?.['Cause']?.S ?? '', /^InsertRequestHistory: .*3 attempts/);
-      assert.equal(record?.['job_id']?.S, json['job_id']);
-    }
-    // The final record update fills in what the put could not.
-    assert.equal(history?.['action']?.S, 'create');
-    assert.equal(history?.['trace_header']?.S, input.trace_header);
-    assert.equal(history?.['requested_by']?.S, 'someone');
-    assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
   it('a final record update that fails three times is made again after 30 s; status says what it waits for', async () => {

@@ -62,8 +62,8 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     );
   });
 
-  it('asks the build API with exactly the five headers of the original, and passes the body on untouched', async () => {
-    const input = inputFor(stack, 'headers', { polls: 1 });
+  it('asks the build API with exactly the five headers of the original, and passes the body on untouched, and never polls sooner than its interval', async () => {
+    const input = inputFor(stack, 'headers', { polls: 1 }, { poll_interval_seconds: 2 });
     input.build_body['policy'] = { nested: [1, 'two', null, { three: 3.5 }], ünïcode: '☃' };
     await stack.build(input);
     const requests = stack.buildApi.requests(input.correlation_id);
@@ -72,6 +72,9 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
       ['POST /build', 'GET /build/ID', 'GET /build/ID'],
     );
     assert.deepEqual(JSON.parse(requests[0]?.body ?? ''), input.build_body);
+    for (const [i, request] of requests.slice(1).entries()) {
+      assert.ok(request.at - (requests[i]?.at ?? Infinity) >= 2_000);
+    }
     const transport = ['host', 'connection', 'content-length', 'transfer-encoding', 'accept-encoding'];
     for (const { headers } of requests) {
       const sent = headers.map(([name, value]) => [name.toLowerCase(), value] as const);
@@ -85,28 +88,12 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     }
   });
 
-  it('never polls sooner than its interval, before the first poll too', async () => {
-    const input = inputFor(stack, 'interval', { polls: 2 }, { poll_interval_seconds: 2 });
-    await stack.build(input);
-    const requests = stack.buildApi.requests(input.correlation_id);
-    assert.equal(requests.length, 4);
-    for (const [i, request] of requests.slice(1).entries()) {
-      assert.ok(request.at - (requests[i]?.at ?? Infinity) >= 2_000);
-    }
-  });
-
   it('escapes a build ID when it enters the path', async () => {
-    for (const [name, buildId, path] of [
-      ['slash', 'a/../b?c#d', '/build/a%2F..%2Fb%3Fc%23d'],
-      ['url', 'http://evil.example/', '/build/http%3A%2F%2Fevil.example%2F'],
-      ['space', 'ä b', '/build/%C3%A4%20b'],
-    ] as const) {
-      const input = inputFor(stack, name, { polls: 0, build_id: buildId });
-      const { json } = await stack.build(input);
-      assert.equal(json['status'], 'COMPLETE');
-      assert.equal(json['build_id'], buildId);
-      assert.equal(stack.buildApi.requests(input.correlation_id)[1]?.path, path);
-    }
+    const build_id = 'a/../b?c#d';
+    const input = inputFor(stack, 'slash', { polls: 0, build_id });
+    const { json } = await stack.build(input);
+    assert.equal(json['build_id'], build_id);
+    assert.equal(stack.buildApi.requests(input.correlation_id)[1]?.path, '/build/a%2F..%2Fb%3Fc%23d');
   });
 
   it('may be asked again with the same request ID: a new job, both records replaced', async () => {

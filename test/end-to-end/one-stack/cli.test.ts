@@ -1,7 +1,7 @@
-/** Every command but `start`, which has a file of its own. */
+/** What the commands do to a build; what they show of it is in cli-one-build.test.ts, bad usage in cli-alone.test.ts. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, parseJson, until } from '../../support/stack.ts';
+import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, until } from '../../support/stack.ts';
 import { cliFixture } from './cli-fixture.ts';
 
 describe('role-build', { concurrency: 4 }, () => {
@@ -79,25 +79,6 @@ describe('role-build', { concurrency: 4 }, () => {
     assert.equal(shown.json['status'], 'CANCELLED');
   });
 
-  it('watch follows a running build to its end, a JSON document a line', async () => {
-    const { input } = await startEndless('watched');
-    let changes = 0;
-    const { code, stdout } = await on.stack.cli(['watch', ACCOUNT, 'iam_role#watched', '--json'], {
-      onStdout() {
-        changes += 1;
-        if (changes === 3) letSucceed(on.stack, input);
-      },
-    });
-    assert.equal(code, 0);
-    const lines = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-    assert.ok(lines.length > 3);
-    assert.equal(lines.at(-1)?.['status'], 'COMPLETE');
-    assert.equal((await on.stack.cli(['watch', ACCOUNT, 'iam_role#watched'])).code, 0);
-  });
-
   it('watch ends with 1 if the build ended otherwise', async () => {
     await on.stack.build(inputFor(on.stack, 'watched-failed', { polls: 0, outcome: 'FAILED' }));
     const { code, stdout } = await on.stack.cli(['watch', ACCOUNT, 'iam_role#watched-failed']);
@@ -120,48 +101,4 @@ describe('role-build', { concurrency: 4 }, () => {
       assert.equal(watched.code, 0);
     });
   }
-
-  it('ends with 5 if a service can not be reached, and says which', async () => {
-    const temporal = await on.stack.cli(['status', ACCOUNT, 'x', '--json'], {
-      settings: { TEMPORAL_ADDRESS: '127.0.0.1:9' },
-    });
-    assert.equal(temporal.code, 5);
-    assert.match(temporal.stderr, /Temporal can't be reached at 127\.0\.0\.1:9/);
-    assert.equal(parseJson(temporal)['error'], 'unreachable');
-    const dynamoDb = await on.stack.cli(['status', ACCOUNT, 'x'], {
-      settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' },
-    });
-    assert.equal(dynamoDb.code, 5);
-    assert.match(dynamoDb.stderr, /DynamoDB/);
-  });
-
-  it('bad usage ends with 2 and suggests what was meant', async () => {
-    for (const [args, hint] of [
-      [['strat'], /Did you mean start\?/],
-      [['start', '--wiat'], /Did you mean --wait\?/],
-      [['status'], /ACCOUNT RESOURCE/],
-      [['status', ACCOUNT], /ACCOUNT RESOURCE/],
-      [['status', 'x', 'y'], /12 digits/],
-      [['cancel', ACCOUNT, 'x', '--job-id', 'y'], /one build/],
-      [['start', '--input', '/nowhere'], /can't be read/],
-      [['start', '--input', '-', '--role', 'x'], /--role: can't be given together with --input/],
-      [['start', '--deadline-seconds', 'soon'], /whole number of seconds/],
-    ] as const) {
-      const { code, stderr, stdout } = await on.stack.cli(args);
-      assert.equal(code, 2, `${args.join(' ')}: ${stdout}${stderr}`);
-      assert.match(stderr, hint);
-      assert.doesNotMatch(stderr, /^\s+at /m);
-    }
-  });
-
-  it('each command has help with an example', async () => {
-    const { code, stdout } = await on.stack.cli(['--help']);
-    assert.equal(code, 0);
-    assert.match(stdout, /Exit codes:/);
-    for (const command of ['setup', 'start', 'status', 'watch', 'cancel', 'doctor']) {
-      const help = await on.stack.cli([command, '--help']);
-      assert.equal(help.code, 0);
-      assert.match(help.stdout, new RegExp(`Example:\\n.*role-build ${command}`));
-    }
-  });
 });
