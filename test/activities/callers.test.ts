@@ -85,21 +85,21 @@ describe('the activities', () => {
       workflowExecution: { workflowId: 'any', runId: JOB.job_id },
     }),
   } satisfies Record<string, () => Partial<Info>>)) {
-    it(`do nothing for ${caller}`, async () => {
+    it(`the activities do nothing for ${caller}`, async () => {
       for (const [name, ...args] of calls()) await assert.rejects(run(info(), name, ...args), isRefused, name);
       assert.deepEqual(await recordsOf(), [undefined, undefined]);
       assert.equal(api.requests().length, 0);
     });
   }
 
-  it('write nothing for the workflow of another resource', async () => {
+  it('the activities write nothing for the workflow of another resource', async () => {
     const other = build({ ddb_composite_sort_key: 'iam_role#another' });
     const writes = calls().filter(([name]) => !['triggerBuild', 'getBuildStatus'].includes(name));
     for (const [name, ...args] of writes) await assert.rejects(run(other, name, ...args), isRefused, name);
     assert.deepEqual(await recordsOf(), [undefined, undefined]);
   });
 
-  it('write nothing for a job that starts later than the write, or at no time', async () => {
+  it('the activities write nothing for a job that starts later than the write, or at no time', async () => {
     for (const start_at of ['9999-12-31T23:59:59.999Z', '2026-03-01T12:05:00.000Z', 'soon', '']) {
       const writes = calls({ ...JOB, start_at }).filter(([name]) => !['triggerBuild', 'getBuildStatus'].includes(name));
       for (const [name, ...args] of writes) await assert.rejects(run(build(), name, ...args), isRefused, name);
@@ -107,14 +107,14 @@ describe('the activities', () => {
     assert.deepEqual(await recordsOf(), [undefined, undefined]);
   });
 
-  it("write the records of the caller's own build", async () => {
+  it("the activities write the records of the caller's own build", async () => {
     assert.equal(await run(build(), 'upsertRequestRecord', input, JOB), null);
     assert.equal(await run(build(), 'insertRequestHistory', historyRequestOf(input), JOB), null);
     const [status, history] = (await recordsOf()) as Record<string, { S?: string }>[];
     assert.deepEqual([status?.['job_id']?.S, history?.['job_id']?.S], [JOB.job_id, JOB.job_id]);
   });
 
-  it('list what is wrong with an input, whatever the workflow ID', async () => {
+  it('the activities list what is wrong with an input, whatever the workflow ID', async () => {
     const garbage = run(build(), 'upsertRequestRecord', { build_body: null }, JOB);
     await assert.rejects(garbage, (err) => isRefused(err) && /build_body: /.test((err as Error).message));
   });
@@ -128,7 +128,7 @@ describe('the check of a carried input', () => {
     >;
   const delisted = { url: 'https://not-listed.example.com' };
 
-  it('finds nothing in a good one, and all faults of any other if the job has no record', async () => {
+  it('the check of a carried input finds nothing in a good one, and all faults of any other if the job has no record', async () => {
     assert.deepEqual(await check({}), []);
     const pathsOf = async (...args: Parameters<typeof check>) => (await check(...args)).map(({ path }) => path).sort();
     assert.deepEqual(await pathsOf(delisted), ['url']);
@@ -140,7 +140,7 @@ describe('the check of a carried input', () => {
     assert.deepEqual(await pathsOf({}, JOB, resumption), ['(resumption).previous_jobs.0.status']);
   });
 
-  it('finds nothing in one that was checked by earlier rules, as the record of its job proves', async () => {
+  it('the check of a carried input finds nothing in one that was checked by earlier rules, as the record of its job proves', async () => {
     await run(build(other), 'upsertRequestRecord', { ...input, ...other }, JOB);
     assert.deepEqual(await check(delisted), []);
     assert.equal((await check(delisted, { ...JOB, job_id: 'run-2' })).length, 1);

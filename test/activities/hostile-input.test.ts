@@ -59,7 +59,7 @@ describe("the worker's first activity", () => {
     assert.ok(failure.message.isWellFormed());
   }
 
-  it(`refuses each of ${MANY} generated inputs that is not good, with nothing asked of DynamoDB`, async (t) => {
+  it(`the worker's first activity refuses each of ${MANY} generated inputs that is not good, with nothing asked of DynamoDB`, async (t) => {
     t.diagnostic(`seed ${SEED}`);
     let written = 0;
     await fc.assert(
@@ -88,7 +88,7 @@ describe("the worker's first activity", () => {
   });
 
   for (const { name, text } of [...oversizedInputs(), ...faultyInputs()]) {
-    it(`refuses ${name} in a failure of a size, with nothing asked of DynamoDB`, async () => {
+    it(`the worker's first activity refuses ${name} in a failure of a size, with nothing asked of DynamoDB`, async () => {
       const callsBefore = calls;
       const failure = await refusalOf(JSON.parse(text));
       assertRefused(failure);

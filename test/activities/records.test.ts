@@ -65,7 +65,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
   };
 
   describe(`a ${table} record in the way`, () => {
-    it("that is a newer job's is told with whose it is, named or not", async () => {
+    it(`a ${table} record in the way that is a newer job's is told with whose it is, named or not`, async () => {
       await place({ job_id: { S: 'newer' }, start_at: { S: NEWER.start_at }, status: { S: 'IN_PROGRESS' } });
       assert.deepEqual(await put(), { job_id: 'newer', start_at: NEWER.start_at });
       assert.deepEqual(await end(), { job_id: 'newer', start_at: NEWER.start_at });
@@ -86,7 +86,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
     ] as const) {
       // The history's index takes no other type than text.
       if (table === 'history' && start_at !== undefined && !('S' in start_at)) continue;
-      it(`whose start_at ${what} is not called newer, and either advice helps`, async () => {
+      it(`a ${table} record in the way whose start_at ${what} is not called newer, and either advice helps`, async () => {
         const odd = {
           job_id: { S: 'odd' },
           status: { S: 'COMPLETE' },
@@ -112,7 +112,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
       });
     }
 
-    it('of Step Functions without a start_at is not said to give way to --take-over', async () => {
+    it(`a ${table} record in the way of Step Functions without a start_at is not said to give way to --take-over`, async () => {
       await place({ job_id: { S: ARN }, status: { S: 'IN_PROGRESS' } });
       input.take_over = true;
       const failure = await failureOf(put);
@@ -121,7 +121,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
       assert.doesNotMatch(failure.message, /take-over|doctor/);
     });
 
-    it('is replaced if it is older, whatever else is in it', async () => {
+    it(`a ${table} record in the way is replaced if it is older, whatever else is in it`, async () => {
       await place({
         job_id: { SS: ['a', 'b'] },
         start_at: { S: OLDER.start_at },
@@ -136,7 +136,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
 }
 
 describe('a history record', () => {
-  it('that does not say whose it is is neither replaced nor said to be of "undefined"', async () => {
+  it('a history record that does not say whose it is is neither replaced nor said to be of "undefined"', async () => {
     const Item = { request_id: { S: input.correlation_id }, job_id: { S: 'odd' }, start_at: { S: OLDER.start_at } };
     await raw.send(new PutItemCommand({ TableName: 'history-records', Item }));
     await assert.rejects(activities.insertRequestHistory(historyRequestOf(input), JOB), (err: ApplicationFailure) => {
@@ -154,7 +154,7 @@ describe("an older job's group", () => {
   const group = { M: { name: { S: 'g' }, dn: { S: 'CN=g' }, outcome: { S: 'created' } } };
   const key = () => ({ request_id: { S: input.correlation_id } });
 
-  it('does not stay in the history of a job whose put failed', async () => {
+  it("an older job's group does not stay in the history of a job whose put failed", async () => {
     const older = { job_id: { S: OLDER.job_id }, start_at: { S: OLDER.start_at }, status: { S: 'COMPLETE' } };
     const Item = { ...key(), ...build(), ...older, directory_group: group };
     await raw.send(new PutItemCommand({ TableName: 'history-records', Item }));
@@ -178,7 +178,7 @@ describe('a start that says what it resumes', () => {
   const resume = (more: object) => activities.upsertRequestRecord(input, JOB, { ...resumption, ...more });
   const item = () => itemOf('status-records', build());
 
-  it('goes on with the build_id of the record, at each attempt', async () => {
+  it('a start that says what it resumes goes on with the build_id of the record, at each attempt', async () => {
     await place();
     for (attempt = 1; attempt <= 2; attempt += 1) {
       assert.equal(await resume({}), null);
@@ -186,7 +186,7 @@ describe('a start that says what it resumes', () => {
     }
   });
 
-  it("can't go on with another build than the record's, nor without a record", async () => {
+  it("a start that says what it resumes can't go on with another build than the record's, nor without a record", async () => {
     await place();
     await assert.rejects(resume({ build_id: 'of-another' }), { type: 'NothingToResume', nonRetryable: true });
     assert.deepEqual((await item())?.['status'], { S: 'FAILED' });
@@ -195,7 +195,7 @@ describe('a start that says what it resumes', () => {
     assert.equal(await item(), undefined);
   });
 
-  it('goes on only where its record says that an add was sent to', async () => {
+  it('a start that says what it resumes goes on only where its record says that an add was sent to', async () => {
     const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
     const server = (value: typeof sent_to) => ({ M: { name: { S: value.name }, address: { S: value.address } } });
     const why = { Error: 'DirectoryGroupUnknown', Cause: 'cut' };
@@ -220,7 +220,7 @@ describe('a start that says what it resumes', () => {
     assert.equal(await resumed(sent_to), null);
   });
 
-  it('is refused if the jobs before are more, or deeper, than an item holds', async () => {
+  it('a start that says what it resumes is refused if the jobs before are more, or deeper, than an item holds', async () => {
     const job = { ...OLDER, status: 'FAILED' };
     let deep: unknown = 1;
     for (let i = 0; i < 40; i += 1) deep = { deep };
@@ -250,7 +250,7 @@ describe('a refusal', () => {
     ['HeldByStepFunctions', () => place(held).then(() => activities.upsertRequestRecord(input, JOB))],
     ['NothingToResume', () => place(held).then(() => activities.upsertRequestRecord(input, JOB, resumption))],
   ] as const) {
-    it(`${type} says at a later attempt that the record may have been put`, async () => {
+    it(`a refusal ${type} says at a later attempt that the record may have been put`, async () => {
       await assert.rejects(refuse(), { type, nonRetryable: true });
       attempt = 2;
       await assert.rejects(refuse(), (err: ApplicationFailure) => {

@@ -35,29 +35,29 @@ async function attemptOf(
 }
 
 describe("an attempt at the build's POST", () => {
-  it('leaves nothing if it is the first and is answered at once', async () => {
+  it("an attempt at the build's POST leaves nothing if it is the first and is answered at once", async () => {
     assert.deepEqual(await attemptOf({ attempt: 1 }), { failure: undefined, beats: [] });
   });
 
-  it('leaves that it was answered if that was no yes', async () => {
+  it("an attempt at the build's POST leaves that it was answered if that was no yes", async () => {
     const { failure, beats } = await attemptOf({ attempt: 1 }, [{ status: 503 }]);
     assert.equal(failure?.type, 'BuildApiUnavailable');
     assert.deepEqual(beats, [{ details: { unanswered: false }, requests: 1 }]);
   });
 
-  it('takes back that the one before was answered, before its own POST may be taken', async () => {
+  it("an attempt at the build's POST takes back that the one before was answered, before its own POST may be taken", async () => {
     const { beats } = await attemptOf({ attempt: 2, heartbeatDetails: { unanswered: false } });
     assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
   });
 
-  it('leaves that it was not sent if a proxy was on the way and is known not to have passed it on', async () => {
+  it("an attempt at the build's POST leaves that it was not sent if a proxy was on the way and is known not to have passed it on", async () => {
     const client = clientOf({ proxy: 'http://127.0.0.1:9' });
     const { failure, beats } = await attemptOf({ attempt: 1 }, [], client);
     assert.equal(failure?.type, 'BuildApiUnavailable');
     assert.deepEqual(beats, [{ details: { unanswered: false }, requests: 0 }]);
   });
 
-  it('leaves that one before it may have been taken, though it was not sent itself', async () => {
+  it("an attempt at the build's POST leaves that one before it may have been taken, though it was not sent itself", async () => {
     const client = clientOf({ proxy: 'http://127.0.0.1:9' });
     const { failure, beats } = await attemptOf({ attempt: 2, heartbeatDetails: { unanswered: true } }, [], client);
     assert.equal(failure?.type, 'BuildTriggerUnknown');
@@ -65,14 +65,14 @@ describe("an attempt at the build's POST", () => {
     assert.deepEqual(beats.at(-1)?.details, { unanswered: true });
   });
 
-  it('leaves that it may have been taken if a proxy says that it got no answer', async (t) => {
+  it("an attempt at the build's POST leaves that it may have been taken if a proxy says that it got no answer", async (t) => {
     const proxy = await serve(t, (req, res) => void req.resume().on('end', () => res.writeHead(504).end()));
     const { failure, beats } = await attemptOf({ attempt: 1 }, [], clientOf({ proxy }));
     assert.equal(failure?.type, 'BuildTriggerUnknown');
     assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
   });
 
-  it('counts one before it that left nothing as unanswered', async () => {
+  it("an attempt at the build's POST counts one before it that left nothing as unanswered", async () => {
     const { failure } = await attemptOf({ attempt: 2 }, [{ status: 503 }]);
     assert.equal(failure?.type, 'BuildTriggerUnknown');
     assert.match(failure.message, /an earlier attempt may have been taken without an answer/);

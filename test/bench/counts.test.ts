@@ -42,7 +42,7 @@ describe('a build of 2 polls, by the real worker', () => {
     await at.stop();
   });
 
-  it('has 49 events, 8 workflow tasks, 2 timers and 3 requests to the build API, and makes 4 writes and no read', async () => {
+  it('a build of 2 polls, by the real worker, has 49 events, 8 workflow tasks, 2 timers and 3 requests to the build API, and makes 4 writes and no read', async () => {
     const [input] = inputsFor(at, 1, { pollIntervalSeconds: 1, undecidedPolls: 1 }) as [RoleBuildInput];
     at.dynamoDbCalls.clear();
     const { workflow_id: workflowId } = await startRoleBuild(client, input);
@@ -74,7 +74,7 @@ describe('a build of 2 polls, by the real worker', () => {
 });
 
 describe('what is loaded', () => {
-  it('for --help is 11 modules of ours, and commander', async () => {
+  it('what is loaded for --help is 11 modules of ours, and commander', async () => {
     const program = fileURLToPath(new URL('../../src/client.ts', import.meta.url));
     const printLoaded = `data:text/javascript,${encodeURIComponent(`
       import { registerHooks } from 'node:module';
@@ -89,7 +89,7 @@ describe('what is loaded', () => {
     assert.equal(loaded.filter((url) => url.includes('/src/')).length, 11, loaded.join('\n'));
   });
 
-  it('of workflow code is 665 KB, of which 32 modules are ours', async () => {
+  it('what is loaded of workflow code is 665 KB, of which 32 modules are ours', async () => {
     const code = await bundleWorkflows(new DefaultLogger('WARN'));
     const end = code.lastIndexOf('//# sourceMappingURL=');
     const base64 = code.slice(code.indexOf('base64,', end) + 'base64,'.length);

@@ -20,7 +20,8 @@ describe('an answer to POST /build: its build_id', () => {
     ['{"build_id":1e3}', '1000'],
     [' {"build_id" : "b"}\n', 'b'],
   ] as const) {
-    it(`is "${build_id}" if it is ${body}`, () => assert.deepEqual(parseTriggerAnswer(body), { build_id }));
+    it(`an answer to POST /build: its build_id is "${build_id}" if it is ${body}`, () =>
+      assert.deepEqual(parseTriggerAnswer(body), { build_id }));
   }
 
   for (const [body, message] of [
@@ -46,7 +47,7 @@ describe('an answer to POST /build: its build_id', () => {
     ['{"build_id":1e400}', /not a safe integer/],
     ['{"build_id":"a\\ud800"}', /not well-formed/],
   ] as const) {
-    it(`breaks the contract if it is ${body || 'empty'}`, () => {
+    it(`an answer to POST /build: its build_id breaks the contract if it is ${body || 'empty'}`, () => {
       assert.throws(
         () => parseTriggerAnswer(body),
         (err) => err instanceof ContractBreach && message.test(err.message),
@@ -54,7 +55,7 @@ describe('an answer to POST /build: its build_id', () => {
     });
   }
 
-  it('breaks the contract if it is longer than a record can hold', () => {
+  it('an answer to POST /build: its build_id breaks the contract if it is longer than a record can hold', () => {
     // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
     assert.throws(() => parseTriggerAnswer(JSON.stringify({ build_id: 'x'.repeat(400 * 1024) })), ContractBreach);
   });
@@ -68,7 +69,7 @@ describe('an answer to GET /build/{build_id}', () => {
     ['{"can_retry":false,"build_status":"SUCCEEDED"}', false, 'SUCCEEDED'],
     ['{"build_status":"SUCCEEDED"}', false, 'SUCCEEDED'],
   ] as const) {
-    it(`says no more than whether to go on if it is ${body}`, () => {
+    it(`an answer to GET /build/{build_id} says no more than whether to go on if it is ${body}`, () => {
       assert.deepEqual(parseStatusAnswer(body, asIs), { can_retry, build_status });
     });
   }
@@ -85,18 +86,18 @@ describe('an answer to GET /build/{build_id}', () => {
     ['{"__proto__":{"can_retry":true}}', null],
     ['{}', null],
   ] as const) {
-    it(`says that the build failed, and is kept whole, if it is ${body}`, () => {
+    it(`an answer to GET /build/{build_id} says that the build failed, and is kept whole, if it is ${body}`, () => {
       assert.deepEqual(parseStatusAnswer(body, asIs), { can_retry: false, build_status, answer: body });
     });
   }
 
   for (const body of ['', 'OK', 'null', '[]', '"SUCCEEDED"', 'true']) {
-    it(`breaks the contract if it is ${body || 'empty'}`, () => {
+    it(`an answer to GET /build/{build_id} breaks the contract if it is ${body || 'empty'}`, () => {
       assert.throws(() => parseStatusAnswer(body, asIs), ContractBreach);
     });
   }
 
-  it('is kept without the credential, wherever the API has echoed it', () => {
+  it('an answer to GET /build/{build_id} is kept without the credential, wherever the API has echoed it', () => {
     const redact = redactor('ciphertext');
     const body = JSON.stringify({
       build_status: 'no ciphertext',
@@ -112,7 +113,7 @@ describe('an answer to GET /build/{build_id}', () => {
     );
   });
 
-  it('is kept without any of the credential if it is cut to fit', () => {
+  it('an answer to GET /build/{build_id} is kept without any of the credential if it is cut to fit', () => {
     const credential = 'c'.repeat(2_000);
     const redact = redactor(credential);
     for (const length of [30_000, 31_000, 31_900, 31_990]) {
@@ -121,13 +122,13 @@ describe('an answer to GET /build/{build_id}', () => {
     }
   });
 
-  it('is cut to what fits beside the rest of a cause, and a status to 256 characters', () => {
+  it('an answer to GET /build/{build_id} is cut to what fits beside the rest of a cause, and a status to 256 characters', () => {
     const { build_status, answer } = parseStatusAnswer(JSON.stringify({ build_status: 's'.repeat(1e5) }), asIs);
     assert.equal(build_status, `${'s'.repeat(255)}…`);
     assert.equal(answer?.length, 32_000);
   });
 
-  it('is kept, however deep it is', () => {
+  it('an answer to GET /build/{build_id} is kept, however deep it is', () => {
     const deep = '['.repeat(100_000) + ']'.repeat(100_000);
     const { answer } = parseStatusAnswer(`{"build_status":"FAILED","more":${deep}}`, asIs);
     assert.equal(answer?.length, 32_000);

@@ -10,7 +10,7 @@ const ANSWER_MAX_BYTES = 1024 * 1024;
 useSimulatedBuildApi();
 
 describe('an answer', () => {
-  it('gives the build_id of POST, and of GET no more than is needed', async () => {
+  it('an answer gives the build_id of POST, and of GET no more than is needed', async () => {
     const { build_id } = await post(clientOf(), url, { simulate: { build_id: 7 } });
     assert.equal(build_id, '7');
     assert.deepEqual(await get(clientOf(), url, build_id), { can_retry: true, build_status: 'IN_PROGRESS' });
@@ -24,7 +24,7 @@ describe('an answer', () => {
     };
 
     for (const status of [408, 425, 429, 500, 501, 502, 503, 504, 507, 511, 599]) {
-      it(`${status} to ${name} is worth another attempt`, async () => {
+      it(`an answer ${status} to ${name} is worth another attempt`, async () => {
         const { retryable, unanswered, message } = await answered({ status, text: 'try later' });
         assert.equal(retryable, true);
         assert.equal(unanswered, false);
@@ -35,7 +35,7 @@ describe('an answer', () => {
     for (const status of [
       400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 412, 413, 415, 418, 422, 424, 428, 431, 451, 499,
     ]) {
-      it(`${status} to ${name} is final`, async () => {
+      it(`an answer ${status} to ${name} is final`, async () => {
         const { retryable, unanswered, message } = await answered({ status, text: 'no' });
         assert.equal(retryable, false);
         assert.equal(unanswered, false);
@@ -44,7 +44,7 @@ describe('an answer', () => {
     }
 
     for (const status of [300, 301, 302, 303, 304, 305, 307, 308]) {
-      it(`${status} to ${name}, a redirect, is final and not followed`, async (t) => {
+      it(`an answer ${status} to ${name}, a redirect, is final and not followed`, async (t) => {
         let followed = 0;
         const elsewhere = await serve(t, (_, res) => {
           followed += 1;
@@ -69,7 +69,7 @@ describe('an answer', () => {
       { status: 200, text: '' },
       { body: 'text' },
     ] as Fault[]) {
-      it(`to ${name} that is ${JSON.stringify(fault)} breaks the contract, which is final`, async () => {
+      it(`an answer to ${name} that is ${JSON.stringify(fault)} breaks the contract, which is final`, async () => {
         const { retryable, unanswered, message } = await answered(fault);
         assert.equal(retryable, false);
         assert.equal(unanswered, false);
@@ -77,7 +77,7 @@ describe('an answer', () => {
       });
     }
 
-    it(`to ${name} is shown in part if it is long`, async () => {
+    it(`an answer to ${name} is shown in part if it is long`, async () => {
       const { message } = await answered({ status: 500, text: 'x'.repeat(100_000) });
       assert.ok(message.length < 1_200);
       assert.ok(message.endsWith('x…'));
@@ -87,7 +87,7 @@ describe('an answer', () => {
       for (const framing of ['with its length', 'in chunks'] as const) {
         const headers: Fault = framing === 'in chunks' ? { headers: { 'transfer-encoding': 'chunked' } } : {};
 
-        it(`of 1 MiB is read, ${framing}`, async () => {
+        it(`an answer to ${name} of 1 MiB is read, ${framing}`, async () => {
           api.putFaults({ [step]: [{ status: 200, ...headers, bytes: ANSWER_MAX_BYTES }] });
           if (step === 'trigger') {
             const { message } = await failureOf(call());
@@ -98,27 +98,27 @@ describe('an answer', () => {
           }
         });
 
-        it(`of one byte more is refused, ${framing}`, async () => {
+        it(`an answer to ${name} of one byte more is refused, ${framing}`, async () => {
           const { retryable, unanswered, message } = await answered({ ...headers, bytes: ANSWER_MAX_BYTES + 1 });
           assert.equal(retryable, false);
           assert.equal(unanswered, false);
           assert.match(message, /answered 200 with more than 1048576 bytes, the limit$/);
         });
 
-        it(`over the limit, of a status that is worth another attempt, stays so, ${framing}`, async () => {
+        it(`an answer to ${name} over the limit, of a status that is worth another attempt, stays so, ${framing}`, async () => {
           const { retryable, message } = await answered({ ...headers, status: 503, bytes: ANSWER_MAX_BYTES + 1 });
           assert.equal(retryable, true);
           assert.match(message, /answered 503 with more than 1048576 bytes/);
         });
 
-        it(`over the limit, of a status that is final, stays so, ${framing}`, async () => {
+        it(`an answer to ${name} over the limit, of a status that is final, stays so, ${framing}`, async () => {
           const { retryable, message } = await answered({ ...headers, status: 404, bytes: ANSWER_MAX_BYTES + 1 });
           assert.equal(retryable, false);
           assert.match(message, /answered 404 with more than/);
         });
       }
 
-      it('without end is not read on', async () => {
+      it(`an answer to ${name} without end is not read on`, async () => {
         const { message } = await answered({ bytes: 1e13 });
         assert.match(message, /more than 1048576 bytes/);
       });
@@ -136,20 +136,20 @@ describe('Retry-After', () => {
     ['', undefined],
     ['Fri, 31 Dec 1999 23:59:59 GMT', undefined],
   ] as const) {
-    it(`"${value}" asks for ${expected === undefined ? 'nothing' : `${expected} ms`}`, async () => {
+    it(`Retry-After "${value}" asks for ${expected === undefined ? 'nothing' : `${expected} ms`}`, async () => {
       api.putFaults({ trigger: [{ status: 503, headers: { 'retry-after': value } }] });
       assert.equal((await failureOf(post())).retryAfterMs, expected);
     });
   }
 
-  it('may be a date', async () => {
+  it('Retry-After may be a date', async () => {
     const date = new Date(Date.now() + 600_000).toUTCString();
     api.putFaults({ status: [{ status: 429, headers: { 'retry-after': date } }] });
     const { retryAfterMs = 0 } = await failureOf(get());
     assert.ok(retryAfterMs > 540_000 && retryAfterMs <= 600_000, String(retryAfterMs));
   });
 
-  it('is nothing if none came', async () => {
+  it('Retry-After is nothing if none came', async () => {
     api.putFaults({ trigger: [{ status: 503 }] });
     assert.equal((await failureOf(post())).retryAfterMs, undefined);
   });

@@ -50,13 +50,13 @@ const json = JSON.stringify({ build_id: 'b-1', build_status: 'SUCCEEDED', filler
 
 describe('an answer that is compressed', () => {
   for (const [coding, compress] of Object.entries(CODINGS)) {
-    it(`as ${coding} means what it says`, async (t) => {
+    it(`an answer that is compressed as ${coding} means what it says`, async (t) => {
       const [client, at] = await apiThat(t, { coding, body: compress(json) });
       assert.deepEqual(await post(client, at), { build_id: 'b-1' });
       assert.deepEqual(await get(client, at), { can_retry: false, build_status: 'SUCCEEDED' });
     });
 
-    it(`as ${coding} is held to 1 MiB by what it unfolds to, and a bomb is not unfolded`, async (t) => {
+    it(`an answer that is compressed as ${coding} is held to 1 MiB by what it unfolds to, and a bomb is not unfolded`, async (t) => {
       const fits = JSON.stringify({ build_id: 'b-1', filler: '' });
       const whole = fits.replace('""', `"${'x'.repeat(ANSWER_MAX_BYTES - fits.length)}"`);
       assert.deepEqual(await post(...(await apiThat(t, { coding, body: compress(whole) }))), { build_id: 'b-1' });
@@ -74,7 +74,7 @@ describe('an answer that is compressed', () => {
     });
 
     for (const { name, call } of CALLS) {
-      it(`as ${coding} and is cut short is no answer to ${name}`, async (t) => {
+      it(`an answer that is compressed as ${coding} and is cut short is no answer to ${name}`, async (t) => {
         const body = compress(json);
         for (const bytes of [1, 10, Math.floor(body.length / 2), body.length - 1]) {
           const failure = await failureOf(call(...(await apiThat(t, { coding, body: body.subarray(0, bytes) }))));
@@ -82,7 +82,7 @@ describe('an answer that is compressed', () => {
         }
       });
 
-      it(`as ${coding} shows why it refused ${name}`, async (t) => {
+      it(`an answer that is compressed as ${coding} shows why it refused ${name}`, async (t) => {
         for (const [status, retryable] of [
           [422, false],
           [503, true],
@@ -94,7 +94,7 @@ describe('an answer that is compressed', () => {
         }
       });
 
-      it(`as ${coding} and is cut short, of a status that says enough, refused ${name} all the same`, async (t) => {
+      it(`an answer that is compressed as ${coding} and is cut short, of a status that says enough, refused ${name} all the same`, async (t) => {
         const body = compress('{"message":"no such type"}').subarray(0, 12);
         const failure = await failureOf(call(...(await apiThat(t, { status: 404, coding, body }))));
         assert.deepEqual([failure.retryable, failure.unanswered], [false, false]);
@@ -103,18 +103,18 @@ describe('an answer that is compressed', () => {
     }
   }
 
-  it('as deflate without the wrapper, as some send it, means what it says', async (t) => {
+  it('an answer that is compressed as deflate without the wrapper, as some send it, means what it says', async (t) => {
     const [client, at] = await apiThat(t, { coding: 'deflate', body: zlib.deflateRawSync(json) });
     assert.deepEqual(await post(client, at), { build_id: 'b-1' });
   });
 
-  it('only by its own word is taken as it is', async (t) => {
+  it('an answer that is compressed only by its own word is taken as it is', async (t) => {
     for (const coding of ['gzip', 'br', 'zstd', 'deflate', 'utf-8', 'compress', 'constructor', 'gzip, br, gzip, br']) {
       assert.deepEqual(await post(...(await apiThat(t, { coding, body: json }))), { build_id: 'b-1' }, coding);
     }
   });
 
-  it('in a way that is not known, or is broken, breaks the contract', async (t) => {
+  it('an answer that is compressed in a way that is not known, or is broken, breaks the contract', async (t) => {
     const broken = zlib.gzipSync(json);
     broken.fill(0xff, 20, 40);
     for (const [coding, body] of [
@@ -131,7 +131,7 @@ describe('an answer that is compressed', () => {
     }
   });
 
-  it('and empty is empty', async (t) => {
+  it('an answer that is compressed and empty is empty', async (t) => {
     const failure = await failureOf(post(...(await apiThat(t, { status: 400, coding: 'gzip', body: '' }))));
     assert.match(failure.message, /answered 400 Bad Request$/);
   });

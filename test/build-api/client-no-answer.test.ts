@@ -20,7 +20,7 @@ const LIMIT_MS = 2_000;
 describe('no answer in time', { concurrency: true }, () => {
   for (const { name, step, call } of CALLS) {
     for (const fault of [{ hang: true }, { delay_ms: 60_000 }] as Fault[]) {
-      it(`to ${name} (${JSON.stringify(fault)}) is worth another attempt; it may have been taken`, async (t) => {
+      it(`no answer in time to ${name} (${JSON.stringify(fault)}) is worth another attempt; it may have been taken`, async (t) => {
         const own = createSimulatedBuildApi();
         t.after(() => own.close());
         const origin = await own.listen();
@@ -36,7 +36,7 @@ describe('no answer in time', { concurrency: true }, () => {
       });
     }
 
-    it(`to ${name} as a whole, though it trickles in, counts as none`, async (t) => {
+    it(`no answer in time to ${name} as a whole, though it trickles in, counts as none`, async (t) => {
       const slow = await serve(t, (req, res) => {
         req.resume();
         res.writeHead(200, { 'content-type': 'application/json' });
@@ -51,7 +51,7 @@ describe('no answer in time', { concurrency: true }, () => {
       assert.match(message, /not answered within 2 s/);
     });
 
-    it(`to ${name} since TLS took too long: worth another attempt, and surely not taken`, async (t) => {
+    it(`no answer in time to ${name} since TLS took too long: worth another attempt, and surely not taken`, async (t) => {
       const tls = `https://${await serveRaw(t, () => {})}`;
       const client = clientOf({ origins: [tls], timeoutMs: 200 });
       const { retryable, unanswered, message } = await failureOf(call(client, tls));
@@ -67,14 +67,14 @@ describe('no answer', () => {
 
   for (const { name, step, call } of CALLS) {
     for (const drop of ['before', 'after', 'mid-body', 'reset-mid-body'] as const) {
-      it(`to ${name}, the connection ended (${drop}), is worth another attempt; it may have been taken`, async () => {
+      it(`no answer to ${name}, the connection ended (${drop}), is worth another attempt; it may have been taken`, async () => {
         api.putFaults({ [step]: [{ drop }] });
         const { retryable, unanswered } = await failureOf(call());
         assert.equal(retryable, true);
         assert.equal(unanswered, true);
       });
 
-      it(`to ${name} over a kept connection (${drop}) may have been taken as well`, async () => {
+      it(`no answer to ${name} over a kept connection (${drop}) may have been taken as well`, async () => {
         const client = clientOf();
         await post(client);
         api.putFaults({ [step]: [{ drop }] });
@@ -85,14 +85,14 @@ describe('no answer', () => {
       });
     }
 
-    it(`to ${name} with half an answer in chunks counts as none`, async () => {
+    it(`no answer to ${name} with half an answer in chunks counts as none`, async () => {
       api.putFaults({ [step]: [{ drop: 'mid-body', headers: { 'transfer-encoding': 'chunked' } }] });
       const { retryable, unanswered } = await failureOf(call());
       assert.equal(retryable, true);
       assert.equal(unanswered, true);
     });
 
-    it(`to ${name} in HTTP is worth another attempt; it may have been taken`, async (t) => {
+    it(`no answer to ${name} in HTTP is worth another attempt; it may have been taken`, async (t) => {
       const address = await serveRaw(t, (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
       const other = `http://${address}`;
       const { retryable, unanswered } = await failureOf(call(clientOf({ origins: [other] }), other));
@@ -100,7 +100,7 @@ describe('no answer', () => {
       assert.equal(unanswered, true);
     });
 
-    it(`to ${name} since the connection was refused: worth another attempt, and surely not taken`, async () => {
+    it(`no answer to ${name} since the connection was refused: worth another attempt, and surely not taken`, async () => {
       await api.close();
       const { retryable, unanswered, message } = await failureOf(call());
       assert.equal(retryable, true);
@@ -108,14 +108,14 @@ describe('no answer', () => {
       assert.match(message, /was not answered: .*\(ECONNREFUSED\)/);
     });
 
-    it(`to ${name} since the host is unknown: worth another attempt, and surely not taken`, async () => {
+    it(`no answer to ${name} since the host is unknown: worth another attempt, and surely not taken`, async () => {
       const unknown = 'http://no-such-host.invalid';
       const { retryable, unanswered } = await failureOf(call(clientOf({ origins: [unknown] }), unknown));
       assert.equal(retryable, true);
       assert.equal(unanswered, false);
     });
 
-    it(`to ${name} since TLS was not come to: worth another attempt, and surely not taken`, async (t) => {
+    it(`no answer to ${name} since TLS was not come to: worth another attempt, and surely not taken`, async (t) => {
       const address = await serveRaw(t, (socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')));
       const tls = `https://${address}`;
       const { retryable, unanswered } = await failureOf(call(clientOf({ origins: [tls] }), tls));

@@ -1,4 +1,4 @@
-/** Whether a request that came to nothing may have been taken, with TLS and proxies on its way. */
+/** Whether may have been taken, with TLS and proxies on its way. */
 import assert from 'node:assert/strict';
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
@@ -34,21 +34,21 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       const way = async (t: TestContext): Promise<{ proxy?: string }> =>
         isProxied ? { proxy: (await tunnelProxy(t)).url } : {};
 
-      it('is answered', async (t) => {
+      it(`a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}, is answered`, async (t) => {
         const api = await secureApi(t, answerYes);
         assert.deepEqual(await post(clientOf({ origins: [api.url], ...(await way(t)) }), api.url), { build_id: 'b-1' });
         assert.equal(api.bodies.length, 1);
       });
 
       for (const [how, behave] of Object.entries({ 'cuts the connection': cut, 'does not answer': hang })) {
-        it(`may have been taken if the API has it whole and ${how}`, async (t) => {
+        it(`a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}, may have been taken if the API has it whole and ${how}`, async (t) => {
           const api = await secureApi(t, behave);
           const [retryable, unanswered] = await outcomeOf(api.url, { timeoutMs: LIMIT_MS, ...(await way(t)) });
           assert.deepEqual([retryable, unanswered], [true, true]);
           assert.equal(api.bodies.length, 1);
         });
 
-        it(`may have been taken if it went over a connection that was kept, and the API ${how}`, async (t) => {
+        it(`a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}, may have been taken if it went over a connection that was kept, and the API ${how}`, async (t) => {
           let connections = 0;
           let behaviour = answerYes;
           const api = await secureApi(t, (req, res) => {
@@ -66,7 +66,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
         });
       }
 
-      it("was not sent if the API's certificate is not to be trusted", async (t) => {
+      it(`a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}, was not sent if the API's certificate is not to be trusted`, async (t) => {
         const stranger = createAuthority('Another CA').issue('build API', ['127.0.0.1']);
         const otherName = authority.issue('build API', ['10.0.0.1']);
         for (const certificate of [stranger, otherName]) {
@@ -77,7 +77,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
         }
       });
 
-      it('was not sent if TLS is cut or does not come about', async (t) => {
+      it(`a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}, was not sent if TLS is cut or does not come about`, async (t) => {
         for (const onData of [
           (socket: net.Socket) => void socket.destroy(),
           (socket: net.Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'),
@@ -92,7 +92,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
   }
 
   describe("a proxy's tunnel", () => {
-    it('that is cut once the API has the POST may have carried it', async (t) => {
+    it("a proxy's tunnel that is cut once the API has the POST may have carried it", async (t) => {
       let tunnel: net.Socket | undefined;
       const api = await secureApi(t, () => void tunnel?.destroy());
       const proxy = await tunnelProxy(t, (client, behind) => {
@@ -104,7 +104,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       assert.deepEqual([api.bodies.length, proxy.asked], [1, [new URL(api.url).host]]);
     });
 
-    it('that is cut in the TLS handshake, wherever in it, has carried nothing', async (t) => {
+    it("a proxy's tunnel that is cut in the TLS handshake, wherever in it, has carried nothing", async (t) => {
       const api = await secureApi(t, answerYes);
       for (const bytes of [0, 1, 5, 100, 500]) {
         const proxy = await tunnelProxy(t, (client, behind) => {
@@ -132,7 +132,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       'SSH-2.0-OpenSSH\r\n',
       '',
     ]) {
-      it(`was refused, and nothing sent, if the answer to CONNECT is ${JSON.stringify(reply)}`, async (t) => {
+      it(`a proxy's tunnel was refused, and nothing sent, if the answer to CONNECT is ${JSON.stringify(reply)}`, async (t) => {
         const proxy = await proxyThatSays(t, reply);
         const [retryable, unanswered, message] = await outcomeOf('https://127.0.0.1:9', {
           proxy: proxy.url,
@@ -143,7 +143,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       });
     }
 
-    it('that does not come about leaves no connection open, and keeps nobody waiting', async (t) => {
+    it("a proxy's tunnel that does not come about leaves no connection open, and keeps nobody waiting", async (t) => {
       const refused = 'HTTP/1.1 502 Bad Gateway\r\n\r\n';
       const noTls = 'HTTP/1.1 200 Connection established\r\n\r\n';
       for (const reply of ['', refused, noTls]) {
@@ -161,7 +161,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       }
     });
 
-    it('that does not come in time has carried nothing', async (t) => {
+    it("a proxy's tunnel that does not come in time has carried nothing", async (t) => {
       const proxy = await proxyThatSays(t, '', { ends: false });
       const [retryable, unanswered] = await outcomeOf('https://127.0.0.1:9', {
         proxy: proxy.url,
@@ -186,7 +186,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
 
     for (const [how, behave] of Object.entries({ 'cuts the connection': cut, 'does not answer': hang })) {
       for (const scheme of ['http', 'https']) {
-        it(`and ${how} may have passed it on, reached over ${scheme}`, async (t) => {
+        it(`a proxy that forwards a POST to an http origin and ${how} may have passed it on, reached over ${scheme}`, async (t) => {
           const taken: string[] = [];
           const listener: RequestListener = (req, res) => {
             taken.push(req.url ?? '');
@@ -213,7 +213,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       [407, { retryable: false, unanswered: false }],
       [400, { retryable: false, unanswered: false }],
     ] as const) {
-      it(`and answers ${status} ${expected.unanswered ? 'may have passed it on' : 'has not, or the API itself says no'}`, async (t) => {
+      it(`a proxy that forwards a POST to an http origin and answers ${status} ${expected.unanswered ? 'may have passed it on' : 'has not, or the API itself says no'}`, async (t) => {
         const server = http.createServer(
           (req, res) => void req.resume().on('end', () => res.writeHead(status).end('no')),
         );

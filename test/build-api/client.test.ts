@@ -30,7 +30,7 @@ describe('a request', () => {
   };
 
   for (const { name, call } of CALLS) {
-    it(`${name} has the original's five headers, each once, and of others only the transport's`, async () => {
+    it(`a request ${name} has the state machine's five headers, each once, and of others only the transport's`, async () => {
       await call().catch(() => {});
       const [sent] = api.requests();
       const headers = (sent?.headers ?? []).map(([header, value]) => [header.toLowerCase(), value] as const);
@@ -40,7 +40,7 @@ describe('a request', () => {
       assert.equal(new Set(headers.map(([header]) => header)).size, headers.length);
     });
 
-    it(`${name} asks for an answer that is not compressed`, async () => {
+    it(`a request ${name} asks for an answer that is not compressed`, async () => {
       await call().catch(() => {});
       const [sent] = api.requests();
       const asked = sent?.headers.filter(([header]) => header.toLowerCase() === 'accept-encoding');
@@ -51,7 +51,7 @@ describe('a request', () => {
     });
   }
 
-  it('carries its ID in the header that BUILD_API_IDEMPOTENCY_HEADER names too, if it is a POST', async () => {
+  it('a request carries its ID in the header that BUILD_API_IDEMPOTENCY_HEADER names too, if it is a POST', async () => {
     const client = clientOf({ idempotencyHeader: 'Idempotency-Key' });
     const { build_id: buildId } = await post(client);
     await get(client, url, buildId);
@@ -61,13 +61,13 @@ describe('a request', () => {
     assert.equal(polled?.get('idempotency-key'), undefined);
   });
 
-  it('carries the longest credential there may be, whole', async () => {
+  it('a request carries the longest credential there may be, whole', async () => {
     const longest = 'c'.repeat(16_384);
     await clientOf().triggerBuild({ ...request(), encrypted_jwt: longest }, sampleInput().build_body);
     assert.equal(new Map(api.requests()[0]?.headers).get('encrypted-authorization'), longest);
   });
 
-  it('has the build_body as its body, untouched', async () => {
+  it('a request has the build_body as its body, untouched', async () => {
     const text = `{"z":1,"account_id":"1","a":{"__proto__":[1.50,null,"\\u2028 ü😀 \\ud800"]},"simulate":{"build_id":"b"},"":""}`;
     const body = JSON.parse(text) as Record<string, unknown>;
     await post(clientOf(), url, body);
@@ -75,7 +75,7 @@ describe('a request', () => {
     assert.deepEqual(JSON.parse(api.requests()[0]?.body ?? ''), body);
   });
 
-  it('GET has no body', async () => {
+  it('a request GET has no body', async () => {
     await get().catch(() => {});
     const [sent] = api.requests();
     assert.equal(sent?.body, '');
@@ -97,14 +97,14 @@ describe('a request', () => {
     ['@evil.example:80', '%40evil.example%3A80'],
     ['{id}', '%7Bid%7D'],
   ] as const) {
-    it(`has the build_id ${JSON.stringify(buildId)} as one path segment, to the same host`, async () => {
+    it(`a request has the build_id ${JSON.stringify(buildId)} as one path segment, to the same host`, async () => {
       await post(clientOf(), url, { simulate: { build_id: buildId, polls: 0 } });
       assert.deepEqual(await get(clientOf(), url, buildId), { can_retry: false, build_status: 'SUCCEEDED' });
       assert.equal(api.requests()[1]?.path, `/build/${segment}`);
     });
   }
 
-  it("goes below the url's own path", async () => {
+  it("a request goes below the url's own path", async () => {
     await post(clientOf(), `${url}/base/v1`).catch(() => {});
     await get(clientOf(), `${url}/base/v1`).catch(() => {});
     assert.deepEqual(
@@ -113,13 +113,13 @@ describe('a request', () => {
     );
   });
 
-  it('is one request, whatever comes of it', async () => {
+  it('a request is one request, whatever comes of it', async () => {
     api.putFaults({ trigger: [{ status: 503 }, { drop: 'after' }], status: [{ status: 503 }, { drop: 'after' }] });
     for (const { call } of CALLS) for (let n = 0; n < 2; n += 1) await failureOf(call());
     assert.equal(api.requests().length, 4);
   });
 
-  it('goes over a connection that is kept', async () => {
+  it('a request goes over a connection that is kept', async () => {
     const client = clientOf();
     const { build_id } = await post(client);
     for (let n = 0; n < 3; n += 1) await get(client, url, build_id);
@@ -128,7 +128,7 @@ describe('a request', () => {
 });
 
 describe('a signal', () => {
-  it('drops a GET under way, and the connection with it', async () => {
+  it('a signal drops a GET under way, and the connection with it', async () => {
     api.putFaults({ status: [{ hang: true }] });
     const controller = new AbortController();
     const polled = get(clientOf(), url, 'b', controller.signal);
@@ -149,7 +149,7 @@ describe('a signal', () => {
     await closed;
   });
 
-  it('that was given before lets no GET out', async () => {
+  it('a signal that was given before lets no GET out', async () => {
     await assert.rejects(get(clientOf(), url, 'b', AbortSignal.abort(new Error('cancelled'))), /cancelled/);
     assert.equal(connections, 0);
   });

@@ -5,7 +5,7 @@ import { RateLimit } from '../../src/build-api/rate-limit.ts';
 const never = new AbortController().signal;
 
 describe('a limit of calls a second', () => {
-  it('spaces them evenly, first come first served', async () => {
+  it('a limit of calls a second spaces them evenly, first come first served', async () => {
     const limit = new RateLimit(20, 10_000);
     const startedAt = performance.now();
     const order: number[] = [];
@@ -25,7 +25,7 @@ describe('a limit of calls a second', () => {
     );
   });
 
-  it('saves nothing up from quiet times', async () => {
+  it('a limit of calls a second saves nothing up from quiet times', async () => {
     const limit = new RateLimit(10, 10_000);
     await limit.take(never);
     await new Promise((resolve) => setTimeout(resolve, 250));
@@ -34,7 +34,7 @@ describe('a limit of calls a second', () => {
     assert.ok(performance.now() - startedAt >= 198);
   });
 
-  it('turns away at once what would wait too long', async () => {
+  it('a limit of calls a second turns away at once what would wait too long', async () => {
     const limit = new RateLimit(10, 150);
     const startedAt = performance.now();
     const turns = [0, 1, 2, 3].map(async () => ({ turn: await limit.take(never), ms: performance.now() - startedAt }));
@@ -46,7 +46,7 @@ describe('a limit of calls a second', () => {
     assert.ok(taken.slice(2).every(({ ms }) => ms < 80));
   });
 
-  it('is not waited for if the call is dropped', async () => {
+  it('a limit of calls a second is not waited for if the call is dropped', async () => {
     const limit = new RateLimit(1, 10_000);
     await limit.take(never);
     const drop = new AbortController();

@@ -13,19 +13,19 @@ const printableAscii = fc.string({
 
 describe('a credential is taken out of text', () => {
   for (const [how, echo] of Object.entries(ECHOES)) {
-    it(how, () => {
+    it(`a credential is taken out of text ${how}`, () => {
       const shown = redactor(CANARY)(`before ${echo} and ${echo}, after`);
       assert.deepEqual(canariesIn(shown), []);
       assert.match(shown, /^before \S{0,12}\[redacted\]\S{0,12} and \S{0,12}\[redacted\]\S{0,12}, after$/);
     });
   }
 
-  it('and the search that these tests use finds each of these', () => {
+  it('the search that these tests use finds a credential in each of its forms', () => {
     for (const [how, echo] of Object.entries(ECHOES)) assert.notDeepEqual(canariesIn(`before ${echo} after`), [], how);
     assert.deepEqual(canariesIn('before and after'), []);
   });
 
-  it('whatever its characters are, as it is, in JSON and percent-encoded', () => {
+  it('a credential is taken out of text whatever its characters are, as it is, in JSON and percent-encoded', () => {
     fc.assert(
       fc.property(printableAscii, (credential) => {
         const redact = redactor(credential);
@@ -37,11 +37,11 @@ describe('a credential is taken out of text', () => {
     );
   });
 
-  it('if it is short, as a whole only', () => {
+  it('a credential is taken out of text if it is short, as a whole only', () => {
     assert.equal(redactor('abc')('xabcx ab bc'), 'x[redacted]x ab bc');
   });
 
-  it('and all else stays as it is', () => {
+  it('a credential is taken out of text and all else stays as it is', () => {
     const redact = redactor('ciphertext-0123456789');
     for (const text of ['', 'ciphertext', '%41&amp;\\u0041', '0123456789', 'ü😀\ud800', '<html>50% off</html>']) {
       assert.equal(redact(text), text);
@@ -65,7 +65,7 @@ describe('text that is longer than what is kept of it', () => {
   }
 
   for (const [how, spell] of Object.entries(spelled)) {
-    it(`shows no part of a credential that lies across the cut, ${how}`, () => {
+    it(`text that is longer than what is kept of it shows no part of a credential that lies across the cut, ${how}`, () => {
       for (const length of [16, 60, 4_000, 16_384]) {
         const credential = randomBytes(length).toString('base64').slice(0, length);
         const redact = redactor(credential);
@@ -77,7 +77,7 @@ describe('text that is longer than what is kept of it', () => {
       }
     });
 
-    it(`shows no part of a second echo that what was taken out of the first brings nearer, ${how}`, () => {
+    it(`text that is longer than what is kept of it shows no part of a second echo that what was taken out of the first brings nearer, ${how}`, () => {
       const credential = randomBytes(300).toString('base64');
       const echo = spell(credential);
       for (let between = 0; between < 1_600; between += 11) {
@@ -88,7 +88,7 @@ describe('text that is longer than what is kept of it', () => {
     });
   }
 
-  it('is looked through no further than it is kept: a hostile MiB takes no more time than its first few characters', () => {
+  it('text that is longer than what is kept of it is looked through no further than it is kept: a hostile MiB takes no more time than its first few characters', () => {
     const credential = 'c'.repeat(16_384);
     const timeOf = (characters: number, kept: number): number => {
       let fastest = Infinity;

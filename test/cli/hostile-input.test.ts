@@ -36,7 +36,7 @@ function assertPrintable(printed: string): void {
 }
 
 describe('the command line', () => {
-  it(`refuses or takes each of ${MANY} generated inputs, with a message that a terminal can show`, async (t) => {
+  it(`the command line refuses or takes each of ${MANY} generated inputs, with a message that a terminal can show`, async (t) => {
     t.diagnostic(`seed ${SEED}`);
     let taken = 0;
     await fc.assert(
@@ -64,7 +64,7 @@ describe('the command line', () => {
   });
 
   for (const { name, text } of oversizedInputs()) {
-    it(`refuses ${name}, and says how large it is`, async () => {
+    it(`the command line refuses ${name}, and says how large it is`, async () => {
       const { message = '', printed } = await read(text);
       const bytes = Number(/\(input\): is (\d+) bytes of JSON; at most (\d+) are allowed/.exec(message)?.[1]);
       assert.ok(bytes > INPUT_MAX_BYTES, message.slice(0, 300));
@@ -73,7 +73,7 @@ describe('the command line', () => {
   }
 
   for (const { name, text } of faultyInputs()) {
-    it(`refuses ${name}, in a message of a size`, async () => {
+    it(`the command line refuses ${name}, in a message of a size`, async () => {
       const { message = '', printed } = await read(text);
       assert.match(message, /^the input is not valid:\n/);
       assert.ok(message.length < MESSAGE_MAX_CHARACTERS, `${message.length} characters`);
@@ -82,14 +82,14 @@ describe('the command line', () => {
     });
   }
 
-  it('says how many faults it does not list', async () => {
+  it('the command line says how many faults it does not list', async () => {
     const text = faultyInputs()[0]?.text ?? '';
     assert.match((await read(text)).message ?? '', /\n {2}\(input\): has 179901 more faults$/);
   });
 });
 
 describe('what is printed', () => {
-  it('has its control characters shown, in text and in JSON, which stays the same', () => {
+  it('what is printed has its control characters shown, in text and in JSON, which stays the same', () => {
     for (let code = 0; code < 0x100; code += 1) {
       const character = String.fromCharCode(code);
       if (character === '\n') continue;

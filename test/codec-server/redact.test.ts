@@ -19,19 +19,19 @@ describe('what people see of a payload', () => {
     '{"encrypted_jwt":{"deeper":"canary"}}',
     '{"__proto__":{"encrypted_jwt":"canary"}}',
   ]) {
-    it(`is without the credential: ${json}`, () => {
+    it(`what people see of a payload is without the credential: ${json}`, () => {
       assert.ok(!shown(json).includes('canary'), shown(json));
       assert.match(shown(json), /redacted by the codec server/);
     });
   }
 
-  it('is otherwise as it is, to the byte', () => {
+  it('what people see of a payload is otherwise as it is, to the byte', () => {
     for (const json of ['{"n":1.0e2, "build_id":9007199254740993}', '"encrypted_jwt"', '{"name":"encrypted_jwt"}']) {
       assert.equal(shown(json), json);
     }
   });
 
-  it('is nothing of what could hold the credential unseen', () => {
+  it('what people see of a payload is nothing of what could hold the credential unseen', () => {
     for (const one of [
       payload('binary/plain', 'canary'),
       payload('binary/protobuf', 'canary'),

@@ -69,7 +69,7 @@ for (const [name, values] of [
   });
 }
 
-it('takes the spellings that a domain has', () => {
+it('a directory takes the spellings that a domain has', () => {
   for (const more of [
     { DIRECTORY_URL: 'ldaps://[::1]:3636/' },
     { DIRECTORY_URL: 'LDAPS://DC1:636' },

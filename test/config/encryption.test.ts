@@ -31,22 +31,22 @@ const ARN = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234
 const MULTI_REGION_ARN = 'arn:aws-us-gov:kms:us-gov-east-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab';
 
 describe('encryption', () => {
-  it('is off if nothing is set', () => {
+  it('encryption is off if nothing is set', () => {
     assert.deepEqual(readEncryptionSettings({}), { required: false });
   });
 
-  it('has the keys of ENCRYPTION_KEYS, in their order', () => {
+  it('encryption has the keys of ENCRYPTION_KEYS, in their order', () => {
     assert.deepEqual(readEncryptionSettings({ ENCRYPTION_KEYS: keysText(a, b) }).localKeys, [a, b]);
     const urlSafe = `n:${Buffer.from(a.key).toString('base64url')}`;
     assert.deepEqual(readEncryptionSettings({ ENCRYPTION_KEYS: urlSafe }).localKeys, [{ ...a, name: 'n' }]);
   });
 
-  it('has the keys of a file, one a line, with comments', () => {
+  it('encryption has the keys of a file, one a line, with comments', () => {
     const text = `# the new one\n${keysText(a)} # from January on\n\r\n  ${keysText(b)}\r\n`;
     assert.deepEqual(readEncryptionSettings({ ENCRYPTION_KEYS_FILE: file(text) }).localKeys, [a, b]);
   });
 
-  it('has the keys of a file with a byte order mark, and refuses one that is not UTF-8', () => {
+  it('encryption has the keys of a file with a byte order mark, and refuses one that is not UTF-8', () => {
     const text = `\uFEFF${keysText(a)} # für Renée\n`;
     assert.deepEqual(readEncryptionSettings({ ENCRYPTION_KEYS_FILE: file(text) }).localKeys, [a]);
     const faults = (bytes: Buffer) => faultsOf({ ENCRYPTION_KEYS_FILE: file(bytes) });
@@ -60,7 +60,7 @@ describe('encryption', () => {
     );
   });
 
-  it('has KMS keys before local ones', () => {
+  it('encryption has KMS keys before local ones', () => {
     const settings = readEncryptionSettings({
       ENCRYPTION_KMS_KEY_ARNS: `${ARN}, ${MULTI_REGION_ARN}`,
       ENCRYPTION_KEYS: keysText(a),
@@ -68,13 +68,13 @@ describe('encryption', () => {
     assert.deepEqual(settings, { kmsKeyArns: [ARN, MULTI_REGION_ARN], localKeys: [a], required: false });
   });
 
-  it('can be required', () => {
+  it('encryption can be required', () => {
     assert.equal(readEncryptionSettings({ ENCRYPTION_KEYS: keysText(a), ENCRYPTION_REQUIRED: 'true' }).required, true);
     assert.match(faultsOf({ ENCRYPTION_REQUIRED: 'true' }), /^ENCRYPTION_REQUIRED needs ENCRYPTION_KMS_KEY_ARNS/);
     assert.match(faultsOf({ ENCRYPTION_REQUIRED: 'yes' }), /^ENCRYPTION_REQUIRED must be true or false/);
   });
 
-  it('takes its local keys from one place', () => {
+  it('encryption takes its local keys from one place', () => {
     const both = { ENCRYPTION_KEYS: keysText(a), ENCRYPTION_KEYS_FILE: file(keysText(b)) };
     assert.match(faultsOf(both), /can not both be set/);
   });
@@ -92,7 +92,7 @@ describe('keys that are none', () => {
     ['a good one before it', `${keysText(b)},n:${base64.slice(1)}`],
     ['two colons', `n:${base64}:x`],
   ] as const) {
-    it(`are refused, and never printed: ${what}`, () => {
+    it(`keys that are none are refused, and never printed: ${what}`, () => {
       for (const faults of [faultsOf({ ENCRYPTION_KEYS: text }), faultsOf({ ENCRYPTION_KEYS_FILE: file(text) })]) {
         assert.match(faults, /^ENCRYPTION_KEYS(_FILE)? must hold NAME:KEY.*; entry [12] is none$/);
         for (const part of text.split(/[,:]/).filter((one) => one.length > 15)) assert.ok(!faults.includes(part));
@@ -100,14 +100,14 @@ describe('keys that are none', () => {
     });
   }
 
-  it('are refused if there are none, or one twice', () => {
+  it('keys that are none are refused if there are none, or one twice', () => {
     assert.match(faultsOf({ ENCRYPTION_KEYS: ' , ' }), /must hold at least one/);
     assert.match(faultsOf({ ENCRYPTION_KEYS_FILE: file('# none yet\n') }), /must hold at least one/);
     assert.match(faultsOf({ ENCRYPTION_KEYS: keysText(a, b, newKey(a.name)) }), /same name in entries 1 and 3/);
     assert.match(faultsOf({ ENCRYPTION_KEYS: keysText(a, { ...a, name: 'x' }) }), /same key in entries 1 and 2/);
   });
 
-  it('are refused if the file is not there, without its name: it may be a key by mistake', () => {
+  it('keys that are none are refused if the file is not there, without its name: it may be a key by mistake', () => {
     assert.equal(
       faultsOf({ ENCRYPTION_KEYS_FILE: base64 }),
       "ENCRYPTION_KEYS_FILE names a file that can't be read (ENOENT)",
@@ -123,6 +123,7 @@ describe('keys that are none', () => {
     `${ARN},${ARN}`,
     ',',
   ]) {
-    it(`are refused of KMS: ${arn}`, () => assert.match(faultsOf({ ENCRYPTION_KMS_KEY_ARNS: arn }), /^ENCRYPTION_KMS/));
+    it(`keys that are none are refused of KMS: ${arn}`, () =>
+      assert.match(faultsOf({ ENCRYPTION_KMS_KEY_ARNS: arn }), /^ENCRYPTION_KMS/));
   }
 });

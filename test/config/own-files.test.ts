@@ -27,7 +27,7 @@ const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
 
 describe("this user's caches", () => {
-  it('are where XDG_CACHE_HOME says, if that is an absolute path, else in ~/.cache', () => {
+  it("this user's caches are where XDG_CACHE_HOME says, if that is an absolute path, else in ~/.cache", () => {
     assert.equal(cachePath({ HOME: '/h', XDG_CACHE_HOME: '/x' }), '/x/iam-orchestrator');
     assert.equal(cachePath({ XDG_CACHE_HOME: '/x' }), '/x/iam-orchestrator');
     for (const XDG_CACHE_HOME of [undefined, '', 'x', '../x', './x']) {
@@ -38,20 +38,20 @@ describe("this user's caches", () => {
 });
 
 describe('a folder of our own', () => {
-  it('is made with mode 0700, and so is what leads there', () => {
+  it('a folder of our own is made with mode 0700, and so is what leads there', () => {
     const folder = ownFolder(join(home, '.cache', 'a', 'b'));
     assert.equal(folder, join(home, '.cache', 'a', 'b'));
     for (const path of [folder, dirname(folder), join(home, '.cache')]) assert.equal(modeOf(path), 0o700);
     assert.equal(ownFolder(folder), folder);
   });
 
-  it('is not made in the root, nor in a file system that takes none', () => {
+  it('a folder of our own is not made in the root, nor in a file system that takes none', () => {
     assert.throws(() => ownFolder('/no-such-home/.cache/a'), { code: 'ENOENT' });
     assert.equal(existsSync('/no-such-home'), false);
     if (process.platform === 'linux') assert.throws(() => ownFolder('/proc/none/a'), { code: 'ENOENT' });
   });
 
-  it('is known by its path without symbolic links', () => {
+  it('a folder of our own is known by its path without symbolic links', () => {
     const elsewhere = join(home, 'disk');
     mkdirSync(elsewhere);
     symlinkSync(elsewhere, join(home, '.cache'));
@@ -59,7 +59,7 @@ describe('a folder of our own', () => {
   });
 
   for (const mode of [0o777, 0o770, 0o720, 0o702]) {
-    it(`is none with mode 0${mode.toString(8)}, nor in a folder that has it`, () => {
+    it(`a folder of our own is none with mode 0${mode.toString(8)}, nor in a folder that has it`, () => {
       const folder = join(home, 'a');
       mkdirSync(folder);
       chmodSync(folder, mode);
@@ -69,7 +69,7 @@ describe('a folder of our own', () => {
     });
   }
 
-  it("is none by a symbolic link to a folder that isn't", () => {
+  it("a folder of our own is none by a symbolic link to a folder that isn't", () => {
     const shared = join(home, 'shared');
     mkdirSync(shared);
     chmodSync(shared, 0o777);
@@ -77,7 +77,7 @@ describe('a folder of our own', () => {
     assert.throws(() => ownFolder(join(home, '.cache')), /other users can write to .*shared$/);
   });
 
-  it("is none if it is another user's, or in another user's", () => {
+  it("a folder of our own is none if it is another user's, or in another user's", () => {
     if (!isRoot) return assert.throws(() => ownFolder('/usr'), /belongs to another user/);
     const theirs = join(home, 'theirs');
     mkdirSync(join(theirs, 'mine'), { recursive: true });
@@ -101,7 +101,7 @@ describe('a file that a library reads by default', () => {
     return file;
   }
 
-  it('is trusted if it is this user’s, if it is missing, and if its group may write', () => {
+  it('a file that a library reads by default is trusted if it is this user’s, if it is missing, and if its group may write', () => {
     assert.deepEqual(filesOfOthers({ HOME: home }), []);
     for (const path of Object.values(FILES)) chmodSync(put(path), 0o660);
     chmodSync(join(home, '.aws'), 0o775);
@@ -109,7 +109,7 @@ describe('a file that a library reads by default', () => {
   });
 
   for (const [variable, path] of Object.entries(FILES)) {
-    it(`is not if others may write to it: ${path}; unless ${variable} names it`, () => {
+    it(`a file that a library reads by default is not if others may write to it: ${path}; unless ${variable} names it`, () => {
       const file = put(path);
       chmodSync(file, 0o646);
       const fault = `${variable} is not set, and its default, ${file}, is not trusted: other users can write to ${file}`;
@@ -120,7 +120,7 @@ describe('a file that a library reads by default', () => {
       assert.match(filesOfOthers({ HOME: home }).join(), /other users can write to/);
     });
 
-    it(`is not if it is another user's: ${path}`, (t) => {
+    it(`a file that a library reads by default is not if it is another user's: ${path}`, (t) => {
       if (!isRoot) return t.skip('only root can give a file away');
       const file = put(path);
       // Where everybody may put files, as in /tmp.
@@ -130,7 +130,7 @@ describe('a file that a library reads by default', () => {
     });
   }
 
-  it('is looked for where the library looks: XDG_CONFIG_HOME, and a HOME that is a relative path', () => {
+  it('a file that a library reads by default is looked for where the library looks: XDG_CONFIG_HOME, and a HOME that is a relative path', () => {
     chmodSync(put('temporalio/temporal.toml'), 0o666);
     assert.match(filesOfOthers({ HOME: '/nowhere', XDG_CONFIG_HOME: home }).join(), /^TEMPORAL_CONFIG_FILE/);
     const here = process.cwd();
@@ -145,7 +145,7 @@ describe('a file that a library reads by default', () => {
 });
 
 describe("Temporal's settings", () => {
-  it('are looked for where the library does, and nowhere without HOME or under a relative path', () => {
+  it("Temporal's settings are looked for where the library does, and nowhere without HOME or under a relative path", () => {
     const folder = process.platform === 'darwin' ? '/h/Library/Application Support' : '/h/.config';
     assert.equal(temporalConfigPath({ HOME: '/h' }), `${folder}/temporalio/temporal.toml`);
     for (const env of [{}, { HOME: '' }, { HOME: 'h' }]) assert.equal(temporalConfigPath(env), undefined);

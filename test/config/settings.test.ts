@@ -28,7 +28,7 @@ function errorOf(env: Environment): SettingsError {
 }
 
 describe('settings', () => {
-  it('have the defaults that the design gives', () => {
+  it('settings have the defaults that the design gives', () => {
     const { API_ALB_FQDN, BUILD_API_ALLOWED_ORIGINS, ...defaults } = worker({});
     assert.equal(API_ALB_FQDN, 'alb.example.com');
     assert.deepEqual(BUILD_API_ALLOWED_ORIGINS, ['https://builds.example.com']);
@@ -42,12 +42,12 @@ describe('settings', () => {
     assert.deepEqual({ ...defaults, ...expected }, defaults);
   });
 
-  it('that are empty count as not set', () => {
+  it('settings that are empty count as not set', () => {
     assert.equal(worker({ LOG_LEVEL: '', STATUS_TABLE: '' }).LOG_LEVEL, 'info');
     assert.match(errorOf({ API_ALB_FQDN: '' }).message, /API_ALB_FQDN is required/);
   });
 
-  it('are read as they stand if they are good', () => {
+  it('settings are read as they stand if they are good', () => {
     const settings = worker({
       ROLE_BUILD_TASK_QUEUE: 'q',
       STATUS_TABLE: 's',
@@ -64,7 +64,7 @@ describe('settings', () => {
     assert.equal(settings.LOG_LEVEL, 'debug');
   });
 
-  it('are reported all at once if they are missing or wrong, each by its name', () => {
+  it('settings are reported all at once if they are missing or wrong, each by its name', () => {
     const wrong = { STATUS_TABLE: ' s', BUILD_API_TIMEOUT_SECONDS: '0', LOG_LEVEL: 'loud', API_ALB_FQDN: 'a b' };
     const error = errorOf({ ...wrong, BUILD_API_ALLOWED_ORIGINS: undefined });
     const names = [
@@ -82,31 +82,31 @@ describe('settings', () => {
     for (const name of names) assert.match(error.message, new RegExp(`^  ${name} `, 'm'));
   });
 
-  it('say what they are for if they are missing', () => {
+  it('settings say what they are for if they are missing', () => {
     const error = errorOf({ API_ALB_FQDN: undefined });
     assert.deepEqual(error.faults, [`API_ALB_FQDN is required: ${SETTINGS.API_ALB_FQDN.meaning}`]);
     assert.match(error.message, /^a setting is missing or wrong:\n/);
   });
 
-  it('of the worker are not asked of the command line', () => {
+  it('settings of the worker are not asked of the command line', () => {
     assert.deepEqual(Object.keys(readSettings({}, CLIENT_SETTINGS)), [...CLIENT_SETTINGS]);
   });
 
-  it('of others are no business of ours', () => {
+  it('settings of others are no business of ours', () => {
     assert.ok(!('AWS_REGION' in worker({ AWS_REGION: 'nowhere', TEMPORAL_ADDRESS: '?' })));
   });
 });
 
 describe('API_ALB_FQDN', () => {
   for (const value of ['a b', ' a', 'a\r\nHost: b', 'ü', 'a\tb', '\u0000']) {
-    it(`can't be ${JSON.stringify(value)}, which no header can carry`, () => {
+    it(`API_ALB_FQDN can't be ${JSON.stringify(value)}, which no header can carry`, () => {
       assert.match(errorOf({ API_ALB_FQDN: value }).message, /API_ALB_FQDN must be printable ASCII/);
     });
   }
 });
 
 describe('BUILD_API_IDEMPOTENCY_HEADER', () => {
-  it('is the name of a header, by default none', () => {
+  it('BUILD_API_IDEMPOTENCY_HEADER is the name of a header, by default none', () => {
     assert.equal(worker({}).BUILD_API_IDEMPOTENCY_HEADER, undefined);
     assert.equal(
       worker({ BUILD_API_IDEMPOTENCY_HEADER: 'Idempotency-Key' }).BUILD_API_IDEMPOTENCY_HEADER,
@@ -115,7 +115,7 @@ describe('BUILD_API_IDEMPOTENCY_HEADER', () => {
   });
 
   for (const value of ['a b', 'a:', 'ä', 'Content-Type', 'X-Amzn-RequestId', 'HOST', 'authorization']) {
-    it(`refuses ${value}`, () => {
+    it(`BUILD_API_IDEMPOTENCY_HEADER refuses ${value}`, () => {
       assert.match(
         errorOf({ BUILD_API_IDEMPOTENCY_HEADER: value }).message,
         /BUILD_API_IDEMPOTENCY_HEADER must be (the name of a header|a header that is not sent already)/,
@@ -125,7 +125,7 @@ describe('BUILD_API_IDEMPOTENCY_HEADER', () => {
 });
 
 describe('BUILD_API_PROXY', () => {
-  it('is the URL of a proxy, by default none', () => {
+  it('BUILD_API_PROXY is the URL of a proxy, by default none', () => {
     assert.equal(worker({}).BUILD_API_PROXY, undefined);
     assert.equal(worker({ HTTPS_PROXY: 'http://proxy.example.com' }).BUILD_API_PROXY, undefined);
     const value = 'http://user:password@proxy.example.com:3128';
@@ -139,7 +139,7 @@ describe('BUILD_API_PROXY', () => {
     'http://',
     'http://a b',
   ]) {
-    it(`can't be ${value}, and is not repeated`, () => {
+    it(`BUILD_API_PROXY can't be ${value}, and is not repeated`, () => {
       const { message } = errorOf({ BUILD_API_PROXY: value });
       assert.match(message, /BUILD_API_PROXY must be a URL such as/);
       assert.ok(!message.includes('s3cret'));
@@ -148,7 +148,7 @@ describe('BUILD_API_PROXY', () => {
 });
 
 describe('HEALTH_ADDRESS', () => {
-  it('is a host and a port, by default on loopback', () => {
+  it('HEALTH_ADDRESS is a host and a port, by default on loopback', () => {
     assert.deepEqual(worker({}).HEALTH_ADDRESS, { host: '127.0.0.1', port: 8080 });
     assert.deepEqual(worker({ HEALTH_ADDRESS: '[::]:0' }).HEALTH_ADDRESS, { host: '::', port: 0 });
     assert.match(errorOf({ HEALTH_ADDRESS: ':8080' }).message, /HEALTH_ADDRESS must be HOST:PORT/);
@@ -156,7 +156,7 @@ describe('HEALTH_ADDRESS', () => {
 });
 
 describe('the version', () => {
-  it('is a deployment and a build ID, or neither', () => {
+  it('the version is a deployment and a build ID, or neither', () => {
     const both = { TEMPORAL_DEPLOYMENT_NAME: 'default/role-builds', TEMPORAL_WORKER_BUILD_ID: 'v1-4f2a' };
     assert.equal(worker(both).TEMPORAL_WORKER_BUILD_ID, 'v1-4f2a');
     assert.equal(worker({}).TEMPORAL_DEPLOYMENT_NAME, undefined);
@@ -167,7 +167,7 @@ describe('the version', () => {
 });
 
 describe('limits', () => {
-  it('are none by default if they hold calls back', () => {
+  it('limits are none by default if they hold calls back', () => {
     const { BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS } = worker({});
     assert.deepEqual(
       [BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS],
@@ -176,7 +176,7 @@ describe('limits', () => {
     assert.equal(worker({ BUILD_API_MAX_POLLS_PER_SECOND: '0.5' }).BUILD_API_MAX_POLLS_PER_SECOND, 0.5);
   });
 
-  it("can't be nothing, less than nothing, or half an activity", () => {
+  it("limits can't be nothing, less than nothing, or half an activity", () => {
     for (const value of ['0', '-1', 'many']) {
       assert.match(errorOf({ BUILD_API_MAX_TRIGGERS_PER_SECOND: value }).message, /must be a number from/);
       assert.match(errorOf({ WORKER_MAX_CONCURRENT_POLLS: value }).message, /must be a number from/);
@@ -194,12 +194,12 @@ it('WORKER_GRPC_COMPRESSION is none unless it is asked for, and is one that Temp
 
 describe('BUILD_API_TIMEOUT_SECONDS', () => {
   for (const value of ['1', '60', '30.5']) {
-    it(`may be ${value}`, () => {
+    it(`BUILD_API_TIMEOUT_SECONDS may be ${value}`, () => {
       assert.equal(worker({ BUILD_API_TIMEOUT_SECONDS: value }).BUILD_API_TIMEOUT_SECONDS, Number(value));
     });
   }
   for (const value of ['0', '0.9', '60.1', '61', '-1', '1e1', '0x10', '30s', ' 30', 'NaN', 'Infinity', '١٠']) {
-    it(`can't be ${value}`, () => {
+    it(`BUILD_API_TIMEOUT_SECONDS can't be ${value}`, () => {
       assert.match(errorOf({ BUILD_API_TIMEOUT_SECONDS: value }).message, /must be a number from 1 to 60/);
     });
   }
@@ -207,9 +207,10 @@ describe('BUILD_API_TIMEOUT_SECONDS', () => {
 
 describe('LOG_LEVEL', () => {
   for (const value of LOG_LEVELS)
-    it(`may be ${value}`, () => assert.equal(worker({ LOG_LEVEL: value }).LOG_LEVEL, value));
+    it(`LOG_LEVEL may be ${value}`, () => assert.equal(worker({ LOG_LEVEL: value }).LOG_LEVEL, value));
   for (const value of ['INFO', 'verbose', 'toString']) {
-    it(`can't be ${value}`, () => assert.match(errorOf({ LOG_LEVEL: value }).message, /must be one of fatal, error, /));
+    it(`LOG_LEVEL can't be ${value}`, () =>
+      assert.match(errorOf({ LOG_LEVEL: value }).message, /must be one of fatal, error, /));
   }
 });
 
@@ -227,7 +228,8 @@ describe('BUILD_API_ALLOWED_ORIGINS', () => {
     ['https://bücher.example', 'https://xn--bcher-kva.example'],
     [' https://a.example , ,http://b.example:1,', 'https://a.example', 'http://b.example:1'],
   ] as [string, ...string[]][]) {
-    it(`are ${expected.join(' and ')} if it is "${value}"`, () => assert.deepEqual(origins(value), expected));
+    it(`BUILD_API_ALLOWED_ORIGINS are ${expected.join(' and ')} if it is "${value}"`, () =>
+      assert.deepEqual(origins(value), expected));
   }
 
   for (const value of [
@@ -257,20 +259,20 @@ describe('BUILD_API_ALLOWED_ORIGINS', () => {
     'https://a.example https://b.example',
     'https://',
   ]) {
-    it(`can't be "${value}", nor have it among good ones`, () => {
+    it(`BUILD_API_ALLOWED_ORIGINS can't be "${value}", nor have it among good ones`, () => {
       assert.throws(() => origins(value), /BUILD_API_ALLOWED_ORIGINS must list origins such as/);
       assert.throws(() => origins(`https://good.example,${value}`), SettingsError);
     });
   }
 
   for (const value of ['https://*.example.com', 'https://*']) {
-    it(`can't be "${value}", which looks like a wildcard and would match nothing`, () => {
+    it(`BUILD_API_ALLOWED_ORIGINS can't be "${value}", which looks like a wildcard and would match nothing`, () => {
       assert.throws(() => origins(value), SettingsError);
     });
   }
 
   for (const value of [',', ' ']) {
-    it(`can't be ${JSON.stringify(value)}, which lists none`, () => {
+    it(`BUILD_API_ALLOWED_ORIGINS can't be ${JSON.stringify(value)}, which lists none`, () => {
       assert.throws(() => origins(value), /must list at least one origin/);
     });
   }
@@ -285,7 +287,7 @@ describe('BUILD_API_ALLOWED_ORIGINS', () => {
     'https://user:a,s3cret@builds.example.com',
     'https://builds.example.com/?token=s3cret',
   ]) {
-    it(`never has a secret printed that was put into it by mistake, as in "${value}"`, () => {
+    it(`BUILD_API_ALLOWED_ORIGINS never has a secret printed that was put into it by mistake, as in "${value}"`, () => {
       const error = errorOf({ BUILD_API_ALLOWED_ORIGINS: value });
       assert.ok(!`${error.message}${error.stack}${error.faults.join()}`.includes('s3cret'), error.message);
     });

@@ -10,7 +10,7 @@ function after(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 describe('the surroundings of a program', () => {
-  it('have the region that AWS_DEFAULT_REGION names, unless AWS_REGION names one', () => {
+  it('the surroundings of a program have the region that AWS_DEFAULT_REGION names, unless AWS_REGION names one', () => {
     const [HOME, AWS_DEFAULT_REGION] = ['/', 'eu-west-1'];
     assert.equal(after({ HOME, AWS_DEFAULT_REGION })['AWS_REGION'], 'eu-west-1');
     assert.equal(after({ HOME, AWS_DEFAULT_REGION, AWS_REGION: '' })['AWS_REGION'], 'eu-west-1');
@@ -18,7 +18,7 @@ describe('the surroundings of a program', () => {
     assert.equal(after({ HOME })['AWS_REGION'], undefined);
   });
 
-  it("have the user's home, whatever HOME lacks, so that no library looks into the folder that it was started in", () => {
+  it("the surroundings of a program have the user's home, whatever HOME lacks, so that no library looks into the folder that it was started in", () => {
     const { homedir } = userInfo();
     assert.equal(after({})['HOME'], homedir);
     assert.equal(after({ HOME: '' })['HOME'], homedir);

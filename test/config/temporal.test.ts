@@ -12,11 +12,11 @@ const folder = mkdtempSync(join(tmpdir(), 'temporal-toml-'));
 describe('temporal.toml', () => {
   after(() => rmSync(folder, { recursive: true }));
 
-  it('may be missing from its usual place', () => {
+  it('temporal.toml may be missing from its usual place', () => {
     assert.doesNotThrow(() => loadTemporalConfig({ HOME: folder, XDG_CONFIG_HOME: folder }));
   });
 
-  it('may not be missing if TEMPORAL_CONFIG_FILE names it', () => {
+  it('temporal.toml may not be missing if TEMPORAL_CONFIG_FILE names it', () => {
     const TEMPORAL_CONFIG_FILE = join(folder, 'missing.toml');
     assert.throws(
       () => loadTemporalConfig({ TEMPORAL_CONFIG_FILE }),

@@ -36,7 +36,7 @@ function onlyMatch(text: string, pattern: RegExp): string {
 
 describe('images', () => {
   for (const [name, { image, build }] of services) {
-    it(`${name} is pinned to an exact version, or built here`, () => {
+    it(`the image of ${name} is pinned to an exact version, or built here`, () => {
       assert.notEqual(image === undefined, build === undefined);
       // Two numbers are exact for PostgreSQL alone: https://www.postgresql.org/support/versioning/
       if (image !== undefined) assert.match(image, /^(postgres:\d+\.\d+|[a-z]+\/[a-z-]+:\d+\.\d+\.\d+)$/);
@@ -44,13 +44,13 @@ describe('images', () => {
     });
   }
 
-  it("are of one version for Temporal's server and its tools, which bring its schemas", () => {
+  it("images are of one version for Temporal's server and its tools, which bring its schemas", () => {
     const version = (name: string) => service(name).image?.split(':')[1];
     assert.equal(version('temporal-schema'), version('temporal'));
     assert.equal(version('temporal-namespace'), version('temporal'));
   });
 
-  it('are of the DynamoDB Local that the tests run against', () => {
+  it('the image of DynamoDB is of the DynamoDB Local that the tests run against', () => {
     const version = onlyMatch(sourceText('dev/servers/dynamodb-local.ts'), /^const VERSION = '(.+)';$/m);
     assert.equal(service('dynamodb').image, `amazon/dynamodb-local:${version}`);
   });
@@ -115,7 +115,7 @@ describe('settings', () => {
   ];
 
   for (const [name, { environment }] of ours) {
-    it(`${name} is given none that nothing reads`, () => {
+    it(`${name} is given no setting that nothing reads`, () => {
       const allowed = name === 'role-build' ? [...known, 'ENCRYPTED_JWT'] : known;
       assert.deepEqual(
         Object.keys(environment).filter((variable) => !allowed.includes(variable)),

@@ -19,7 +19,7 @@ const runsOf = (name: string) =>
     .map(({ args }) => args);
 
 describe('the images', () => {
-  it('all begin from one exact version of Node.js, the one that the tests run on', () => {
+  it('the images all begin from one exact version of Node.js, the one that the tests run on', () => {
     const { devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
       devDependencies: Record<string, string>;
     };
@@ -33,19 +33,19 @@ describe('the images', () => {
     ]);
   });
 
-  it('run without shell, package manager and npm: on distroless, by its digest', () => {
+  it('the images run without shell, package manager and npm: on distroless, by its digest', () => {
     assert.match(runtime.from, /^gcr\.io\/distroless\/cc-debian13:nonroot@sha256:[0-9a-f]{64}$/);
     assert.deepEqual([...runsOf('runtime'), ...runsOf('app'), ...runsOf('simulated-build-api')], []);
   });
 
-  it('without a target, the one that is built is the worker', () => {
+  it('the images without a target, the one that is built is the worker', () => {
     assert.equal(stages.at(-1), app);
     assert.deepEqual(execFormOf(app, 'CMD'), ['node', 'dist/worker.js']);
     assert.equal(execFormOf(app, 'ENTRYPOINT'), undefined);
   });
 
   for (const stage of [app, simulator]) {
-    it(`${stage.name} runs node itself, as a numbered user that is not root`, () => {
+    it(`the image ${stage.name} runs node itself, as a numbered user that is not root`, () => {
       assert.equal(execFormOf(stage, 'CMD')?.[0], 'node');
       // Distroless has no entrypoint, and node is on its PATH.
       assert.equal(execFormOf(stage, 'ENTRYPOINT'), undefined);
@@ -54,7 +54,7 @@ describe('the images', () => {
     });
   }
 
-  it('belong to root, so that no program can change its own files', () => {
+  it('the images belong to root, so that no program can change its own files', () => {
     // WORKDIR makes the folder its user's, whom distroless sets; COPY makes files root's whoever the user is.
     const inOrder = runtime.instructions.filter(({ name }) => ['USER', 'WORKDIR'].includes(name));
     assert.deepEqual(
@@ -69,7 +69,7 @@ describe('the images', () => {
     }
   });
 
-  it('dependencies are those of the lock file, without those of development', () => {
+  it('the images dependencies are those of the lock file, without those of development', () => {
     assert.equal(runsOf('dependencies')[0], 'npm ci --omit=dev');
     assert.deepEqual(runsOf('build'), ['npm ci', 'npm run build']);
   });
@@ -110,7 +110,7 @@ it('the simulated build API runs on what its image holds', async (t) => {
 });
 
 describe('the build context', () => {
-  it('holds every file that is copied', () => {
+  it('the build context holds every file that is copied', () => {
     for (const stage of stages) {
       for (const { fromStage, sources } of copiesOf(stage)) {
         if (fromStage !== undefined) continue;
@@ -136,6 +136,6 @@ describe('the build context', () => {
     'client.key',
     'src2',
   ]) {
-    it(`leaves ${path} out`, () => assert.equal(isInBuildContext(path), false));
+    it(`the build context leaves ${path} out`, () => assert.equal(isInBuildContext(path), false));
   }
 });

@@ -36,7 +36,7 @@ function nameOf(path: string): string {
 }
 
 describe('the lock file', () => {
-  it('has every package in one exact version with its checksum, from a registry and nowhere else', () => {
+  it('the lock file has every package in one exact version with its checksum, from a registry and nowhere else', () => {
     assert.equal(lock.lockfileVersion, 3);
     for (const [path, { version, integrity, link, resolved }] of locked) {
       assert.match(version ?? '', /^\d+\.\d+\.\d+(-[\w.]+)?$/, path);
@@ -46,7 +46,7 @@ describe('the lock file', () => {
     }
   });
 
-  it('is of what package.json asks for, which is exact too', () => {
+  it('the lock file is of what package.json asks for, which is exact too', () => {
     const asked = { ...ours.dependencies, ...ours.devDependencies };
     for (const [name, version] of Object.entries({ ...asked, ...ours.overrides })) {
       assert.match(version, /^\d+\.\d+\.\d+$/, name);
@@ -62,11 +62,11 @@ describe('the lock file', () => {
     );
   });
 
-  it('has the Node.js that .node-version names', () => {
+  it('the lock file has the Node.js that .node-version names', () => {
     assert.equal(read('.node-version').trim(), ours.devDependencies['node']);
   });
 
-  it('has no package with an install script but those that package.json decides about, and runs one of them', () => {
+  it('the lock file has no package with an install script but those that package.json decides about, and runs one of them', () => {
     const withScripts = locked
       .filter(([, { hasInstallScript }]) => hasInstallScript === true)
       .map(([path]) => nameOf(path));
@@ -103,7 +103,7 @@ function isAllowed(licence: string | undefined): boolean {
 }
 
 describe('licences', () => {
-  it('are allowed ones, of every package', () => {
+  it('every package has a licence that is allowed', () => {
     const wrong = locked.filter(([, { license }]) => !isAllowed(license)).map(([path]) => nameOf(path));
     // Its package.json names no licence; its LICENSE file is the Unlicense.
     assert.deepEqual(wrong, ['unionfs']);
@@ -118,7 +118,7 @@ describe('licences', () => {
     ['SEE LICENSE IN LICENSE', false],
     [undefined, false],
   ] as const) {
-    it(`${licence} is ${expected ? '' : 'not '}allowed`, () => assert.equal(isAllowed(licence), expected));
+    it(`the licence ${licence} is ${expected ? '' : 'not '}allowed`, () => assert.equal(isAllowed(licence), expected));
   }
 });
 

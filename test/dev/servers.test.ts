@@ -38,20 +38,20 @@ async function takenPort(t: TestContext): Promise<number> {
 }
 
 describe('ports', () => {
-  it('are free and below the ephemeral range', async () => {
+  it('ports are free and below the ephemeral range', async () => {
     for (let i = 0; i < 50; i++) {
       const port = await freePort();
       assert.ok(port >= 10_000 && port <= 28_000, `${port}`);
     }
   });
 
-  it('are not free while something listens on them', async (t) => {
+  it('ports are not free while something listens on them', async (t) => {
     assert.equal(await isPortFree(await takenPort(t)), false);
   });
 });
 
 describe('cache', () => {
-  it('fills a folder once for all who ask at the same time', async (t) => {
+  it('cache fills a folder once for all who ask at the same time', async (t) => {
     setVariable(t, 'ROLE_BUILD_CACHE_DIR', join(folder, 'once'));
     let fills = 0;
     const fill = async (partial: string) => {
@@ -65,7 +65,7 @@ describe('cache', () => {
     assert.deepEqual(await readdir(join(folder, 'once')), ['thing']);
   });
 
-  it('keeps nothing of a fill that failed, and fills the next time', async (t) => {
+  it('cache keeps nothing of a fill that failed, and fills the next time', async (t) => {
     const cache = join(folder, 'failed');
     setVariable(t, 'ROLE_BUILD_CACHE_DIR', cache);
     const failure = installOnce('thing', async (partial) => {
@@ -77,7 +77,7 @@ describe('cache', () => {
     assert.ok(existsSync(await installOnce('thing', async () => {})));
   });
 
-  it('does not wait for a process that is gone', { timeout: 60_000 }, async (t) => {
+  it('cache does not wait for a process that is gone', { timeout: 60_000 }, async (t) => {
     setVariable(t, 'ROLE_BUILD_CACHE_DIR', folder);
     await writeFile(join(folder, 'abandoned.lock'), '999999999');
     assert.ok(existsSync(await installOnce('abandoned', async () => {})));
@@ -85,7 +85,7 @@ describe('cache', () => {
 });
 
 describe('executables of Temporal', () => {
-  it('are found by two at once, and the same ones the second time', async () => {
+  it('executables of Temporal are found by two at once, and the same ones the second time', async () => {
     for (const find of [findTemporalCli, findTimeSkippingServer]) {
       const [first, second] = await Promise.all([find(), find()]);
       assert.equal(first, second);
@@ -94,14 +94,14 @@ describe('executables of Temporal', () => {
     }
   });
 
-  it('are refused if the variable names something else', async (t) => {
+  it('executables of Temporal are refused if the variable names something else', async (t) => {
     setVariable(t, 'TEMPORAL_CLI', join(folder, 'nothing'));
     await assert.rejects(findTemporalCli(), /TEMPORAL_CLI is ".*nothing", which is not an executable file/);
   });
 });
 
 describe("Temporal's dev server", () => {
-  it('answers for its namespace once started, with its search attributes, and is gone when killed', async () => {
+  it("Temporal's dev server answers for its namespace once started, with its search attributes, and is gone when killed", async () => {
     const server = await startTemporalServer({ namespace: 'builds', searchAttributes: { AccountId: 'Keyword' } });
     try {
       const connection = await Connection.connect({ address: server.address });
@@ -118,7 +118,7 @@ describe("Temporal's dev server", () => {
     assert.ok(await isPortFree(Number(server.address.split(':')[1])));
   });
 
-  it('stops cleanly and keeps state and log in the files given', async () => {
+  it("Temporal's dev server stops cleanly and keeps state and log in the files given", async () => {
     const [dbFile, log] = [join(folder, 'temporal.db'), join(folder, 'temporal.log')];
     const port = await freePort();
     for (let start = 1; start <= 2; start++) {
@@ -132,7 +132,7 @@ describe("Temporal's dev server", () => {
     assert.match(await readFile(log, 'utf8'), /Temporal/);
   });
 
-  it('is started again if it crashed at start', async (t) => {
+  it("Temporal's dev server is started again if it crashed at start", async (t) => {
     const marker = join(folder, 'crashed');
     const cli = join(folder, 'crashes-once');
     const script = `#!/bin/sh\nmkdir '${marker}' && exit 2\nexec '${await findTemporalCli()}' "$@"\n`;
@@ -143,14 +143,14 @@ describe("Temporal's dev server", () => {
     assert.ok(existsSync(marker));
   });
 
-  it('fails with its output if it keeps ending at start', async (t) => {
+  it("Temporal's dev server fails with its output if it keeps ending at start", async (t) => {
     const cli = join(folder, 'fails');
     await writeFile(cli, '#!/bin/sh\necho out of luck >&2\nexit 7\n', { mode: 0o755 });
     setVariable(t, 'TEMPORAL_CLI', cli);
     await assert.rejects(startTemporalServer(), /ended at start \(exit code 7\):\nout of luck/);
   });
 
-  it('is refused a port that is taken', async (t) => {
+  it("Temporal's dev server is refused a port that is taken", async (t) => {
     const port = await takenPort(t);
     await assert.rejects(startTemporalServer({ port }), new RegExp(`port ${port} of 127.0.0.1 is taken`));
   });
@@ -161,7 +161,7 @@ describe('DynamoDB', () => {
   if (process.env['DYNAMODB'] === 'dynamodb-local') kinds.push('dynamodb-local');
 
   for (const kind of kinds) {
-    it(`${kind} keeps an item until it is stopped`, async () => {
+    it(`DynamoDB ${kind} keeps an item until it is stopped`, async () => {
       const server = await startDynamoDb({ kind });
       assert.equal(server.kind, kind);
       const credentials = { accessKeyId: 'any', secretAccessKey: 'any' };
@@ -192,7 +192,7 @@ describe('DynamoDB', () => {
     });
   }
 
-  it('is refused if the variable names an unknown kind', async (t) => {
+  it('DynamoDB is refused if the variable names an unknown kind', async (t) => {
     setVariable(t, 'DYNAMODB', 'postgres');
     await assert.rejects(startDynamoDb(), /DYNAMODB is "postgres"; it may be dynalite or dynamodb-local/);
   });

@@ -20,7 +20,7 @@ import {
 useSimulatedBuildApi();
 
 describe('a fault', () => {
-  it('answers late, as ordinary, what was done at once', async () => {
+  it('a fault answers late, as ordinary, what was done at once', async () => {
     const answer = json(post({ build_id: 'b', trigger: [{ delay_ms: 150 }] }));
     await until(() => api.builds().length === 1);
     assert.equal(api.requests()[0]?.answered_at, null);
@@ -29,7 +29,7 @@ describe('a fault', () => {
     assert.ok((answered_at ?? 0) - at >= 145, `answered after ${(answered_at ?? 0) - at} ms`);
   });
 
-  it('answers a JSON body, text as it stands, and headers in place of its own', async () => {
+  it('a fault answers a JSON body, text as it stands, and headers in place of its own', async () => {
     api.putFaults({
       trigger: [
         { body: null },
@@ -55,7 +55,7 @@ describe('a fault', () => {
     assert.deepEqual([empty.status, await empty.text()], [204, '']);
   });
 
-  it('of an error status makes no build and counts no poll, unless it takes effect', async () => {
+  it('a fault of an error status makes no build and counts no poll, unless it takes effect', async () => {
     const simulate: Simulate = {
       build_id: 'b',
       trigger: [{ status: 500 }, { status: 504, takes_effect: true }],
@@ -72,7 +72,7 @@ describe('a fault', () => {
     assert.equal((await json(poll('b'))).body['build_status'], 'SUCCEEDED');
   });
 
-  it('can keep a success from taking effect', async () => {
+  it('a fault can keep a success from taking effect', async () => {
     assert.equal((await post({ trigger: [{ status: 201, body: {}, takes_effect: false }] })).status, 201);
     assert.deepEqual(api.builds(), []);
     assert.equal((await post({ trigger: [null, { status: 202, body: {} }] })).status, 202);
@@ -80,7 +80,7 @@ describe('a fault', () => {
   });
 
   for (const bytes of [0, 1, 11, 12, 13, 65_536, 65_549, 3_000_000]) {
-    it(`answers a body of ${bytes} bytes, JSON if there is room for it`, async () => {
+    it(`a fault answers a body of ${bytes} bytes, JSON if there is room for it`, async () => {
       for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
         api.putFaults({ trigger: [{ bytes, headers }] });
         const answer = await post();
@@ -92,7 +92,7 @@ describe('a fault', () => {
     });
   }
 
-  it('streams a huge body only as fast as it is read, and no further once the client is gone', async () => {
+  it('a fault streams a huge body only as fast as it is read, and no further once the client is gone', async () => {
     api.putFaults({ trigger: [{ bytes: Number.MAX_SAFE_INTEGER }] });
     const connection = once(api.server, 'connection') as Promise<[net.Socket]>;
     const req = http.request(`${url}/build`, { method: 'POST', headers: headersOf('request-1') }).end('{}');
@@ -111,7 +111,7 @@ describe('a fault', () => {
     assert.equal(api.requests()[0]?.status, 201);
   });
 
-  it('drops the connection before the request is taken', async () => {
+  it('a fault drops the connection before the request is taken', async () => {
     const { received, err } = await rawPost({ trigger: [{ drop: 'before' }] });
     assert.deepEqual([received, err], ['', undefined]);
     assert.deepEqual(api.builds(), []);
@@ -120,7 +120,7 @@ describe('a fault', () => {
     assert.equal((await post({ trigger: [{ drop: 'before' }] })).status, 201);
   });
 
-  it('resets the connection after the request was taken', async () => {
+  it('a fault resets the connection after the request was taken', async () => {
     const { received, err } = await rawPost({
       build_id: 'b',
       trigger: [{ drop: 'after' }],
@@ -133,7 +133,7 @@ describe('a fault', () => {
     assert.equal((await json(poll('b', 'raw'))).body['build_status'], 'SUCCEEDED');
   });
 
-  it('drops the connection in the middle of the body', async () => {
+  it('a fault drops the connection in the middle of the body', async () => {
     const { received } = await rawPost({ build_id: 'b', trigger: [{ drop: 'mid-body' }] });
     const [head = '', body] = received.split('\r\n\r\n');
     assert.match(head, /^HTTP\/1\.1 201 Created\r\n/);
@@ -154,7 +154,7 @@ describe('a fault', () => {
     assert.equal(long.received.split('\r\n\r\n')[1]?.length, 500_000);
   });
 
-  it('hangs until the client goes away', async () => {
+  it('a fault hangs until the client goes away', async () => {
     const client = new AbortController();
     const goneAway = assert.rejects(post({ build_id: 'b', trigger: [{ hang: true }] }, 'request-1', client.signal), {
       name: 'AbortError',

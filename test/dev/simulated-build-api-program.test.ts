@@ -12,7 +12,7 @@ import { api, headersOf, poll, post, until, url, useSimulatedBuildApi } from './
 useSimulatedBuildApi();
 
 describe('the server', () => {
-  it('says at / what it is and which controls it has', async () => {
+  it('the server says at / what it is and which controls it has', async () => {
     const answer = await fetch(url);
     assert.equal(answer.headers.get('content-type'), 'text/plain; charset=utf-8');
     const page = await answer.text();
@@ -22,7 +22,7 @@ describe('the server', () => {
     assert.deepEqual(api.requests(), []);
   });
 
-  it('closes at once whatever hangs, waits, streams or is only connected', async () => {
+  it('the server closes at once whatever hangs, waits, streams or is only connected', async () => {
     api.putFaults({ trigger: [{ hang: true }, { delay_ms: 60_000 }, { bytes: Number.MAX_SAFE_INTEGER }] });
     const ends = [1, 2, 3].map((n) => assert.rejects(post({}, `request-${n}`).then((answer) => answer.text())));
     const idle = net.connect(Number(new URL(url).port), '127.0.0.1');
@@ -35,14 +35,14 @@ describe('the server', () => {
     await api.close();
   });
 
-  it('can listen again and still knows its builds', async () => {
+  it('the server can listen again and still knows its builds', async () => {
     await post({ build_id: 'b' });
     await api.close();
     assert.equal(await api.listen(Number(new URL(url).port), '127.0.0.1'), url);
     assert.equal((await poll('b')).status, 200);
   });
 
-  it('refuses a port that is taken', async () => {
+  it('the server refuses a port that is taken', async () => {
     const second = createSimulatedBuildApi();
     await assert.rejects(second.listen(Number(new URL(url).port), '127.0.0.1'), { code: 'EADDRINUSE' });
   });
@@ -59,7 +59,7 @@ describe('the program', () => {
   }
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    it(`announces its URL on one line and stops cleanly on ${signal}, though a request hangs`, async () => {
+    it(`the program announces its URL on one line and stops cleanly on ${signal}, though a request hangs`, async () => {
       const child = spawn(process.execPath, [main, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
       const exit = once(child, 'exit');
       const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
@@ -79,13 +79,13 @@ describe('the program', () => {
     });
   }
 
-  it('explains itself', async () => {
+  it('the program explains itself', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
     assert.match(stdout, /^Usage: .*--port/);
   });
 
-  it('refuses bad usage and a port that is taken', async () => {
+  it('the program refuses bad usage and a port that is taken', async () => {
     for (const args of [['--port', '65536'], ['--port', 'x'], ['--prot', '1'], ['extra']]) {
       const { code, stdout, stderr } = await run(args);
       assert.deepEqual([code, stdout], [2, '']);

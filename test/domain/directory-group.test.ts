@@ -5,14 +5,14 @@ import { isDirectoryGroup, isDirectoryServer } from '../../src/domain/directory-
 describe('what others give as a group', () => {
   const group = { name: 'AWS-123456789012-reader', dn: 'CN=x', object_guid: 'g', outcome: 'created' };
 
-  it('is one with a name, a DN, an outcome of builds, and perhaps a GUID', () => {
+  it('what others give as a group is one with a name, a DN, an outcome of builds, and perhaps a GUID', () => {
     assert.ok(isDirectoryGroup(group));
     for (const outcome of ['adopted', 'would_create', 'would_adopt'])
       assert.ok(isDirectoryGroup({ ...group, outcome }));
     assert.ok(isDirectoryGroup({ name: 'n', dn: 'd', outcome: 'would_create' }));
   });
 
-  it('is none otherwise', () => {
+  it('what others give as a group is none otherwise', () => {
     const changes = [
       { name: 1 },
       { dn: undefined },
@@ -26,13 +26,13 @@ describe('what others give as a group', () => {
 });
 
 describe('what others give as a domain controller', () => {
-  it('has a name and an IP address', () => {
+  it('what others give as a domain controller has a name and an IP address', () => {
     for (const address of ['127.0.0.1', '10.1.2.3', '::1', '2001:db8::a', '::ffff:10.1.2.3', 'fe80::1%eth0']) {
       assert.ok(isDirectoryServer({ name: 'dc1.corp.example.com', address }), address);
     }
   });
 
-  it('is none with a host name for an address, which could lead anywhere', () => {
+  it('what others give as a domain controller is none with a host name for an address, which could lead anywhere', () => {
     for (const address of ['dc2.corp.example.com', 'localhost', 'dead.beef', '10.1.2', '10.1.2.3:636', '', undefined]) {
       assert.ok(!isDirectoryServer({ name: 'dc1.corp.example.com', address }), address);
     }

@@ -10,11 +10,12 @@ const OPEN = ['RUNNING', 'PAUSED', 'UNSPECIFIED', 'UNKNOWN', 'constructor'];
 const CLOSED = ['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'CONTINUED_AS_NEW', 'TIMED_OUT'];
 
 describe('an execution', () => {
-  for (const status of OPEN) it(`that is ${status} is open`, () => assert.equal(isOpen(status), true));
-  for (const status of CLOSED) it(`that is ${status} is not open`, () => assert.equal(isOpen(status), false));
-  it('that is not there is not open', () => assert.equal(isOpen(undefined), false));
+  for (const status of OPEN) it(`an execution that is ${status} is open`, () => assert.equal(isOpen(status), true));
+  for (const status of CLOSED)
+    it(`an execution that is ${status} is not open`, () => assert.equal(isOpen(status), false));
+  it('an execution that is not there is not open', () => assert.equal(isOpen(undefined), false));
 
-  it('is asked for its state in one place: nothing else compares the names of the states that are open', () => {
+  it('an execution is asked for its state in one place: nothing else compares the names of the states that are open', () => {
     const root = fileURLToPath(new URL('../../src', import.meta.url));
     const found = globSync('**/*.ts', { cwd: root }).filter((file) =>
       /(?:status|execution)\S* [!=]== '(?:RUNNING|PAUSED)'|ExecutionStatus !?= '(?:Running|Paused)'/.test(

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { parseIsoTime } from '../../src/domain/iso-time.ts';
 
 describe('an ISO 8601 time', () => {
-  it('is read with its offset, to the millisecond', () => {
+  it('an ISO 8601 time is read with its offset, to the millisecond', () => {
     assert.equal(parseIsoTime('1970-01-01'), 0);
     assert.equal(parseIsoTime('1970-01-01T00:00:00.001Z'), 1);
     assert.equal(parseIsoTime('1970-01-01T00:00Z'), 0);
@@ -12,7 +12,7 @@ describe('an ISO 8601 time', () => {
     assert.equal(parseIsoTime('2024-02-29T12:00:00Z'), Date.UTC(2024, 1, 29, 12));
   });
 
-  it('is NaN if it is none, or a day that no calendar has', () => {
+  it('an ISO 8601 time is NaN if it is none, or a day that no calendar has', () => {
     const none = [
       '',
       'now',

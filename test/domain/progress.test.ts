@@ -65,7 +65,8 @@ describe('what a build takes along when it continues as new', () => {
     'with the longest status there may be': { ...polling, last_status: 'x'.repeat(1_024) },
     'of a newer version, with a key more': { ...polling, something_new: { name: 'x' } },
   })) {
-    it(`is taken ${name}`, () => assert.deepEqual(pathsOf(JSON.parse(JSON.stringify(given))), []));
+    it(`what a build takes along when it continues as new is taken ${name}`, () =>
+      assert.deepEqual(pathsOf(JSON.parse(JSON.stringify(given))), []));
   }
 
   for (const [name, given, path] of [
@@ -134,13 +135,13 @@ describe('what a build takes along when it continues as new', () => {
     ],
     ['a resumption of no shape', { ...polling, resumption: { resumes: 7 } }, '(carried).resumption'],
   ] as const) {
-    it(`is refused with ${name}`, () => {
+    it(`what a build takes along when it continues as new is refused with ${name}`, () => {
       const carried: unknown = given === undefined ? undefined : JSON.parse(JSON.stringify(given));
       assert.ok(pathsOf(carried).includes(path), pathsOf(carried).join());
     });
   }
 
-  it('is refused with every fault at once, each by its path', () => {
+  it('what a build takes along when it continues as new is refused with every fault at once, each by its path', () => {
     assert.deepEqual(pathsOf({ record: 'written', polls: 0.5, ending: {} }), [
       '(carried).start_at',
       '(carried).polls',

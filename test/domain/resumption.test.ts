@@ -12,7 +12,7 @@ const ended = (n: number, Cause = 'too long'): PreviousJob => ({
 });
 
 describe('what is resumed', () => {
-  it('is what the build API had not decided', () => {
+  it('what is resumed is what the build API had not decided', () => {
     const how = Object.fromEntries(Object.keys(FAILURES).map((name) => [name, resumedBy(name)]));
     assert.deepEqual(how, {
       BuildFailed: undefined,
@@ -47,22 +47,22 @@ describe('a resumption', () => {
     ['without previous jobs', { ...good, previous_jobs: undefined }, false],
     ['with previous jobs that are no list', { ...good, previous_jobs: { length: 1 } }, false],
   ] as const) {
-    it(`${what} is ${expected ? 'taken' : 'refused'}`, () => assert.equal(isResumption(given), expected));
+    it(`a resumption ${what} is ${expected ? 'taken' : 'refused'}`, () => assert.equal(isResumption(given), expected));
   }
 });
 
 describe('previous jobs', () => {
-  it('hold the last one, however long it is', () => {
+  it('previous jobs hold the last one, however long it is', () => {
     const long = { ...ended(2), build_id: 'b'.repeat(50_000) };
     assert.deepEqual(withPreviousJob([ended(1)], long), [long]);
   });
 
-  it('are kept in order, with what the record said of each and nothing more', () => {
+  it('previous jobs are kept in order, with what the record said of each and nothing more', () => {
     const record = { ...ended(2), trace_header: 'Root=1', correlation_id: 'request-1' };
     assert.deepEqual(withPreviousJob([ended(1)], record), [ended(1), ended(2)]);
   });
 
-  it('leave room for the record itself, however many and however long their causes', () => {
+  it('previous jobs leave room for the record itself, however many and however long their causes', () => {
     let jobs: PreviousJob[] = [];
     for (let n = 1; n <= 200; n += 1) jobs = withPreviousJob(jobs, ended(n, '€'.repeat(32_768)));
     assert.ok(Buffer.byteLength(JSON.stringify(jobs)) <= 48 * 1024);

@@ -29,7 +29,7 @@ function shown(value: unknown): string {
 }
 
 describe('an input', () => {
-  it('passes as the original takes it, and with every key of ours', () => {
+  it('an input passes as the state machine takes it, and with every key of ours', () => {
     assert.deepEqual(inputFaults(sampleInput()), []);
     const full = {
       ...sampleInput(),
@@ -41,7 +41,7 @@ describe('an input', () => {
     assert.deepEqual(inputFaults(full), []);
   });
 
-  it('asks for a group with the action create alone', () => {
+  it('an input asks for a group with the action create alone', () => {
     const asking = { ...sampleInput(), directory_group: true };
     assert.deepEqual(inputFaults(asking), []);
     const fault = { path: 'directory_group', message: 'goes with the action create alone' };
@@ -52,18 +52,18 @@ describe('an input', () => {
     }
   });
 
-  it('has a rule here for every key', () => {
+  it('an input has a rule here for every key', () => {
     const keys = Object.keys(RULES).filter((path) => !path.includes('.'));
     assert.deepEqual(keys.sort(), [...INPUT_KEYS].sort());
   });
 
   for (const [path, { passes, refused }] of Object.entries(RULES)) {
     for (const value of passes) {
-      it(`passes with ${path} ${shown(value)}`, () => assert.deepEqual(faultsOf(path, value), []));
+      it(`an input passes with ${path} ${shown(value)}`, () => assert.deepEqual(faultsOf(path, value), []));
     }
     for (const [message, ...values] of refused) {
       for (const value of values) {
-        it(`is refused with ${path} ${shown(value)}`, () => {
+        it(`an input is refused with ${path} ${shown(value)}`, () => {
           const faults = faultsOf(path, value);
           assert.ok(faults.includes(`${path}: ${message}`), faults.join('\n'));
           for (const fault of faults) assert.ok(fault.startsWith(`${path}: `), fault);
@@ -73,7 +73,7 @@ describe('an input', () => {
   }
 
   for (const value of [null, undefined, 'text', 1, true, []]) {
-    it(`is refused if it is ${shown(value)}`, () => {
+    it(`an input is refused if it is ${shown(value)}`, () => {
       const [fault, ...more] = inputFaults(value);
       assert.equal(fault?.path, '(input)');
       assert.match(fault?.message ?? '', /must be a JSON object|is missing/);
@@ -81,14 +81,14 @@ describe('an input', () => {
     });
   }
 
-  it('may have more keys, at the top and in build_body, of any JSON', () => {
+  it('an input may have more keys, at the top and in build_body, of any JSON', () => {
     const more = { tags: [{ a: null }, 1.5], 'key with.dots': '', constructor: 1, toString: 2 };
     const input = { ...sampleInput(), ...more };
     Object.assign(input.build_body, more);
     assert.deepEqual(inputFaults(input), []);
   });
 
-  it('is told every fault at once, each with its path', () => {
+  it('an input is told every fault at once, each with its path', () => {
     const input = {
       ...sampleInput(),
       url: 'ftp://x?y',
@@ -114,7 +114,7 @@ describe('an input', () => {
     );
   });
 
-  it('is told every fault of one key', () => {
+  it('an input is told every fault of one key', () => {
     assert.deepEqual(faultsOf('url', 'https://user@builds.example.com?a#b'), [
       'url: must not contain credentials',
       'url: must not contain a query',
@@ -122,7 +122,7 @@ describe('an input', () => {
     ]);
   });
 
-  it('never has its credential in a fault', () => {
+  it('an input never has its credential in a fault', () => {
     const credential = 'ciphertext with an umlaut: ü';
     const faults = inputFaults({ ...sampleInput(), encrypted_jwt: credential, url: `https://user:${credential}@x` });
     assert.ok(faults.length >= 2);
@@ -215,12 +215,12 @@ for (const path of ['trace_header', 'build_body.action', 'build_body.build_type'
 describe('the workflow ID', () => {
   const prefixBytes = Buffer.byteLength('role-build:123456789012:');
 
-  it('may have 1,000 bytes', () => {
+  it('the workflow ID may have 1,000 bytes', () => {
     assert.deepEqual(faultsOf('ddb_composite_sort_key', 'x'.repeat(1000 - prefixBytes)), []);
     assert.deepEqual(faultsOf('ddb_composite_sort_key', 'ü'.repeat((1000 - prefixBytes) / 2)), []);
   });
 
-  it('may not have more; the fault says how many', () => {
+  it('the workflow ID may not have more; the fault says how many', () => {
     const fault = (bytes: number) => [
       `ddb_composite_sort_key: makes a workflow ID of ${bytes} bytes; at most 1000 are allowed`,
     ];
@@ -228,7 +228,7 @@ describe('the workflow ID', () => {
     assert.deepEqual(faultsOf('ddb_composite_sort_key', 'ü'.repeat((1000 - prefixBytes) / 2 + 1)), fault(1002));
   });
 
-  it('is refused if the key is no well-formed text, which Temporal takes for no ID', () => {
+  it('the workflow ID is refused if the key is no well-formed text, which Temporal takes for no ID', () => {
     assert.equal(faultsOf('ddb_composite_sort_key', 'a\uD800').length, 1);
   });
 });

@@ -21,7 +21,7 @@ const payloadIn = ({ payload }: Vector): Payload => ({
 
 describe('the format of an encrypted payload', () => {
   for (const vector of VECTORS) {
-    it(`is the one of the test vector, byte by byte: ${vector.what}`, () => {
+    it(`the format of an encrypted payload is the one of the test vector, byte by byte: ${vector.what}`, () => {
       const { salt, nonce, plaintext } = vector;
       const random = Buffer.concat([bytes(salt), bytes(nonce)]);
       const { metadata, data } = encrypt(bytes(plaintext), headerIn(vector), keyOf(vector), random);
@@ -30,13 +30,13 @@ describe('the format of an encrypted payload', () => {
       assert.equal(base64(data as Uint8Array), vector.payload.data);
     });
 
-    it(`is read: ${vector.what}`, () => {
+    it(`the format of an encrypted payload is read: ${vector.what}`, () => {
       assert.ok(isEncrypted(payloadIn(vector)));
       assert.deepEqual(headerOf(payloadIn(vector)), headerIn(vector));
       assert.equal(base64(decrypt(payloadIn(vector), keyOf(vector))), vector.plaintext);
     });
 
-    it(`is AES-256-GCM under a key by HKDF, as node:crypto alone has it: ${vector.what}`, () => {
+    it(`the format of an encrypted payload is AES-256-GCM under a key by HKDF, as node:crypto alone has it: ${vector.what}`, () => {
       const derived = hkdfSync('sha512', bytes(vector.data_key), bytes(vector.salt), 'iam-orchestrator/payload/1', 64);
       assert.equal(base64(derived.slice(0, 32)), vector.message_key);
       assert.equal(base64(derived.slice(32)), vector.commitment);
@@ -49,7 +49,7 @@ describe('the format of an encrypted payload', () => {
     });
   }
 
-  it('has a salt, a nonce and so a key of its own in each payload', () => {
+  it('the format of an encrypted payload has a salt, a nonce and so a key of its own in each payload', () => {
     const [vector] = VECTORS as [Vector];
     const some = Array.from({ length: 100 }, () => encrypt(bytes(vector.plaintext), headerIn(vector), keyOf(vector)));
     for (const part of [
@@ -61,7 +61,7 @@ describe('the format of an encrypted payload', () => {
     }
   });
 
-  it('leaves the key of a payload out of the memory around its commitment, which comes of the same derivation', () => {
+  it('the format of an encrypted payload leaves the key of a payload out of the memory around its commitment, which comes of the same derivation', () => {
     const [vector] = VECTORS as [Vector];
     const random = Buffer.concat([bytes(vector.salt), bytes(vector.nonce)]);
     const { metadata } = encrypt(bytes(vector.plaintext), headerIn(vector), keyOf(vector), random);

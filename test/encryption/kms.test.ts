@@ -60,7 +60,7 @@ describe('with keys of AWS KMS', () => {
 });
 
 describe('no key of AWS KMS but those that are set', () => {
-  it('is used, whatever a payload asks for', async () => {
+  it('no key of AWS KMS but those that are set is used, whatever a payload asks for', async () => {
     const foreign = await encryptedBy(codecOf(ELSEWHERE), HERE);
     asked();
     assert.match(await refusal(codecOf(OLD), foreign, HERE), /key\/0{8}-.*3", which is not among the keys given here/);
@@ -79,7 +79,7 @@ describe('no key of AWS KMS but those that are set', () => {
     assert.deepEqual(asked(), []);
   });
 
-  it('is asked for what another has wrapped: the one that the payload names is, and refuses', async () => {
+  it('no key of AWS KMS but those that are set is asked for what another has wrapped: the one that the payload names is, and refuses', async () => {
     const local = newKey('local');
     const codec = codecWith({ kmsKeyArns: [OLD, NEW], localKeys: [local] });
     const encoded = await encryptedBy(codec, HERE);
@@ -95,7 +95,7 @@ describe('no key of AWS KMS but those that are set', () => {
     }
   });
 
-  it('is believed to have answered for another', async () => {
+  it('no key of AWS KMS but those that are set is believed to have answered for another', async () => {
     const encoded = await encryptedBy(codecOf(OLD), HERE);
     kms.server.fault = { answersAs: NEW };
     assert.match(await refusal(codecOf(OLD), encoded, HERE), /AWS KMS answered with another key/);
@@ -104,7 +104,7 @@ describe('no key of AWS KMS but those that are set', () => {
 });
 
 describe('a payload of AWS KMS', () => {
-  it('is refused with any bit of its wrapped data key turned, and without KMS if there is none, or one that it can not have made', async () => {
+  it('a payload of AWS KMS is refused with any bit of its wrapped data key turned, and without KMS if there is none, or one that it can not have made', async () => {
     const encoded = await encryptedBy(codecOf(OLD), HERE);
     const other = await encryptedBy(codecOf(OLD), HERE);
     const codec = codecOf(OLD);
@@ -129,7 +129,7 @@ describe('a payload of AWS KMS', () => {
 });
 
 describe('the check before a worker starts', () => {
-  it('has a data key made and unwrapped, each time', async () => {
+  it('the check before a worker starts has a data key made and unwrapped, each time', async () => {
     const codec = codecOf(OLD);
     assert.equal(await codec.check(), OLD);
     assert.equal(await codec.check(), OLD);
@@ -137,7 +137,7 @@ describe('the check before a worker starts', () => {
   });
 
   for (const operation of ['GenerateDataKey', 'Decrypt'] as const) {
-    it(`finds a key without kms:${operation}`, async () => {
+    it(`the check before a worker starts finds a key without kms:${operation}`, async () => {
       kms.server.fault = { status: 400, type: 'AccessDeniedException', operation };
       await assert.rejects(codecOf(OLD).check(), { name: 'AccessDeniedException' });
     });

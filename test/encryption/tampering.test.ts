@@ -8,7 +8,7 @@ import { codecWith, copyOf, encryptedBy, HERE, refusal, VALUE, valueOf } from '.
 describe('an encrypted payload is refused', () => {
   const [a, b] = [newKey('a'), newKey('b')];
   const codec = codecWith({ localKeys: [a, b], required: true });
-  it('with any bit of its data or its metadata turned', async () => {
+  it('an encrypted payload is refused with any bit of its data or its metadata turned', async () => {
     const original = await encryptedBy(codec);
     const names = Object.keys(original.metadata ?? {});
     assert.equal(names.length, 7);
@@ -26,7 +26,7 @@ describe('an encrypted payload is refused', () => {
     assert.deepEqual((await codec.decode([copyOf(original)], HERE)).map(valueOf), [VALUE]);
   });
 
-  it('cut short anywhere, or with bytes behind it', async () => {
+  it('an encrypted payload is refused cut short anywhere, or with bytes behind it', async () => {
     const original = await encryptedBy(codec);
     const { data, metadata } = copyOf(original);
     for (let end = 0; end < data.length; end += 1) {
@@ -38,7 +38,7 @@ describe('an encrypted payload is refused', () => {
     await refusal(codec, { metadata, data: null }, HERE);
   });
 
-  it('with metadata left out, empty, longer, huge, added, or of another payload', async () => {
+  it('an encrypted payload is refused with metadata left out, empty, longer, huge, added, or of another payload', async () => {
     const [original, other] = [await encryptedBy(codec), copyOf(await encryptedBy(codec))];
     for (const name of Object.keys(original.metadata ?? {})) {
       const value = copyOf(original).metadata[name] as Buffer;
@@ -66,13 +66,13 @@ describe('an encrypted payload is refused', () => {
     }
   });
 
-  it('as one that another key encrypted, though that key is given too', async () => {
+  it('an encrypted payload is refused as one that another key encrypted, though that key is given too', async () => {
     const changed = copyOf(await encryptedBy(codec));
     changed.metadata['encryption-key-id'] = Buffer.from('b');
     assert.match(await refusal(codec, changed, HERE), /with the key "b": .* is different, or the payload was changed/);
   });
 
-  it('in a format that is not known', async () => {
+  it('an encrypted payload is refused in a format that is not known', async () => {
     for (const version of ['', '0', '2', '1.0', ' 1']) {
       const changed = copyOf(await encryptedBy(codec));
       changed.metadata['encryption-format'] = Buffer.from(version);
@@ -80,7 +80,7 @@ describe('an encrypted payload is refused', () => {
     }
   });
 
-  it('if what is in it is no payload, as only one who holds the key can make it', async () => {
+  it('an encrypted payload is refused if what is in it is no payload, as only one who holds the key can make it', async () => {
     const header = { keyId: 'a', wrappedKey: undefined, namespace: HERE.namespace, workflowId: HERE.workflowId };
     const garbage = encrypt(Buffer.from([0xff, 0xff]), header, createSecretKey(a.key));
     await refusal(codec, garbage, HERE);

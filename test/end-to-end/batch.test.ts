@@ -19,7 +19,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
   const on = batchFixture();
   const { line, lines, write, reportPath, readReport, args, postsOf } = on;
 
-  it('starts nothing if a line is bad, and names every fault with its line and path', async () => {
+  it('role-build batch starts nothing if a line is bad, and names every fault with its line and path', async () => {
     const good = lines('bad', 3);
     const bad = { ...line('bad-4'), url: 'ftp://x', build_body: { ...(good[0]?.['build_body'] as Given), dry_run: 1 } };
     const file = await write(
@@ -55,7 +55,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     );
   });
 
-  it('reads CSV: columns by the names of the records or the flags, defaults, more for build_body', async () => {
+  it('role-build batch reads CSV: columns by the names of the records or the flags, defaults, more for build_body', async () => {
     const csv = [
       '\uFEFFaccount_id,role,dry-run,poll_interval_seconds,requested_by,build_body.owner,correlation_id',
       `${ACCOUNT},csv-1,TRUE,1,"a ""team"",`,
@@ -86,7 +86,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.equal(post?.headers.find(([name]) => name.toLowerCase() === 'encrypted-authorization')?.[1], CREDENTIAL);
   });
 
-  it('refuses a CSV whose header or shape is not understood', async () => {
+  it('role-build batch refuses a CSV whose header or shape is not understood', async () => {
     const faultsOf = async (csv: string) => (await on.stack.cli(args(await write('odd.csv', csv), 'odd'))).stderr;
     const header = await faultsOf('account_id,encrypted_jwt,wages,account\n');
     assert.match(header, /line 1: \(header\): "encrypted_jwt" is not a column: give the credential with/);
@@ -110,7 +110,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match((await on.stack.cli(['batch', 'roles.txt'])).stderr, /ndjson or csv; give --format/);
   });
 
-  it('takes stdin, and leaves nothing of it behind', async () => {
+  it('role-build batch takes stdin, and leaves nothing of it behind', async () => {
     const temporary = join(on.folder, 'tmp');
     await mkdir(temporary);
     const stdin = lines('stdin', 3)
@@ -173,7 +173,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.deepEqual([...postsOf('sfn').values()], [1, 1]);
   });
 
-  it('sends no line in the clear if there is a key', async () => {
+  it('role-build batch sends no line in the clear if there is a key', async () => {
     const settings = { ENCRYPTION_KEYS: keysText(newKey('key-a')), ROLE_BUILD_TASK_QUEUE: 'encrypted' };
     const file = await write('encrypted.ndjson', lines('encrypted', 3));
     const worker = await on.stack.startWorker({ settings });
@@ -198,7 +198,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     await connection.close();
   });
 
-  it('names faults in lines that JSON can hold and nobody should send', async () => {
+  it('role-build batch names faults in lines that JSON can hold and nobody should send', async () => {
     const deep = `{"build_body":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
     const { code, stderr } = await on.stack.cli(args(await write('deep.ndjson', `${deep}\n`), 'deep'));
     assert.equal(code, 2, stderr);
@@ -208,7 +208,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(long.stderr, /line is longer than 4000000 characters/);
   });
 
-  it('of very many faults shows the first hundred lines, and counts the rest', async () => {
+  it('role-build batch of very many faults shows the first hundred lines, and counts the rest', async () => {
     const file = await write(
       'many-faults.ndjson',
       Array.from({ length: 250 }, () => ({})),
@@ -221,7 +221,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.equal((JSON.parse(stdout) as { faults: unknown[] }).faults.length, 750);
   });
 
-  it('draws a progress bar on a terminal, and nowhere else', async () => {
+  it('role-build batch draws a progress bar on a terminal, and nowhere else', async () => {
     const file = await write('bar.ndjson', lines('bar', 5));
     const wide = await on.stack.cli(args(file, 'bar', '--rate', '5', '--wait'), {
       terminal: { columns: 100, rows: 20 },
@@ -242,7 +242,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     }
   });
 
-  it('refuses to write its report over what it reads, by any name, or over what is no report; all stays as it was', async () => {
+  it('role-build batch refuses to write its report over what it reads, by any name, or over what is no report; all stays as it was', async () => {
     const file = await write('clash.ndjson', lines('clash', 1));
     const linked = join(on.folder, 'linked.ndjson');
     await link(file, linked);
@@ -270,7 +270,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.equal(postsOf('clash').size, 0);
   });
 
-  it('refuses to go on with a file that changes while it is started, and says what became of the lines before', async () => {
+  it('role-build batch refuses to go on with a file that changes while it is started, and says what became of the lines before', async () => {
     // A queue that no worker polls.
     const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
     const file = await write('changing.ndjson', lines('changing', 2_000));
@@ -293,7 +293,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(again.stderr, /^line 1: \(line\): is not JSON: /m);
   });
 
-  it('goes on to its end if its report can not grow, and prints the lines that the report lacks', async () => {
+  it('role-build batch goes on to its end if its report can not grow, and prints the lines that the report lacks', async () => {
     const file = await write('full.ndjson', lines('full', 8));
     // No file may be larger than 1,024 bytes.
     const limited = [

@@ -64,7 +64,7 @@ describe('whatever the build API answers, both records tell how it ended', { con
   after(() => stack.stop());
 
   for (const { name, simulate, error, cause, posts, gets, build_id: hasBuildId } of CASES) {
-    it(`${name}: ${error ?? 'COMPLETE'}`, async () => {
+    it(`both records tell how a build ended whose API answers as ${name} does: ${error ?? 'COMPLETE'}`, async () => {
       const input = inputFor(stack, name, simulate);
       const { code, json, stderr } = await stack.build(input);
       const expected = error === undefined ? 'COMPLETE' : 'FAILED';
@@ -94,7 +94,7 @@ describe('whatever the build API answers, both records tell how it ended', { con
     });
   }
 
-  it('honours Retry-After if it is longer than the backoff', async () => {
+  it('a step honours Retry-After if it is longer than the backoff', async () => {
     const input = inputFor(stack, 'retry-after', {
       polls: 0,
       trigger: [{ status: 429, headers: { 'retry-after': '6' } }],

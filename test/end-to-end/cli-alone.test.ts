@@ -26,7 +26,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
   const $ = (line: string, options: SessionOptions = {}): Promise<Shown> =>
     type({ HOME: folder, ...NOWHERE }, line, options).shown;
 
-  it('--version', async () => {
+  it('role-build --version prints the version', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
       version: string;
     };
@@ -54,7 +54,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     ['role-build start --input - --role x', /--role: can't be given together with --input/],
     ['role-build start --deadline-seconds soon', /whole number of seconds/],
   ] as const) {
-    it(`${line}: exit code 2 and what was meant`, async () => {
+    it(`${line} ends with exit code 2 and says what was meant`, async () => {
       const { code, screen, stderr } = await $(line);
       assert.equal(code, 2);
       assert.equal(screen, '');
@@ -64,7 +64,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     });
   }
 
-  it('says what happened, why, and what to try, if a service is away', async () => {
+  it('role-build says what happened, why, and what to try, if a service is away', async () => {
     const { code, screen, stderr } = await $('role-build list');
     assert.equal(code, 5);
     assert.equal(screen, '');
@@ -148,7 +148,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.match(marked.screen, /^TEMPORAL_ADDRESS +(t\.example\.com:7233|127\.0\.0\.1:9) /m);
   });
 
-  it('keeps compiled code in a folder of its user alone, and none where others can write', () => {
+  it('role-build keeps compiled code in a folder of its user alone, and none where others can write', () => {
     const cache = join(folder, '.cache');
     const temporary = join(folder, 'tmp');
     mkdirSync(temporary);
@@ -166,7 +166,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     for (const path of [shared, temporary]) assert.deepEqual(readdirSync(path), []);
   });
 
-  it('does not read a temporal.toml or a file of AWS that others can write to: exit code 2, and what to do', async () => {
+  it('role-build does not read a temporal.toml or a file of AWS that others can write to: exit code 2, and what to do', async () => {
     const home = await mkdtemp(join(folder, 'home-'));
     const file = join(home, '.aws', 'config');
     mkdirSync(dirname(file));
@@ -192,7 +192,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.match(wide.screen, /Example:\n {2}role-build watch/);
   });
 
-  it('completes commands, options, their values and files in bash, and evaluates nothing that is typed', async () => {
+  it('role-build completes commands, options, their values and files in bash, and evaluates nothing that is typed', async () => {
     const { screen: script } = await $('role-build completion bash');
     await writeFile(join(folder, 'input file.json'), '{}');
     const complete = (...typed: string[]) => {
@@ -218,14 +218,14 @@ describe('a session without any service', { concurrency: 4 }, () => {
     ['zsh', /^#compdef role-build/],
     ['fish', /complete -c role-build/],
   ] as const) {
-    it(`prints a completion script for ${shell}`, async () => {
+    it(`role-build prints a completion script for ${shell}`, async () => {
       const { code, screen } = await $(`role-build completion ${shell}`);
       assert.equal(code, 0);
       assert.match(screen, marker);
     });
   }
 
-  it('waits for a pipe to be written to, and an interrupt ends that', async () => {
+  it('role-build waits for a pipe to be written to, and an interrupt ends that', async () => {
     const pipe = join(folder, 'silent.ndjson');
     execFileSync('mkfifo', [pipe]);
     for (const args of [

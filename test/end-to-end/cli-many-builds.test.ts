@@ -74,7 +74,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     ['--since 2999-01-01', []],
     [`--query 'CustomRoleName STARTS_WITH "fir" OR CustomRoleName = "second"'`, ['second', 'first']],
   ] as const) {
-    it(`list ${filter}`, async () => {
+    it(`list takes ${filter}`, async () => {
       const shown = await $(`role-build list ${filter} --json`);
       assert.equal(shown.code, 0, shown.stderr);
       assert.deepEqual(resources(shown), expected);

@@ -100,7 +100,7 @@ describe('a failure of a service', () => {
     ['a proxy in its place', [200, '<html>Welcome</html>'], /AWS does not give/, /role-build config/],
     ['a page that is not there', [404, ''], /AWS does not give/, /role-build config/],
   ] as const) {
-    it(`of DynamoDB: ${what} is told apart from the rest, with advice that helps`, async () => {
+    it(`a failure of a service of DynamoDB: ${what} is told apart from the rest, with advice that helps`, async () => {
       const region = `eu-test-${answers.size}`;
       answers.set(region, [...answer]);
       const told = await run(STATUS, { AWS_REGION: region });
@@ -174,7 +174,7 @@ describe('a failure of a service', () => {
       /role-build config/,
     ],
   ] as const) {
-    it(`of the settings: ${what} is said as such`, async () => {
+    it(`a failure of a service of the settings: ${what} is said as such`, async () => {
       answers.set('eu-test-names', [400, amazons('ValidationException', 'tableName must have 3 characters or more')]);
       const told = await run(STATUS, settings);
       assert.equal(told.code, 5, told.stderr);
@@ -184,7 +184,7 @@ describe('a failure of a service', () => {
     });
   }
 
-  it('is none, if a build is named by what no record can be under', async () => {
+  it('a failure of a service is none, if a build is named by what no record can be under', async () => {
     const long = 'x'.repeat(2_049);
     for (const args of [
       ['123456789012', ''],
@@ -197,20 +197,20 @@ describe('a failure of a service', () => {
     }
   });
 
-  it('of the settings: a namespace that can be no header is refused as one', async () => {
+  it('a failure of a service of the settings: a namespace that can be no header is refused as one', async () => {
     const told = await run(STATUS, { TEMPORAL_NAMESPACE: 'prüfung' });
     assert.equal(told.code, 2);
     assert.match(told.message, /TEMPORAL_NAMESPACE must be printable ASCII/);
   });
 
-  it("of DynamoDB: an address that speaks no HTTP, such as Temporal's own, is said as such", async () => {
+  it("a failure of a service of DynamoDB: an address that speaks no HTTP, such as Temporal's own, is said as such", async () => {
     const told = await run(STATUS, { AWS_ENDPOINT_URL_DYNAMODB: `http://${temporal.address}` });
     assert.equal(told.code, 5, told.stderr);
     assert.match(told.message, /^DynamoDB gave an answer that AWS does not give.*Parse Error/);
     assert.match(told.hint, /role-build config/);
   });
 
-  it('of temporal.toml is said with its place and none of its text', async () => {
+  it('a failure of a service of temporal.toml is said with its place and none of its text', async () => {
     const told = await run(STATUS, {
       TEMPORAL_TLS_CLIENT_CERT_PATH: '/nowhere.pem',
       TEMPORAL_TLS_CLIENT_KEY_PATH: '/nowhere.pem',
@@ -249,7 +249,7 @@ describe('a failure of a service', () => {
       /^$/,
     ],
   ] as const) {
-    it(`of search attributes: ${what} is told apart from a server that is away`, async () => {
+    it(`a failure of a service of search attributes: ${what} is told apart from a server that is away`, async () => {
       const told = await run(args);
       assert.equal(told.code, code, told.stderr);
       assert.match(told.message, message);
@@ -257,7 +257,7 @@ describe('a failure of a service', () => {
     });
   }
 
-  it('is no fault of ours: that one is an internal error, with its stack and version and without secrets', async () => {
+  it('a failure of a service is no fault of ours: that one is an internal error, with its stack and version and without secrets', async () => {
     const told = await run(START, {
       NODE_OPTIONS: `--import ${PRELOAD}`,
       AWS_SESSION_TOKEN: SECRET,
@@ -276,7 +276,7 @@ describe('a failure of a service', () => {
     assert.ok(!`${told.stdout}${told.stderr}`.includes(SECRET.slice(0, 12)));
   });
 
-  it('takes the region from AWS_DEFAULT_REGION too', async () => {
+  it('a failure of a service takes the region from AWS_DEFAULT_REGION too', async () => {
     answers.set('eu-default-1', [400, amazons('AccessDeniedException', 'seen')]);
     const told = await run(STATUS, { AWS_REGION: undefined, AWS_DEFAULT_REGION: 'eu-default-1' });
     assert.match(told.message, /denies access: .*seen/);

@@ -55,14 +55,14 @@ describe('the bundle of the command line', () => {
     return { files, packages, builtins: urls.filter((url) => url.startsWith('node:')) };
   }
 
-  it('loads commander and nothing else of others for --help', async () => {
+  it('the bundle of the command line loads commander and nothing else of others for --help', async () => {
     const { files, packages, builtins } = await loadedBy('--help');
     assert.deepEqual([...packages], ['commander']);
     assert.ok(files.length <= 16, files.join(' '));
     assert.ok(!builtins.includes('node:http') && !builtins.includes('node:crypto'), builtins.join(' '));
   });
 
-  it("has the failure converter where Temporal's client looks for it, beside what names it", () => {
+  it("the bundle of the command line has the failure converter where Temporal's client looks for it, beside what names it", () => {
     const require = createRequire(import.meta.url);
     const output = (input: string) =>
       Object.entries(outputs).find(([, { inputs }]) => (inputs[input]?.bytesInOutput ?? 0) > 0)?.[0] ?? '';
@@ -72,7 +72,7 @@ describe('the bundle of the command line', () => {
     assert.ok('failureConverter' in (require(converter) as object));
   });
 
-  it('describes no message of which another needs one that was left out', () => {
+  it('the bundle of the command line describes no message of which another needs one that was left out', () => {
     const path = createRequire(import.meta.url).resolve('@temporalio/proto/protos/json-module.js');
     const { messages } = messagesInUse(readFileSync(path, 'utf8'));
     assert.doesNotThrow(() => protobuf.Root.fromJSON({ nested: messages }).resolveAll());
@@ -80,7 +80,7 @@ describe('the bundle of the command line', () => {
     assert.ok(!JSON.stringify(messages).includes('cloudservice'));
   });
 
-  it('imports nothing that is not in it or in Node.js', () => {
+  it('the bundle of the command line imports nothing that is not in it or in Node.js', () => {
     for (const [path, { imports }] of Object.entries(outputs)) {
       for (const { path: target, external } of imports) {
         if (external !== true) assert.ok(outputs[target], `${path} imports ${target}`);

@@ -33,7 +33,7 @@ describe('a required claim', () => {
     'zoë@example.com',
   ];
   for (const claim of ours) {
-    it(`${EMAIL} lets in ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), true));
+    it(`a required claim ${EMAIL} lets in ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), true));
   }
 
   const others: unknown[] = [
@@ -65,27 +65,27 @@ describe('a required claim', () => {
     7,
   ];
   for (const claim of others) {
-    it(`${EMAIL} keeps out ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), false));
+    it(`a required claim ${EMAIL} keeps out ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), false));
   }
 
-  it('is never one that every object has', () => {
+  it('a required claim is never one that every object has', () => {
     assert.equal(hasClaim({}, requiredClaim('constructor=*n'), 'default'), false);
     assert.equal(hasClaim({}, requiredClaim('__proto__=*n'), 'default'), false);
   });
 
-  it('takes the namespace as it is: an asterisk in it stands for itself', () => {
+  it('a required claim takes the namespace as it is: an asterisk in it stands for itself', () => {
     assert.equal(holds('scope=*-{namespace}:read', 'team-builds:read', 'builds'), true);
     assert.equal(holds('scope=*-{namespace}:read', 'team-builds:read', '*'), false);
     assert.equal(holds('scope={namespace}:read', 'builds:read', '*'), false);
   });
 
-  it('has an asterisk of its own if it is escaped', () => {
+  it('a required claim has an asterisk of its own if it is escaped', () => {
     assert.equal(holds('scope=builds:\\*', 'builds:*'), true);
     assert.equal(holds('scope=builds:\\*', 'builds:read'), false);
     assert.equal(holds('scope=*:\\*', 'builds:*'), true);
   });
 
-  it('without an asterisk is one of several scopes, and no part of a quoted address', () => {
+  it('a required claim without an asterisk is one of several scopes, and no part of a quoted address', () => {
     assert.equal(holds('scope=a', 'b a'), true);
     assert.equal(holds('email=me@example.com', '"x me@example.com y"@attacker.example'), false);
   });
@@ -115,7 +115,7 @@ describe('bearer tokens', () => {
     return { status: response.status, body: await response.text(), headers: response.headers };
   };
 
-  it('let in who has one, and the log says who', async () => {
+  it('bearer tokens let in who has one, and the log says who', async () => {
     const { status, body } = await ask(`Bearer ${await provider.token({ permissions })}`);
     assert.equal(status, 200, body);
     assert.match(
@@ -124,7 +124,7 @@ describe('bearer tokens', () => {
     );
   });
 
-  it('may name their claim in a text with spaces, as scopes are', async () => {
+  it('bearer tokens may name their claim in a text with spaces, as scopes are', async () => {
     assert.equal((await ask(`Bearer ${await provider.token({ permissions: 'a default:read' })}`)).status, 200);
   });
 
@@ -174,7 +174,7 @@ describe('bearer tokens', () => {
     ],
   ];
   for (const [what, token] of refused) {
-    it(`are refused: ${what}`, async () => {
+    it(`bearer tokens are refused: ${what}`, async () => {
       const { status, body, headers } = await ask(await token());
       assert.equal(status, 401, body);
       assert.equal(headers.get('www-authenticate'), 'Bearer');
@@ -182,23 +182,23 @@ describe('bearer tokens', () => {
     });
   }
 
-  it('without the claim for the namespace are refused', async () => {
+  it('bearer tokens without the claim for the namespace are refused', async () => {
     assert.equal((await ask(`Bearer ${await provider.token({})}`)).status, 403);
     assert.equal((await ask(`Bearer ${await provider.token({ permissions: ['default'] })}`)).status, 403);
     assert.equal((await ask(`Bearer ${await provider.token({ permissions })}`, 'other')).status, 403);
   });
 
-  it('that never expire are refused', async () => {
+  it('bearer tokens that never expire are refused', async () => {
     const { privateKey } = await generateKeyPair('RS256');
     const token = new SignJWT({ iss: ISSUER, aud: AUDIENCE }).setProtectedHeader({ alg: 'RS256', kid: 'one' });
     assert.equal((await ask(`Bearer ${await token.sign(privateKey)}`)).status, 401);
   });
 
-  it('are not in the log', () => {
+  it('bearer tokens are not in the log', () => {
     assert.doesNotMatch(server.stdout(), /eyJ/);
   });
 
-  it('can be asked for off loopback, and are answered 503 while the keys are out of reach', async () => {
+  it('bearer tokens can be asked for off loopback, and are answered 503 while the keys are out of reach', async () => {
     const away = await startCodecServer({
       ENCRYPTION_KEYS: keysText(newKey('a')),
       ...provider.settings,
@@ -213,7 +213,7 @@ describe('bearer tokens', () => {
     await away.stop();
   });
 
-  it('are checked against no keys of a server whose certificate is not trusted, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+  it('bearer tokens are checked against no keys of a server whose certificate is not trusted, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
     const impostor = await startIdentityProvider(createAuthority('nobody knows it').issue('127.0.0.1', ['127.0.0.1']));
     const wary = await startCodecServer({
       ENCRYPTION_KEYS: keysText(newKey('a')),

@@ -59,31 +59,31 @@ describe('the codec server', () => {
     assert.match(log, /codec server stopped/);
   });
 
-  it('decodes, and never shows the credential', async () => {
+  it('the codec server decodes, and never shows the credential', async () => {
     const shown = await valuesOf(await server.post('/decode', await encrypted([INPUT, 'x'])));
     const redacted = '[redacted by the codec server]';
     assert.deepEqual(shown, [{ ...INPUT, nested: [{ encrypted_jwt: redacted }], encrypted_jwt: redacted }, 'x']);
   });
 
-  it('shows what was never encrypted, without the credential too', async () => {
+  it('the codec server shows what was never encrypted, without the credential too', async () => {
     const response = await server.post('/decode', bodyOf([plain(INPUT)]));
     const text = JSON.stringify(await valuesOf(response));
     assert.ok(text.includes(ROLE) && !text.includes(CREDENTIAL));
   });
 
-  it('leaves encrypted what is no JSON, which might hold the credential unseen', async () => {
+  it('the codec server leaves encrypted what is no JSON, which might hold the credential unseen', async () => {
     const body = (await encrypted([new TextEncoder().encode(CREDENTIAL)])) as { payloads: unknown };
     const response = await server.post('/decode', body);
     assert.deepEqual(await response.json(), body);
   });
 
-  it('shows nothing if nothing was handed over, which comes without data', async () => {
+  it('the codec server shows nothing if nothing was handed over, which comes without data', async () => {
     const nothing = { metadata: { encoding: Buffer.from('binary/null').toString('base64') } };
     const response = await server.post('/decode', { payloads: [nothing] });
     assert.deepEqual([response.status, await response.json()], [200, { payloads: [nothing] }]);
   });
 
-  it('says why it can not decode', async () => {
+  it('the codec server says why it can not decode', async () => {
     const other = await server.post('/decode', await encrypted(['x'], CONTEXT, newKey('other')));
     assert.equal(other.status, 422);
     assert.match(await errorOf(other), /key "other", which is not among the keys given here/);
@@ -92,7 +92,7 @@ describe('the codec server', () => {
     assert.match(await errorOf(elsewhere), /for the namespace "default"/);
   });
 
-  it('does not encode', async () => {
+  it('the codec server does not encode', async () => {
     const response = await server.post('/encode', bodyOf([plain('x')]));
     assert.equal(response.status, 404);
     assert.match(await errorOf(response), /only decodes/);
@@ -104,7 +104,7 @@ describe('the codec server', () => {
     ['another content type', '/decode', { method: 'POST', headers: { 'content-type': 'text/plain' } }, 415],
     ['no namespace', '/decode', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }, 400],
   ] as [string, string, RequestInit, number][]) {
-    it(`answers ${status} to ${what}`, async () => {
+    it(`the codec server answers ${status} to ${what}`, async () => {
       const response = await fetch(`${server.url}${path}`, init);
       assert.equal(response.status, status);
       assert.ok(await errorOf(response));
@@ -115,14 +115,14 @@ describe('the codec server', () => {
   const dataOfEncrypted = '{"payloads":[{"metadata":{"encoding":"YmluYXJ5L2VuY3J5cHRlZA=="},"data":{"length":4}}]}';
   const noLists = ['', '{', '[]', 'null', '{"payloads":1}', '{"payloads":[1]}', encodingOnly, dataOfEncrypted];
   for (const body of noLists) {
-    it(`answers 400 to a body that is no list of payloads: ${body}`, async () => {
+    it(`the codec server answers 400 to a body that is no list of payloads: ${body}`, async () => {
       const response = await server.post('/decode', body);
       assert.equal(response.status, 400);
       assert.match(await errorOf(response), /the body must be JSON such as/);
     });
   }
 
-  it('answers 422, with what is wrong, to an encrypted payload that was changed or never was one', async () => {
+  it('the codec server answers 422, with what is wrong, to an encrypted payload that was changed or never was one', async () => {
     const { payloads } = (await encrypted(['x'])) as { payloads: [{ metadata: Record<string, string>; data: string }] };
     const [{ metadata, data }] = payloads;
     const marker = { encoding: metadata['encoding'] };
@@ -148,7 +148,7 @@ describe('the codec server', () => {
     }
   });
 
-  it('answers 413 to a body over 4 MiB, whether it says so at first or not', async () => {
+  it('the codec server answers 413 to a body over 4 MiB, whether it says so at first or not', async () => {
     const large = 'x'.repeat(4 * 2 ** 20 + 1);
     assert.equal((await server.post('/decode', large)).status, 413);
     const status = await new Promise<number | undefined>((resolve, reject) => {
@@ -162,12 +162,12 @@ describe('the codec server', () => {
     assert.equal(status, 413);
   });
 
-  it('takes a build’s largest input', async () => {
+  it('the codec server takes a build’s largest input', async () => {
     const [value] = await valuesOf(await server.post('/decode', await encrypted(['x'.repeat(1_500_000)])));
     assert.equal((value as string).length, 1_500_000);
   });
 
-  it('says that it is well', async () => {
+  it('the codec server says that it is well', async () => {
     const response = await fetch(`${server.url}/health`);
     assert.deepEqual([response.status, await response.json()], [200, { status: 'ok' }]);
   });
@@ -181,7 +181,7 @@ describe('pages of other origins', () => {
   after(() => server.stop());
 
   for (const origin of [UI, 'https://temporal.example.com']) {
-    it(`are answered if they are listed: ${origin}`, async () => {
+    it(`pages of other origins are answered if they are listed: ${origin}`, async () => {
       const preflight = await fetch(`${server.url}/decode`, {
         method: 'OPTIONS',
         headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-namespace' },
@@ -205,7 +205,7 @@ describe('pages of other origins', () => {
     'null',
     'https://ui.example:8233',
   ]) {
-    it(`are refused if they are not: ${origin}`, async () => {
+    it(`pages of other origins are refused if they are not: ${origin}`, async () => {
       for (const method of ['OPTIONS', 'POST']) {
         const init = method === 'POST' ? { body: JSON.stringify(await encrypted([ROLE])) } : {};
         const headers = { origin, 'content-type': 'application/json', 'x-namespace': 'default' };
@@ -217,7 +217,7 @@ describe('pages of other origins', () => {
     });
   }
 
-  it('are refused by a name that was pointed at loopback', async () => {
+  it('pages of other origins are refused by a name that was pointed at loopback', async () => {
     const status = await new Promise<string>((resolve, reject) => {
       const socket = connect({ port: Number(new URL(server.url).port), host: '127.0.0.1' });
       socket.on('error', reject).once('data', (data) => {
@@ -231,7 +231,7 @@ describe('pages of other origins', () => {
 });
 
 describe('the codec server told to stop', () => {
-  it('has answered until then, although its log can not be written', async () => {
+  it('the codec server told to stop has answered until then, although its log can not be written', async () => {
     const port = await freePort();
     const env = { ...KEYS, CODEC_SERVER_ADDRESS: `127.0.0.1:${port}`, CODEC_SERVER_ALLOWED_ORIGINS: UI };
     const full = openSync('/dev/full', 'w');
@@ -254,7 +254,7 @@ describe('the codec server told to stop', () => {
     assert.deepEqual(await ended, [0, null]);
   });
 
-  it('while it says that it listens, stops cleanly', async () => {
+  it('the codec server told to stop while it says that it listens, stops cleanly', async () => {
     const NODE_OPTIONS = stopAsItSays('codec server listening');
     const program = codecServer({ ...KEYS, CODEC_SERVER_ALLOWED_ORIGINS: UI, NODE_OPTIONS });
     assert.equal(await program.exited, 0, program.stderr());
@@ -312,7 +312,7 @@ describe('the codec server does not start', () => {
     ['with an address that is none', { ...KEYS, ...origins, CODEC_SERVER_ADDRESS: '8081' }, /must be HOST:PORT/],
   ];
   for (const [what, env, message] of cases) {
-    it(`${what}, and says why`, async () => {
+    it(`the codec server does not start ${what}, and says why`, async () => {
       const program = codecServer(env);
       assert.equal(await program.exited, 2);
       assert.match(program.stderr(), message);

@@ -19,7 +19,7 @@ describe('a build whose history grows long', { concurrency: 4 }, () => {
     await stack.stop();
   });
 
-  it('continues as new with the same job, start, build and poll count, is triggered once, and is followed to its end', async () => {
+  it('a build whose history grows long continues as new with the same job, start, build and poll count, is triggered once, and is followed to its end', async () => {
     const input = inputFor(stack, 'long', { polls: 12 });
     const { code, json } = await stack.build(input);
     assert.equal(code, 0);
@@ -41,7 +41,7 @@ describe('a build whose history grows long', { concurrency: 4 }, () => {
     assert.equal(byJob['status'], 'COMPLETE');
   });
 
-  it('keeps its deadline', async () => {
+  it('a build whose history grows long keeps its deadline', async () => {
     const input = inputFor(stack, 'long-deadline', { outcome: 'NEVER' }, { deadline_seconds: 20 });
     const { json } = await stack.build(input);
     assert.equal((json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
@@ -51,7 +51,7 @@ describe('a build whose history grows long', { concurrency: 4 }, () => {
     assert.ok((json['polls'] as number) >= 5);
   });
 
-  it('is cancelled in whichever run it is', async () => {
+  it('a build whose history grows long is cancelled in whichever run it is', async () => {
     const input = inputFor(stack, 'long-cancel', { outcome: 'NEVER' });
     const ended = stack.build(input);
     while (stack.buildApi.requests(input.correlation_id).length < 9)
@@ -62,7 +62,7 @@ describe('a build whose history grows long', { concurrency: 4 }, () => {
     assert.equal((await stack.records(input)).status?.['status']?.S, 'CANCELLED');
   });
 
-  it('is cancelled in the run that makes its final record updates, and tells who asked for it', async () => {
+  it('a build whose history grows long is cancelled in the run that makes its final record updates, and tells who asked for it', async () => {
     const input = inputFor(stack, 'long-updates', { outcome: 'NEVER' });
     let refusals = 3;
     stack.proxy.decide = ({ operation, request }) =>

@@ -21,7 +21,7 @@ describe('doctor --fix', () => {
   });
   after(() => stack.stop());
 
-  it('asks before each, and does as it is told: y, N, all, quit, and no answer', async () => {
+  it('doctor --fix asks before each, and does as it is told: y, N, all, quit, and no answer', async () => {
     const jobs: Job[] = [];
     for (let i = 0; i < 4; i += 1) jobs.push(await stack.terminated(`asked-${i}`));
     const endedOf = async () => {
@@ -56,7 +56,7 @@ describe('doctor --fix', () => {
     assert.equal(await endedOf(), 4);
   });
 
-  it('shows people each finding with its reason and fix, and what it did', async () => {
+  it('doctor --fix shows people each finding with its reason and fix, and what it did', async () => {
     const job = await stack.terminated('for-people');
     const { code, stdout, stderr } = await stack.cli(['doctor', '--fix', '--yes']);
     assert.equal(code, 0, stderr);
@@ -71,7 +71,7 @@ describe('doctor --fix', () => {
     assert.deepEqual([again.code, again.stdout], [0, '']);
   });
 
-  it('leaves alone what has changed between the question and the answer', async () => {
+  it('doctor --fix leaves alone what has changed between the question and the answer', async () => {
     const job = await stack.terminated('raced');
     const stdin = new PassThrough();
     let asked = false;
@@ -102,7 +102,7 @@ describe('doctor --fix', () => {
     assert.deepEqual(await stack.statuses(job.input), ['FAILED', 'FAILED']);
   });
 
-  it('goes on through throttled reads', async () => {
+  it('doctor --fix goes on through throttled reads', async () => {
     const seen = new Set<string>();
     stack.proxy.decide = ({ operation, request }) => {
       const call = JSON.stringify([operation, request]);
@@ -116,7 +116,7 @@ describe('doctor --fix', () => {
     assert.ok(seen.size >= 4);
   });
 
-  it('makes missing tables and search attributes as setup does, and compares nothing without them', async () => {
+  it('doctor --fix makes missing tables and search attributes as setup does, and compares nothing without them', async () => {
     const job = await stack.ended('before-the-loss');
     // Tables that setup made are protected, where the endpoint has that.
     const unprotected = { TableName: TABLE_NAMES.history, DeletionProtectionEnabled: false };
@@ -219,7 +219,7 @@ describe('doctor --fix', () => {
     assert.match(compared.stderr, /looked at \d+ status records/);
   });
 
-  it('reports a table with another key, which it can not mend', async () => {
+  it('doctor --fix reports a table with another key, which it can not mend', async () => {
     const found = await stack.doctor(['--fix', '--yes'], { settings: { STATUS_TABLE: TABLE_NAMES.history } });
     assert.equal(found.code, 1);
     assert.deepEqual(
@@ -229,7 +229,7 @@ describe('doctor --fix', () => {
     assert.match(found.stderr, /the records were not compared/);
   });
 
-  it('reports clocks that are apart, and compares all the same if DynamoDB refuses signatures for that', async () => {
+  it('doctor --fix reports clocks that are apart, and compares all the same if DynamoDB refuses signatures for that', async () => {
     const job = await stack.ended('clocks');
     // An answer that takes long blurs how far they are apart.
     const assertApart = ({ findings }: Examined, seconds: number, side: 'ahead of' | 'behind') => {
@@ -274,7 +274,7 @@ describe('doctor --fix', () => {
     assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
   });
 
-  it('reports calls that are refused for want of a permission, and looks at the rest all the same', async () => {
+  it('doctor --fix reports calls that are refused for want of a permission, and looks at the rest all the same', async () => {
     const lost = await stack.terminated('denied');
     const refuse = (isRefused: (operation: string, table: string) => boolean) => {
       stack.proxy.answer = ({ operation, request }) =>
@@ -322,7 +322,7 @@ describe('doctor --fix', () => {
     await repairAll(stack);
   });
 
-  it('says what is wrong with one service though the other does not answer', async () => {
+  it('doctor --fix says what is wrong with one service though the other does not answer', async () => {
     await stack.client.connection.operatorService.removeSearchAttributes({
       namespace: stack.temporal.namespace,
       searchAttributes: ['DryRun'],
@@ -338,7 +338,7 @@ describe('doctor --fix', () => {
     assert.equal((await stack.cli(['setup'])).code, 0);
   });
 
-  it('ends with 2 if it is used wrongly, with 5 if a service can not be reached', async () => {
+  it('doctor --fix ends with 2 if it is used wrongly, with 5 if a service can not be reached', async () => {
     for (const [args, hint] of [
       [['--yes'], /--yes goes with --fix/],
       [['--url', stack.buildApiUrl], /go with --ask-api/],

@@ -41,7 +41,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     ['insert', 'PutItem', HISTORY_TABLE_NAME, 'refuse'],
     ['last-history', 'UpdateItem', HISTORY_TABLE_NAME, 'throttle'],
   ] as const) {
-    it(`${step}: ${fault} twice, then right at the third attempt, 3 s and 6 s later`, async () => {
+    it(`a write (${step}) that fails twice by ${fault} is right at the third attempt, 3 s and 6 s later`, async () => {
       const name = `${step}-${fault}`;
       const plan: Plan = { operation, table, faults: [fault, fault] };
       plans.set(name, plan);
@@ -162,7 +162,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.ok((at[3] ?? 0) - (at[2] ?? 0) >= 29_900);
   });
 
-  it('leaves the history of another account or resource alone, and says whose request ID it is', async () => {
+  it('a build leaves the history of another account or resource alone, and says whose request ID it is', async () => {
     const first = inputFor(stack, 'first-owner', { polls: 0 });
     await stack.build(first);
     const input = inputFor(stack, 'second-owner', {}, { correlation_id: first.correlation_id });

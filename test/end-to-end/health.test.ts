@@ -26,7 +26,7 @@ describe("the worker's health", () => {
   const posts = (input: RoleBuildInput) =>
     stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST');
 
-  it('is not ready before the tables have answered once, and alive all the while', async () => {
+  it("the worker's health is not ready before the tables have answered once, and alive all the while", async () => {
     await stack.proxy.close();
     const worker = await stack.startWorker();
     await until('an attempt at the tables has failed', () => worker.output().includes('tables could not be read'));
@@ -43,7 +43,7 @@ describe("the worker's health", () => {
     await worker.stop();
   });
 
-  it('on SIGTERM is not ready at once, lets steps under way end, exits 0 in time, and nothing is lost or done twice', async () => {
+  it("the worker's health on SIGTERM is not ready at once, lets steps under way end, exits 0 in time, and nothing is lost or done twice", async () => {
     const old = await stack.startWorker();
     await until('it is ready', async () => (await probe(old, 'readyz')).status === 200);
     const inputs = Array.from({ length: BUILDS_OF_A_KIND }, (_, i) => [
@@ -79,12 +79,12 @@ describe("the worker's health", () => {
     await next.stop();
   });
 
-  it('told to stop before it polls, it exits 0 at once', async () => {
+  it("the worker's health told to stop before it polls, it exits 0 at once", async () => {
     const starting = stack.startWorker({ settings: { NODE_OPTIONS: stopAsItSays('health listening') } });
     await assert.rejects(starting, /exit code 0/);
   });
 
-  it('is alive while Temporal is away', async () => {
+  it("the worker's health is alive while Temporal is away", async () => {
     const worker = await stack.startWorker();
     await stack.temporal.kill();
     assert.equal((await probe(worker, 'livez')).status, 200);

@@ -36,7 +36,7 @@ describe("the worker's log", () => {
     await stack.stop();
   });
 
-  it('has a line an event, with what tells the build, its step and the attempt', async () => {
+  it("the worker's log has a line an event, with what tells the build, its step and the attempt", async () => {
     let output = '';
     const worker = await stack.startWorker({ onOutput: (chunk) => (output += chunk) });
     const input = inputFor(stack, 'logged', { polls: 1, outcome: 'FAILED', trigger: [{ status: 503 }] });
@@ -67,7 +67,7 @@ describe("the worker's log", () => {
     assert.ok(!output.includes(CREDENTIAL));
   });
 
-  it('says why a request was refused, once', async () => {
+  it("the worker's log says why a request was refused, once", async () => {
     let output = '';
     const worker = await stack.startWorker({ onOutput: (chunk) => (output += chunk) });
     const input = { ...inputFor(stack, 'elsewhere'), url: 'http://127.0.0.1:9' };
@@ -78,7 +78,7 @@ describe("the worker's log", () => {
     assert.equal(refused[0]?.['cause'], 'InvalidInput');
   });
 
-  it('has nothing twice if another worker replays the build; with debug, a line for each poll', async () => {
+  it("the worker's log has nothing twice if another worker replays the build; with debug, a line for each poll", async () => {
     const settings = { LOG_LEVEL: 'debug' };
     let output = '';
     const onOutput = (chunk: string) => (output += chunk);
@@ -111,7 +111,7 @@ describe("the worker's log", () => {
     assert.ok(!output.includes(CREDENTIAL));
   });
 
-  it('is for people on a terminal', async () => {
+  it("the worker's log is for people on a terminal", async () => {
     const env = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', ...stack.settings };
     const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, PROGRAMS.worker], {
       env,

@@ -12,7 +12,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
   });
   after(() => stack.stop());
 
-  it('writes what the original writes, in its types and order, and ends both records COMPLETE', async () => {
+  it('a build that succeeds writes what the state machine writes, in its types and order, and ends both records COMPLETE', async () => {
     const input = inputFor(stack, 'data-reader', { polls: 1, build_id: 4711 }, { requested_by: 'someone' });
     const { code, json } = await stack.build(input);
     assert.equal(code, 0);
@@ -62,7 +62,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     );
   });
 
-  it('asks the build API with exactly the five headers of the original, and passes the body on untouched, and never polls sooner than its interval', async () => {
+  it('a build that succeeds asks the build API with exactly the five headers of the state machine, and passes the body on untouched, and never polls sooner than its interval', async () => {
     const input = inputFor(stack, 'headers', { polls: 1 }, { poll_interval_seconds: 2 });
     input.build_body['policy'] = { nested: [1, 'two', null, { three: 3.5 }], ünïcode: '☃' };
     await stack.build(input);
@@ -88,7 +88,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     }
   });
 
-  it('escapes a build ID when it enters the path', async () => {
+  it('a build that succeeds escapes a build ID when it enters the path', async () => {
     const build_id = 'a/../b?c#d';
     const input = inputFor(stack, 'slash', { polls: 0, build_id });
     const { json } = await stack.build(input);
@@ -96,7 +96,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     assert.equal(stack.buildApi.requests(input.correlation_id)[1]?.path, '/build/a%2F..%2Fb%3Fc%23d');
   });
 
-  it('may be asked again with the same request ID: a new job, both records replaced', async () => {
+  it('a build that succeeds may be asked again with the same request ID: a new job, both records replaced', async () => {
     const first = await stack.build(inputFor(stack, 'again', { polls: 0, outcome: 'FAILED' }));
     assert.equal(first.json['status'], 'FAILED');
     const input = inputFor(stack, 'again', { polls: 0 }, { correlation_id: 'request-again' });
@@ -115,7 +115,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     assert.equal(history?.['error_info'], undefined);
   });
 
-  it('logs JSON lines at every level without the credential', async () => {
+  it('a build that succeeds logs JSON lines at every level without the credential', async () => {
     await stack.build(inputFor(stack, 'logged', { polls: 0, trigger: [{ status: 503 }], status: [{ status: 400 }] }));
     const lines = workerOutput.split('\n').filter((line) => line.startsWith('{'));
     assert.ok(lines.length > 10);

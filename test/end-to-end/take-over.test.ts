@@ -27,7 +27,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     await stack.stop();
   });
 
-  /** As the original's two puts leave them. */
+  /** As the state machine's two puts leave them. */
   async function putOriginal(
     input: RoleBuildInput,
     request_id = input.correlation_id,
@@ -48,7 +48,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     await direct.send(new PutItemCommand({ TableName: HISTORY_TABLE_NAME, Item: history }));
   }
 
-  it('refuses a start, names the execution and starts nothing', async () => {
+  it('a record that is IN_PROGRESS under Step Functions refuses a start, names the execution and starts nothing', async () => {
     const input = inputFor(stack, 'held', { polls: 0 });
     await putOriginal(input, 'request-of-the-original');
     const records = await stack.records(input);
@@ -62,7 +62,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.equal(unknown, 4);
   });
 
-  it('is refused by the put itself, if another client starts the build: nothing is written or triggered', async () => {
+  it('a record that is IN_PROGRESS under Step Functions is refused by the put itself, if another client starts the build: nothing is written or triggered', async () => {
     const input = inputFor(stack, 'held-put', { polls: 0 });
     await putOriginal(input, 'another-request-of-the-original');
     const records = await stack.records(input);
@@ -77,7 +77,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
-  it('that ends between the put and the look at who holds the record is replaced by the next attempt', async (t) => {
+  it('a record that is IN_PROGRESS under Step Functions that ends between the put and the look at who holds the record is replaced by the next attempt', async (t) => {
     if (stack.dynamoDb.kind === 'dynamodb-local')
       return t.skip('it tells with the refusal, so there is no second look');
     const input = inputFor(stack, 'held-no-more', { polls: 0 });
@@ -101,7 +101,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     }
   });
 
-  it('is refused by the put for the command line too, if it could not look: exit code 3', async () => {
+  it('a record that is IN_PROGRESS under Step Functions is refused by the put for the command line too, if it could not look: exit code 3', async () => {
     const input = inputFor(stack, 'held-blind', { polls: 0 });
     await putOriginal(input, 'a-third-request-of-the-original');
     const blind = { stdin: JSON.stringify(input), settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } };
@@ -110,7 +110,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.match(String(parseJson(result)['message']), /e-1/);
   });
 
-  it('refuses if only the history of the request is left so', async () => {
+  it('a record that is IN_PROGRESS under Step Functions refuses if only the history of the request is left so', async () => {
     const input = inputFor(stack, 'held-history', { polls: 0 });
     const other = inputFor(stack, 'held-history-other', { polls: 0 });
     await putOriginal(other, input.correlation_id);
@@ -118,7 +118,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.equal(code, 3);
   });
 
-  it('is replaced with --take-over', async () => {
+  it('a record that is IN_PROGRESS under Step Functions is replaced with --take-over', async () => {
     const input = inputFor(stack, 'taken-over', { polls: 0 });
     await putOriginal(input);
     const stdin = JSON.stringify(input);

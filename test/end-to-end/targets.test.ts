@@ -70,7 +70,7 @@ describe('a worker', { concurrency: 4 }, () => {
     );
   }
 
-  it('refuses every trick with a url before anything is written or sent, though another client started it', async () => {
+  it('a worker refuses every trick with a url before anything is written or sent, though another client started it', async () => {
     const tricks = urlTricks(stack.buildApiUrl, trap.address).filter(({ isRefused }) => isRefused);
     assert.ok(tricks.length > 80);
     const failures = await Promise.all(
@@ -88,7 +88,7 @@ describe('a worker', { concurrency: 4 }, () => {
     assert.equal(trap.reached(), 0);
   });
 
-  it('polls at the listed origin whatever build_id it is given', async () => {
+  it('a worker polls at the listed origin whatever build_id it is given', async () => {
     const tricks = buildIdTricks(trap.address);
     await Promise.all(
       tricks.map(async (build_id, i) => {
@@ -101,7 +101,7 @@ describe('a worker', { concurrency: 4 }, () => {
     assert.equal(trap.reached(), 0);
   });
 
-  it('takes from a client neither checks that were never made nor a build_id that is no path segment', async () => {
+  it('a worker takes from a client neither checks that were never made nor a build_id that is no path segment', async () => {
     const checked = {
       start_at: '2026-01-01T00:00:00.000Z',
       record: 'written',
@@ -130,13 +130,13 @@ describe('a worker', { concurrency: 4 }, () => {
     assert.equal(trap.reached(), 0);
   });
 
-  it('and the command line go through no proxy that only the environment names', async () => {
+  it('a worker and the command line go through no proxy that only the environment names', async () => {
     const { code, stderr } = await stack.build(inputFor(stack, 'no-proxy', { polls: 0 }));
     assert.equal(code, 0, stderr);
     assert.equal(trap.reached(), 0);
   });
 
-  it('goes through the proxy that BUILD_API_PROXY names, and to the listed origin alone', async (t) => {
+  it('a worker goes through the proxy that BUILD_API_PROXY names, and to the listed origin alone', async (t) => {
     const asked: string[] = [];
     const proxy = http.createServer((request, response) => {
       asked.push(request.url ?? '');

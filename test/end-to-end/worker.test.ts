@@ -18,7 +18,7 @@ describe('the worker', () => {
   });
   after(() => stack.stop());
 
-  it('does not start with missing or wrong settings, and names every one', () => {
+  it('the worker does not start with missing or wrong settings, and names every one', () => {
     const { status, stderr, stdout } = spawnSync(process.execPath, [WORKER], {
       env: { PATH: process.env['PATH'], BUILD_API_TIMEOUT_SECONDS: '61', LOG_LEVEL: 'loud' },
       encoding: 'utf8',
@@ -31,7 +31,7 @@ describe('the worker', () => {
     assert.doesNotMatch(stderr, /^\s+at /m);
   });
 
-  it('names the setting whose address it can not listen on', async () => {
+  it('the worker names the setting whose address it can not listen on', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
@@ -54,7 +54,7 @@ describe('the worker', () => {
     taken.close();
   });
 
-  it('takes names as addresses', async () => {
+  it('the worker takes names as addresses', async () => {
     const settings = { METRICS_ADDRESS: 'localhost:0', HEALTH_ADDRESS: 'localhost:0' };
     const worker = await stack.startWorker({ settings });
     try {
@@ -65,7 +65,7 @@ describe('the worker', () => {
     }
   });
 
-  it('answers on every address, of IPv4 and of IPv6, if it is told 0.0.0.0 or [::]', async () => {
+  it('the worker answers on every address, of IPv4 and of IPv6, if it is told 0.0.0.0 or [::]', async () => {
     const worker = await stack.startWorker({ settings: { METRICS_ADDRESS: '0.0.0.0:0', HEALTH_ADDRESS: '[::]:0' } });
     const at = (url: string, host: string) => url.replace(/\/\/.*:/, `//${host}:`);
     try {
@@ -78,7 +78,7 @@ describe('the worker', () => {
     }
   });
 
-  it('hears SIGTERM before it has loaded all else, and ends', async () => {
+  it('the worker hears SIGTERM before it has loaded all else, and ends', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
@@ -105,7 +105,7 @@ describe('the worker', () => {
     silent.close();
   });
 
-  it('lets a POST under way finish on SIGTERM, exits 0, and the next worker ends the build without another POST', async () => {
+  it('the worker lets a POST under way finish on SIGTERM, exits 0, and the next worker ends the build without another POST', async () => {
     const worker = await stack.startWorker();
     const input = inputFor(stack, 'sigterm', { polls: 0, trigger: [{ delay_ms: 3_000 }] });
     const ended = stack.build(input);
@@ -120,7 +120,7 @@ describe('the worker', () => {
     assert.equal(stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST').length, 1);
   });
 
-  it('takes a second SIGTERM within a second for the first, and ends at once at a later one', async () => {
+  it('the worker takes a second SIGTERM within a second for the first, and ends at once at a later one', async () => {
     const worker = await stack.startWorker();
     const input = inputFor(stack, 'twice', { trigger: [{ delay_ms: 20_000 }] });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
@@ -136,7 +136,7 @@ describe('the worker', () => {
     assert.equal(await worker.exited, 1);
   });
 
-  it('killed between the POST and its recorded answer: the next worker asks again with the same request ID, one build', async () => {
+  it('the worker killed between the POST and its recorded answer: the next worker asks again with the same request ID, one build', async () => {
     const worker = await stack.startWorker();
     const input = inputFor(stack, 'killed', { polls: 0, trigger: [{ delay_ms: 20_000 }] });
     const ended = stack.build(input);

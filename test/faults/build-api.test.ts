@@ -51,7 +51,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
 
   describe('an answer', { concurrency: 12 }, () => {
     for (const { name, simulate, error, cause, posts, gets } of CASES) {
-      it(`${name}: ${error ?? 'COMPLETE'}`, async () => {
+      it(`both records tell how a build ended whose API does ${name}: ${error ?? 'COMPLETE'}`, async () => {
         const input = inputFor(stack, name, simulate);
         await assertEnd(input, error, cause, await stack.run(input));
         assert.deepEqual(requestsOf(input), { posts, gets });
@@ -59,7 +59,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     }
   });
 
-  it('refuses connections for a time at the POST: another attempt, one build', async () => {
+  it('a build API that refuses connections for a time at the POST gets another attempt, and makes one build', async () => {
     const input = inputFor(stack, 'refused-post', { polls: 0 });
     const back = stack.refuseBuildApi(AWAY_MS);
     const ended = stack.follow(input);
@@ -68,7 +68,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     assert.deepEqual(requestsOf(input), { posts: 1, gets: 1 });
   });
 
-  it('refuses connections for a time at a poll: another attempt', async () => {
+  it('a build API that refuses connections for a time at a poll gets another attempt', async () => {
     const input = inputFor(stack, 'refused-get', { polls: 0 });
     const ended = stack.follow(input);
     await eventually('the first wait has begun', () => hasTimer(stack, input));
@@ -77,7 +77,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     assert.deepEqual(requestsOf(input), { posts: 1, gets: 1 });
   });
 
-  it('refuses connections for longer than three attempts: unavailable, and nothing was triggered', async () => {
+  it('a build API that refuses connections for longer than three attempts is unavailable, and nothing was triggered', async () => {
     const [refusedPosts, refusedGets] = ['long-refused-post', 'long-refused-get'].map((name) =>
       inputFor(stack, name, { polls: 0 }, { poll_interval_seconds: 3 }),
     ) as [RoleBuildInput, RoleBuildInput];
@@ -94,7 +94,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     assert.deepEqual(requestsOf(refusedGets), { posts: 1, gets: 0 });
   });
 
-  it('left nothing that is not as promised', async () => {
+  it('faults of the build API left nothing that is not as promised', async () => {
     assert.deepEqual(await stack.conclude(report), []);
   });
 

@@ -43,7 +43,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
       ['hang-after', 'it took effect'],
     ] as const) {
       for (const [step, operation, table] of STEPS) {
-        it(`${step}: an answer past the 10 s of a call, ${what}: another attempt`, async () => {
+        it(`a write (${step}) whose answer comes after the 10 s of a call is made again; ${what}`, async () => {
           const name = `${step}-${fault}`;
           plans.set(name, { operation, table, faults: [fault] });
           const input = inputFor(stack, name, { polls: 0 });
@@ -54,7 +54,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
     }
 
     for (const [step, operation, table] of STEPS) {
-      it(`${step}: a write that arrives behind the next attempt changes nothing any more`, async () => {
+      it(`a write (${step}) that arrives behind its next attempt changes nothing any more`, async () => {
         const name = `${step}-late`;
         plans.set(name, { operation, table, faults: ['late'] });
         const input = inputFor(stack, name, { polls: 0 });
@@ -73,7 +73,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
     });
   });
 
-  it('left nothing that is not as promised', async () => {
+  it('a slow DynamoDB left nothing that is not as promised', async () => {
     assert.deepEqual(await stack.conclude(report), []);
   });
 

@@ -22,11 +22,11 @@ describe('under random schedules of faults, all that is promised holds', { concu
   after(() => writeReport(report));
 
   if (replayed !== undefined) {
-    it(`in the schedule of seed ${replayed}`, () => holdsIn(Number(replayed)));
+    it(`all that is promised holds in the schedule of seed ${replayed}`, () => holdsIn(Number(replayed)));
     return;
   }
   for (let lane = 0; lane < LANES; lane += 1) {
-    it(`in lane ${lane + 1}`, async (t) => {
+    it(`all that is promised holds under the random schedules of lane ${lane + 1}`, async (t) => {
       const endAt = performance.now() + Number(minutes ?? 0) * 60_000;
       let seed = firstSeed + lane;
       do {

@@ -10,7 +10,7 @@ import { eventually } from './patience.ts';
 export type Moment = 'before' | 'middle' | 'after';
 
 export interface Step {
-  /** The original's state. */
+  /** The state machine's state. */
   name: string;
   end: EndStatus;
   at: { method: 'POST' | 'GET' } | { operation: 'PutItem' | 'UpdateItem'; table: string };

@@ -28,7 +28,7 @@ describe('whenever the Temporal server is killed, builds go on from its file', (
     writeReport(report);
   });
 
-  it('during a wait', async () => {
+  it('builds go on after the Temporal server is killed during a wait', async () => {
     const input = inputFor(stack, 'wait', { polls: 0 }, { poll_interval_seconds: 4 });
     const ended = stack.follow(input);
     await eventually('the wait has begun', () => hasTimer(stack, input));
@@ -38,7 +38,7 @@ describe('whenever the Temporal server is killed, builds go on from its file', (
   });
 
   for (const name of ['GetBuildStatus', 'UpdateSuccessfulRecord', 'UpdateSuccessfulHistory']) {
-    it(`during ${name}`, async () => {
+    it(`builds go on after the Temporal server is killed during ${name}`, async () => {
       const step = STEPS.find((one) => one.name === name) as Step;
       const input = points.plan(step, 'middle');
       const ended = stack.follow(input);
@@ -51,7 +51,7 @@ describe('whenever the Temporal server is killed, builds go on from its file', (
     });
   }
 
-  it('needed no new worker, and left nothing that is not as promised', async () => {
+  it('builds needed no new worker after the Temporal server was killed, and left nothing that is not as promised', async () => {
     assert.equal(worker.hasExited(), false);
     assert.deepEqual(await stack.conclude(report), []);
   });

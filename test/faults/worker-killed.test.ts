@@ -43,7 +43,7 @@ describe('whenever the worker goes, the next one brings the build to its right e
         });
         after(() => worker.stop());
 
-        it('SIGKILL before it was taken, and after it took effect', async () => {
+        it(`SIGKILL before a step (${group}) was taken, and after it took effect, lets the next worker do it`, async () => {
           const builds = steps.flatMap((step) => [run(step, 'before', settings), run(step, 'after', settings)]);
           await Promise.all(builds.map(({ step, input }) => points.reached(step, input)));
           await stack.killWorker(worker);
@@ -54,7 +54,7 @@ describe('whenever the worker goes, the next one brings the build to its right e
           }
         });
 
-        it('SIGTERM in the middle of it: it is let finish', async () => {
+        it(`SIGTERM in the middle of a step (${group}) lets it finish`, async () => {
           const builds = steps.map((step) => run(step, 'middle', settings));
           await Promise.all(builds.map(({ step, input }) => points.reached(step, input)));
           const stopped = worker;
@@ -81,7 +81,7 @@ describe('whenever the worker goes, the next one brings the build to its right e
       after(() => worker.stop());
 
       for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-        it(`${signal} during it`, async () => {
+        it(`${signal} during a wait leaves it to the next worker`, async () => {
           const input = inputFor(stack, `wait-${signal}`, { polls: 0 }, { poll_interval_seconds: 4 });
           const ended = stack.follow(input, settings);
           await eventually('the wait has begun', () => hasTimer(stack, input));
@@ -96,7 +96,7 @@ describe('whenever the worker goes, the next one brings the build to its right e
     });
   });
 
-  it('left nothing that is not as promised', async () => {
+  it('killed workers left nothing that is not as promised', async () => {
     assert.deepEqual(await stack.conclude(report), []);
   });
 

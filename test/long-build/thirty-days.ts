@@ -20,7 +20,7 @@ before(async () => {
 after(() => environment.stop());
 
 describe(`a build of ${POLLS} polls`, () => {
-  it('ends COMPLETE with every poll counted, through however many runs', async (t) => {
+  it(`a build of ${POLLS} polls ends COMPLETE with every poll counted, through however many runs`, async (t) => {
     const taskQueue = 'long-build';
     const jobs = new Set<string>();
     let polls = 0;

@@ -17,12 +17,12 @@ const ask = async (host: string, port: number) => (await fetch(`http://${host}:$
 
 describe('every address', () => {
   for (const value of ['0.0.0.0:0', '[::]:0', '[0:0::0]:0']) {
-    it(`${value} answers by IPv4 and by IPv6`, async (t) => {
+    it(`every address ${value} answers by IPv4 and by IPv6`, async (t) => {
       const { port } = await listen(serve(t), hostPort(value));
       for (const host of LOOPBACK) assert.equal(await ask(host, port), 'ok', host);
     });
 
-    it(`${value} answers by IPv4 on a machine without IPv6, and is handed on as such`, async (t) => {
+    it(`every address ${value} answers by IPv4 on a machine without IPv6, and is handed on as such`, async (t) => {
       withoutIPv6(t);
       const { host, port } = await listen(serve(t), hostPort(value));
       assert.equal(host, '0.0.0.0');
@@ -31,13 +31,13 @@ describe('every address', () => {
     });
   }
 
-  it('is none but what is asked for elsewhere', async (t) => {
+  it('every address is none but what is asked for elsewhere', async (t) => {
     assert.equal((await listen(serve(t), hostPort('127.0.0.1:0'))).host, '127.0.0.1');
     const { port } = await listen(serve(t), { host: 'localhost', port: 0 });
     assert.ok(port > 0);
   });
 
-  it('is refused if its port is taken', async (t) => {
+  it('every address is refused if its port is taken', async (t) => {
     const holder = serve(t);
     const { port } = await listen(holder, hostPort('0.0.0.0:0'));
     await assert.rejects(listen(serve(t), { host: '0.0.0.0', port }), /EADDRINUSE/);

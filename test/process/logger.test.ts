@@ -4,7 +4,7 @@ import { LOG_LEVELS } from '../../src/config/settings.ts';
 import { logged, onlyLine } from '../support/logged.ts';
 
 describe('a log line', () => {
-  it('is JSON with level, time and message, and nothing that was not given', () => {
+  it('a log line is JSON with level, time and message, and nothing that was not given', () => {
     const { logger, lines } = logged();
     logger.info({ taskQueue: 'role-builds' }, 'worker polling');
     const { time, ...rest } = onlyLine(lines());
@@ -12,7 +12,7 @@ describe('a log line', () => {
     assert.deepEqual(rest, { level: 'info', taskQueue: 'role-builds', msg: 'worker polling' });
   });
 
-  it('has an error with type, message, stack and the messages of its causes', () => {
+  it('a log line has an error with type, message, stack and the messages of its causes', () => {
     const { logger, lines } = logged();
     logger.error({ err: new Error('outer', { cause: new TypeError('inner') }) }, 'failed');
     const err = onlyLine(lines())['err'] as Record<string, string>;
@@ -22,7 +22,7 @@ describe('a log line', () => {
   });
 
   for (const level of LOG_LEVELS) {
-    it(`comes out if its level is ${level} or above`, () => {
+    it(`a log line comes out if its level is ${level} or above`, () => {
       const { logger, lines } = logged(level);
       for (const one of ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const) logger[one](one);
       const expected = level === 'silent' ? [] : LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(level) + 1).toReversed();
@@ -46,10 +46,10 @@ describe("the caller's credential", () => {
     ['headers', { 'encrypted-authorization': secret }],
     ["a request's headers", { headers: { 'encrypted-authorization': secret } }],
     ["a request's headers in an object", { request: { headers: { 'encrypted-authorization': secret } } }],
-    ['headers as the original spells them', { headers: { 'Encrypted-Authorization': secret } }],
+    ['headers as the state machine spells them', { headers: { 'Encrypted-Authorization': secret } }],
     ['an error', { err: Object.assign(new Error('failed'), { encrypted_jwt: secret }) }],
   ] as [string, Record<string, unknown>][]) {
-    it(`does not come out in ${where}`, () => {
+    it(`the caller's credential does not come out in ${where}`, () => {
       const { logger, text, lines } = logged();
       logger.info(fields, 'message');
       assert.ok(!text().includes(secret), text());
@@ -58,14 +58,14 @@ describe("the caller's credential", () => {
     });
   }
 
-  it('stays as it is in what was logged', () => {
+  it("the caller's credential stays as it is in what was logged", () => {
     const { logger } = logged();
     const input = { encrypted_jwt: secret };
     logger.info({ input }, 'message');
     assert.equal(input.encrypted_jwt, secret);
   });
 
-  it("does not come out of a child, as the SDK's are", () => {
+  it("the caller's credential does not come out of a child, as the SDK's are", () => {
     const { logger, text } = logged();
     logger.child({ input: { encrypted_jwt: secret } }).info({ input: { encrypted_jwt: secret } }, 'message');
     assert.ok(!text().includes(secret), text());

@@ -19,7 +19,7 @@ async function inChunksOf(size: number, all: Buffer): Promise<string> {
 const BOM = '\uFEFF';
 
 describe('text out of bytes', () => {
-  it('is what UTF-8 says, without its byte order mark, however the bytes come', async () => {
+  it('text out of bytes is what UTF-8 says, without its byte order mark, however the bytes come', async () => {
     const text = 'é€😀\uFFFD\n\uFEFF"x"\r\n';
     for (const all of [bytes(text), bytes(BOM, text)]) {
       assert.equal(utf8Text(all), text);
@@ -45,7 +45,7 @@ describe('text out of bytes', () => {
       'line 2, byte 2: 0x00, as in UTF-16',
     ],
   ] as const) {
-    it(`is refused if it is ${what}, with its line and byte, however the bytes come`, async () => {
+    it(`text out of bytes is refused if it is ${what}, with its line and byte, however the bytes come`, async () => {
       const isFault = (err: unknown) => {
         assert.ok(err instanceof NotUtf8Error);
         assert.equal(err.message.slice(0, fault.length), fault);
@@ -57,7 +57,7 @@ describe('text out of bytes', () => {
     });
   }
 
-  it('is refused in a later chunk as well, with the line and byte in the file', async () => {
+  it('text out of bytes is refused in a later chunk as well, with the line and byte in the file', async () => {
     const all = bytes(`${'x'.repeat(99)}\r\n`.repeat(3_000), 'Ren', 0xe9, 'e');
     for (const size of [101, 100, 65_536]) {
       await assert.rejects(inChunksOf(size, all), {

@@ -36,13 +36,13 @@ const RECORDS: Record<Table, Item> = { status: STATUS, history: HISTORY };
 
 describe('an item read as a record', () => {
   for (const [table, record] of Object.entries(RECORDS) as [Table, Item][]) {
-    it(`is the record itself if nothing is odd: ${table}`, () => {
+    it(`an item read as a record is the record itself if nothing is odd: ${table}`, () => {
       assert.deepEqual(asRecord(table, record), record);
       assert.equal(isWhole(asRecord(table, record)), true);
     });
   }
 
-  it('keeps attributes that are none of ours, and those of ours that need not be there', () => {
+  it('an item read as a record keeps attributes that are none of ours, and those of ours that need not be there', () => {
     const { updated_at: _, build_id: __, error_info: ___, ...rest } = STATUS;
     const item = { ...rest, team: { SS: ['a'] }, retries: 3 };
     assert.deepEqual(asRecord('status', item), item);
@@ -75,7 +75,7 @@ describe('an item read as a record', () => {
       'previous_jobs is not a list of jobs: [{"job_id":"j","start_at":"s","status":"FAILED","error_info":"quota"}]',
     ],
   ] as const satisfies [Table, string, unknown, string][]) {
-    it(`leaves out what can't be relied on and says so: ${fault}`, () => {
+    it(`an item read as a record leaves out what can't be relied on and says so: ${fault}`, () => {
       const record = asRecord(table, { ...RECORDS[table], [name]: value });
       const { [name]: _, ...rest } = RECORDS[table];
       assert.deepEqual(record, { ...rest, odd_attributes: { [name]: fault } });
@@ -83,7 +83,7 @@ describe('an item read as a record', () => {
     });
   }
 
-  it('names everything that is odd, in one sentence too', () => {
+  it('an item read as a record names everything that is odd, in one sentence too', () => {
     const record = asRecord('history', { request_id: 'r', ['__proto__']: 'x', constructor: 'y', odd_attributes: 7 });
     assert.equal(
       oddities(record),
@@ -92,7 +92,7 @@ describe('an item read as a record', () => {
     );
   });
 
-  it('shows of a long value only how it begins', () => {
+  it('an item read as a record shows of a long value only how it begins', () => {
     const { odd_attributes } = asRecord('status', { ...STATUS, build_id: ['x'.repeat(10_000)] });
     const shown = odd_attributes?.['build_id'] ?? '';
     assert.ok(shown.startsWith('build_id is not text: ["xxx') && shown.endsWith('x…') && shown.length < 250, shown);

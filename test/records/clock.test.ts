@@ -31,7 +31,7 @@ describe('a clock that is ten minutes off DynamoDB’s', () => {
     );
 
   for (const aheadMs of [600_000, -600_000]) {
-    it(`by ${aheadMs} ms costs the first call a second request, and no other`, async () => {
+    it(`a clock that is ten minutes off DynamoDB’s by ${aheadMs} ms costs the first call a second request, and no other`, async () => {
       proxy.calls.length = 0;
       proxy.clockAheadMs = aheadMs;
       const request_id = `request${aheadMs}`;
@@ -46,7 +46,7 @@ describe('a clock that is ten minutes off DynamoDB’s', () => {
     });
   }
 
-  it('is no reason to send a request a third time', async () => {
+  it('a clock that is ten minutes off DynamoDB’s is no reason to send a request a third time', async () => {
     proxy.calls.length = 0;
     proxy.clockAheadMs = 0;
     proxy.answer = () => ({

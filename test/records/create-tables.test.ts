@@ -53,7 +53,7 @@ function summary(tablesSetUp: Awaited<ReturnType<typeof createTables>>): Omit<Ta
 }
 
 describe('createTables', () => {
-  it("makes both tables with the original's keys, ready for use", async () => {
+  it("createTables makes both tables with the state machine's keys, ready for use", async () => {
     assert.deepEqual(summary(await createTables(raw, own)), [
       { name: own.statusTable, created: true },
       { name: own.historyTable, created: true, index: { name: HISTORY_INDEX_NAME, created: true, status: 'ACTIVE' } },
@@ -72,7 +72,7 @@ describe('createTables', () => {
     });
   });
 
-  it('can be repeated, and makes what is missing', async () => {
+  it('createTables can be repeated, and makes what is missing', async () => {
     await makeTable(own.statusTable, [
       ['account_id', 'S'],
       ['resource', 'S'],
@@ -85,12 +85,12 @@ describe('createTables', () => {
     assert.deepEqual(summary(await createTables(raw, own)), made(false));
   });
 
-  it('can run twice at the same time', async () => {
+  it('createTables can run twice at the same time', async () => {
     await Promise.all([createTables(raw, own), createTables(raw, own)]);
     assert.equal((await describeTable(own.historyTable)).state, 'ACTIVE');
   });
 
-  it("adds the index to a history table that lacks it, as the original's, and keeps its items", async () => {
+  it("createTables adds the index to a history table that lacks it, as the state machine's, and keeps its items", async () => {
     await makeTable(own.historyTable, [['request_id', 'S']]);
     const Item = { request_id: { S: 'r' }, account_id: { S: '123456789012' }, start_at: { S: OLDER.start_at } };
     await raw.send(new PutItemCommand({ TableName: own.historyTable, Item }));
@@ -110,7 +110,7 @@ describe('createTables', () => {
     );
   });
 
-  it('refuses an index of that name with other keys', async () => {
+  it('createTables refuses an index of that name with other keys', async () => {
     await raw.send(
       new CreateTableCommand({
         TableName: own.historyTable,
@@ -150,7 +150,7 @@ describe('createTables', () => {
       ],
     ],
   ] as [string, [string, 'S' | 'N'][]][]) {
-    it(`refuses a table that has ${what}, and says so`, async () => {
+    it(`createTables refuses a table that has ${what}, and says so`, async () => {
       await makeTable(own.statusTable, keys);
       await assert.rejects(createTables(raw, own), (err: Error) => {
         assert.match(
@@ -162,7 +162,7 @@ describe('createTables', () => {
     });
   }
 
-  it('fails if DynamoDB can not be reached', async (t) => {
+  it('createTables fails if DynamoDB can not be reached', async (t) => {
     const nowhere = new DynamoDBClient({ endpoint: `http://127.0.0.1:${await freePort()}`, maxAttempts: 1 });
     t.after(() => nowhere.destroy());
     await assert.rejects(createTables(nowhere, own), /ECONNREFUSED/);
@@ -205,7 +205,7 @@ describe('what guards a table', () => {
     return { client, calls: proxy.calls };
   }
 
-  it('is asked for if it is created, and waited for if it is not ready yet', async (t) => {
+  it('what guards a table is asked for if it is created, and waited for if it is not ready yet', async (t) => {
     const { client, calls } = await withBackups(t, { update: ['ContinuousBackupsUnavailableException'] });
     const done = await createTables(client, own);
     for (const { protection } of done) {
@@ -225,7 +225,7 @@ describe('what guards a table', () => {
     );
   });
 
-  it('is told and left as it is if the table is there already', async (t) => {
+  it('what guards a table is told and left as it is if the table is there already', async (t) => {
     await createTables(raw, own);
     const { client, calls } = await withBackups(t);
     for (const { created, protection } of await createTables(client, own)) {
@@ -238,7 +238,7 @@ describe('what guards a table', () => {
     ]);
   });
 
-  it('is not known if the endpoint has no such thing, or does not let us look', async (t) => {
+  it('what guards a table is not known if the endpoint has no such thing, or does not let us look', async (t) => {
     for (const { protection } of await createTables(raw, own)) {
       assert.equal(protection.point_in_time_recovery, null);
       assert.equal(protection.encryption, null);
@@ -249,7 +249,7 @@ describe('what guards a table', () => {
     }
   });
 
-  it('fails the set-up if it is refused', async (t) => {
+  it('what guards a table fails the set-up if it is refused', async (t) => {
     const { client } = await withBackups(t, { update: ['AccessDeniedException'] });
     await assert.rejects(createTables(client, own), { name: 'AccessDeniedException' });
   });

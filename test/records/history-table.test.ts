@@ -71,31 +71,31 @@ async function itemWithoutTime(): Promise<Item> {
 }
 
 describe('the put', () => {
-  it("writes the original's attributes, in the original's types, and when", async () => {
+  it("the put writes the state machine's attributes, in its types, and when", async () => {
     assert.equal(await put(JOB), true);
     assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'IN_PROGRESS' } });
   });
 
-  it('writes who asked, if that is known', async () => {
+  it('the put writes who asked, if that is known', async () => {
     await put(JOB, { requested_by: 'user@host' });
     assert.deepEqual((await item())?.['requested_by'], { S: 'user@host' });
   });
 
   for (const [name, arrange] of STATES) {
-    it(`replaces an older job's record as a whole, ${name}`, async () => {
+    it(`the put replaces an older job's record as a whole, ${name}`, async () => {
       await arrange(OLDER, { requested_by: 'someone else' });
       assert.equal(await put(JOB), true);
       assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'IN_PROGRESS' } });
     });
 
-    it(`leaves a newer job's record alone, ${name}`, async () => {
+    it(`the put leaves a newer job's record alone, ${name}`, async () => {
       await arrange(NEWER);
       await assertRefused(() => put(JOB));
     });
 
     for (const [what, other] of FOREIGN) {
       for (const job of [OLDER, JOB]) {
-        it(`never replaces the record of another ${what}, ${name}, ${job === JOB ? 'even of this job' : 'though older'}`, async () => {
+        it(`the put never replaces the record of another ${what}, ${name}, ${job === JOB ? 'even of this job' : 'though older'}`, async () => {
           await arrange(job, other);
           await assertRefused(() => put(JOB));
         });
@@ -103,28 +103,28 @@ describe('the put', () => {
     }
   }
 
-  it("holds for this job's own record in progress, as after a lost answer", async () => {
+  it("the put holds for this job's own record in progress, as after a lost answer", async () => {
     await put(JOB);
     assert.equal(await put(JOB), true);
   });
 
-  it("leaves this job's own end alone", async () => {
+  it("the put leaves this job's own end alone", async () => {
     await ended(JOB);
     await assertRefused(() => put(JOB));
   });
 
-  it('leaves the record of another job alone that began at the same time', async () => {
+  it('the put leaves the record of another job alone that began at the same time', async () => {
     await put({ ...JOB, job_id: 'another' });
     await assertRefused(() => put(JOB));
   });
 
-  it('writes if the record was deleted', async () => {
+  it('the put writes if the record was deleted', async () => {
     await ended(NEWER);
     await raw.send(new DeleteItemCommand({ TableName: 'history-records', Key: keyItem() }));
     assert.equal(await put(JOB), true);
   });
 
-  it('fails if the table is missing', async () => {
+  it('the put fails if the table is missing', async () => {
     const elsewhere = { ...tables, historyTable: 'no-such-table' };
     await assert.rejects(putHistoryRecord(elsewhere, request, JOB), { name: 'ResourceNotFoundException' });
   });
@@ -132,7 +132,7 @@ describe('the put', () => {
 
 for (const mayCreate of [true, false]) {
   describe(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"}`, () => {
-    it("ends this job's own record, with build_id and error_info in their types", async () => {
+    it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} ends this job's own record, with build_id and error_info in their types`, async () => {
       request.requested_by = 'user@host';
       await put(JOB);
       assert.equal(await end(JOB, mayCreate, FAILED), true);
@@ -147,7 +147,7 @@ for (const mayCreate of [true, false]) {
     });
 
     for (const status of ['COMPLETE', 'CANCELLED'] as const) {
-      it(`adds nothing that there is not, when it is ${status}`, async () => {
+      it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} adds nothing that there is not, when it is ${status}`, async () => {
         await put(JOB);
         assert.equal(await end(JOB, mayCreate, { status }), true);
         assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
@@ -155,14 +155,14 @@ for (const mayCreate of [true, false]) {
     }
 
     for (const status of ['COMPLETE', 'CANCELLED', 'FAILED'] as const) {
-      it(`holds over whatever end stands in this job's own record, and leaves nothing of it, when it is ${status}`, async () => {
+      it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} holds over whatever end stands in this job's own record, and leaves nothing of it, when it is ${status}`, async () => {
         await ended(JOB);
         assert.equal(await end(JOB, mayCreate, { status }), true);
         assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
       });
     }
 
-    it("fills in what somebody took out of this job's own record", async () => {
+    it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} fills in what somebody took out of this job's own record`, async () => {
       await put(JOB);
       await raw.send(
         new UpdateItemCommand({
@@ -178,33 +178,33 @@ for (const mayCreate of [true, false]) {
     });
 
     for (const [name, arrange] of STATES) {
-      it(`leaves a newer job's record alone, ${name}`, async () => {
+      it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} leaves a newer job's record alone, ${name}`, async () => {
         await arrange(NEWER);
         await assertRefused(() => end(JOB, mayCreate));
       });
 
       for (const [what, other] of FOREIGN) {
-        it(`never replaces the record of another ${what}, ${name}, though older`, async () => {
+        it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} never replaces the record of another ${what}, ${name}, though older`, async () => {
           await arrange(OLDER, other);
           await assertRefused(() => end(JOB, mayCreate));
         });
       }
 
       if (mayCreate) {
-        it(`replaces an older job's record as a whole, ${name}`, async () => {
+        it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} replaces an older job's record as a whole, ${name}`, async () => {
           await arrange(OLDER, { requested_by: 'someone else' });
           assert.equal(await end(JOB, mayCreate), true);
           assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'COMPLETE' } });
         });
       } else {
-        it(`leaves an older job's record alone, ${name}`, async () => {
+        it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} leaves an older job's record alone, ${name}`, async () => {
           await arrange(OLDER);
           await assertRefused(() => end(JOB, mayCreate));
         });
       }
     }
 
-    it(`makes ${mayCreate ? 'the whole record' : 'no record'} if there is none`, async () => {
+    it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} makes ${mayCreate ? 'the whole record' : 'no record'} if there is none`, async () => {
       assert.equal(await end(JOB, mayCreate, FAILED), mayCreate);
       if (!mayCreate) return assert.equal(await item(), undefined);
       assert.deepEqual(await itemWithoutTime(), {
@@ -219,7 +219,7 @@ for (const mayCreate of [true, false]) {
 }
 
 describe('reading', () => {
-  it('gives the record as it stands', async () => {
+  it('reading gives the record as it stands', async () => {
     request.requested_by = 'user@host';
     await ended(JOB);
     const { updated_at, ...rest } = (await readHistoryRecord(tables, request.correlation_id)) ?? {};
@@ -236,7 +236,7 @@ describe('reading', () => {
     });
   });
 
-  it('gives nothing if there is none', async () => {
+  it('reading gives nothing if there is none', async () => {
     assert.equal(await readHistoryRecord(tables, 'none'), undefined);
   });
 });

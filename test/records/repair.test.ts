@@ -28,7 +28,7 @@ const write = (found: Record<string, unknown> | undefined, set: Record<string, u
   writeAsFound(tables, { table: 'history', key: { request_id: 'request' }, found, set, remove });
 
 describe('a write to a record as it was found', () => {
-  it('changes what it says and keeps the rest', async () => {
+  it('a write to a record as it was found changes what it says and keeps the rest', async () => {
     await put(ITEM);
     assert.equal(await write(FOUND, { ...SET, request_id: 'request' }, ['other']), true);
     const { other: _, ...rest } = ITEM;
@@ -47,7 +47,7 @@ describe('a write to a record as it was found', () => {
     ['a later update', { updated_at: { S: 'later' } }],
     ['an attribute that was not there', { error_info: { M: {} } }],
   ] as const) {
-    it(`is not made over ${what}`, async () => {
+    it(`a write to a record as it was found is not made over ${what}`, async () => {
       const changed = { ...ITEM, ...change };
       await put(changed);
       assert.equal(await write(FOUND), false);
@@ -55,7 +55,7 @@ describe('a write to a record as it was found', () => {
     });
   }
 
-  it('makes a record only if there still is none, and changes none that has gone', async () => {
+  it('a write to a record as it was found makes a record only if there still is none, and changes none that has gone', async () => {
     await put(ITEM);
     assert.equal(await write(undefined), false);
     assert.deepEqual(await stored(), ITEM);
@@ -65,7 +65,7 @@ describe('a write to a record as it was found', () => {
     assert.equal(await writeAsFound(tables, { ...elsewhere, found: undefined }), false);
   });
 
-  it('takes whatever stood there', async () => {
+  it('a write to a record as it was found takes whatever stood there', async () => {
     const odd: Item = { ...KEY, job_id: { S: 'job-1' }, status: { NS: ['1', '2'] }, action: { N: '1e100' } };
     await put(odd);
     const found = { request_id: 'request', job_id: 'job-1', status: { NS: ['1', '2'] }, action: 1e100 };

@@ -61,25 +61,25 @@ async function assertRefused(item: () => Promise<Item | undefined>, write: () =>
 for (const [table, { put, end, item }] of Object.entries(TABLES)) {
   describe(`a ${table} record of Step Functions`, () => {
     for (const partition of ['aws', 'aws-us-gov', 'aws-cn', 'aws-iso-b']) {
-      it(`that is IN_PROGRESS is left alone, in the partition ${partition}`, async () => {
+      it(`a ${table} record of Step Functions that is IN_PROGRESS is left alone, in the partition ${partition}`, async () => {
         await put({ ...EXECUTION, job_id: EXECUTION.job_id.replace('arn:aws:', `arn:${partition}:`) });
         await assertRefused(item, () => put(JOB));
       });
     }
 
-    it('that is IN_PROGRESS is replaced by a build that takes over', async () => {
+    it(`a ${table} record of Step Functions that is IN_PROGRESS is replaced by a build that takes over`, async () => {
       await put(EXECUTION);
       assert.equal(await put(JOB, undefined, { take_over: true }), true);
       assert.equal((await item())?.['job_id']?.S, JOB.job_id);
     });
 
-    it('that has ended is replaced as any other', async () => {
+    it(`a ${table} record of Step Functions that has ended is replaced as any other`, async () => {
       await put(EXECUTION);
       await end(EXECUTION);
       assert.equal(await put(JOB), true);
     });
 
-    it('that is newer is not replaced, not by a build that takes over either', async () => {
+    it(`a ${table} record of Step Functions that is newer is not replaced, not by a build that takes over either`, async () => {
       await put({ ...NEWER, job_id: EXECUTION.job_id });
       await assertRefused(item, () => put(JOB, undefined, { take_over: true }));
     });
@@ -88,7 +88,7 @@ for (const [table, { put, end, item }] of Object.entries(TABLES)) {
   describe(`a ${table} record to resume`, () => {
     const resumption: Resumption = { resumes: OLDER.job_id, build_id: 'b', previous_jobs: [{ ...OLDER, ...FAILED }] };
 
-    it("becomes the new job's, with the build to poll on with", async () => {
+    it(`a ${table} record to resume becomes the new job's, with the build to poll on with`, async () => {
       await put(OLDER);
       await end(OLDER);
       assert.equal(await put(JOB, resumption), true);
@@ -100,17 +100,17 @@ for (const [table, { put, end, item }] of Object.entries(TABLES)) {
       assert.equal(found['previous_jobs']?.L?.length, table === 'history' ? 1 : undefined);
     });
 
-    it('is put if it is missing, and again by the same job', async () => {
+    it(`a ${table} record to resume is put if it is missing, and again by the same job`, async () => {
       assert.equal(await put(JOB, resumption), true);
       assert.equal(await put(JOB, resumption), true);
     });
 
-    it('of yet another job is left alone, though it is older', async () => {
+    it(`a ${table} record to resume of yet another job is left alone, though it is older`, async () => {
       await put({ ...OLDER, job_id: 'in-between' });
       await assertRefused(item, () => put(JOB, resumption));
     });
 
-    it('of the job itself, ended, is left alone', async () => {
+    it(`a ${table} record to resume of the job itself, ended, is left alone`, async () => {
       await put(JOB, resumption);
       await end(JOB);
       await assertRefused(item, () => put(JOB, resumption));
@@ -119,7 +119,7 @@ for (const [table, { put, end, item }] of Object.entries(TABLES)) {
 }
 
 describe('the final record update of a history record', () => {
-  it('leaves an IN_PROGRESS one of Step Functions alone, unless the build takes over', async () => {
+  it('the final record update of a history record leaves an IN_PROGRESS one of Step Functions alone, unless the build takes over', async () => {
     const { put, item } = TABLES.history;
     await put(EXECUTION);
     const request = historyRequestOf(input);
@@ -128,7 +128,7 @@ describe('the final record update of a history record', () => {
     assert.equal(await endHistory(takingOver, JOB, FAILED, true), true);
   });
 
-  it('fills in how the jobs before ended, and takes that out if there are none', async () => {
+  it('the final record update of a history record fills in how the jobs before ended, and takes that out if there are none', async () => {
     const { item } = TABLES.history;
     const resumption: Resumption = { resumes: OLDER.job_id, previous_jobs: [{ ...OLDER, ...FAILED }] };
     assert.equal(await endHistory(historyRequestOf(input, resumption), JOB, FAILED, true), true);
@@ -137,7 +137,7 @@ describe('the final record update of a history record', () => {
     assert.equal((await item())?.['previous_jobs'], undefined);
   });
 
-  it('says who cancelled', async () => {
+  it('the final record update of a history record says who cancelled', async () => {
     const end = { status: 'CANCELLED', cancelled_by: 'somebody@host' } as const;
     assert.equal(await endHistory(historyRequestOf(input), JOB, end, true), true);
     assert.deepEqual((await TABLES.history.item())?.['cancelled_by'], { S: 'somebody@host' });

@@ -35,7 +35,7 @@ const inProgress = (job: Job) => put(job);
 const ended = async (job: Job) => assert.ok((await put(job)) && (await end(job)));
 
 describe('the put', () => {
-  it("writes the original's attributes, in the original's types, and when", async () => {
+  it("the put writes the state machine's attributes, in its types, and when", async () => {
     input.build_body.dry_run = true;
     input.build_body['more'] = 'is for the build API alone';
     assert.equal(await put(JOB, { requested_by: 'is for the history alone', poll_interval_seconds: 5 }), true);
@@ -55,7 +55,7 @@ describe('the put', () => {
     });
   });
 
-  it('never writes the credential', async () => {
+  it('the put never writes the credential', async () => {
     await put(JOB, { encrypted_jwt: 'ciphertext' });
     assert.ok(!JSON.stringify(await item()).includes('ciphertext'));
   });
@@ -64,7 +64,7 @@ describe('the put', () => {
     ['in progress', inProgress],
     ['ended', ended],
   ] as const) {
-    it(`replaces an older job's record as a whole, ${name}`, async () => {
+    it(`the put replaces an older job's record as a whole, ${name}`, async () => {
       await arrange(OLDER);
       await end(OLDER, { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFailed', Cause: 'quota' } });
       assert.equal(await put(JOB, { correlation_id: 'request-2' }), true);
@@ -75,19 +75,19 @@ describe('the put', () => {
       assert.ok(!('build_id' in found) && !('error_info' in found));
     });
 
-    it(`leaves a newer job's record alone, ${name}`, async () => {
+    it(`the put leaves a newer job's record alone, ${name}`, async () => {
       await arrange(NEWER);
       await assertRefused(() => put(JOB));
     });
   }
 
-  it("holds for this job's own record in progress, as after a lost answer", async () => {
+  it("the put holds for this job's own record in progress, as after a lost answer", async () => {
     await put(JOB);
     assert.equal(await put(JOB), true);
     assert.deepEqual((await item())?.['status'], { S: 'IN_PROGRESS' });
   });
 
-  it("leaves this job's own end alone", async () => {
+  it("the put leaves this job's own end alone", async () => {
     for (const status of ['COMPLETE', 'FAILED', 'CANCELLED'] as const) {
       input.ddb_composite_sort_key += `-${status}`;
       await put(JOB);
@@ -96,18 +96,18 @@ describe('the put', () => {
     }
   });
 
-  it('leaves the record of another job alone that began at the same time', async () => {
+  it('the put leaves the record of another job alone that began at the same time', async () => {
     await put({ ...JOB, job_id: 'another' });
     await assertRefused(() => put(JOB));
   });
 
-  it('writes if the record was deleted', async () => {
+  it('the put writes if the record was deleted', async () => {
     await ended(NEWER);
     await raw.send(new DeleteItemCommand({ TableName: 'status-records', Key: keyItem() }));
     assert.equal(await put(JOB), true);
   });
 
-  it('is of this account and resource alone', async () => {
+  it('the put is of this account and resource alone', async () => {
     await put(NEWER);
     assert.equal(await put(JOB, { ddb_composite_sort_key: `${input.ddb_composite_sort_key}#2` }), true);
     const build_body = { ...input.build_body, account_id: '210987654321' };
@@ -115,14 +115,14 @@ describe('the put', () => {
     assert.deepEqual((await item())?.['job_id'], { S: 'job-3' });
   });
 
-  it('fails if the table is missing', async () => {
+  it('the put fails if the table is missing', async () => {
     const elsewhere = { ...tables, statusTable: 'no-such-table' };
     await assert.rejects(putStatusRecord(elsewhere, input, JOB), { name: 'ResourceNotFoundException' });
   });
 });
 
 describe('the final record update', () => {
-  it('changes status and time, and adds build_id and error_info in their types', async () => {
+  it('the final record update changes status and time, and adds build_id and error_info in their types', async () => {
     await put(JOB);
     const before = await item();
     const error_info = { Error: 'BuildFailed', Cause: 'GetBuildStatus: quota' } as const;
@@ -137,14 +137,14 @@ describe('the final record update', () => {
     });
   });
 
-  it('adds nothing that there is not', async () => {
+  it('the final record update adds nothing that there is not', async () => {
     await put(JOB);
     const before = Object.keys((await item()) ?? {});
     await end(JOB, { status: 'CANCELLED' });
     assert.deepEqual(new Set(Object.keys((await item()) ?? {})), new Set(before));
   });
 
-  it("holds over whatever end stands in this job's own record, and leaves nothing of it", async () => {
+  it("the final record update holds over whatever end stands in this job's own record, and leaves nothing of it", async () => {
     await put(JOB);
     const { updated_at: _, ...before } = (await item()) ?? {};
     await end(JOB, { status: 'FAILED', build_id: 'b', error_info: { Error: 'ExecutionLost', Cause: 'gone' } });
@@ -164,21 +164,21 @@ describe('the final record update', () => {
       ['in progress', inProgress],
       ['ended', ended],
     ] as const) {
-      it(`leaves ${name} job's record alone, ${state}`, async () => {
+      it(`the final record update leaves ${name} job's record alone, ${state}`, async () => {
         await arrange(other);
         await assertRefused(() => end(JOB));
       });
     }
   }
 
-  it('makes no record if there is none', async () => {
+  it('the final record update makes no record if there is none', async () => {
     await assertRefused(() => end(JOB));
     assert.equal(await item(), undefined);
   });
 });
 
 describe('reading', () => {
-  it('gives the record as it stands', async () => {
+  it('reading gives the record as it stands', async () => {
     await put(JOB);
     await end(JOB, { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFailed', Cause: 'quota' } });
     const key = { account_id: '123456789012', resource: input.ddb_composite_sort_key };
@@ -199,7 +199,7 @@ describe('reading', () => {
     });
   });
 
-  it('gives nothing if there is none', async () => {
+  it('reading gives nothing if there is none', async () => {
     assert.equal(await readStatusRecord(tables, { account_id: '1', resource: 'none' }), undefined);
   });
 });
@@ -208,7 +208,7 @@ describe('the twins of a role', () => {
   const find = (resource: string, role: string, signal = AbortSignal.timeout(60_000)) =>
     findTwins(tables, { account_id: '111122223333', resource }, role, signal);
 
-  it('are the records in progress whose names differ by case only, among more than a page of others', async () => {
+  it('the twins of a role are the records in progress whose names differ by case only, among more than a page of others', async () => {
     const place = (resource: string, role: string, more: Item = {}) =>
       raw.send(
         new PutItemCommand({
@@ -242,7 +242,7 @@ describe('the twins of a role', () => {
     );
   });
 
-  it('are looked for no longer than is asked', async () => {
+  it('the twins of a role are looked for no longer than is asked', async () => {
     await assert.rejects(find('iam_role#reader', 'reader', AbortSignal.abort()), { name: 'AbortError' });
   });
 });

@@ -22,7 +22,7 @@ const holder = (job_id: string): Item => ({
 });
 
 describe('a write that is refused', () => {
-  it('tells what stands there', async () => {
+  it('a write that is refused tells what stands there', async () => {
     await raw.send(new PutItemCommand({ TableName: tables.statusTable, Item: holder('in-the-way') }));
     const result = await putStatusRecord(tables, INPUT, JOB);
     assert.ok(!result.written);
@@ -38,7 +38,7 @@ describe('a write that is refused', () => {
     assert.equal(odd_attributes?.['action'], 'action is missing');
   });
 
-  it('tells that nothing stands there', async () => {
+  it('a write that is refused tells that nothing stands there', async () => {
     const key = { account_id: '123456789012', resource: 'nothing' };
     assert.deepEqual(await endStatusRecord(tables, key, JOB, { status: 'COMPLETE' }), {
       written: false,
@@ -61,7 +61,7 @@ describe('a write that is refused', () => {
       await proxy.stop();
     });
 
-    it('tells what refused it, and not what stands there a moment later', async () => {
+    it('a write that is refused with what the service gives along tells what refused it, and not what stands there a moment later', async () => {
       await raw.send(new PutItemCommand({ TableName: tables.statusTable, Item: holder('a-moment-later') }));
       proxy.answer = ({ operation, request }) => {
         if (operation !== 'PutItem') return undefined;

@@ -51,7 +51,7 @@ function readHistory(file: string): { workflowId: string; history: History } {
 }
 
 describe('committed histories', () => {
-  it('are there for every shape of build, both runs of a continued one included', () => {
+  it('committed histories are there for every shape of build, both runs of a continued one included', () => {
     const files = readdirSync(FOLDER);
     for (const shape of SHAPES) assert.ok(files.includes(`${shape}.1.json`), shape);
     for (const shape of ['continued-as-new', 'directory-group-continued']) assert.ok(files.includes(`${shape}.2.json`));
@@ -63,7 +63,7 @@ describe('committed histories', () => {
     { title: 'as it is now', traced: false },
     { title: 'as a worker with traces has it', traced: true },
   ])
-    it(`replay with the workflow code ${title}`, async () => {
+    it(`committed histories replay with the workflow code ${title}`, async () => {
       const bundle = await workflowBundle({ traced });
       const histories = readdirSync(FOLDER).map(readHistory);
       let replayed = 0;

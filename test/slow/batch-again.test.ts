@@ -17,7 +17,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
   const on = batchFixture();
   const { line, lines, write, reportPath, readReport, args, postsOf } = on;
 
-  it('killed in the middle of 20 and run again, it builds every request exactly once', async () => {
+  it('a batch that is killed in the middle of 20 and run again builds every request exactly once', async () => {
     const file = await write('killed.ndjson', lines('killed', 20));
     const first = on.stack.startCli(args(file, 'killed', '--rate', '1'));
     await until('some were started', async () => (await readReport('killed').catch(() => [])).length > 5);
@@ -43,7 +43,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([third['started'], third['started_before']], [0, 20]);
   });
 
-  it('run again before any worker has taken up a build, it starts none of them again, and says so', async () => {
+  it('a batch that is run again before any worker has taken up a build starts none of them again, and says so', async () => {
     const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
     const file = await write('waiting.ndjson', lines('waiting', 24));
     // It starts no more, since none of its builds ends.
@@ -64,7 +64,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     await connection.close();
   });
 
-  it('run again after a worker has refused its builds, it starts them, and says so', async () => {
+  it('a batch that is run again after a worker has refused its builds starts them, and says so', async () => {
     const settings = { ROLE_BUILD_TASK_QUEUE: 'narrow', BUILD_API_ALLOWED_ORIGINS: 'https://elsewhere.example.com' };
     const file = await write('narrow.ndjson', lines('narrow', 3));
     const worker = await on.stack.startWorker({ settings });
@@ -85,7 +85,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([...postsOf('narrow').values()], [1, 1, 1]);
   });
 
-  it('run again after its builds were terminated before their first put, twice at a time, it starts each once', async () => {
+  it('a batch that is run again, twice at a time, after its builds were terminated before their first put starts each once', async () => {
     const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
     const file = await write('stopped-early.ndjson', lines('stopped-early', 12));
     const connection = await Connection.connect({ address: on.stack.temporal.address });

@@ -23,7 +23,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     return input;
   };
 
-  it('follows all that match to the end, those that start meanwhile too, and sums them up', async () => {
+  it('watch of many builds follows all that match to the end, those that start meanwhile too, and sums them up', async () => {
     await start('watched-1', { outcome: 'NEVER' });
     const line = `role-build watch --query 'CustomRoleName STARTS_WITH "watched"'`;
     const live = type(stack.settings, line, { terminal: TERMINAL });
@@ -43,7 +43,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     assert.match(screen.screen, /1 (CANCELLED|FAILED), 1 (CANCELLED|FAILED)$/);
   });
 
-  it('ends with 0 if all are COMPLETE; with --json a document a change', async () => {
+  it('watch of many builds ends with 0 if all are COMPLETE; with --json a document a change', async () => {
     await start('all-well', { polls: 30 }, 'update');
     const { code, screen } = await $('role-build watch --action update --since 1h --json');
     assert.equal(code, 0);
@@ -53,7 +53,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     assert.equal(all.at(-1)?.['resource'], 'iam_role#all-well');
   });
 
-  it('Ctrl-C leaves them running', async () => {
+  it('Ctrl-C ends a watch of many builds and leaves them running', async () => {
     await start('left-alone', { outcome: 'NEVER' }, 'delete');
     const watching = type(stack.settings, 'role-build watch --action delete', {
       terminal: { columns: 50, rows: 20 },
@@ -70,7 +70,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     await stack.cli(['cancel', '--job-id', String(left['job_id'])]);
   });
 
-  it('says that nothing matches', async () => {
+  it('watch of many builds says that nothing matches', async () => {
     const { code, stderr } = await $('role-build watch --role nobody');
     assert.equal(code, 4);
     assert.match(stderr, /no running build matches\ntry: role-build list/);

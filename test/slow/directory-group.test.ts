@@ -64,7 +64,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     return [status, history].map((record) => record?.['directory_group']?.M);
   };
 
-  it('has it made, and recorded in both tables', async () => {
+  it('a build that asks for a group has it made, and recorded in both tables', async () => {
     const input = inputOf('created');
     const { code, json } = await stack.build(input);
     assert.equal(code, 0);
@@ -82,7 +82,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     }
   });
 
-  it('may ask by an option of start and by a column of a batch', async (t) => {
+  it('a build that asks for a group may ask by an option of start and by a column of a batch', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'groups-'));
     t.after(() => rm(folder, { recursive: true }));
     const settings = { ENCRYPTED_JWT: CREDENTIAL };
@@ -101,7 +101,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual([groupsOf('with').length, groupsOf('without').length], [1, 0]);
   });
 
-  it('has it looked for alone on a dry run', async () => {
+  it('a build that asks for a group has it looked for alone on a dry run', async () => {
     const input = inputOf('dry');
     input.build_body.dry_run = true;
     const { code } = await stack.build(input);
@@ -113,14 +113,14 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual(groupsOf('dry'), []);
   });
 
-  it('records nothing of a group where none was asked for', async () => {
+  it('a build that asks for a group records nothing of a group where none was asked for', async () => {
     const input = inputFor(stack, 'not-asked', { polls: 0 });
     assert.equal((await stack.build(input)).code, 0);
     assert.deepEqual(await recordedGroups(input), [undefined, undefined]);
     assert.deepEqual(groupsOf('not-asked'), []);
   });
 
-  it('fails before its POST where the name is taken elsewhere', async () => {
+  it('a build that asks for a group fails before its POST where the name is taken elsewhere', async () => {
     const administrator = new Client({ url: directory.url, tlsOptions: { ca: directory.authority.cert } });
     await administrator.bind('Administrator@corp.example.com', 'example-not-a-password');
     const dn = `CN=${nameFor('taken')},CN=Users,${DOMAIN}`;
@@ -135,7 +135,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual(await recordedGroups(input), [undefined, undefined]);
   });
 
-  it('says that the role exists where its group is refused after all, and resume goes on at the group', async () => {
+  it('a build that asks for a group says that the role exists where its group is refused after all, and resume goes on at the group', async () => {
     const taskQueue = 'refused';
     const own = await startFront();
     own.decide = (operation) =>
@@ -164,7 +164,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.equal(groupsOf('refused').length, 1);
   });
 
-  it('has none made if it is cancelled before the add', async () => {
+  it('a build that asks for a group has none made if it is cancelled before the add', async () => {
     const taskQueue = 'cancelled';
     const own = await startFront();
     const input = inputOf('cancelled');
@@ -189,7 +189,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual(groupsOf('cancelled'), []);
   });
 
-  it('looks where the job before sent its add to, if it is resumed', async () => {
+  it('a build that asks for a group looks where the job before sent its add to, if it is resumed', async () => {
     const taskQueue = 'sent';
     const own = await startFront();
     await stack.startWorker({ settings: settingsThrough(own, taskQueue) });
@@ -211,7 +211,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.equal((second.json['directory_group'] as { outcome: string }).outcome, 'created');
   });
 
-  it('shows a refused password by /readyz and on the metrics page until its file changes', async () => {
+  it('a build that asks for a group shows a refused password by /readyz and on the metrics page until its file changes', async () => {
     const taskQueue = 'password';
     const folder = await mkdtemp(join(tmpdir(), 'password-'));
     try {
@@ -239,28 +239,32 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     }
   });
 
-  it('waits with the role built while the directory is away', { timeout: DEAD_WORKER_MS }, async () => {
-    const taskQueue = 'away';
-    const own = await startFront();
-    await stack.startWorker({ settings: settingsThrough(own, taskQueue) });
-    const input = inputFor(stack, 'away', { polls: 2 }, { directory_group: true });
-    await run(['start', '--input', '-'], input, taskQueue);
-    await until('it is triggered', () => posts(input).length === 1);
-    await own.close();
-    const status = ['status', ACCOUNT, input.ddb_composite_sort_key];
-    await until('status says that the group waits', async () => {
-      const { stdout, stderr } = await stack.cli(status);
-      return /role built, group waits/.test(stdout + stderr);
-    });
-    await own.open();
-    const watched = await watch(input);
-    assert.equal(watched.code, 0, watched.stderr);
-    assert.equal(groupsOf('away').length, 1);
-    assert.equal((await recordedGroups(input))[0]?.['outcome']?.S, 'created');
-  });
+  it(
+    'a build that asks for a group waits with the role built while the directory is away',
+    { timeout: DEAD_WORKER_MS },
+    async () => {
+      const taskQueue = 'away';
+      const own = await startFront();
+      await stack.startWorker({ settings: settingsThrough(own, taskQueue) });
+      const input = inputFor(stack, 'away', { polls: 2 }, { directory_group: true });
+      await run(['start', '--input', '-'], input, taskQueue);
+      await until('it is triggered', () => posts(input).length === 1);
+      await own.close();
+      const status = ['status', ACCOUNT, input.ddb_composite_sort_key];
+      await until('status says that the group waits', async () => {
+        const { stdout, stderr } = await stack.cli(status);
+        return /role built, group waits/.test(stdout + stderr);
+      });
+      await own.open();
+      const watched = await watch(input);
+      assert.equal(watched.code, 0, watched.stderr);
+      assert.equal(groupsOf('away').length, 1);
+      assert.equal((await recordedGroups(input))[0]?.['outcome']?.S, 'created');
+    },
+  );
 
   it(
-    'has it made once though the worker dies between the add and its answer',
+    'a build that asks for a group has it made once though the worker dies between the add and its answer',
     { timeout: DEAD_WORKER_MS },
     async () => {
       const taskQueue = 'killed';

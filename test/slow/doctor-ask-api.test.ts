@@ -52,7 +52,7 @@ describe('doctor --ask-api', () => {
     });
   };
 
-  it('records what the build API says: SUCCEEDED, FAILED', async () => {
+  it('doctor --ask-api records what the build API says: SUCCEEDED, FAILED', async () => {
     const complete = await lost('asked-succeeded', 'SUCCEEDED');
     const failed = await lost('asked-failed', 'FAILED');
     for (const job of [complete, failed]) await decide(job);
@@ -77,7 +77,7 @@ describe('doctor --ask-api', () => {
     assert.ok(!JSON.stringify(await stack.records(failed.input)).includes(CREDENTIAL));
   });
 
-  it('says that a build is still going on, and that resume polls on after ExecutionLost', async () => {
+  it('doctor --ask-api says that a build is still going on, and that resume polls on after ExecutionLost', async () => {
     const job = await lost('asked-undecided', 'NEVER');
     const found = await stack.doctor(asking);
     const finding = only(found, job.input);
@@ -89,7 +89,7 @@ describe('doctor --ask-api', () => {
     assert.equal(status?.['build_id']?.S, finding.build_id);
   });
 
-  it('knows nothing if the build API does not know the build, or does not answer', async () => {
+  it('doctor --ask-api knows nothing if the build API does not know the build, or does not answer', async () => {
     const job = await lost('asked-unknown', 'SUCCEEDED');
     for (const status of [404, 503]) {
       stack.buildApi.putFaults({ status: [{ status }] });
@@ -105,7 +105,7 @@ describe('doctor --ask-api', () => {
     await repairAll(stack);
   });
 
-  it('decides between two tables that tell different ends', async () => {
+  it('doctor --ask-api decides between two tables that tell different ends', async () => {
     const job = await lost('asked-between', 'SUCCEEDED');
     await decide(job);
     await stack.change('status', job.input, { status: { S: 'COMPLETE' } });

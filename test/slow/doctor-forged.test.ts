@@ -48,7 +48,7 @@ describe('a workflow that only says whose it is', () => {
     return { code: result.code, json: parseJson(result), stderr: result.stderr };
   };
 
-  it('is not taken by doctor for a job that was lost: neither while it runs nor by how it ended', async () => {
+  it('a workflow that only says whose it is is not taken by doctor for a job that was lost: neither while it runs nor by how it ended', async () => {
     const job = await stack.terminated('claimed');
     await stack.forget(job);
     const forged = await forge({ jobId: job.jobId }, ids('claimed'));
@@ -63,7 +63,7 @@ describe('a workflow that only says whose it is', () => {
     for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
-  it("does not hide the true one from doctor, though its record does not say what it's about", async () => {
+  it("a workflow that only says whose it is does not hide the true one from doctor, though its record does not say what it's about", async () => {
     const job = await stack.terminated('hidden');
     const forged = await forge({ jobId: job.jobId }, ids('hidden'));
     await stack.change('history', job.input, { account_id: undefined, resource: undefined });
@@ -77,7 +77,7 @@ describe('a workflow that only says whose it is', () => {
     assert.equal((await stack.doctor()).code, 0);
   });
 
-  it("of another type under the build's ID is no build: not for doctor, status or cancel", async () => {
+  it("a workflow that only says whose it is of another type under the build's ID is no build: not for doctor, status or cancel", async () => {
     const job = await stack.ended('other-type');
     await stack.remove('status', job.input);
     const workflowId = workflowIdOf(ACCOUNT, job.input.ddb_composite_sort_key);
@@ -97,7 +97,7 @@ describe('a workflow that only says whose it is', () => {
     await handle.terminate();
   });
 
-  it('is not what --job-id names', async () => {
+  it('a workflow that only says whose it is is not what --job-id names', async () => {
     const job = await stack.startEndless('by-job');
     const forged = await forge({ jobId: job.jobId }, ids('by-job'));
     const { code, json } = await statusOf('--job-id', job.jobId);
@@ -114,7 +114,7 @@ describe('a workflow that only says whose it is', () => {
     for (const handle of [...forged, ...more]) await handle.terminate();
   });
 
-  it('is not what --correlation-id names, whether or not the build has its history record', async () => {
+  it('a workflow that only says whose it is is not what --correlation-id names, whether or not the build has its history record', async () => {
     const job = await stack.startEndless('by-request');
     const forged = await forge({ correlationId: job.input.correlation_id }, ids('by-request'));
     const named = ['--correlation-id', job.input.correlation_id];
@@ -127,7 +127,7 @@ describe('a workflow that only says whose it is', () => {
     await until('visibility has its end', async () => (await statusOf(...named)).json['status'] === 'CANCELLED');
   });
 
-  it('and whose input or memo is no value at all hides no other: not from list, status or doctor', async () => {
+  it('a workflow that only says whose it is and whose input or memo is no value at all hides no other: not from list, status or doctor', async () => {
     const { workflowService } = stack.client;
     const noValue = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('not JSON') };
     const names = ['no-input', 'no-encoding'];
@@ -169,7 +169,7 @@ describe('a workflow that only says whose it is', () => {
     }
   });
 
-  it('is not chosen if two builds match one request and no record tells which', async () => {
+  it('a workflow that only says whose it is is not chosen if two builds match one request and no record tells which', async () => {
     const correlation_id = 'request-twice';
     const jobs: Job[] = [];
     for (const name of ['twice-a', 'twice-b']) jobs.push(await stack.startEndless(name, { correlation_id }));
@@ -207,7 +207,7 @@ describe('doctor in a namespace that did not run the builds', () => {
   after(() => stack.stop());
   const inOther = { settings: { TEMPORAL_NAMESPACE: 'other' } };
 
-  it('mends nothing by itself, however old the records, and what a person says yes to', async () => {
+  it('doctor in a namespace that did not run the builds mends nothing by itself, however old the records, and what a person says yes to', async () => {
     const young = await stack.startEndless('young');
     const old = await stack.startEndless('old');
     const undated = await stack.startEndless('undated');

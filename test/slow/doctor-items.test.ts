@@ -37,7 +37,7 @@ describe('doctor and items of every kind', () => {
   });
   after(() => stack.stop());
 
-  it("leaves Step Functions' records alone, whatever they say, and counts those in progress", async () => {
+  it("doctor and items of every kind leaves Step Functions' records alone, whatever they say, and counts those in progress", async () => {
     const job_id = 'arn:aws:states:eu-west-1:123456789012:execution:role-builds:1';
     const [status, history] = pair('original', { job_id, start_at: '2020-01-01T00:00:00.000Z', status: 'IN_PROGRESS' });
     const input = inputFor(stack, 'original');
@@ -63,7 +63,7 @@ describe('doctor and items of every kind', () => {
     await stack.remove('status', input);
   });
 
-  it("fills in what a record lacks of the original's attributes, if Temporal still knows it", async () => {
+  it("doctor and items of every kind fills in what a record lacks of the state machine's attributes, if Temporal still knows it", async () => {
     const { input } = await stack.ended('whole');
     const was = await stack.records(input);
     await stack.change('status', input, {
@@ -91,7 +91,7 @@ describe('doctor and items of every kind', () => {
     assert.deepEqual(await stack.records(input), was);
   });
 
-  it('reports items that are no records at all, and never trips over one', async () => {
+  it('doctor and items of every kind reports items that are no records at all, and never trips over one', async () => {
     const resource = (name: string) => ({ account_id: { S: ACCOUNT }, resource: { S: name } });
     const items: RawItem[] = [
       resource('nothing else'),
@@ -149,7 +149,7 @@ describe('doctor and items of every kind', () => {
     assert.equal((await stack.doctor()).code, 0);
   });
 
-  it('reports a status that is none of ours, and a start in the future, which keeps every newer build away', async () => {
+  it('doctor and items of every kind reports a status that is none of ours, and a start in the future, which keeps every newer build away', async () => {
     const job = await stack.ended('unknown');
     await stack.change('status', job.input, { status: { S: 'DONE' } });
     const { of } = await repairAll(stack);
@@ -169,7 +169,7 @@ describe('doctor and items of every kind', () => {
     for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
-  it('leaves a request ID that two builds share to the one that has it', async () => {
+  it('doctor and items of every kind leaves a request ID that two builds share to the one that has it', async () => {
     const first = await stack.ended('sharing');
     const second = inputFor(stack, 'sharing-too', {}, { correlation_id: first.input.correlation_id });
     assert.equal((await stack.build(second)).json['status'], 'FAILED');
@@ -177,7 +177,7 @@ describe('doctor and items of every kind', () => {
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
   });
 
-  it('is not troubled by a workflow whose input is none', async () => {
+  it('doctor and items of every kind is not troubled by a workflow whose input is none', async () => {
     const handle = await stack.client.workflow.start('roleBuild', {
       workflowId: 'no input',
       taskQueue: 'role-builds',
@@ -188,7 +188,7 @@ describe('doctor and items of every kind', () => {
     assert.equal((await stack.doctor()).code, 0);
   });
 
-  it('reports two tables that tell different reasons, and writes the one that Temporal tells', async () => {
+  it('doctor and items of every kind reports two tables that tell different reasons, and writes the one that Temporal tells', async () => {
     const { input } = await stack.ended('reasons', { polls: 0, outcome: 'FAILED' });
     const was = await stack.records(input);
     await stack.change('history', input, { error_info: { M: { Error: { S: 'ExecutionLost' }, Cause: { S: 'x' } } } });
@@ -200,7 +200,7 @@ describe('doctor and items of every kind', () => {
     assert.deepEqual((await stack.records(input)).history?.['error_info'], was.history?.['error_info']);
   });
 
-  it('takes the error_info of an end before out of a record that says COMPLETE, whatever it is', async () => {
+  it('doctor and items of every kind takes the error_info of an end before out of a record that says COMPLETE, whatever it is', async () => {
     const { input } = await stack.ended('error-info-left');
     const was = await stack.records(input);
     for (const [table, error_info] of [
@@ -220,13 +220,13 @@ describe('doctor and items of every kind', () => {
     }
   });
 
-  it('takes no older job of a request that was asked again for anything', async () => {
+  it('doctor and items of every kind takes no older job of a request that was asked again for anything', async () => {
     const { input } = await stack.ended('asked-again', { polls: 0, outcome: 'FAILED' });
     await stack.build({ ...input, build_body: { ...input.build_body, simulate: { polls: 0 } } });
     assert.equal((await stack.doctor()).code, 0);
   });
 
-  it('knows the build of a job that was lost after it had continued as new', async () => {
+  it('doctor and items of every kind knows the build of a job that was lost after it had continued as new', async () => {
     const job = await stack.start('long', { outcome: 'NEVER' });
     await until('it has continued as new', () => stack.buildApi.requests(job.input.correlation_id).length >= 12);
     const [build] = stack.buildApi.builds().filter(({ correlation_id }) => correlation_id === job.input.correlation_id);

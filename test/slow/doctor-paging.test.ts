@@ -49,7 +49,7 @@ describe(`doctor on ${RECORDS} records in each table, with ${HEAP_MB} MB`, () =>
   });
   after(() => stack.stop());
 
-  it('pages through them and finds each that is lost, one finding a line', async (t) => {
+  it(`doctor on ${RECORDS} records in each table, with ${HEAP_MB} MB pages through them and finds each that is lost, one finding a line`, async (t) => {
     const fill = async (writer: number) => {
       for (let first = writer * BATCH; first < RECORDS; first += WRITERS * BATCH) {
         const pairs = Array.from({ length: Math.min(BATCH, RECORDS - first) }, (_, i) => records(first + i));

@@ -28,7 +28,7 @@ describe('doctor', () => {
     return { Error: name?.S, Cause: Cause?.S ?? '' };
   };
 
-  it('finds nothing if all is well, builds in progress among it, and says what it looked at', async () => {
+  it('doctor finds nothing if all is well, builds in progress among it, and says what it looked at', async () => {
     const running = await stack.startEndless('well-running');
     await stack.ended('well-complete');
     await stack.ended('well-failed', { polls: 0, outcome: 'FAILED' });
@@ -47,7 +47,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('never reports a build that goes on while it looks', async () => {
+  it('doctor never reports a build that goes on while it looks', async () => {
     const jobs = await Promise.all(
       Array.from({ length: 8 }, (_, i) =>
         stack.start(`moving-${i}`, { polls: i % 5, outcome: i % 2 ? 'FAILED' : 'SUCCEEDED' }),
@@ -61,7 +61,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('mends records whose workflow was terminated: FAILED, ExecutionLost, with the build ID and who did it', async () => {
+  it('doctor mends records whose workflow was terminated: FAILED, ExecutionLost, with the build ID and who did it', async () => {
     const job = await stack.terminated('terminated');
     const found = await stack.doctor();
     assert.equal(found.code, 1);
@@ -89,7 +89,7 @@ describe('doctor', () => {
     assert.match(Cause, /^(WaitForBuildStatus|GetBuildStatus): the workflow was terminated by .*not known$/);
   });
 
-  it('says that a build was never triggered if Temporal proves it, and makes the history record', async () => {
+  it('doctor says that a build was never triggered if Temporal proves it, and makes the history record', async () => {
     stack.proxy.decide = ({ operation, request }) =>
       operation === 'PutItem' &&
       JSON.stringify(request).includes('"request-untriggered"') &&
@@ -111,7 +111,7 @@ describe('doctor', () => {
     assert.equal(history?.['trace_header']?.S, job.input.trace_header);
   });
 
-  it('writes the end that was decided if the workflow was terminated during its final record updates', async () => {
+  it('doctor writes the end that was decided if the workflow was terminated during its final record updates', async () => {
     stack.proxy.decide = ({ operation, request }) =>
       operation === 'UpdateItem' && JSON.stringify(request).includes('decided-') ? 'throttle' : undefined;
     const complete = await stack.start('decided-complete', { polls: 0 });
@@ -132,7 +132,7 @@ describe('doctor', () => {
     assert.equal((await stack.records(complete.input)).status?.['error_info'], undefined);
   });
 
-  it('mends records whose workflow timed out', async () => {
+  it('doctor mends records whose workflow timed out', async () => {
     // Workers refuse a time-out of a workflow's own, so here none ever took it, and its records are put by hand.
     const { input } = await stack.ended('timed-out');
     const workflowId = workflowIdOf(ACCOUNT, input.ddb_composite_sort_key);
@@ -157,7 +157,7 @@ describe('doctor', () => {
     assert.match((await errorOf({ input, jobId: handle.firstExecutionRunId })).Cause, /timed out/);
   });
 
-  it('mends records whose workflow Temporal no longer has', async () => {
+  it('doctor mends records whose workflow Temporal no longer has', async () => {
     const job = await stack.terminated('forgotten');
     await stack.forget(job);
     const { findings } = await sayYesToAll(stack);
@@ -169,7 +169,7 @@ describe('doctor', () => {
     assert.equal((await errorOf(job)).Error, 'ExecutionLost');
   });
 
-  it('mends records that agree with each other but not with how the workflow ended', async () => {
+  it('doctor mends records that agree with each other but not with how the workflow ended', async () => {
     const complete = await stack.ended('differs-complete');
     const failed = await stack.ended('differs-failed', { polls: 0, outcome: 'FAILED' });
     const cancelled = await stack.startEndless('differs-cancelled');
@@ -189,7 +189,7 @@ describe('doctor', () => {
     assert.deepEqual(await stack.statuses(cancelled.input), ['CANCELLED', 'CANCELLED']);
   });
 
-  it('takes the end that one table tells if Temporal tells none, and guesses none if both tell different ones', async () => {
+  it('doctor takes the end that one table tells if Temporal tells none, and guesses none if both tell different ones', async () => {
     const half = await stack.ended('half');
     await stack.forget(half);
     await stack.change('history', half.input, { status: { S: 'IN_PROGRESS' }, build_id: undefined });
@@ -210,7 +210,7 @@ describe('doctor', () => {
     await stack.change('history', half.input, { status: { S: 'COMPLETE' } });
   });
 
-  it('makes a record that one table lacks, if enough is known of it', async () => {
+  it('doctor makes a record that one table lacks, if enough is known of it', async () => {
     const job = await stack.ended('lacking', { polls: 0, outcome: 'FAILED' });
     const was = await stack.records(job.input);
     const likeBefore = async () => {
@@ -240,7 +240,7 @@ describe('doctor', () => {
     await stack.remove('history', job.input);
   });
 
-  it('makes the records of a workflow that runs without them, which then ends as it should', async () => {
+  it('doctor makes the records of a workflow that runs without them, which then ends as it should', async () => {
     const { input } = await stack.start('recordless', { outcome: 'NEVER' });
     await until('it polls', () => stack.buildApi.requests(input.correlation_id).length >= 2);
     await stack.remove('status', input);
@@ -259,7 +259,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('sets a record back that tells an end while its workflow runs', async () => {
+  it('doctor sets a record back that tells an end while its workflow runs', async () => {
     const job = await stack.startEndless('hasty');
     await stack.change('history', job.input, { status: { S: 'FAILED' } });
     await stack.change('status', job.input, { status: { S: 'PENDING' } });
@@ -273,7 +273,7 @@ describe('doctor', () => {
     assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
   });
 
-  it("repairs an older job's history record, and never touches a newer job's", async () => {
+  it("doctor repairs an older job's history record, and never touches a newer job's", async () => {
     const old = await stack.terminated('again');
     const newer = await stack.startEndless('again', { correlation_id: 'request-again-2' });
     const { status: untouched } = await stack.records(newer.input);
@@ -290,7 +290,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('finds the last run of a job that was reset', async () => {
+  it('doctor finds the last run of a job that was reset', async () => {
     const job = await stack.startEndless('reset');
     const workflowExecution = { workflowId: workflowIdOf(ACCOUNT, 'iam_role#reset'), runId: job.jobId };
     const { history } = await stack.client.workflow
@@ -311,7 +311,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('has nothing to say of a job whose records told an end too early, by a reset or by anyone, and now tell its end', async () => {
+  it('doctor has nothing to say of a job whose records told an end too early, by a reset or by anyone, and now tell its end', async () => {
     const assertComplete = async ({ input }: Job) => {
       await until('both records say COMPLETE', async () =>
         (await stack.statuses(input)).every((status) => status === 'COMPLETE'),

@@ -65,12 +65,12 @@ describe('what Temporal keeps of an encrypted build', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('is of builds that end as ever', () => {
+  it('what Temporal keeps of an encrypted build is of builds that end as ever', () => {
     const statuses = results.map(({ code, status }) => `${code} ${String(status)}`).sort();
     assert.deepEqual(statuses, ['0 COMPLETE', '0 COMPLETE', '1 CANCELLED', '1 FAILED', '1 FAILED', '1 FAILED']);
   });
 
-  it('holds no input, result, summary, detail or failure message in the clear', async () => {
+  it('what Temporal keeps of an encrypted build holds no input, result, summary, detail or failure message in the clear', async () => {
     await stack.temporal.stop();
     const files = await readdir(folder);
     const bytes = Buffer.concat(await Promise.all(files.map((file) => readFile(join(folder, file)))));
@@ -104,7 +104,7 @@ describe('what Temporal keeps of an encrypted build', () => {
     }
   });
 
-  it('leaves no credential and no key in the worker’s log', () => {
+  it('what Temporal keeps of an encrypted build leaves no credential and no key in the worker’s log', () => {
     assert.match(workerOutput, /"encryptionKey":"key-a"/);
     assert.ok(!workerOutput.includes(CREDENTIAL));
     assert.ok(!workerOutput.includes(keysText(A).split(':')[1] as string));
@@ -118,7 +118,7 @@ describe('an encrypted build', () => {
   });
   after(() => stack.stop());
 
-  it('waits while no worker has its key, and goes on with one that has the old and the new', async () => {
+  it('an encrypted build waits while no worker has its key, and goes on with one that has the old and the new', async () => {
     const input = inputFor(stack, 'rotated', { outcome: 'NEVER' });
     const first = await stack.startWorker();
     const started = await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
@@ -146,7 +146,7 @@ describe('an encrypted build', () => {
     assert.equal(asked.filter(({ method }) => method === 'POST').length, 1);
   });
 
-  it('loses none of its steps to workers without the key, or without any', async () => {
+  it('an encrypted build loses none of its steps to workers without the key, or without any', async () => {
     const input = inputFor(stack, 'mixed', { polls: 0, trigger: [{ delay_ms: 1_500 }] });
     // Takes the workflow's tasks and, while it is busy, leaves activities to the others.
     const worker = await stack.startWorker();
@@ -160,7 +160,7 @@ describe('an encrypted build', () => {
     assert.equal(built.json['status'], 'COMPLETE');
   });
 
-  it('is told of by the command line only with its key: else exit code 2, and which key is missing', async () => {
+  it('an encrypted build is told of by the command line only with its key: else exit code 2, and which key is missing', async () => {
     const input = inputFor(stack, 'told', { polls: 0 });
     const worker = await stack.startWorker();
     assert.equal((await stack.build(input)).code, 0);
@@ -181,7 +181,7 @@ describe('an encrypted build', () => {
     }
   });
 
-  it('may be one that was started in the clear, unless encryption is required', async () => {
+  it('an encrypted build may be one that was started in the clear, unless encryption is required', async () => {
     const input = inputFor(stack, 'plain', { polls: 0 });
     const started = await stack.cli(['start', '--input', '-'], {
       stdin: JSON.stringify(input),
@@ -198,7 +198,7 @@ describe('an encrypted build', () => {
     assert.equal(watched.code, 0, watched.stderr);
   });
 
-  it('is started by other programs of TypeScript, and replays', async () => {
+  it('an encrypted build is started by other programs of TypeScript, and replays', async () => {
     const settings = readEncryptionSettings({ ENCRYPTION_KEYS: keysText(A) });
     const dataConverter = createDataConverter(settings, stack.temporal.namespace);
     const connection = await Connection.connect({ address: stack.temporal.address });

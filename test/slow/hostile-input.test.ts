@@ -87,7 +87,7 @@ describe('a hostile input', () => {
     assert.equal(stack.buildApi.requests().length, 0);
   }
 
-  it(`is refused by the command line with exit code 2, in text that a terminal can show (seed ${SEED})`, async () => {
+  it(`a hostile input is refused by the command line with exit code 2, in text that a terminal can show (seed ${SEED})`, async () => {
     const inputs = [...generated.slice(0, SOME), ...oversizedInputs().slice(0, 2), ...faultyInputs()];
     for (let i = 0; i < inputs.length; i += 4) {
       await Promise.all(
@@ -107,7 +107,7 @@ describe('a hostile input', () => {
     await assertNothingWritten();
   });
 
-  it('is refused by the worker as InvalidInput, with nothing written or sent, and the worker goes on', async () => {
+  it('a hostile input is refused by the worker as InvalidInput, with nothing written or sent, and the worker goes on', async () => {
     const small = [...generated.filter(({ text }) => isJson(text)).slice(0, 2 * SOME), ...faultyInputs()];
     for (const { name, text } of [
       ...small,
@@ -125,7 +125,7 @@ describe('a hostile input', () => {
     assert.equal(process.kill(workerPid, 0), true);
   });
 
-  it('that is larger than a payload may be reaches no worker: Temporal refuses it', async () => {
+  it('a hostile input that is larger than a payload may be reaches no worker: Temporal refuses it', async () => {
     const text = JSON.stringify('x'.repeat(PAYLOAD_MAX_BYTES));
     await assert.rejects(failureOf(text), (err) => isGrpcServiceError(err) && /size/i.test(err.details));
   });

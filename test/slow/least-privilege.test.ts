@@ -57,7 +57,7 @@ const PROGRAMS: Record<string, Program> = {
     async run(stack, settings) {
       await run(stack, ['setup'], undefined, settings);
       await run(stack, ['setup'], undefined, settings);
-      // A history table of the original's has no index yet.
+      // The state machine's history table has no index yet.
       await withDynamoDb(stack, (client) =>
         client.send(
           new CreateTableCommand({
@@ -184,12 +184,12 @@ describe('a policy', { concurrency: 3 }, () => {
     .filter((file) => file.endsWith('.json'))
     .map((file) => file.replace('.json', ''));
 
-  it('is there for every program that calls AWS, and for nothing else', () => {
+  it('a policy is there for every program that calls AWS, and for nothing else', () => {
     assert.deepEqual(names.toSorted(), Object.keys(PROGRAMS).sort());
   });
 
   for (const name of names) {
-    it(`${name} names its actions and tables one by one, without wildcards`, () => {
+    it(`a policy ${name} names its actions and tables one by one, without wildcards`, () => {
       const policy = readPolicy(name);
       assert.equal(policy.Version, '2012-10-17');
       for (const { Effect, Action, Resource, ...rest } of policy.Statement) {
@@ -208,7 +208,7 @@ describe('a policy', { concurrency: 3 }, () => {
   }
 
   for (const [name, program] of Object.entries(PROGRAMS)) {
-    it(`${name} allows what the program calls, and nothing more`, async () => {
+    it(`a policy ${name} allows what the program calls, and nothing more`, async () => {
       const tables = program.tables ?? { STATUS_TABLE: STATUS_TABLE_NAME, HISTORY_TABLE: HISTORY_TABLE_NAME };
       const recorder = await startDynamoDbProxy(stack.dynamoDb.endpoint);
       try {

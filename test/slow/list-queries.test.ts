@@ -74,12 +74,12 @@ describe('a query in the docs', () => {
     return lines.map((line) => (JSON.parse(line) as { custom_role_name: string }).custom_role_name).sort();
   }
 
-  it('is one of those below', () => {
+  it('a query in the docs is one of those below', () => {
     const queries = [...page.matchAll(/^- `([^`]* [^`]*)`: /gm)].map(([, query = '']) => query);
     assert.deepEqual(queries.sort(), Object.keys(FINDS).sort());
   });
 
-  it('is one that Temporal takes, wherever it stands', async () => {
+  it('a query in the docs is one that Temporal takes, wherever it stands', async () => {
     assert.ok(quoted.length >= 4, quoted.join('\n'));
     const connection = await Connection.connect({ address: stack.temporal.address });
     const { workflow } = new Client({ namespace: stack.temporal.namespace, connection });
@@ -89,7 +89,7 @@ describe('a query in the docs', () => {
   });
 
   for (const [query, roles] of Object.entries(FINDS)) {
-    it(`finds what it says: ${query}`, async () => {
+    it(`a query in the docs finds what it says: ${query}`, async () => {
       assert.deepEqual(await found(query), roles);
     });
   }

@@ -26,7 +26,7 @@ describe('metrics', () => {
   });
   after(() => stack.stop());
 
-  it('count builds by outcome and cause, polls and calls by what they came to, and name nobody', async () => {
+  it('metrics count builds by outcome and cause, polls and calls by what they came to, and name nobody', async () => {
     const worker = await stack.startWorker();
     const cancelled = inputFor(stack, 'cancelled', { outcome: 'NEVER' }, { poll_interval_seconds: 60 });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(cancelled) });
@@ -77,7 +77,7 @@ describe('metrics', () => {
     await worker.stop();
   });
 
-  it('count records that a newer job holds, and calls without an answer, whose series begin with the first', async () => {
+  it('metrics count records that a newer job holds, and calls without an answer, whose series begin with the first', async () => {
     const worker = await stack.startWorker();
     const atFirst = await readMetrics(worker.metricsUrl);
     const contested = ({ sum }: MetricsPage) =>
@@ -102,7 +102,7 @@ describe('metrics', () => {
     await worker.stop();
   });
 
-  it('count nothing again if another worker replays a build', async () => {
+  it('metrics count nothing again if another worker replays a build', async () => {
     const first = await stack.startWorker();
     const input = inputFor(stack, 'replayed', { polls: 1 }, { poll_interval_seconds: 15 });
     const ended = stack.build(input);
@@ -122,7 +122,7 @@ describe('metrics', () => {
     await second.stop();
   });
 
-  it('tell of final record updates that wait, every worker the same number, those included that have just started', async () => {
+  it('metrics tell of final record updates that wait, every worker the same number, those included that have just started', async () => {
     const first = await stack.startWorker();
     const input = inputFor(stack, 'waiting', { polls: 0 });
     let broken = true;

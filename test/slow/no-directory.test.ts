@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => environment.stop());
 
-it('fails before the POST and says which settings are missing', async (t) => {
+it('a request for a group that no worker can make fails before the POST and says which settings are missing', async (t) => {
   const build = await environment.start(t, {}, { input: { directory_group: true } });
   const end = await build.end(120_000);
   assert.ok(end.status === 'FAILED');
@@ -23,7 +23,7 @@ it('fails before the POST and says which settings are missing', async (t) => {
   assert.deepEqual(build.steps, steps);
 });
 
-it('fails with a real worker too, and role-build says so', async (t) => {
+it('a request for a group fails with a real worker without a directory too, and role-build says so', async (t) => {
   const stack = await startTestStack();
   t.after(() => stack.stop());
   await stack.startWorker();

@@ -89,7 +89,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     ...more,
   });
 
-  it('replaces no record of a running build by a cron schedule and made-up progress', async () => {
+  it('another client in the namespace replaces no record of a running build by a cron schedule and made-up progress', async () => {
     const { input, job_id } = await running('cron');
     const records = await stack.records(input);
     const ending = { status: 'COMPLETE' } as const;
@@ -121,7 +121,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     ['polls', {}],
     ['has-ended', { ending: { status: 'COMPLETE' } }],
   ] as const) {
-    it(`that goes on as if a build that ${name} did is refused if its input is, with nothing written or sent`, async () => {
+    it(`another client in the namespace that goes on as if a build that ${name} did is refused if its input is, with nothing written or sent`, async () => {
       const input = inputFor(stack, `handed-over-${name}`, {}, { url: 'http://127.0.0.1:9', trace_header: '' });
       const continued = { workflowType: ROLE_BUILD_WORKFLOW_TYPE, taskQueue: DEFAULT_TASK_QUEUE };
       const failure = await failureOf('handOver', {
@@ -137,7 +137,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     });
   }
 
-  it('that goes on as a build that has ended makes no record of it', async () => {
+  it('another client in the namespace that goes on as a build that has ended makes no record of it', async () => {
     const input = inputFor(stack, 'made-up-end');
     const continued = { workflowType: ROLE_BUILD_WORKFLOW_TYPE, taskQueue: DEFAULT_TASK_QUEUE };
     await client.workflow.execute('handOver', {
@@ -148,7 +148,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     assert.deepEqual(await stack.records(input), { status: undefined, history: undefined });
   });
 
-  it('has no record written by an activity that stands alone', async () => {
+  it('another client in the namespace has no record written by an activity that stands alone', async () => {
     const { input, job_id } = await running('standalone');
     const records = await stack.records(input);
     const request = historyRequestOf(input);
@@ -170,7 +170,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     await stack.cli(['cancel', ACCOUNT, input.ddb_composite_sort_key, '--wait']);
   });
 
-  it('has no activity done by a workflow of its own, not under a workflow ID of a build either', async () => {
+  it('another client in the namespace has no activity done by a workflow of its own, not under a workflow ID of a build either', async () => {
     const input = inputFor(stack, 'borrowed');
     const job = { job_id: 'made-up', start_at: '2020-01-01T00:00:00.000Z' };
     const request = historyRequestOf(input);
@@ -188,7 +188,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     assert.deepEqual(stack.buildApi.requests(input.correlation_id), []);
   });
 
-  it('starts a build as docs/callers.md says, with `temporal workflow start`', async () => {
+  it('another client in the namespace starts a build as docs/callers.md says, with `temporal workflow start`', async () => {
     const input = inputFor(stack, 'by-temporal', { polls: 0 });
     const file = join(tmpdir(), `role-build-input-${process.pid}.json`);
     await writeFile(file, JSON.stringify(input));

@@ -64,7 +64,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     // Open at both its ends, so that neither is closed.
     ['into a pipe that nobody empties', 'pipe', () => openSync(fifo, 'r+')],
   ] as const) {
-    it(`keeps no worker that logs ${what} from its builds, nor from its end`, async () => {
+    it(`an output that nobody takes keeps no worker that logs ${what} from its builds, nor from its end`, async () => {
       const fd = open();
       const { child, ended } = await startWorker(name, fd);
       const settings = { ROLE_BUILD_TASK_QUEUE: name };
@@ -84,7 +84,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     });
   }
 
-  it('of start --wait on stderr does not change how it ends', async () => {
+  it('an output that nobody takes of start --wait on stderr does not change how it ends', async () => {
     await stack.startWorker();
     const input = JSON.stringify(inputFor(stack, 'nobody-listens', { polls: 5 }));
     const { child, ended } = run(['start', '--input', '-', '--wait', '--json'], input);
@@ -95,7 +95,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal((JSON.parse(stdout) as { status: string }).status, 'COMPLETE');
   });
 
-  it('of start on stdout lets it start the build all the same', async () => {
+  it('an output that nobody takes of start on stdout lets it start the build all the same', async () => {
     const input = inputFor(stack, 'nobody-reads', { polls: 0 });
     const { child, ended } = run(['start', '--input', '-', '--wait'], JSON.stringify(input));
     child.stdout.destroy();
@@ -105,7 +105,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal((await stack.records(input)).status?.['status']?.S, 'COMPLETE');
   });
 
-  it('of a batch lets it start and follow all of its builds all the same', async () => {
+  it('an output that nobody takes of a batch lets it start and follow all of its builds all the same', async () => {
     const names = Array.from({ length: 20 }, (_, i) => `batched-${i}`);
     const lines = names.map((name) => JSON.stringify(inputFor(stack, name, { polls: 0 }))).join('\n');
     const report = join(folder, 'report.ndjson');
@@ -117,7 +117,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal(reported.filter((line) => line.includes('"status":"COMPLETE"')).length, names.length);
   });
 
-  it('of watch ends it quietly, since it does nothing else, and leaves the build running', async () => {
+  it('an output that nobody takes of watch ends it quietly, since it does nothing else, and leaves the build running', async () => {
     const input = inputFor(stack, 'watched', { outcome: 'NEVER' });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
     for (const args of [
@@ -134,7 +134,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal(cancel.code, 0, cancel.stderr);
   });
 
-  it('of list is seen through to the last of many builds by a slow reader, before the program ends', async () => {
+  it('an output that nobody takes of list is seen through to the last of many builds by a slow reader, before the program ends', async () => {
     const connection = await Connection.connect({ address: stack.temporal.address });
     const client = new Client({ namespace: stack.temporal.namespace, connection });
     const names = Array.from({ length: 300 }, (_, i) => `listed-${i}`);

@@ -48,19 +48,19 @@ describe('a build whose workflow is paused', () => {
   }
   const again = () => ({ ...input, correlation_id: 'request-again' });
 
-  it('is in progress to start, which names its job', async () => {
+  it('a build whose workflow is paused is in progress to start, which names its job', async () => {
     const result = await start(again());
     assert.equal(result.code, 3, result.stderr);
     assert.equal(parseJson(result)['job_id'], jobId);
   });
 
-  it('is joined by start --attach', async () => {
+  it('a build whose workflow is paused is joined by start --attach', async () => {
     const result = await start(again(), '--attach');
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual([parseJson(result)['job_id'], parseJson(result)['attached']], [jobId, true]);
   });
 
-  it('is in progress and paused to status, which says how it may go on', async () => {
+  it('a build whose workflow is paused is in progress and paused to status, which says how it may go on', async () => {
     const { code, stdout } = await stack.cli(['status', ACCOUNT, RESOURCE, '--json']);
     assert.equal(code, 0);
     const view = JSON.parse(stdout) as Record<string, unknown>;
@@ -72,7 +72,7 @@ describe('a build whose workflow is paused', () => {
     assert.equal(byRequest['job_id'], jobId);
   });
 
-  it('is in progress and paused in the list', async () => {
+  it('a build whose workflow is paused is in progress and paused in the list', async () => {
     for (const filters of [[], ['--status', 'IN_PROGRESS']]) {
       const [build, ...others] = await listed(...filters);
       assert.deepEqual([build?.['job_id'], build?.['status'], others], [jobId, 'IN_PROGRESS', []]);
@@ -81,13 +81,13 @@ describe('a build whose workflow is paused', () => {
     assert.match((await stack.cli(['list'])).stdout, /IN_PROGRESS \(paused\)/);
   });
 
-  it('is nothing to resume, since it is in progress', async () => {
+  it('a build whose workflow is paused is nothing to resume, since it is in progress', async () => {
     const result = await stack.cli(['resume', ACCOUNT, RESOURCE, '--json']);
     assert.equal(result.code, 3, result.stderr);
     assert.equal(parseJson(result)['job_id'], jobId);
   });
 
-  it('is in progress to a batch: that of its own request goes on, another is refused and told its job', async () => {
+  it('a build whose workflow is paused is in progress to a batch: that of its own request goes on, another is refused and told its job', async () => {
     const file = join(folder, 'batch.ndjson');
     const [own, other] = [join(folder, 'own.report'), join(folder, 'other.report')];
     for (const [one, report] of [
@@ -104,7 +104,7 @@ describe('a build whose workflow is paused', () => {
     assert.ok((await line(other))['error']?.includes(jobId));
   });
 
-  it('is counted by workers as a build that runs', async () => {
+  it('a build whose workflow is paused is counted by workers as a build that runs', async () => {
     const second = await stack.startWorker();
     await until('a new worker has counted', async () => {
       return (await readMetrics(second.metricsUrl)).sum('role_build_in_flight') === 1;
@@ -112,12 +112,12 @@ describe('a build whose workflow is paused', () => {
     await second.stop();
   });
 
-  it('is left alone by doctor', async () => {
+  it('a build whose workflow is paused is left alone by doctor', async () => {
     const { code, stdout } = await stack.cli(['doctor', '--json']);
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
   });
 
-  it('is followed by watch, alone and among others, to the end that a cancel asks for once it may go on', async () => {
+  it('a build whose workflow is paused is followed by watch, alone and among others, to the end that a cancel asks for once it may go on', async () => {
     const told: string[] = [];
     const one = stack.startCli(['watch', ACCOUNT, RESOURCE, '--json'], { onStderr: (text) => told.push(text) });
     let found = false;

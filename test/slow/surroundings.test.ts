@@ -43,7 +43,7 @@ describe(
       return { stdout, stderr, code };
     }
 
-    it('a build is started, run and looked at', async () => {
+    it('a build is started, run and looked at by a user ID without name and HOME, with AWS_DEFAULT_REGION alone', async () => {
       const stdin = JSON.stringify(inputFor(stack, 'nameless', { polls: 0 }));
       const started = await cli(['start', '--input', '-', '--wait', '--json'], {}, stdin);
       assert.equal(started.code, 0, started.stderr);

@@ -74,7 +74,7 @@ describe('Temporal Cloud', () => {
     ['may not be listed either', STATUS.PERMISSION_DENIED],
   ] as const) {
     for (const [answer, status] of Object.entries(STATUS)) {
-      it(`setup prints the command if search attributes ${how}, and registering them is answered ${answer}`, async () => {
+      it(`on Temporal Cloud setup prints the command if search attributes ${how}, and registering them is answered ${answer}`, async () => {
         front.refused.set('AddSearchAttributes', status);
         if (list !== undefined) front.refused.set('ListSearchAttributes', list);
         const { code, stdout, stderr } = await stack.cli(['setup'], { settings });
@@ -89,7 +89,7 @@ describe('Temporal Cloud', () => {
     }
   }
 
-  it('setup --json has the command too', async () => {
+  it('on Temporal Cloud setup --json has the command too', async () => {
     front.refused.set('AddSearchAttributes', STATUS.PERMISSION_DENIED);
     const result = await stack.cli(['setup', '--json'], { settings });
     assert.equal(result.code, 1, result.stderr);
@@ -114,7 +114,7 @@ describe('Temporal Cloud', () => {
     for (const { result, fix } of missing) assert.deepEqual([result, fix], ['left alone', 'role-build setup']);
   });
 
-  it('a key that is not good is refused, and shown nowhere', async () => {
+  it('on Temporal Cloud a key that is not good is refused, and shown nowhere', async () => {
     const wrong = { ...settings, TEMPORAL_API_KEY: 'canary-wrong-key-77aa' };
     const { code, stdout, stderr } = await stack.cli(['list'], { settings: wrong });
     assert.equal(code, 5, stderr);
@@ -138,7 +138,7 @@ describe('Temporal Cloud', () => {
     assert.notEqual(code, 2);
   });
 
-  it('once somebody has run the command, setup is done and a build goes to its end', async () => {
+  it('on Temporal Cloud once somebody has run the command, setup is done and a build goes to its end', async () => {
     // What tcld asks of Temporal Cloud, asked of the server itself.
     const create = Object.values(searchAttributes).flatMap(({ name, type }) => ['--name', name, '--type', TYPES[type]]);
     const where = ['--address', temporal.address, '--namespace', NAMESPACE];
@@ -181,7 +181,7 @@ describe('Temporal Cloud', () => {
     }
   });
 
-  it('address, namespace and key may stand in a temporal.toml', async () => {
+  it('on Temporal Cloud address, namespace and key may stand in a temporal.toml', async () => {
     const file = join(folder, 'temporal.toml');
     const lines = [
       '[profile.default]',

@@ -110,7 +110,7 @@ describe('TLS', { concurrency: 3 }, () => {
     await rm(folder, { recursive: true });
   });
 
-  it('with certificates for both sides carries a build from worker and command line to its end', async () => {
+  it('TLS with certificates for both sides carries a build from worker and command line to its end', async () => {
     const settings = { ...mutual, ROLE_BUILD_TASK_QUEUE: 'mutual' };
     const worker = await stack.startWorker({ settings });
     const result = await stack.cli(['start', '--input', '-', '--wait', '--json'], {
@@ -139,7 +139,7 @@ describe('TLS', { concurrency: 3 }, () => {
     'no TLS at all': () => ({ TEMPORAL_TLS: 'false' }),
   };
   for (const [what, change] of Object.entries(broken)) {
-    it(`lets nobody through with ${what}`, async () => {
+    it(`TLS lets nobody through with ${what}`, async () => {
       const settings = Object.fromEntries(
         Object.entries({ ...mutual, ...change() }).filter(([, value]) => value !== ''),
       );
@@ -158,7 +158,7 @@ describe('TLS', { concurrency: 3 }, () => {
     });
   }
 
-  it('to the build API through a proxy, whose POST is taken and not answered, leaves it unknown', async (t) => {
+  it('TLS to the build API through a proxy, whose POST is taken and not answered, leaves it unknown', async (t) => {
     const tunnels = new Set<net.Socket>();
     const tunnelling = http.createServer().on('connect', ({ url = '' }, client: net.Socket) => {
       const behind = net.connect(Number(url.split(':')[1]), '127.0.0.1', () => {
@@ -194,7 +194,7 @@ describe('TLS', { concurrency: 3 }, () => {
     await worker.stop();
   });
 
-  it('to the build API trusts the authority in NODE_EXTRA_CA_CERTS, and no other, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+  it('TLS to the build API trusts the authority in NODE_EXTRA_CA_CERTS, and no other, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
     const input = (name: string) => inputFor(stack, name, { polls: 0 }, { url: buildApiUrl });
     for (const [queue, trusted, status] of [
       ['trusting', 'build-api-ca.pem', 'COMPLETE'],

@@ -23,7 +23,7 @@ describe('traces', () => {
     ],
     ['w3c', (traceId: string, spanId: string) => `00-${traceId}-${spanId}-01`],
   ] as const) {
-    it(`name the call's own span to the build API if BUILD_API_TRACE_HEADERS is ${format}`, async () => {
+    it(`traces name the call's own span to the build API if BUILD_API_TRACE_HEADERS is ${format}`, async () => {
       const worker = await stack.startWorker({ settings: { BUILD_API_TRACE_HEADERS: format } });
       const { header, traceId } = callersTrace();
       const input = inputFor(stack, `named-${format}`, { polls: 0 }, { trace_header: header });
@@ -44,7 +44,7 @@ describe('traces', () => {
     });
   }
 
-  it('are not kept if the caller keeps none, or the sampler', async () => {
+  it('traces are not kept if the caller keeps none, or the sampler', async () => {
     const worker = await stack.startWorker({ settings: { OTEL_TRACES_SAMPLER: 'parentbased_always_off' } });
     const [unsampled, followed] = [callersTrace(0), callersTrace()];
     await stack.build(inputFor(stack, 'unsampled', { polls: 0 }, { trace_header: unsampled.header }));
@@ -59,7 +59,7 @@ describe('traces', () => {
   });
 
   for (const how of ['refuses connections', 'takes them and does not answer']) {
-    it(`hold up neither the command line nor a worker if the collector ${how}, and both say so`, async (t) => {
+    it(`traces hold up neither the command line nor a worker if the collector ${how}, and both say so`, async (t) => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
@@ -90,7 +90,7 @@ describe('traces', () => {
     });
   }
 
-  it('go out under the name and with the key that are set, and the key is shown to nobody', async () => {
+  it('traces go out under the name and with the key that are set, and the key is shown to nobody', async () => {
     const key = 'canary-collector-key';
     const settings = {
       OTEL_EXPORTER_OTLP_HEADERS: `x-api-key=${key}`,
@@ -109,7 +109,7 @@ describe('traces', () => {
     assert.ok(!worker.output().includes(key) && !config.stdout.includes(key));
   });
 
-  it('go out if OpenTelemetry is told what is not known here: who makes spans warns of it, and nobody else', async () => {
+  it('traces go out if OpenTelemetry is told what is not known here: who makes spans warns of it, and nobody else', async () => {
     const settings = {
       OTEL_TRACES_SAMPLER: 'jaeger_remote',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
@@ -140,7 +140,7 @@ describe('traces', () => {
     { OTEL_SDK_DISABLED: 'true', OTEL_TRACES_SAMPLER: 'jaeger_remote' },
     { OTEL_TRACES_EXPORTER: 'none' },
   ]) {
-    it(`are none with ${JSON.stringify(settings)}`, async () => {
+    it(`traces are none with ${JSON.stringify(settings)}`, async () => {
       const bodies = stack.collector.bodies.length;
       const off = { ...settings, BUILD_API_TRACE_HEADERS: 'xray' };
       const worker = await stack.startWorker({ settings: off });

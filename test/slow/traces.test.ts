@@ -18,7 +18,7 @@ describe('a trace', () => {
   });
   after(() => stack.stop());
 
-  it("joins the caller's X-Ray trace: command line, workflow, activities, calls of the build API", async () => {
+  it("a trace joins the caller's X-Ray trace: command line, workflow, activities, calls of the build API", async () => {
     const worker = await stack.startWorker();
     const { header, traceId, parentId } = callersTrace();
     const input = inputFor(
@@ -91,7 +91,7 @@ describe('a trace', () => {
     assert.equal(spans.length, 2 + activities.length + calls.length, 'nothing else is in the trace');
   });
 
-  it("says nothing of inputs, answers or the credential, and the build API's request stays as it was", async () => {
+  it("a trace says nothing of inputs, answers or the credential, and the build API's request stays as it was", async () => {
     const worker = await stack.startWorker();
     const { header, traceId } = callersTrace();
     const input = inputFor(
@@ -115,7 +115,7 @@ describe('a trace', () => {
     for (const headers of stack.headersOf(input)) assert.deepEqual([...headers.keys()].sort(), FIVE);
   });
 
-  it('joins the X-Ray trace of a build that a client without traces has started', async () => {
+  it('a trace joins the X-Ray trace of a build that a client without traces has started', async () => {
     const worker = await stack.startWorker();
     const { header, traceId, parentId } = callersTrace();
     await stack.buildByForeignClient(
@@ -131,7 +131,7 @@ describe('a trace', () => {
     named(spans, 'POST /build');
   });
 
-  it("joins the span of a client that starts builds with Temporal's own interceptor, which outranks the input", async () => {
+  it("a trace joins the span of a client that starts builds with Temporal's own interceptor, which outranks the input", async () => {
     const worker = await stack.startWorker();
     const [client, input] = [callersTrace(), callersTrace()];
     await stack.buildByForeignClient(
@@ -145,7 +145,7 @@ describe('a trace', () => {
     assert.deepEqual(stack.collector.spansOf(input.traceId), []);
   });
 
-  it('begins anew, by the job ID, if a trace header is made up', async () => {
+  it('a trace begins anew, by the job ID, if a trace header is made up', async () => {
     const worker = await stack.startWorker();
     const input = inputFor(stack, 'made-up', { polls: 0 }, { trace_header: 'whatever; Root=canary' });
     await stack.buildByForeignClient(input);
@@ -174,7 +174,7 @@ describe('a trace', () => {
     assert.equal(named(ofStart(), 'StartWorkflow:roleBuild').parentId, '');
   });
 
-  it('has one span of a run, whichever worker begins and whichever ends it', async () => {
+  it('a trace has one span of a run, whichever worker begins and whichever ends it', async () => {
     const first = await stack.startWorker();
     const { header, traceId } = callersTrace();
     const input = inputFor(stack, 'handed-over', { outcome: 'NEVER' }, { trace_header: header });
@@ -191,7 +191,7 @@ describe('a trace', () => {
     named(spans, 'RunActivity:triggerBuild');
   });
 
-  it('can be turned off and on again with a build under way', async () => {
+  it('a trace can be turned off and on again with a build under way', async () => {
     const { header, traceId } = callersTrace();
     const input = inputFor(stack, 'switched', { outcome: 'NEVER' }, { trace_header: header });
     const polls = () => stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'GET').length;
@@ -212,7 +212,7 @@ describe('a trace', () => {
     named(stack.collector.spansOf(traceId), 'RunWorkflow:roleBuild');
   });
 
-  it('begins with the command line as it is shipped, and with each build of a batch', async (t) => {
+  it('a trace begins with the command line as it is shipped, and with each build of a batch', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'traced-client-'));
     t.after(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, 'package.json'), '{"type": "module", "version": "0.0.0"}');

@@ -178,7 +178,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
     });
 
     if (!encrypted)
-      it('is in nothing that any command prints, whatever happens, nor in the command line of its process', async () => {
+      it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in nothing that any command prints, whatever happens, nor in the command line of its process`, async () => {
         const credential = join(folder, 'credential');
         await writeFile(credential, CANARY);
         const good = JSON.stringify(input('by-cli', { polls: 0 }));
@@ -217,7 +217,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       });
 
     if (!encrypted)
-      it('is not repeated if it was given as an argument by mistake', async () => {
+      it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is not repeated if it was given as an argument by mistake`, async () => {
         for (const args of [
           [`--encrypted-jwt=${CANARY}`],
           ['--encrypted-jwt', CANARY],
@@ -231,13 +231,13 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
         }
       });
 
-    it('is in no line of a worker that logs all it can', () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no line of a worker that logs all it can`, () => {
       assert.match(log, /"level":"trace"/);
       assert.match(log, /Activity failed|"err":/);
       for (const line of log.split('\n')) assert.deepEqual(canariesIn(line), [], line.slice(0, 3_000));
     });
 
-    it('is in no environment and no argument of a process but the one that it was given to', async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no environment and no argument of a process but the one that it was given to`, async () => {
       const started = await descendants();
       assert.ok(started.length > 0, 'a worker runs');
       for (const pid of started) {
@@ -248,7 +248,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       }
     });
 
-    it('is in no item and in no call of DynamoDB', async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no item and in no call of DynamoDB`, async () => {
       const direct = new DynamoDBClient({
         region: 'us-east-1',
         endpoint: stack.dynamoDb.endpoint,
@@ -263,7 +263,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       for (const { request } of stack.proxy.calls) assert.deepEqual(canariesIn(JSON.stringify(request)), []);
     });
 
-    it(`is in Temporal's histories as part of ${encrypted ? 'nothing' : 'the inputs, and in nothing else of any execution'}`, async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in Temporal's histories as part of ${encrypted ? 'nothing' : 'the inputs, and in nothing else of any execution'}`, async () => {
       const connection = await Connection.connect({ address: stack.temporal.address });
       const client = new Client({ namespace: stack.temporal.namespace, connection });
       let seen = 0;
@@ -297,7 +297,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       await connection.close();
     });
 
-    it('is in no span', async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no span`, async () => {
       const ofLast = () =>
         collector.spans().some(({ name, attributes }) => {
           return (
@@ -308,12 +308,12 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       assert.deepEqual(canariesIn(Buffer.concat(collector.bodies)), []);
     });
 
-    it("is in no log of Temporal's server", async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no log of Temporal's server`, async () => {
       assert.deepEqual(canariesIn(await readFile(join(folder, 'temporal.log')).catch(() => Buffer.alloc(0))), []);
     });
 
     if (encrypted)
-      it("is nowhere in Temporal's database", async () => {
+      it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is nowhere in Temporal's database`, async () => {
         const files = (await readdir(folder)).filter((file) => file.startsWith('temporal.db'));
         assert.ok(files.length > 0);
         for (const file of files)

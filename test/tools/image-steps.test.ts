@@ -35,7 +35,7 @@ const worker = execFormOf(app, 'CMD')?.slice(1) ?? [];
 const roleBuild = ['dist/client.js'];
 
 describe('the image', () => {
-  it('holds no package of development alone', () => {
+  it('the image holds no package of development alone', () => {
     const lock = JSON.parse(readFileSync(join(root, 'dependencies', 'package-lock.json'), 'utf8')) as {
       packages: Record<string, { dev?: boolean }>;
     };
@@ -47,13 +47,13 @@ describe('the image', () => {
     );
   });
 
-  it('holds the native half of the SDK for its own platform alone', () => {
+  it('the image holds the native half of the SDK for its own platform alone', () => {
     const releases = readdirSync(join(image, 'node_modules/@temporalio/core-bridge/releases'));
     assert.equal(releases.length, 1);
     assert.match(releases[0] as string, /-unknown-linux-gnu$/);
   });
 
-  it('needs no library but those of its base, which has no others', () => {
+  it('the image needs no library but those of its base, which has no others', () => {
     // What distroless' cc image has of glibc, libstdc++ and libgcc.
     const ofTheBase = /^(lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so\.\d+|linux-vdso\.so\.1|\S*ld-linux-\S+\.so\.\d)$/;
     const native = globSync('node_modules/**/*.node', { cwd: image }).map((file) => join(image, file));
@@ -64,11 +64,11 @@ describe('the image', () => {
     }
   });
 
-  it('holds neither sources nor tests', () => {
+  it('the image holds neither sources nor tests', () => {
     assert.deepEqual(readdirSync(image).sort(), ['dist', 'node_modules', 'package.json']);
   });
 
-  it('starts no worker without settings, and names every one that is missing', async (t) => {
+  it('the image starts no worker without settings, and names every one that is missing', async (t) => {
     const program = start(t, worker);
     assert.equal(await program.exited, 2);
     const required = Object.entries(SETTINGS).filter(
@@ -78,14 +78,14 @@ describe('the image', () => {
     for (const [name] of required) assert.match(program.stderr(), new RegExp(`^  ${name} is required`, 'm'));
   });
 
-  it('holds the codec server', async (t) => {
+  it('the image holds the codec server', async (t) => {
     const env = { CODEC_SERVER_ADDRESS: '127.0.0.1:0', CODEC_SERVER_ALLOWED_ORIGINS: 'http://127.0.0.1:8233' };
     const program = start(t, ['dist/codec-server.js'], { ...env, ENCRYPTION_KEYS: keysText(newKey('a')) });
     await program.lineWith('codec server listening');
     assert.equal(await program.stop(), 0);
   });
 
-  it('holds the command line', async (t) => {
+  it('the image holds the command line', async (t) => {
     const program = start(t, [...roleBuild, '--help']);
     assert.equal(await program.exited, 0);
     assert.match(program.stdout(), /Usage: role-build/);
@@ -95,7 +95,7 @@ describe('the image', () => {
     ['in the clear', {}],
     ['encrypted', { ENCRYPTION_KEYS: keysText(newKey('a')) }],
   ] as const)
-    it(`sets up, runs a build to its end ${how}, and stops cleanly`, async (t) => {
+    it(`the image sets up, runs a build to its end ${how}, and stops cleanly`, async (t) => {
       const temporal = await startTemporalServer({ uiPort: false });
       t.after(() => temporal.stop());
       const dynamoDb = await startDynamoDb();

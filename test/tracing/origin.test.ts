@@ -28,14 +28,14 @@ describe('where a trace comes from', () => {
     return { parentId: found?.spanId, traceId: made.traceId, sampled: made.traceFlags === 1 };
   };
 
-  it('is the span that an X-Ray header names, with its decision', () => {
+  it('where a trace comes from is the span that an X-Ray header names, with its decision', () => {
     for (const sampled of [true, false]) {
       const header = `${ROOT};Parent=${PARENT};Sampled=${sampled ? 1 : 0}`;
       assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled });
     }
   });
 
-  it('is the start of a trace that has an ID and no span, and none if the caller keeps none', () => {
+  it('where a trace comes from is the start of a trace that has an ID and no span, and none if the caller keeps none', () => {
     for (const header of [ROOT, `${ROOT};Sampled=1`]) {
       assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: undefined, traceId: TRACE_ID, sampled: true });
     }
@@ -43,7 +43,7 @@ describe('where a trace comes from', () => {
     assert.deepEqual([traceId, sampled], [TRACE_ID, false]);
   });
 
-  it('is decided here if the caller has left that open', () => {
+  it('where a trace comes from is decided here if the caller has left that open', () => {
     const header = `${ROOT};Parent=${PARENT}`;
     assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled: true });
     const none = new Spans({ ...OPTIONS, tracing: { ...ALL, sampler: 'parentbased_always_off' } });
@@ -52,13 +52,13 @@ describe('where a trace comes from', () => {
     assert.deepEqual(read({ 'x-amzn-trace-id': `${header};Sampled=1` }, none).sampled, true);
   });
 
-  it("is W3C's if there are both, and X-Ray's if W3C's is none", () => {
+  it("where a trace comes from is W3C's if there are both, and X-Ray's if W3C's is none", () => {
     const header = `${ROOT};Parent=${PARENT};Sampled=1`;
     assert.equal(read({ 'x-amzn-trace-id': header, traceparent: TRACEPARENT }).parentId, 'b7ad6b7169203331');
     assert.equal(read({ 'x-amzn-trace-id': header, traceparent: 'whatever' }).parentId, PARENT);
   });
 
-  it("is nowhere without any; a new trace's ID begins with the time, as X-Ray wants it", () => {
+  it("where a trace comes from is nowhere without any; a new trace's ID begins with the time, as X-Ray wants it", () => {
     const earliest = Math.floor(Date.now() / 1000);
     const { parentId, traceId } = read({ 'x-amzn-trace-id': '' });
     assert.equal(parentId, undefined);
@@ -66,7 +66,7 @@ describe('where a trace comes from', () => {
     assert.ok(seconds >= earliest && seconds <= earliest + 60);
   });
 
-  it('is told to others in their format', () => {
+  it('where a trace comes from is told to others in their format', () => {
     const { parent } = originOf({ 'x-amzn-trace-id': `${ROOT};Parent=${PARENT};Sampled=1` }, spans);
     assert.deepEqual(headersOf(parent, 'xray'), { 'x-amzn-trace-id': `${ROOT};Parent=${PARENT};Sampled=1` });
     assert.deepEqual(headersOf(parent, 'w3c'), { traceparent: `00-${TRACE_ID}-${PARENT}-01` });

@@ -17,7 +17,7 @@ describe('health', () => {
   });
   after(() => server.close());
 
-  it('is alive whether it is ready or not', async () => {
+  it('health is alive whether it is ready or not', async () => {
     why = 'stopping';
     assert.deepEqual(await ask('/livez'), [200, 'ok']);
     assert.deepEqual(await ask('/readyz'), [503, 'stopping']);
@@ -26,7 +26,7 @@ describe('health', () => {
     assert.deepEqual(await ask('/readyz', 'HEAD'), [200, '']);
   });
 
-  it('has nothing else, and can be told nothing', async () => {
+  it('health has nothing else, and can be told nothing', async () => {
     assert.equal((await ask('/'))[0], 404);
     assert.equal((await ask('/livez/'))[0], 404);
     assert.equal((await ask('/readyz', 'POST'))[0], 405);

@@ -12,7 +12,7 @@ describe("Temporal's logger", () => {
     ['warn', 'warn'],
     ['error', 'error'],
   ] as const) {
-    it(`logs ${method} as ${level}, both ways`, () => {
+    it(`Temporal's logger logs ${method} as ${level}, both ways`, () => {
       const { logger, lines } = logged();
       const temporal = temporalLogger(logger);
       temporal[method]('by name');
@@ -24,7 +24,7 @@ describe("Temporal's logger", () => {
     });
   }
 
-  it('is held to the level that is set', () => {
+  it("Temporal's logger is held to the level that is set", () => {
     const { logger, lines } = logged('warn');
     const temporal = temporalLogger(logger);
     temporal.info('info');
@@ -35,7 +35,7 @@ describe("Temporal's logger", () => {
     );
   });
 
-  it('shows an error as any other, with its cause', () => {
+  it("Temporal's logger shows an error as any other, with its cause", () => {
     const { logger, lines } = logged();
     const error = ApplicationFailure.create({
       message: 'put failed',
@@ -51,7 +51,7 @@ describe("Temporal's logger", () => {
     assert.match(err['stack'] as string, /logger\.test\.ts/);
   });
 
-  it("takes the native half's fields, whose time JSON can not hold", () => {
+  it("Temporal's logger takes the native half's fields, whose time JSON can not hold", () => {
     const { logger, lines } = logged();
     const meta = { target: 'temporalio_sdk_core::worker', timestampNanos: 1_700_000_000_000_000_000n };
     temporalLogger(logger).info('Initializing worker', meta);
@@ -62,7 +62,7 @@ describe("Temporal's logger", () => {
     });
   });
 
-  it('leaves out the tasks that the SDK adds, inputs and all', () => {
+  it("Temporal's logger leaves out the tasks that the SDK adds, inputs and all", () => {
     const { logger, lines } = logged();
     const input = [{ data: Buffer.from('canary') }];
     const task = {
@@ -75,7 +75,7 @@ describe("Temporal's logger", () => {
     assert.deepEqual(Object.keys(onlyLine(lines())).sort(), ['attempt', 'level', 'msg', 'time']);
   });
 
-  it('shows no payload, which the SDK logs whole at trace', () => {
+  it("Temporal's logger shows no payload, which the SDK logs whole at trace", () => {
     const { logger, text, lines } = logged();
     const data = Buffer.from('{"encrypted_jwt":"ciphertext"}');
     const payload = { metadata: { encoding: Buffer.from('json/plain') }, data };
@@ -97,7 +97,7 @@ describe("Temporal's logger", () => {
     });
   });
 
-  it('redacts as any other', () => {
+  it("Temporal's logger redacts as any other", () => {
     const { logger, text } = logged();
     temporalLogger(logger).info('message', { input: { encrypted_jwt: 'ciphertext' } });
     assert.ok(!text().includes('ciphertext'));

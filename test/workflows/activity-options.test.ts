@@ -65,7 +65,7 @@ describe('an attempt that fails', () => {
       return { build, end: await build.end() };
     };
 
-    it(`at ${step} is made again after 3 s, then after 6 s, and the build goes on`, async (t) => {
+    it(`an attempt that fails at ${step} is made again after 3 s, then after 6 s, and the build goes on`, async (t) => {
       const { build, end } = await run(t, { [step]: times(2, failure) });
       const attempts = build.attemptsAt(step);
       assert.deepEqual(
@@ -77,7 +77,7 @@ describe('an attempt that fails', () => {
     });
 
     if (last) {
-      it(`at ${step} for good is made again only after the durable wait`, async (t) => {
+      it(`an attempt that fails at ${step} for good is made again only after the durable wait`, async (t) => {
         const { build } = await run(t, { [step]: times(2, refusal) });
         const attempts = build.attemptsAt(step);
         assertGaps(attempts, [30_000, 60_000]);
@@ -88,7 +88,7 @@ describe('an attempt that fails', () => {
         );
       });
     } else {
-      it(`at ${step} for good is not made again, and fails the build`, async (t) => {
+      it(`an attempt that fails at ${step} for good is not made again, and fails the build`, async (t) => {
         const { build, end } = await run(t, { [step]: always(refusal) });
         assert.equal(build.attemptsAt(step).length, 1);
         assert.ok(end.status === 'FAILED' && end.type === 'CustomNonRetryableError');
@@ -96,7 +96,7 @@ describe('an attempt that fails', () => {
         assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
       });
 
-      it(`at ${step} is given up after the third`, async (t) => {
+      it(`an attempt that fails at ${step} is given up after the third`, async (t) => {
         const { build, end } = await run(t, { [step]: always(failure) });
         await assertBackoffs(build, step);
         assert.ok(end.status === 'FAILED');
@@ -106,7 +106,7 @@ describe('an attempt that fails', () => {
     }
   }
 
-  it('is not made again if only its type says so', async (t) => {
+  it('an attempt that fails is not made again if only its type says so', async (t) => {
     const byType = ApplicationFailure.create({ type: 'CustomNonRetryableError', message: 'refused' });
     const build = await environment.start(t, { triggerBuild: always(byType) });
     const end = await build.end();

@@ -36,7 +36,7 @@ async function cancelDuringActivity(build: RunningBuild): Promise<void> {
 describe('a cancellation', { concurrency: true }, () => {
   describe('before the first step', () => {
     for (const input of ['as it should be', null]) {
-      it(`writes nothing, with the input ${input}`, async (t) => {
+      it(`a cancellation before the first step writes nothing, with the input ${input}`, async (t) => {
         const taskQueue = `idle-${input}`;
         const build = await environment.start(t, {}, { taskQueue, ...(input === null ? { rawInput: null } : {}) });
         await build.handle.cancel();
@@ -48,7 +48,7 @@ describe('a cancellation', { concurrency: true }, () => {
   });
 
   describe('during the first put', () => {
-    it('lets it finish, then records the end', async (t) => {
+    it('a cancellation during the first put lets it finish, then records the end', async (t) => {
       const put = new Held<'upsertRequestRecord'>();
       const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
       await put.began();
@@ -58,7 +58,7 @@ describe('a cancellation', { concurrency: true }, () => {
       assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, true);
     });
 
-    it('does not make it again if it fails, and makes no record that may not be there', async (t) => {
+    it('a cancellation during the first put does not make it again if it fails, and makes no record that may not be there', async (t) => {
       const put = new Held<'upsertRequestRecord'>();
       const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
       await put.began();
@@ -68,7 +68,7 @@ describe('a cancellation', { concurrency: true }, () => {
       assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, false);
     });
 
-    it('does not hide that the input was refused', async (t) => {
+    it('a cancellation during the first put does not hide that the input was refused', async (t) => {
       const put = new Held<'upsertRequestRecord'>();
       const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
       await put.began();
@@ -87,7 +87,7 @@ describe('a cancellation', { concurrency: true }, () => {
       { step: 'triggerBuild', before: ['upsertRequestRecord', 'insertRequestHistory'] },
     ];
     for (const { step, before: earlier } of cases) {
-      it(`makes it no more, and none after it: ${step}`, async (t) => {
+      it(`a cancellation while a step waits to be made again makes it no more, and none after it: ${step}`, async (t) => {
         const build = await environment.start(t, { [step]: always(ApplicationFailure.create(inAnHour)) });
         await build.untilBackoff();
         await build.handle.cancel();
@@ -98,7 +98,7 @@ describe('a cancellation', { concurrency: true }, () => {
   });
 
   describe('during the put of the history', () => {
-    it('keeps the POST from being sent', async (t) => {
+    it('a cancellation during the put of the history keeps the POST from being sent', async (t) => {
       const put = new Held<'insertRequestHistory'>();
       const build = await environment.start(t, { insertRequestHistory: [put.answer] });
       await put.began();
@@ -111,7 +111,7 @@ describe('a cancellation', { concurrency: true }, () => {
   describe('during the POST', () => {
     const earlier: ActivityName[] = ['upsertRequestRecord', 'insertRequestHistory', 'triggerBuild'];
 
-    it('keeps its answer, and polls no more', async (t) => {
+    it('a cancellation during the POST keeps its answer, and polls no more', async (t) => {
       const post = new Held<'triggerBuild'>();
       const build = await environment.start(t, { triggerBuild: [post.answer] });
       await post.began();
@@ -120,7 +120,7 @@ describe('a cancellation', { concurrency: true }, () => {
       await assertCancelled(build, earlier, 'late');
     });
 
-    it('does not send it again if it fails', async (t) => {
+    it('a cancellation during the POST does not send it again if it fails', async (t) => {
       const post = new Held<'triggerBuild'>();
       const build = await environment.start(t, { triggerBuild: [post.answer] });
       await post.began();
@@ -129,7 +129,7 @@ describe('a cancellation', { concurrency: true }, () => {
       await assertCancelled(build, earlier);
     });
 
-    it('does not hide that the build API refused it for good', async (t) => {
+    it('a cancellation during the POST does not hide that the build API refused it for good', async (t) => {
       const post = new Held<'triggerBuild'>();
       const build = await environment.start(t, { triggerBuild: [post.answer] });
       await post.began();
@@ -143,7 +143,7 @@ describe('a cancellation', { concurrency: true }, () => {
   describe('while the build is polled', () => {
     const earlier: ActivityName[] = ['upsertRequestRecord', 'insertRequestHistory', 'triggerBuild'];
 
-    it('cuts the wait short', async (t) => {
+    it('a cancellation while the build is polled cuts the wait short', async (t) => {
       const build = await environment.start(t);
       await build.untilEvent('timerStartedEventAttributes');
       await build.handle.cancel();
@@ -153,7 +153,7 @@ describe('a cancellation', { concurrency: true }, () => {
       assert.ok(written !== undefined && written.startedMs - atMs < 30_000);
     });
 
-    it('cuts short the wait that a poll was told to make', async (t) => {
+    it('a cancellation while the build is polled cuts short the wait that a poll was told to make', async (t) => {
       const getBuildStatus = always(ApplicationFailure.create(inAnHour));
       const build = await environment.start(t, { getBuildStatus }, { input: { poll_interval_seconds } });
       await build.untilEvent('timerStartedEventAttributes', 2);
@@ -161,7 +161,7 @@ describe('a cancellation', { concurrency: true }, () => {
       await assertCancelled(build, [...earlier, 'getBuildStatus'], BUILD_ID);
     });
 
-    it('drops a poll under way', async (t) => {
+    it('a cancellation while the build is polled drops a poll under way', async (t) => {
       const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { poll_interval_seconds } };
       const build = await environment.start(t, { getBuildStatus: [untilCancelled] }, options);
       await build.untilBegun('getBuildStatus');
@@ -170,7 +170,7 @@ describe('a cancellation', { concurrency: true }, () => {
       assert.equal(build.attemptsAt('getBuildStatus')[0]?.signal.aborted, true);
     });
 
-    it('does not undo what the last poll says', async (t) => {
+    it('a cancellation while the build is polled does not undo what the last poll says', async (t) => {
       const decided = (attempt: { signal: AbortSignal }) =>
         untilCancelled(attempt).catch(() => ({ can_retry: false, build_status: 'SUCCEEDED' }));
       const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { poll_interval_seconds } };

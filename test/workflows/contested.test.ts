@@ -26,7 +26,7 @@ function outcomeOf(end: WorkflowEnd): RoleBuildOutcome {
 }
 
 describe("a newer job's record", () => {
-  it('found by the first put keeps the POST from being sent, and is left alone', async (t) => {
+  it("a newer job's record found by the first put keeps the POST from being sent, and is left alone", async (t) => {
     const build = await environment.start(t, { upsertRequestRecord: [HOLDER] });
     const end = await build.end();
     const Cause = `UpsertRequestRecord: ${LEFT_ALONE}`;
@@ -38,7 +38,7 @@ describe("a newer job's record", () => {
     assert.deepEqual(await memoOf(build), { [CONTESTED_MEMO]: true });
   });
 
-  it('found by the put of the history keeps the POST from being sent, and fails both records', async (t) => {
+  it("a newer job's record found by the put of the history keeps the POST from being sent, and fails both records", async (t) => {
     const build = await environment.start(t, { insertRequestHistory: [HOLDER] });
     const end = await build.end();
     const error_info = { Error: 'RecordWriteFailed', Cause: `InsertRequestHistory: ${LEFT_ALONE}` };
@@ -55,7 +55,7 @@ describe("a newer job's record", () => {
   });
 
   for (const write of ['updateSuccessfulRecord', 'updateSuccessfulHistory'] as const) {
-    it(`found by ${write} does not change how the build ended`, async (t) => {
+    it(`a newer job's record found by ${write} does not change how the build ended`, async (t) => {
       const build = await environment.start(t, { [write]: [HOLDER] });
       const end = await build.end();
       assert.ok(end.status === 'COMPLETED' && end.outcome.status === 'COMPLETE');
@@ -66,7 +66,7 @@ describe("a newer job's record", () => {
   }
 
   for (const write of ['updateFailedRecord', 'updateFailedHistory'] as const) {
-    it(`found by ${write} does not change why the build failed`, async (t) => {
+    it(`a newer job's record found by ${write} does not change why the build failed`, async (t) => {
       const verdict = { can_retry: false, build_status: 'FAILED', answer: '{}' };
       const build = await environment.start(t, { getBuildStatus: [verdict], [write]: [HOLDER] });
       const end = await build.end();
@@ -78,7 +78,7 @@ describe("a newer job's record", () => {
   }
 
   for (const write of ['updateCancelledRecord', 'updateCancelledHistory'] as const) {
-    it(`found by ${write} does not keep the build from ending cancelled`, async (t) => {
+    it(`a newer job's record found by ${write} does not keep the build from ending cancelled`, async (t) => {
       const script: Script = { getBuildStatus: always({ can_retry: true, build_status: 'QUEUED' }), [write]: [HOLDER] };
       const build = await environment.start(t, script);
       await build.untilEvent('timerStartedEventAttributes');
@@ -89,14 +89,14 @@ describe("a newer job's record", () => {
     });
   }
 
-  it('is not claimed if there was none', async (t) => {
+  it("a newer job's record is not claimed if there was none", async (t) => {
     const build = await environment.start(t);
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && !end.outcome.contested);
     assert.deepEqual(await memoOf(build), {});
   });
 
-  it('is not claimed if only the start did', async (t) => {
+  it("a newer job's record is not claimed if only the start did", async (t) => {
     const memo = { fields: { [CONTESTED_MEMO]: defaultPayloadConverter.toPayload(true) } };
     const build = await environment.start(t, {}, { request: { memo } });
     await build.end();

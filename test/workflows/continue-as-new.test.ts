@@ -51,7 +51,7 @@ async function finalUpdateWaitsSeconds(build: RunningBuild): Promise<number[]> {
 
 describe('continue-as-new', { concurrency: true }, () => {
   describe('a build whose history grows long', { concurrency: true }, () => {
-    it('goes on in new runs as the same job, with its polls counted through', async (t) => {
+    it('a build whose history grows long goes on in new runs as the same job, with its polls counted through', async (t) => {
       const build = await environment.start(t, { getBuildStatus: times(8, UNDECIDED) }, oftener);
       const end = await build.end();
       const runs = await build.runs();
@@ -75,7 +75,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.equal(found['BuildStatus'], 'COMPLETE');
     });
 
-    it('waits as long before the first poll of a run as before any other', async (t) => {
+    it('a build whose history grows long waits as long before the first poll of a run as before any other', async (t) => {
       const build = await environment.start(t, { getBuildStatus: times(6, UNDECIDED) }, oftener);
       await build.end();
       const polls = build.attemptsAt('getBuildStatus');
@@ -85,7 +85,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       }
     });
 
-    it('fails with all of its polls', async (t) => {
+    it('a build whose history grows long fails with all of its polls', async (t) => {
       const verdict = { can_retry: false, build_status: 'FAILED', answer: '{}' };
       const build = await environment.start(t, { getBuildStatus: [...times(6, UNDECIDED), verdict] }, oftener);
       const end = await build.end();
@@ -94,7 +94,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assertOneBuild(build);
     });
 
-    it('keeps its deadline from its first start', async (t) => {
+    it('a build whose history grows long keeps its deadline from its first start', async (t) => {
       const input = { ...oftener.input, deadline_seconds: 8 };
       const build = await environment.start(t, { getBuildStatus: always(UNDECIDED) }, { input });
       const end = await build.end();
@@ -110,7 +110,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assertOneBuild(build);
     });
 
-    it('is cancelled in a later run', async (t) => {
+    it('a build whose history grows long is cancelled in a later run', async (t) => {
       const build = await environment.start(t, { getBuildStatus: always(UNDECIDED) }, oftener);
       await build.untilAttempted('getBuildStatus', 6);
       await build.handle.cancel();
@@ -124,7 +124,7 @@ describe('continue-as-new', { concurrency: true }, () => {
 
   describe('a cancellation that comes with what continues a build as new', { concurrency: true }, () => {
     for (const order of ['just before', 'just after']) {
-      it(`is not left behind in the old run, ${order} it`, async (t) => {
+      it(`a cancellation that comes with what continues a build as new is not left behind in the old run, ${order} it`, async (t) => {
         const taskQueue = `cancelled ${order}`;
         const post = new Held<'triggerBuild'>();
         await environment.startWorker({ taskQueue, only: 'activities' });
@@ -150,7 +150,7 @@ describe('continue-as-new', { concurrency: true }, () => {
     const WAITS = [30, 60, 120, 240, 480, 600, 600];
     const broken = { updateSuccessfulRecord: times(21, failure), updateFailedRecord: times(21, failure) };
 
-    it('go on in new runs with the same end, ever longer waits and no second poll', async (t) => {
+    it('final record updates that wait until the history grows long go on in new runs with the same end, ever longer waits and no second poll', async (t) => {
       const build = await environment.start(t, broken, { skipWaits: true });
       const end = await build.end();
       assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 1);
@@ -160,7 +160,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assertOneBuild(build);
     });
 
-    it('go on with the same error', async (t) => {
+    it('final record updates that wait until the history grows long go on with the same error', async (t) => {
       const verdict = { can_retry: false, build_status: 'FAILED', answer: '{"why":"quota"}' };
       const script: Script = { ...broken, getBuildStatus: [verdict] };
       const build = await environment.start(t, script, { skipWaits: true });
@@ -172,7 +172,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assertOneBuild(build);
     });
 
-    it('of the history do not write the status record again', async (t) => {
+    it('final record updates that wait until the history grows long of the history do not write the status record again', async (t) => {
       const script: Script = { updateSuccessfulHistory: times(9, failure) };
       const build = await environment.start(t, script, { skipWaits: true });
       assert.equal((await build.end()).status, 'COMPLETED');
@@ -181,7 +181,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.equal(build.attemptsAt('updateSuccessfulHistory').length, 10);
     });
 
-    it('of a cancelled build still end it cancelled, in a run that nobody asked to cancel', async (t) => {
+    it('final record updates that wait until the history grows long of a cancelled build still end it cancelled, in a run that nobody asked to cancel', async (t) => {
       const script: Script = {
         getBuildStatus: always(UNDECIDED),
         updateCancelledRecord: times(9, failure),
@@ -204,7 +204,7 @@ describe('continue-as-new', { concurrency: true }, () => {
   });
 
   describe('a workflow that is reset to its first task', () => {
-    it('is the same job again, whichever of its runs is reset', async (t) => {
+    it('a workflow that is reset to its first task is the same job again, whichever of its runs is reset', async (t) => {
       const ended = ApplicationFailure.nonRetryable('already ended', 'JobAlreadyEnded');
       const script: Script = { upsertRequestRecord: [null, ended], getBuildStatus: times(5, UNDECIDED) };
       const build = await environment.start(t, script, oftener);
@@ -224,7 +224,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.equal(build.attemptsAt('triggerBuild').length, 1);
     });
 
-    it('and refused then ends FAILED in the records that the run before put', async (t) => {
+    it('a workflow that is reset to its first task and refused then ends FAILED in the records that the run before put', async (t) => {
       const refused = ApplicationFailure.nonRetryable('refused', 'InvalidInput');
       const script: Script = { upsertRequestRecord: [null, refused], getBuildStatus: always(UNDECIDED) };
       const build = await environment.start(t, script, { skipWaits: true });
@@ -236,7 +236,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
     });
 
-    it('and cancelled before its first step ends CANCELLED in the records that the run before put', async (t) => {
+    it('a workflow that is reset to its first task and cancelled before its first step ends CANCELLED in the records that the run before put', async (t) => {
       const taskQueue = 'reset-and-cancelled';
       const stopWorker = await environment.startWorker({ taskQueue });
       const polls = { input: { poll_interval_seconds: 3600 }, taskQueue };

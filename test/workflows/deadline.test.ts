@@ -35,7 +35,7 @@ function assertAt(build: RunningBuild, atMs: number | undefined, seconds: number
 }
 
 describe('a deadline', () => {
-  it('cuts a wait short', async (t) => {
+  it('a deadline cuts a wait short', async (t) => {
     const script: Script = { getBuildStatus: always(UNDECIDED) };
     const build = await environment.start(t, script, { input: { deadline_seconds: 150 } });
     const outcome = assertExceeded(build, await build.end(), 150);
@@ -46,12 +46,12 @@ describe('a deadline', () => {
     assert.equal(written?.args[0].build_id, BUILD_ID);
   });
 
-  it('does nothing to a build that is decided before it', async (t) => {
+  it('a deadline does nothing to a build that is decided before it', async (t) => {
     const build = await environment.start(t, {}, { input: { deadline_seconds: 65 } });
     assert.equal((await build.end()).status, 'COMPLETED');
   });
 
-  it('cuts short the wait that a poll was told to make', async (t) => {
+  it('a deadline cuts short the wait that a poll was told to make', async (t) => {
     const script: Script = { getBuildStatus: always(inAnHour) };
     const build = await environment.start(t, script, { input: { deadline_seconds: 150 } });
     const outcome = assertExceeded(build, await build.end(), 150);
@@ -60,7 +60,7 @@ describe('a deadline', () => {
     assertAt(build, build.attemptsAt('updateFailedRecord')[0]?.startedMs, 150);
   });
 
-  it('that passes with the wait while no worker is there keeps a late worker from polling', async (t) => {
+  it('a deadline that passes with the wait while no worker is there keeps a late worker from polling', async (t) => {
     // Not on the time-skipping server, which skips no time while a workflow task waits for a worker.
     const devServer = await WorkflowEnvironment.devServer(SKIPPING);
     t.after(() => devServer.stop());
@@ -78,7 +78,7 @@ describe('a deadline', () => {
     assert.equal(build.attemptsAt('getBuildStatus').length, 0);
   });
 
-  it('lets a POST finish, keeps its build ID, and polls no more', async (t) => {
+  it('a deadline lets a POST finish, keeps its build ID, and polls no more', async (t) => {
     const late = async () => {
       await environment.sleep(10_000);
       return { build_id: 'late' };
@@ -90,7 +90,7 @@ describe('a deadline', () => {
     assert.equal(build.attemptsAt('getBuildStatus').length, 0);
   });
 
-  it('keeps a POST from being sent again', async (t) => {
+  it('a deadline keeps a POST from being sent again', async (t) => {
     const script: Script = { triggerBuild: always(inAnHour) };
     const build = await environment.start(t, script, { input: { deadline_seconds: 60 } });
     assertExceeded(build, await build.end(), 60);
@@ -98,7 +98,7 @@ describe('a deadline', () => {
     assertAt(build, build.attemptsAt('updateFailedRecord')[0]?.startedMs, 60);
   });
 
-  it('that passed before the POST keeps it from being sent', async (t) => {
+  it('a deadline that passed before the POST keeps it from being sent', async (t) => {
     const script: Script = { insertRequestHistory: times(2, failure) };
     const build = await environment.start(t, script, { input: { deadline_seconds: 8 } });
     const outcome = assertExceeded(build, await build.end(), 8);
@@ -107,7 +107,7 @@ describe('a deadline', () => {
     assert.equal(build.attemptsAt('insertRequestHistory').length, 3);
   });
 
-  it('leaves final record updates alone', async (t) => {
+  it('a deadline leaves final record updates alone', async (t) => {
     const script: Script = { updateSuccessfulRecord: times(9, failure) };
     const build = await environment.start(t, script, { input: { deadline_seconds: 70 } });
     const end = await build.end();
@@ -115,7 +115,7 @@ describe('a deadline', () => {
     assert.equal(build.attemptsAt('updateSuccessfulRecord').length, 10);
   });
 
-  it('does not make a failure of its own of one that came before it', async (t) => {
+  it('a deadline does not make a failure of its own of one that came before it', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('the build API answered 400', 'CustomNonRetryableError');
     const late = async () => {
       await environment.sleep(10_000);
@@ -128,7 +128,7 @@ describe('a deadline', () => {
 });
 
 describe('a cancellation', () => {
-  it('outranks a deadline that passes while the POST is let finish', async (t) => {
+  it('a cancellation outranks a deadline that passes while the POST is let finish', async (t) => {
     const post = new Held<'triggerBuild'>();
     const build = await environment.start(t, { triggerBuild: [post.answer] }, { input: { deadline_seconds: 8 } });
     const ended = build.end();
@@ -142,7 +142,7 @@ describe('a cancellation', () => {
     assert.equal(build.argsOf('updateCancelledRecord')[0].build_id, 'late');
   });
 
-  it('outranks a deadline that passed during the same put', async (t) => {
+  it('a cancellation outranks a deadline that passed during the same put', async (t) => {
     const put = new Held<'insertRequestHistory'>();
     const build = await environment.start(
       t,

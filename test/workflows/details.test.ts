@@ -24,7 +24,7 @@ async function detailsOf(build: RunningBuild): Promise<string[]> {
 }
 
 describe('the current details', () => {
-  it('of a build that waits say the step, the next poll, the polls and the last answer', async (t) => {
+  it('the current details of a build that waits say the step, the next poll, the polls and the last answer', async (t) => {
     const build = await environment.start(t, { getBuildStatus: always(UNDECIDED) });
     await build.untilEvent('timerStartedEventAttributes');
     const first = await detailsOf(build);
@@ -39,7 +39,7 @@ describe('the current details', () => {
     assert.ok(Math.abs(inMs - 60_000) < LATE_MS, step);
   });
 
-  it('of a build at a step say which', async (t) => {
+  it('the current details of a build at a step say which', async (t) => {
     const post = new Held<'triggerBuild'>();
     const build = await environment.start(t, { triggerBuild: [post.answer] });
     await post.began();
@@ -49,7 +49,7 @@ describe('the current details', () => {
     assert.equal((await detailsOf(build))[0], '**ended COMPLETE**');
   });
 
-  it('of a final record update that waits say why, and when it is made again', async (t) => {
+  it('the current details of a final record update that waits say why, and when it is made again', async (t) => {
     const failure = new Error('DynamoDB did not answer');
     const input = { poll_interval_seconds: 1 };
     const build = await environment.start(t, { updateSuccessfulHistory: times(6, failure) }, { input });
@@ -61,7 +61,7 @@ describe('the current details', () => {
     assert.ok(Math.abs(inMs - 30_000) < LATE_MS, step);
   });
 
-  it('of a build with a group say its name, and what became of it', async (t) => {
+  it('the current details of a build with a group say its name, and what became of it', async (t) => {
     const last = new Held<'updateSuccessfulRecord'>();
     const options = { input: { directory_group: true, poll_interval_seconds: 1 } };
     const build = await environment.start(t, { updateSuccessfulRecord: [last.answer] }, options);
@@ -72,7 +72,7 @@ describe('the current details', () => {
     assert.deepEqual((await detailsOf(build)).at(-1), `- group: \`${GROUP.name}\`, created`);
   });
 
-  it('of a build that failed say why, of a contested one that it is', async (t) => {
+  it('the current details of a build that failed say why, of a contested one that it is', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('the build API answered 400', 'CustomNonRetryableError');
     const holder = { job_id: 'newer', start_at: '2026-01-01T00:00:00.000Z' };
     const build = await environment.start(t, { triggerBuild: [refusal], updateFailedRecord: [holder] });
@@ -90,7 +90,7 @@ describe('the current details', () => {
   const FROM_OUTSIDE = '`**bold**`\n# [a link](https://example.com)';
   const AS_CODE = /`[^`\n]*\*\*bold\*\*[^`\n]*`/;
 
-  it('never take an answer of the build API for Markdown', async (t) => {
+  it('the current details never take an answer of the build API for Markdown', async (t) => {
     const verdict = { can_retry: false, build_status: FROM_OUTSIDE, answer: FROM_OUTSIDE };
     const build = await environment.start(t, { getBuildStatus: [verdict] });
     await build.end();
@@ -99,7 +99,7 @@ describe('the current details', () => {
     for (const line of shown) assert.match(line, AS_CODE);
   });
 
-  it("never take an error's message for Markdown", async (t) => {
+  it("the current details never take an error's message for Markdown", async (t) => {
     const input = { poll_interval_seconds: 1 };
     const build = await environment.start(t, { updateSuccessfulRecord: times(3, new Error(FROM_OUTSIDE)) }, { input });
     await build.sleepUntilAttempted(environment, 'updateSuccessfulRecord', 3);
@@ -118,7 +118,7 @@ describe('the history', () => {
       .map((payload) => defaultPayloadConverter.fromPayload<string>(payload));
   };
 
-  it('says what each activity, timer and poll is for', async (t) => {
+  it('the history says what each activity, timer and poll is for', async (t) => {
     const build = await environment.start(t, {
       getBuildStatus: [UNDECIDED],
       updateSuccessfulHistory: times(3, new Error('no')),
@@ -139,7 +139,7 @@ describe('the history', () => {
     ]);
   });
 
-  it('says so of a deadline too', async (t) => {
+  it('the history says so of a deadline too', async (t) => {
     const build = await environment.start(t, {}, { input: { deadline_seconds: 3600 } });
     await build.end();
     const timers = (await build.history()).filter(({ timerStartedEventAttributes: timer }) => timer);

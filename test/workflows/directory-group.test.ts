@@ -92,7 +92,7 @@ function assertRecorded(build: RunningBuild, which: 'Successful' | 'Failed', gro
 }
 
 describe('a request for a group', { concurrency: true }, () => {
-  it('is checked before the POST, and made before the last writes, which name the group', async (t) => {
+  it('a request for a group is checked before the POST, and made before the last writes, which name the group', async (t) => {
     const build = await start(t, {});
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED');
@@ -107,7 +107,7 @@ describe('a request for a group', { concurrency: true }, () => {
     assert.equal(await patchesOf(build), 1);
   });
 
-  it('that says false takes no notice of it', async (t) => {
+  it('a request for a group that says false takes no notice of it', async (t) => {
     const build = await start(t, {}, { input: { directory_group: false } });
     await build.end();
     assert.ok(!build.steps.some((step) => step.includes('Directory')));
@@ -116,7 +116,7 @@ describe('a request for a group', { concurrency: true }, () => {
     assert.equal(await patchesOf(build), 0);
   });
 
-  it('records what a dry run would do, and makes nothing', async (t) => {
+  it('a request for a group records what a dry run would do, and makes nothing', async (t) => {
     const build = await start(t, {}, dryRun());
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.deepEqual(build.steps, [...UNTIL_BUILT, 'updateSuccessfulRecord', 'updateSuccessfulHistory']);
@@ -125,7 +125,7 @@ describe('a request for a group', { concurrency: true }, () => {
 });
 
 describe('a check that fails', { concurrency: true }, () => {
-  it('ends the request with nothing built', async (t) => {
+  it('a check that fails ends the request with nothing built', async (t) => {
     const build = await start(t, { checkDirectoryGroup: [failure('DirectoryRefused', { definite: true })] });
     const outcome = assertFailed(await build.end(), 'DirectoryRefused', /^CheckDirectoryGroup: as scripted$/);
     assert.equal(outcome.build_id, undefined);
@@ -133,7 +133,7 @@ describe('a check that fails', { concurrency: true }, () => {
     assertRecorded(build, 'Failed', undefined);
   });
 
-  it('has three attempts if the directory does not answer', async (t) => {
+  it('a check that fails has three attempts if the directory does not answer', async (t) => {
     const build = await start(t, { checkDirectoryGroup: always(unavailable) });
     assertFailed(await build.end(), 'DirectoryUnavailable', /^CheckDirectoryGroup: as scripted \(3 attempts\)$/);
     assert.equal(build.attemptsAt('checkDirectoryGroup').length, 3);
@@ -144,14 +144,14 @@ describe('a check that fails', { concurrency: true }, () => {
 describe('a history record whose put was not answered', { concurrency: true }, () => {
   const script = { insertRequestHistory: times(3, failure('RecordWriteFailed')) };
 
-  it('loses the group of an older job, if one is asked for', async (t) => {
+  it('a history record whose put was not answered loses the group of an older job, if one is asked for', async (t) => {
     const build = await start(t, script);
     assertFailed(await build.end(), 'RecordWriteFailed', /^InsertRequestHistory/);
     assert.equal(build.argsOf('updateFailedHistory')[0].directory_group, null);
     assert.ok(!('directory_group' in build.argsOf('updateFailedRecord')[0]));
   });
 
-  it('is written as it was before there were groups, if none is asked for', async (t) => {
+  it('a history record whose put was not answered is written as it was before there were groups, if none is asked for', async (t) => {
     const build = await start(t, script, { input: { directory_group: false } });
     assertFailed(await build.end(), 'RecordWriteFailed', /^InsertRequestHistory/);
     assert.ok(!('directory_group' in build.argsOf('updateFailedHistory')[0]));
@@ -160,7 +160,7 @@ describe('a history record whose put was not answered', { concurrency: true }, (
 });
 
 describe('a group that can not be made at once', { concurrency: true }, () => {
-  it('is tried in rounds, with ever longer waits, and the role is not built again', async (t) => {
+  it('a group that can not be made at once is tried in rounds, with ever longer waits, and the role is not built again', async (t) => {
     const build = await start(t, { ensureDirectoryGroup: times(7, unavailable) });
     assert.equal((await build.end()).status, 'COMPLETED');
     const attempts = build.attemptsAt('ensureDirectoryGroup');
@@ -171,7 +171,7 @@ describe('a group that can not be made at once', { concurrency: true }, () => {
     assertRecorded(build, 'Successful', GROUP);
   });
 
-  it('goes on in new runs without another poll, and knows where an add was sent to', async (t) => {
+  it('a group that can not be made at once goes on in new runs without another poll, and knows where an add was sent to', async (t) => {
     const build = await start(t, { ensureDirectoryGroup: [...times(12, unanswered), ...times(6, unavailable)] });
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.ok((await build.runs()).length >= 2);
@@ -182,7 +182,7 @@ describe('a group that can not be made at once', { concurrency: true }, () => {
     assertRecorded(build, 'Successful', GROUP);
   });
 
-  it('is given up at the deadline, with the truth about the role', async (t) => {
+  it('a group that can not be made at once is given up at the deadline, with the truth about the role', async (t) => {
     const options = { input: { deadline_seconds: 180 } };
     const build = await start(t, { ensureDirectoryGroup: always(unavailable) }, options);
     const outcome = assertFailed(await build.end(), 'DirectoryUnavailable', /; the role exists, /);
@@ -193,7 +193,7 @@ describe('a group that can not be made at once', { concurrency: true }, () => {
     assert.ok(last > 0 && last < 90, `${last} s`);
   });
 
-  it('is given up at once if another attempt would come to the same', async (t) => {
+  it('a group that can not be made at once is given up at once if another attempt would come to the same', async (t) => {
     const conflict = failure('DirectoryGroupConflict', { definite: true });
     const build = await start(t, { ensureDirectoryGroup: [...times(3, unavailable), conflict] });
     const cause = /^EnsureDirectoryGroup: as scripted; the role exists, /;
@@ -205,7 +205,7 @@ describe('a group that can not be made at once', { concurrency: true }, () => {
 });
 
 describe('an add that was not answered', { concurrency: true }, () => {
-  it('is recorded with the server that it was sent to', async (t) => {
+  it('an add that was not answered is recorded with the server that it was sent to', async (t) => {
     const gone = failure('DirectoryGroupUnknown', { definite: true, sentTo: SERVER });
     const build = await start(t, { ensureDirectoryGroup: [gone] });
     assertFailed(await build.end(), 'DirectoryGroupUnknown', /; the role exists, /);
@@ -213,7 +213,7 @@ describe('an add that was not answered', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateFailedHistory')[1].sent_to, SERVER);
   });
 
-  it('is unknown, not unavailable, if its worker is not heard of again before the deadline', async (t) => {
+  it('an add that was not answered is unknown, not unavailable, if its worker is not heard of again before the deadline', async (t) => {
     const dies = ({ signal }: Attempt<'ensureDirectoryGroup'>): Promise<never> => {
       heartbeat(SERVER);
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))));
@@ -229,7 +229,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
   const earlier = { job_id: 'before', start_at: '2026-01-01T00:00:00.000Z', status: 'FAILED' as const };
   const resumption = { resumes: 'before', build_id: 'build-before', previous_jobs: [earlier] };
 
-  it('polls once and goes on at the group, which an earlier job may have made', async (t) => {
+  it('a resumed request for a group polls once and goes on at the group, which an earlier job may have made', async (t) => {
     const build = await start(t, {}, { resumption });
     assert.equal((await build.end()).status, 'COMPLETED');
     const steps = ['upsertRequestRecord', 'insertRequestHistory', 'getBuildStatus', 'ensureDirectoryGroup'];
@@ -242,7 +242,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
     previous_jobs: [{ ...earlier, error_info: { Error: 'DirectoryGroupUnknown', Cause: 'cut', sent_to: SERVER } }],
   };
 
-  it('looks where the job before sent an add to, and says so again if it fails', async (t) => {
+  it('a resumed request for a group looks where the job before sent an add to, and says so again if it fails', async (t) => {
     const refused = failure('DirectoryRefused', { definite: true });
     const build = await start(t, { ensureDirectoryGroup: [refused] }, { resumption: sent });
     assertFailed(await build.end(), 'DirectoryRefused', /; the role exists, /);
@@ -251,7 +251,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateFailedHistory')[1].sent_to, SERVER);
   });
 
-  it('keeps in mind where the add was sent to if it is cancelled before', async (t) => {
+  it('a resumed request for a group keeps in mind where the add was sent to if it is cancelled before', async (t) => {
     const undecided = { can_retry: true, build_status: 'QUEUED' };
     const options = { resumption: sent, skipWaits: false };
     const build = await start(t, { getBuildStatus: always(undecided) }, options);
@@ -261,7 +261,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateFailedRecord')[1].sent_to, SERVER);
   });
 
-  it('is checked after the poll if it is a dry run', async (t) => {
+  it('a resumed request for a group is checked after the poll if it is a dry run', async (t) => {
     const build = await start(t, {}, { ...dryRun(), resumption });
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.deepEqual(build.steps.slice(2, 4), ['getBuildStatus', 'checkDirectoryGroup']);
@@ -270,7 +270,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
 });
 
 describe('a cancel of a request for a group', { concurrency: true }, () => {
-  it('during the check keeps the POST from being sent', async (t) => {
+  it('a cancel of a request for a group during the check keeps the POST from being sent', async (t) => {
     const check = new Held<'checkDirectoryGroup'>();
     const build = await start(t, { checkDirectoryGroup: [check.answer] }, { skipWaits: false });
     await check.began();
@@ -285,7 +285,7 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     ['ends it if none was sent', new CancelledFailure('cancelled before the add'), 'CANCELLED'],
     ['is outranked by what is definite', failure('DirectoryGroupConflict', { definite: true }), 'FAILED'],
   ] as const) {
-    it(what, async (t) => {
+    it(`a cancel of a request for a group ${what}`, async (t) => {
       const add = new Held<'ensureDirectoryGroup'>();
       const build = await start(t, { ensureDirectoryGroup: [add.answer] }, { skipWaits: false });
       await add.began();
@@ -300,7 +300,7 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     });
   }
 
-  it('while it waits makes no group', async (t) => {
+  it('a cancel of a request for a group while it waits makes no group', async (t) => {
     const build = await start(t, { ensureDirectoryGroup: always(unavailable) }, { skipWaits: false });
     await build.untilEvent('timerStartedEventAttributes', 2);
     await build.handle.cancel();
@@ -313,7 +313,7 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     ['is not found', times(2, unanswered), 'FAILED'],
     ['was none', times(2, unavailable), 'CANCELLED'],
   ] as const) {
-    it(`between two attempts keeps what the first has sent: it ${what}`, async (t) => {
+    it(`a cancel of a request for a group between two attempts keeps what the first has sent: it ${what}`, async (t) => {
       const first = status === 'CANCELLED' ? 'DirectoryUnavailable' : 'DirectoryGroupUnknown';
       const add = failure(first, { ...(status !== 'CANCELLED' && { sentTo: SERVER }), retryMs: 3_600_000 });
       const build = await start(t, { ensureDirectoryGroup: [add, ...later] }, { skipWaits: false });
@@ -331,7 +331,7 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     });
   }
 
-  it('while nobody knows what became of an add says so', async (t) => {
+  it('a cancel of a request for a group while nobody knows what became of an add says so', async (t) => {
     const build = await start(t, { ensureDirectoryGroup: always(unanswered) }, { skipWaits: false });
     await build.untilEvent('timerStartedEventAttributes', 2);
     await build.handle.cancel();

@@ -30,7 +30,7 @@ function assertFailed(build: RunningBuild, end: WorkflowEnd, expected: { Error: 
 }
 
 describe('a step that failed', () => {
-  it('before the status record is known to be written fails both records without making one', async (t) => {
+  it('a step that failed before the status record is known to be written fails both records without making one', async (t) => {
     const build = await environment.start(t, {
       upsertRequestRecord: always(failure('RecordWriteFailed', 'no answer')),
     });
@@ -41,7 +41,7 @@ describe('a step that failed', () => {
     assert.deepEqual(build.steps, [...times(3, 'upsertRequestRecord'), 'updateFailedRecord', 'updateFailedHistory']);
   });
 
-  it('before the POST keeps it from being sent', async (t) => {
+  it('a step that failed before the POST keeps it from being sent', async (t) => {
     const build = await environment.start(t, {
       insertRequestHistory: always(failure('RecordWriteFailed', 'no answer')),
     });
@@ -57,7 +57,7 @@ describe('a step that failed', () => {
   });
 
   for (const type of ['BuildApiUnavailable', 'BuildTriggerUnknown']) {
-    it(`with ${type} at the POST fails the build as that, without a poll`, async (t) => {
+    it(`a step that failed with ${type} at the POST fails the build as that, without a poll`, async (t) => {
       const build = await environment.start(t, { triggerBuild: always(failure(type, 'the build API answered 503')) });
       const end = await build.end();
       assertFailed(build, end, { Error: type, Cause: 'TriggerBuild: the build API answered 503 (3 attempts)' });
@@ -65,7 +65,7 @@ describe('a step that failed', () => {
     });
   }
 
-  it('says the last attempt, not the first', async (t) => {
+  it('a step that failed says the last attempt, not the first', async (t) => {
     const triggerBuild = [
       failure('BuildTriggerUnknown', 'no answer'),
       failure('BuildApiUnavailable', 'refused'),
@@ -79,7 +79,7 @@ describe('a step that failed', () => {
     });
   });
 
-  it('for good after the POST keeps the build ID', async (t) => {
+  it('a step that failed for good after the POST keeps the build ID', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('the build API answered 404', 'CustomNonRetryableError');
     const build = await environment.start(t, {
       getBuildStatus: [{ can_retry: true, build_status: 'QUEUED' }, refusal],
@@ -92,7 +92,7 @@ describe('a step that failed', () => {
     assert.equal((end.details[0] as RoleBuildOutcome).polls, 1);
   });
 
-  it('is cut to what a record holds', async (t) => {
+  it('a step that failed is cut to what a record holds', async (t) => {
     const long = 'ä'.repeat(100_000);
     const build = await environment.start(t, {
       triggerBuild: always(ApplicationFailure.nonRetryable(long, 'CustomNonRetryableError')),
@@ -105,7 +105,7 @@ describe('a step that failed', () => {
 });
 
 describe('a first put that was given up', () => {
-  it('may still take effect: the end is written only once it can no longer', async (t) => {
+  it('a first put that was given up may still take effect: the end is written only once it can no longer', async (t) => {
     const build = await environment.start(t, {
       upsertRequestRecord: always(failure('RecordWriteFailed', 'no answer')),
     });
@@ -124,7 +124,7 @@ describe('a worker that died in the last attempt', () => {
     { step: 'triggerBuild', Error: 'BuildTriggerUnknown', timeout: 'HEARTBEAT' },
   ] as const;
   for (const { step, Error, timeout } of steps) {
-    it(`at ${step} is noticed in 16 s and fails the build as ${Error}`, async (t) => {
+    it(`a worker that died in the last attempt at ${step} is noticed in 16 s and fails the build as ${Error}`, async (t) => {
       // The time-skipping server skips no more time once an attempt was late, so this one is not shared.
       const ownEnvironment = await WorkflowEnvironment.timeSkipping();
       t.after(() => ownEnvironment.stop());
@@ -144,7 +144,7 @@ describe('a worker that died in the last attempt', () => {
 
 describe('a refusal', () => {
   for (const type of Object.keys(REFUSALS)) {
-    it(`${type} ends the workflow as that, with its details, and writes nothing`, async (t) => {
+    it(`a refusal ${type} ends the workflow as that, with its details, and writes nothing`, async (t) => {
       const faults = [{ path: 'url', message: 'is missing' }];
       const refusal = ApplicationFailure.create({
         type,
@@ -159,7 +159,7 @@ describe('a refusal', () => {
   }
 
   for (const garbage of [null, 'text', {}, { build_body: null }]) {
-    it(`is all that becomes of the input ${JSON.stringify(garbage)}`, async (t) => {
+    it(`a refusal is all that becomes of the input ${JSON.stringify(garbage)}`, async (t) => {
       const refusal = ApplicationFailure.nonRetryable('refused', 'InvalidInput');
       const build = await environment.start(t, { upsertRequestRecord: always(refusal) }, { rawInput: garbage });
       assert.deepEqual(await build.end(), { status: 'FAILED', type: 'InvalidInput', message: 'refused', details: [] });
@@ -184,7 +184,7 @@ describe('a refusal after an attempt that may have put the record', () => {
       ['at a later attempt', [unanswered, afterAPut(type)]],
       ['by a worker that was given it after one that could not read it', [...times(3, unreadable), refusal(type)]],
     ] as const) {
-      it(`${how} fails the build in the records that it has, once no put can come any more: ${type}`, async (t) => {
+      it(`a refusal after an attempt that may have put the record ${how} fails the build in the records that it has, once no put can come any more: ${type}`, async (t) => {
         const build = await environment.start(t, { upsertRequestRecord });
         assertFailed(build, await build.end(), { Error: 'RecordWriteFailed', Cause });
         assert.equal(build.argsOf('updateFailedHistory')[0].may_create, false);
@@ -195,7 +195,7 @@ describe('a refusal after an attempt that may have put the record', () => {
         assert.equal(build.attemptsAt('triggerBuild').length, 0);
       });
 
-      it(`${how} is a refusal all the same if it has none: ${type}`, async (t) => {
+      it(`a refusal after an attempt that may have put the record ${how} is a refusal all the same if it has none: ${type}`, async (t) => {
         const absent = { absent: true } as const;
         const script = { upsertRequestRecord, updateFailedRecord: [absent], updateFailedHistory: [absent] };
         const build = await environment.start(t, script);
@@ -205,7 +205,7 @@ describe('a refusal after an attempt that may have put the record', () => {
     }
   }
 
-  it('fails the build as well if only the history has a record of it', async (t) => {
+  it('a refusal after an attempt that may have put the record fails the build as well if only the history has a record of it', async (t) => {
     const build = await environment.start(t, {
       upsertRequestRecord: [unanswered, afterAPut('HeldByStepFunctions')],
       updateFailedRecord: [{ absent: true }],
@@ -213,7 +213,7 @@ describe('a refusal after an attempt that may have put the record', () => {
     assertFailed(build, await build.end(), { Error: 'RecordWriteFailed', Cause });
   });
 
-  it("leaves this job's own end as it is, whichever attempt finds it", async (t) => {
+  it("a refusal after an attempt that may have put the record leaves this job's own end as it is, whichever attempt finds it", async (t) => {
     const build = await environment.start(t, { upsertRequestRecord: [unanswered, afterAPut('JobAlreadyEnded')] });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'JobAlreadyEnded', JSON.stringify(end));

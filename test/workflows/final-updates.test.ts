@@ -50,7 +50,7 @@ async function waitsOf(build: RunningBuild): Promise<number[]> {
 describe('a final record update that fails', () => {
   for (const { writes, script, cancel, end } of ENDINGS) {
     for (const write of writes) {
-      it(`is made again until it is right, less and less often: ${write}`, async (t) => {
+      it(`a final record update that fails is made again until it is right, less and less often: ${write}`, async (t) => {
         const { build, end: seen } = await run(t, { ...script, [write]: times(24, failure) }, cancel);
         const attempts = build.attemptsAt(write);
         assert.equal(attempts.length, 25);
@@ -63,7 +63,7 @@ describe('a final record update that fails', () => {
       });
     }
 
-    it(`keeps ${writes[1]} back until the status record is right, and begins its waits anew`, async (t) => {
+    it(`a final record update that fails keeps ${writes[1]} back until the status record is right, and begins its waits anew`, async (t) => {
       const answers = { [writes[0]]: times(9, failure), [writes[1]]: times(6, failure) };
       const { build } = await run(t, { ...script, ...answers }, cancel);
       const lastSteps = build.steps.filter((step) => step.startsWith('update'));
@@ -72,7 +72,7 @@ describe('a final record update that fails', () => {
     });
   }
 
-  it('for hours is right in the end', async (t) => {
+  it('a final record update that fails for hours is right in the end', async (t) => {
     const brokenUntilMs = (await environment.nowMs()) + 4 * HOUR_MS;
     const broken = async ({ startedMs }: Attempt) => {
       if (startedMs < brokenUntilMs) throw failure;
@@ -90,7 +90,7 @@ describe('a final record update that fails', () => {
 });
 
 describe('a cancellation', () => {
-  it('while a final record update is under way changes nothing any more', async (t) => {
+  it('a cancellation while a final record update is under way changes nothing any more', async (t) => {
     const held = new Held<'updateSuccessfulRecord'>();
     const build = await environment.start(t, { updateSuccessfulRecord: [held.answer] });
     const ended = build.end();
@@ -104,7 +104,7 @@ describe('a cancellation', () => {
   });
 
   for (const { writes, script, end } of ENDINGS.filter(({ cancel }) => !cancel)) {
-    it(`while ${writes[1]} waits to be made again changes nothing any more`, async (t) => {
+    it(`a cancellation while ${writes[1]} waits to be made again changes nothing any more`, async (t) => {
       const quick = { poll_interval_seconds: 1 };
       const build = await environment.start(t, { ...script, [writes[1]]: times(3, failure) }, { input: quick });
       await build.sleepUntilAttempted(environment, writes[1], 3);
@@ -117,7 +117,7 @@ describe('a cancellation', () => {
     });
   }
 
-  it("asked a second time changes nothing while the first one's final record updates wait", async (t) => {
+  it("a cancellation asked a second time changes nothing while the first one's final record updates wait", async (t) => {
     const build = await environment.start(t, { updateCancelledRecord: times(4, failure) });
     await build.untilEvent('timerStartedEventAttributes');
     await build.handle.cancel();

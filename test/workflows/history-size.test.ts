@@ -23,18 +23,18 @@ async function historyOf(t: TestContext, polls: number, more: object = {}): Prom
 }
 
 describe('the history of a build', { concurrency: true }, () => {
-  it('of 2 polls has 49 events', async (t) => {
+  it('the history of a build of 2 polls has 49 events', async (t) => {
     assert.equal((await historyOf(t, 2)).events, 49);
   });
 
-  it('grows by 6 events and less than 1 KB with each poll', async (t) => {
+  it('the history of a build grows by 6 events and less than 1 KB with each poll', async (t) => {
     const [short, long] = await Promise.all([historyOf(t, 2), historyOf(t, 5)]);
     assert.equal(long.events - short.events, 3 * 6);
     const bytesEach = (long.bytes - short.bytes) / 3;
     assert.ok(bytesEach < 1024, `${bytesEach} bytes a poll`);
   });
 
-  it('has 2 events more with a deadline', async (t) => {
+  it('the history of a build has 2 events more with a deadline', async (t) => {
     assert.equal((await historyOf(t, 2, { deadline_seconds: 3600 })).events, 51);
   });
 });

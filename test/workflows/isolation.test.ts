@@ -20,7 +20,7 @@ before(async () => {
 after(() => environment.stop());
 
 describe('workflows of one worker', () => {
-  it('share no module state and no globals', async () => {
+  it('workflows of one worker share no module state and no globals', async () => {
     const rounds = 5;
     const handles = await Promise.all(
       ['a', 'b', 'c'].map((name) =>
@@ -35,7 +35,7 @@ describe('workflows of one worker', () => {
     for (const handle of handles) assert.deepEqual(await handle.result(), { ofModule: own, ofGlobal: own });
   });
 
-  it('build side by side, each by its own input and answers', async (t) => {
+  it('workflows of one worker build side by side, each by its own input and answers', async (t) => {
     const builds = await Promise.all(
       [2, 3, 4].map((count) =>
         environment.start(

@@ -35,7 +35,7 @@ function assertBackoffs(attempts: Attempt[]): void {
 }
 
 describe('a poll', { concurrency: true }, () => {
-  it('that fails is made again after 3 s, then after 6 s, and counts once', async (t) => {
+  it('a poll that fails is made again after 3 s, then after 6 s, and counts once', async (t) => {
     const build = await startBuild(t, { getBuildStatus: times(2, unavailable) });
     const end = await build.end();
     const attempts = build.attemptsAt('getBuildStatus');
@@ -47,7 +47,7 @@ describe('a poll', { concurrency: true }, () => {
     );
   });
 
-  it('that fails is given up after the third attempt, as BuildApiUnavailable', async (t) => {
+  it('a poll that fails is given up after the third attempt, as BuildApiUnavailable', async (t) => {
     const build = await startBuild(t, { getBuildStatus: always(unavailable) });
     const end = await build.end();
     assertBackoffs(build.attemptsAt('getBuildStatus'));
@@ -56,14 +56,14 @@ describe('a poll', { concurrency: true }, () => {
     assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
   });
 
-  it('that fails is BuildApiUnavailable if the worker can not say why', async (t) => {
+  it('a poll that fails is BuildApiUnavailable if the worker can not say why', async (t) => {
     const build = await startBuild(t, { getBuildStatus: always(new TypeError('out of order')) });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');
     assert.equal(end.message, 'GetBuildStatus: out of order (3 attempts)');
   });
 
-  it('that fails for good is not made again', async (t) => {
+  it('a poll that fails for good is not made again', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('the build API answered 404', 'CustomNonRetryableError');
     const build = await startBuild(t, { getBuildStatus: always(refusal) });
     const end = await build.end();
@@ -72,7 +72,7 @@ describe('a poll', { concurrency: true }, () => {
     assert.equal(end.message, 'GetBuildStatus: the build API answered 404');
   });
 
-  it('that fails is not made again after a cancellation in its backoff', async (t) => {
+  it('a poll that fails is not made again after a cancellation in its backoff', async (t) => {
     const build = await startBuild(
       t,
       { getBuildStatus: always(inHalfAMinute) },
@@ -86,7 +86,7 @@ describe('a poll', { concurrency: true }, () => {
     assert.deepEqual(build.steps.slice(-2), ['updateCancelledRecord', 'updateCancelledHistory']);
   });
 
-  it('that fails is not made again after the deadline', async (t) => {
+  it('a poll that fails is not made again after the deadline', async (t) => {
     const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { deadline_seconds: DEADLINE_SECONDS } };
     const build = await startBuild(t, { getBuildStatus: always(inHalfAMinute) }, options);
     const end = await build.end();
@@ -95,7 +95,7 @@ describe('a poll', { concurrency: true }, () => {
     assert.ok(build.attemptsAt('getBuildStatus').length <= 1);
   });
 
-  it('under way at the deadline is dropped, and its answer does not count', async (t) => {
+  it('a poll under way at the deadline is dropped, and its answer does not count', async (t) => {
     const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { deadline_seconds: DEADLINE_SECONDS } };
     const build = await startBuild(t, { getBuildStatus: [untilCancelled] }, options);
     const end = await build.end();

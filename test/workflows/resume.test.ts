@@ -22,7 +22,7 @@ before(async () => {
 after(() => environment.stop());
 
 describe('a resumed build', { concurrency: true }, () => {
-  it('takes the records over, then polls on without a POST', async (t) => {
+  it('a resumed build takes the records over, then polls on without a POST', async (t) => {
     const build = await environment.start(t, {}, { resumption: TO_POLL, skipWaits: true });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.build_id === 'build-before');
@@ -40,14 +40,14 @@ describe('a resumed build', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateSuccessfulHistory')[0].request.resumption, TO_POLL);
   });
 
-  it('makes the POST again if no build_id was recorded', async (t) => {
+  it('a resumed build makes the POST again if no build_id was recorded', async (t) => {
     const build = await environment.start(t, {}, { resumption: TO_TRIGGER, skipWaits: true });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.build_id === BUILD_ID);
     assert.equal(build.argsOf('triggerBuild')[0].correlation_id, build.input.correlation_id);
   });
 
-  it('keeps what it took over through continue-as-new', async (t) => {
+  it('a resumed build keeps what it took over through continue-as-new', async (t) => {
     const script = { getBuildStatus: times(8, UNDECIDED) };
     const options = { resumption: TO_POLL, input: { poll_interval_seconds: 0.2 } };
     const build = await environment.start(t, script, options);
@@ -60,7 +60,7 @@ describe('a resumed build', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateSuccessfulHistory')[0].job, build.job);
   });
 
-  it('counts its deadline from its own start', async (t) => {
+  it('a resumed build counts its deadline from its own start', async (t) => {
     const script = { getBuildStatus: times(100, UNDECIDED) };
     const options = { resumption: TO_POLL, input: { poll_interval_seconds: 0.2, deadline_seconds: 2 } };
     const build = await environment.start(t, script, options);
@@ -70,7 +70,7 @@ describe('a resumed build', { concurrency: true }, () => {
     assert.ok(build.job.start_at > PREVIOUS.start_at);
   });
 
-  it('ends with nothing written if the job to resume has lost its record', async (t) => {
+  it('a resumed build ends with nothing written if the job to resume has lost its record', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('taken since', 'NothingToResume');
     const build = await environment.start(t, { upsertRequestRecord: [refusal] }, { resumption: TO_POLL });
     const end = await build.end();

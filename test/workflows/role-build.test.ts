@@ -13,7 +13,7 @@ before(async () => {
 after(() => environment.stop());
 
 describe('a build that succeeds', () => {
-  it("goes through the original's states in order and ends COMPLETE", async (t) => {
+  it("a build that succeeds goes through the state machine's states in order and ends COMPLETE", async (t) => {
     const build = await environment.start(t, { getBuildStatus: [UNDECIDED, UNDECIDED] });
     const end = await build.end();
     assert.deepEqual(build.steps, [
@@ -42,7 +42,7 @@ describe('a build that succeeds', () => {
     });
   });
 
-  it('gives each step what it needs of the input', async (t) => {
+  it('a build that succeeds gives each step what it needs of the input', async (t) => {
     const example = { account_id: '210987654321', build_type: 'iam_role', action: 'update' };
     const build_body = { ...example, custom_role_name: 'x', dry_run: true, of_the_callers_own: { deep: [1, null] } };
     const build = await environment.start(t, {}, { input: { build_body, requested_by: 'someone' } });
@@ -68,7 +68,7 @@ describe('a build that succeeds', () => {
     assert.deepEqual(build.argsOf('updateSuccessfulHistory'), [{ request, job, build_id: BUILD_ID, may_create: true }]);
   });
 
-  it('ends the same if it is replayed from its history at every task', async (t) => {
+  it('a build that succeeds ends the same if it is replayed from its history at every task', async (t) => {
     const taskQueue = 'without-a-cache';
     await environment.startWorker({ taskQueue, maxCachedWorkflows: 0 });
     const build = await environment.start(t, { getBuildStatus: [UNDECIDED, UNDECIDED] }, { taskQueue });
@@ -80,7 +80,7 @@ describe('a build that succeeds', () => {
 });
 
 describe('an answer to a poll', () => {
-  it('is waited for again if it may be retried, even if it says SUCCEEDED', async (t) => {
+  it('an answer to a poll is waited for again if it may be retried, even if it says SUCCEEDED', async (t) => {
     const build = await environment.start(t, { getBuildStatus: [{ can_retry: true, build_status: 'SUCCEEDED' }] });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 2);
@@ -92,7 +92,7 @@ describe('an answer to a poll', () => {
     { can_retry: false, build_status: null, answer: '{"can_retry":"true"}' },
   ];
   for (const verdict of verdicts) {
-    it(`of ${JSON.stringify(verdict.build_status)} that may not be retried fails the build`, async (t) => {
+    it(`an answer to a poll of ${JSON.stringify(verdict.build_status)} that may not be retried fails the build`, async (t) => {
       const build = await environment.start(t, { getBuildStatus: [UNDECIDED, verdict] });
       const end = await build.end();
       const cause = `GetBuildStatus: build ${BUILD_ID} ended with ${verdict.build_status ?? 'no build_status'}. Last answer: ${verdict.answer}`;

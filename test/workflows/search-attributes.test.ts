@@ -20,7 +20,7 @@ async function searchAttributesOf(handle: Handle): Promise<Record<string, unknow
 }
 
 describe('the search attributes', () => {
-  it('of a build are all there with its first step, whatever client started it', async (t) => {
+  it('the search attributes of a build are all there with its first step, whatever client started it', async (t) => {
     const put = new Held<'upsertRequestRecord'>();
     const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
     await put.began();
@@ -39,7 +39,7 @@ describe('the search attributes', () => {
     await build.end();
   });
 
-  it('of a build that our own client started are the same', async (t) => {
+  it('the search attributes of a build that our own client started are the same', async (t) => {
     const input = inputWith();
     const workflowId = `role-build:${input.build_body.account_id}:${input.ddb_composite_sort_key}`;
     environment.follow(workflowId, {});
@@ -71,7 +71,7 @@ describe('the search attributes', () => {
     },
   ];
   for (const { name, script, cancel, status } of endings) {
-    it(`say ${status} of a build that ${name}`, async (t) => {
+    it(`the search attributes say ${status} of a build that ${name}`, async (t) => {
       const build = await environment.start(t, script);
       if (cancel) {
         await build.untilEvent('timerStartedEventAttributes');
@@ -84,7 +84,7 @@ describe('the search attributes', () => {
     });
   }
 
-  it('of something that is no input are its job and its end', async (t) => {
+  it('the search attributes of something that is no input are its job and its end', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('refused', 'InvalidInput');
     const build = await environment.start(t, { upsertRequestRecord: [refusal] }, { rawInput: { build_body: [] } });
     await build.end();

@@ -10,7 +10,7 @@ before(async () => {
 after(() => environment.stop());
 
 describe("the Web UI's call stack", () => {
-  it('of a build that waits names the lines of ours that wait, without going on to the bottom', async (t) => {
+  it("the Web UI's call stack of a build that waits names the lines of ours that wait, without going on to the bottom", async (t) => {
     const undecided = always({ can_retry: true, build_status: 'QUEUED' });
     const build = await environment.start(t, { getBuildStatus: undecided }, { input: { deadline_seconds: 7_200 } });
     await build.untilEvent('timerStartedEventAttributes');

@@ -53,7 +53,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     ...timeouts,
     retry_policy: { retryPolicy: { maximumAttempts: 3 } },
   })) {
-    it(`with a ${path} is refused, with nothing done`, async (t) => {
+    it(`a start that is not as a build is started with a ${path} is refused, with nothing done`, async (t) => {
       const build = await environment.start(t, {}, { request });
       const faults = faultsOf(await build.end());
       // Temporal gives a run the time-out of its whole execution, where that has one.
@@ -71,7 +71,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     'one character more': (input) => `${idOf(input)} `,
     'what a Schedule adds': (input) => `${idOf(input)}-2026-01-01T00:00:00Z`,
   } satisfies Record<string, (input: RoleBuildInput) => string>)) {
-    it(`under a workflow ID of ${name} is refused, and told the right one`, async (t) => {
+    it(`a start that is not as a build is started under a workflow ID of ${name} is refused, and told the right one`, async (t) => {
       const input = inputWith();
       const build = await environment.start(t, {}, { input, workflowId: of(input) });
       const faults = faultsOf(await build.end());
@@ -81,13 +81,13 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     });
   }
 
-  it('with a second argument that is no resumption is refused', async (t) => {
+  it('a start that is not as a build is started with a second argument that is no resumption is refused', async (t) => {
     const build = await environment.start(t, {}, { resumption: progressOf(new Date().toISOString()) });
     assert.deepEqual(Object.keys(faultsOf(await build.end())), ['(resumption)']);
     await assertNothingDone(build);
   });
 
-  it('is told of every fault at once', async (t) => {
+  it('a start that is not as a build is started is told of every fault at once', async (t) => {
     const request = {
       ...timeouts.workflow_execution_timeout,
       ...timeouts.workflow_run_timeout,
@@ -103,7 +103,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     ]);
   });
 
-  it('with a cron_schedule is refused at each run, and ends if it is cancelled before the next', async (t) => {
+  it('a start that is not as a build is started with a cron_schedule is refused at each run, and ends if it is cancelled before the next', async (t) => {
     const build = await environment.start(t, {}, { request: { cronSchedule: '@every 2s' } });
     await until('its first run was refused', async () => (await build.handle.describe()).runId !== build.jobId);
     const failure = (await build.runs())[0]?.at(-1)?.workflowExecutionFailedEventAttributes?.failure;
@@ -116,13 +116,13 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
 });
 
 describe('a start by another client that is as it should be', { concurrency: true }, () => {
-  it('may be delayed', async (t) => {
+  it('a start by another client that is as it should be may be delayed', async (t) => {
     const request = { workflowStartDelay: msToTs(1_000) };
     const build = await environment.start(t, {}, { request, input: { poll_interval_seconds: 1 } });
     assert.equal((await build.end()).status, 'COMPLETED');
   });
 
-  it('may be that of a child workflow', async (t) => {
+  it('a start by another client that is as it should be may be that of a child workflow', async (t) => {
     const input = inputWith({ poll_interval_seconds: 1 });
     environment.follow(idOf(input), {});
     const args = [ROLE_BUILD_WORKFLOW_TYPE, idOf(input), TASK_QUEUE, input];
@@ -174,7 +174,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
     ['a start that is still to come', [progressOf('9999-12-31T23:59:59.999Z')], '(carried).start_at'],
     ['an end of no shape', [{ ...progressOf(long_ago), ending: { status: 'FAILED' } }], '(carried).ending'],
   ] as const) {
-    it(`and hands ${name} is refused, with nothing done`, async (t) => {
+    it(`a run that a workflow of another type continues as new in and hands ${name} is refused, with nothing done`, async (t) => {
       const build = await handOver(t, given);
       const faults = faultsOf(await build.end());
       assert.ok(path in faults, JSON.stringify(faults));
@@ -182,7 +182,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
     });
   }
 
-  it('is refused for the options that it sets, or was started with', async (t) => {
+  it('a run that a workflow of another type continues as new in is refused for the options that it sets, or was started with', async (t) => {
     const options = {
       continued: { workflowRunTimeout: '1 hour' },
       start: { workflowExecutionTimeout: '1 day', retry: { maximumAttempts: 2 } },
@@ -200,7 +200,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
     ['polls', {}],
     ['has ended', { ending: { status: 'COMPLETE' } }],
   ] as const) {
-    it(`as if a build that ${name} did has its input checked before anything else, and is refused with its faults`, async (t) => {
+    it(`a run that a workflow of another type continues as new in as if a build that ${name} did has its input checked before anything else, and is refused with its faults`, async (t) => {
       const given = { ...progressOf(long_ago), ...more, resumption: { resumes: 'job', previous_jobs: [] } };
       const build = await handOver(t, [given], { checkCarriedInput: [FAULTS] });
       assert.deepEqual(faultsOf(await build.end()), { url: 'is missing' });
@@ -210,28 +210,28 @@ describe('a run that a workflow of another type continues as new in', { concurre
     });
   }
 
-  it('makes no group that was not asked for, whatever it is handed', async (t) => {
+  it('a run that a workflow of another type continues as new in makes no group that was not asked for, whatever it is handed', async (t) => {
     const build = await handOver(t, [{ ...progressOf(long_ago), role_built: true }]);
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.deepEqual(build.steps.slice(0, 2), ['checkCarriedInput', 'getBuildStatus']);
     assert.equal(build.attemptsAt('ensureDirectoryGroup').length, 0);
   });
 
-  it('makes no record that its own job did not make', async (t) => {
+  it('a run that a workflow of another type continues as new in makes no record that its own job did not make', async (t) => {
     const build = await handOver(t, [{ ...progressOf(long_ago), ending: { status: 'COMPLETE' } }]);
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.deepEqual(build.steps, ['checkCarriedInput', 'updateSuccessfulRecord', 'updateSuccessfulHistory']);
     assert.equal(build.argsOf('updateSuccessfulHistory')[0].may_create, false);
   });
 
-  it('has its input checked again until that is answered', async (t) => {
+  it('a run that a workflow of another type continues as new in has its input checked again until that is answered', async (t) => {
     const busy = new Error('DynamoDB did not answer');
     const build = await handOver(t, [progressOf(long_ago)], { checkCarriedInput: [busy, busy, busy, FAULTS] });
     assert.deepEqual(faultsOf(await build.end()), { url: 'is missing' });
     assert.equal(build.attempts.length, 4);
   });
 
-  it('is cancelled meanwhile, and writes nothing if its input is refused', async (t) => {
+  it('a run that a workflow of another type continues as new in is cancelled meanwhile, and writes nothing if its input is refused', async (t) => {
     const check = new Held<'checkCarriedInput'>();
     const build = await handOver(t, [progressOf(long_ago)], { checkCarriedInput: always(check.answer) });
     await check.began();
@@ -245,7 +245,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
 });
 
 describe('search attributes that a start made up', () => {
-  it("are set to what the input says with the build's first step", async (t) => {
+  it("search attributes that a start made up are set to what the input says with the build's first step", async (t) => {
     const other = {
       AccountId: '999999999999',
       CorrelationId: 'request-of-another',

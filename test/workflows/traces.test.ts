@@ -57,7 +57,7 @@ async function replay(workflowId: string, events: HistoryEvent[], bundle: Workfl
 }
 
 describe('a workflow on a worker with traces', () => {
-  it("hands the caller's trace on to every activity, through continue-as-new, and tells of each run's end once", async (t) => {
+  it("a workflow on a worker with traces hands the caller's trace on to every activity, through continue-as-new, and tells of each run's end once", async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(10, UNDECIDED) }, quick());
     assert.equal((await build.end()).status, 'COMPLETED');
     const runs = await build.runs();
@@ -73,7 +73,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('leaves the same events as one without, and either replays what the other has done', async (t) => {
+  it('a workflow on a worker with traces leaves the same events as one without, and either replays what the other has done', async (t) => {
     const types = (events: HistoryEvent[]) => events.map(({ eventType }) => Number(eventType));
     const script = { getBuildStatus: times(2, UNDECIDED) };
     const builds = [
@@ -94,7 +94,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('takes of a trace header what is of X-Ray and nothing else, since headers are not encrypted', async (t) => {
+  it('a workflow on a worker with traces takes of a trace header what is of X-Ray and nothing else, since headers are not encrypted', async (t) => {
     for (const [given, kept] of [
       ['Root=1-67891233-abcdef012345678912345678', 'Root=1-67891233-abcdef012345678912345678'],
       [
@@ -114,7 +114,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('hands nothing on of a header that is no trace context', async () => {
+  it('a workflow on a worker with traces hands nothing on of a header that is no trace context', async () => {
     for (const carrier of [
       { traceparent: 'secret'.repeat(1_000), tracestate: 'secret', baggage: 'secret' },
       'secret',
@@ -141,7 +141,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('tells by a name alone why a run failed', async (t) => {
+  it('a workflow on a worker with traces tells by a name alone why a run failed', async (t) => {
     const build = await environment.start(
       t,
       { getBuildStatus: [{ can_retry: false, build_status: 'FAILED', message: 'secret' }] },
@@ -153,7 +153,7 @@ describe('a workflow on a worker with traces', () => {
     assert.ok(!JSON.stringify(run).includes('secret'));
   });
 
-  it('is told of as cancelled if it was', async (t) => {
+  it('a workflow on a worker with traces is told of as cancelled if it was', async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(100, UNDECIDED) }, quick());
     await build.untilAttempted('getBuildStatus');
     await build.handle.cancel();

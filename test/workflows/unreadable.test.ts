@@ -22,7 +22,7 @@ describe('a step that workers could not read', () => {
     'triggerBuild',
     'updateSuccessfulRecord',
   ] as const) {
-    it(`is given to them again until one can: ${step}`, async (t) => {
+    it(`a step that workers could not read is given to them again until one can: ${step}`, async (t) => {
       const build = await environment.start(t, { [step]: times(7, unreadable) });
       const end = await build.end();
       assert.equal(end.status, 'COMPLETED');
@@ -30,7 +30,7 @@ describe('a step that workers could not read', () => {
     });
   }
 
-  it('has its three attempts by those who can', async (t) => {
+  it('a step that workers could not read has its three attempts by those who can', async (t) => {
     const build = await environment.start(t, { triggerBuild: [...times(3, unreadable), ...times(3, unavailable)] });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable', JSON.stringify(end));
@@ -38,7 +38,7 @@ describe('a step that workers could not read', () => {
     assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
   });
 
-  it('is waited for no longer than its deadline', async (t) => {
+  it('a step that workers could not read is waited for no longer than its deadline', async (t) => {
     const build = await environment.start(
       t,
       { triggerBuild: always(unreadable) },

@@ -30,7 +30,7 @@ async function assertWaits(build: RunningBuild, expectedMs: number[]): Promise<v
 }
 
 describe('the wait before a poll', () => {
-  it('is 60 s, before the first poll too, and from the end of a poll that took long', async (t) => {
+  it('the wait before a poll is 60 s, before the first poll too, and from the end of a poll that took long', async (t) => {
     const slow = async () => {
       await environment.sleep(5_000);
       return UNDECIDED;
@@ -43,7 +43,7 @@ describe('the wait before a poll', () => {
   });
 
   for (const seconds of [1, 7, 3600]) {
-    it(`is poll_interval_seconds if that is ${seconds}`, async (t) => {
+    it(`the wait before a poll is poll_interval_seconds if that is ${seconds}`, async (t) => {
       const options = { input: { poll_interval_seconds: seconds } };
       const build = await environment.start(t, { getBuildStatus: [UNDECIDED] }, options);
       await build.end();
@@ -62,14 +62,14 @@ describe('poll_spread_seconds', () => {
     return first - 60_000;
   };
 
-  it('puts the first poll off by no more than itself, and no later one', async (t) => {
+  it('poll_spread_seconds puts the first poll off by no more than itself, and no later one', async (t) => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) {
       const offMs = await spread(t, `spread-${name}`, 30);
       assert.ok(offMs >= 0 && offMs <= 30_000, `${offMs} ms`);
     }
   });
 
-  it('spreads builds apart', async (t) => {
+  it('poll_spread_seconds spreads builds apart', async (t) => {
     const offsMs: number[] = [];
     for (const name of ['a', 'b', 'c', 'd', 'e']) {
       offsMs.push(await spread(t, `apart-${name}`, 3600));
@@ -78,7 +78,7 @@ describe('poll_spread_seconds', () => {
     assert.ok(minutes.size >= 4, `${offsMs.join(', ')} ms`);
   });
 
-  it('puts off by the same time whenever the workflow ID is the same', async (t) => {
+  it('poll_spread_seconds puts off by the same time whenever the workflow ID is the same', async (t) => {
     const first = await spread(t, 'the-same', 3600);
     const second = await spread(t, 'the-same', 3600);
     assert.equal(first, second);
@@ -93,7 +93,7 @@ describe('a poll that is told to come back later', () => {
     nextRetryDelay: '5 minutes',
   });
 
-  it('is retried no sooner, and counts once', async (t) => {
+  it('a poll that is told to come back later is retried no sooner, and counts once', async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(2, after5Minutes) });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 1);
@@ -104,7 +104,7 @@ describe('a poll that is told to come back later', () => {
     );
   });
 
-  it('is given up after three attempts all the same', async (t) => {
+  it('a poll that is told to come back later is given up after three attempts all the same', async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(9, after5Minutes) });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');

@@ -18,7 +18,7 @@ const view = (more: object) => ({
 const RESUME = "role-build resume 123456789012 'iam_role#data-reader' --wait";
 
 describe('the next step', () => {
-  it('watches a build that runs, and lets one go on that is paused', () => {
+  it('the next step watches a build that runs, and lets one go on that is paused', () => {
     const of = (execution_status: string) => nextStep(view({ status: 'IN_PROGRESS', execution_status }), undefined);
     const running = { next_command: "role-build watch 123456789012 'iam_role#data-reader'" };
     assert.deepEqual(of('RUNNING'), running);
@@ -29,14 +29,14 @@ describe('the next step', () => {
   });
 
   for (const [name, { move }] of Object.entries(FAILURES)) {
-    it(`after ${name} has to be made by the ${move}`, () => {
+    it(`the next step after ${name} has to be made by the ${move}`, () => {
       const found = nextStep(view({ error_info: { Error: name, Cause: '' } }), undefined);
       assert.equal(found.move, move);
       assert.match(found.next_command ?? '', /^role-build (start|resume) /);
     });
   }
 
-  it('resumes with a build_id what was given up, and starts what was never taken', () => {
+  it('the next step resumes with a build_id what was given up, and starts what was never taken', () => {
     const gaveUp = { error_info: { Error: 'BuildApiUnavailable', Cause: '' } };
     assert.equal(nextStep(view({ ...gaveUp, build_id: 'b' }), undefined).next_command, RESUME);
     assert.match(
@@ -47,7 +47,7 @@ describe('the next step', () => {
     assert.equal(nextStep(view(unknown), undefined).next_command, RESUME);
   });
 
-  it('starts the same request anew, by flags if they carry all of it', () => {
+  it('the next step starts the same request anew, by flags if they carry all of it', () => {
     const input = sampleInput();
     const { account_id, build_type, action, custom_role_name, dry_run } = input.build_body;
     const plain = { ...input, build_body: { account_id, build_type, action, custom_role_name, dry_run } };
@@ -60,7 +60,7 @@ describe('the next step', () => {
     assert.equal(nextStep(cancelled, more).next_command, 'role-build start --input FILE --wait');
   });
 
-  it('of a start that was refused for its url does not offer that url again', () => {
+  it('the next step of a start that was refused for its url does not offer that url again', () => {
     const { account_id, build_type, action, custom_role_name, dry_run } = sampleInput().build_body;
     const input = { ...sampleInput(), build_body: { account_id, build_type, action, custom_role_name, dry_run } };
     const refused = view({ error_info: { Error: 'InvalidInput', Cause: 'url: is not allowed here' } });
@@ -70,7 +70,7 @@ describe('the next step', () => {
     }
   });
 
-  it('of a build that runs is to watch it; of one whose record only says so, to ask the doctor', () => {
+  it('the next step of a build that runs is to watch it; of one whose record only says so, to ask the doctor', () => {
     const running = view({ status: 'IN_PROGRESS', execution_status: 'RUNNING' });
     assert.deepEqual(nextStep(running, undefined), {
       next_command: "role-build watch 123456789012 'iam_role#data-reader'",
@@ -81,7 +81,7 @@ describe('the next step', () => {
     assert.deepEqual(nextStep(view({ status: 'COMPLETE' }), undefined), {});
   });
 
-  it('is quoted for a shell', () => {
+  it('the next step is quoted for a shell', () => {
     assert.equal(quoted('a-b_c/d:e'), 'a-b_c/d:e');
     assert.equal(quoted("it's $HOME"), String.raw`'it'\''s $HOME'`);
   });

@@ -55,7 +55,7 @@ async function read(events: readonly HistoryEvent[]): Promise<{ build: BuildStat
 }
 
 describe('a poll that was deferred', () => {
-  it('is no answer: it is not counted, shown, or taken for a step', async () => {
+  it('a poll that was deferred is no answer: it is not counted, shown, or taken for a step', async () => {
     const { build, shown } = await read([...triggered, wait(1), putOff(61), wait(61), putOff(121), wait(121)]);
     assert.equal(build.polls, 0);
     assert.equal(build.last_status, undefined);
@@ -69,7 +69,7 @@ describe('a poll that was deferred', () => {
     assert.ok(!shown.some((line) => line.includes('GetBuildStatus')), shown.join('\n'));
   });
 
-  it('leaves the last answer and its time as they were', async () => {
+  it('a poll that was deferred leaves the last answer and its time as they were', async () => {
     const { build, shown } = await read([
       ...triggered,
       wait(1),
@@ -88,7 +88,7 @@ describe('a poll that was deferred', () => {
     assert.equal(build.next_poll_at, '2026-09-21T14:16:21.000Z');
   });
 
-  it('decides nothing for doctor', async () => {
+  it('a poll that was deferred decides nothing for doctor', async () => {
     async function* events() {
       yield* [...triggered, wait(1), putOff(61)];
     }

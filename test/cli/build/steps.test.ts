@@ -18,13 +18,13 @@ function play(
 }
 
 describe('the steps so far', () => {
-  it('are one each, with start, end and attempts', () => {
+  it('the steps so far are one each, with start, end and attempts', () => {
     assert.deepEqual(play(['TriggerBuild', 'scheduled'], ['TriggerBuild', 'done', 2]), [
       { step: 'TriggerBuild', state: 'done', attempts: 2, started_at: at(0), ended_at: at(1) },
     ]);
   });
 
-  it('have the polls as one, and the wait only while it lasts', () => {
+  it('the steps so far have the polls as one, and the wait only while it lasts', () => {
     const wait = (next: number) => ['WaitForBuildStatus', 'scheduled', 1, { next_poll_at: at(next) }] as const;
     const poll = (polls: number) => ['GetBuildStatus', 'done', 1, { polls, last_status: 'RUNNING' }] as const;
     const polled = { step: 'GetBuildStatus', state: 'done', attempts: 1, polls: 2, last_status: 'RUNNING' };
@@ -35,7 +35,7 @@ describe('the steps so far', () => {
     ]);
   });
 
-  it('add up the attempts of a final record update that took several rounds', () => {
+  it('the steps so far add up the attempts of a final record update that took several rounds', () => {
     const write = 'UpdateFailedRecord';
     const failed = { next_attempt_at: at(9) };
     const rounds = [

@@ -20,13 +20,13 @@ describe('the commands that open a page', () => {
     ['echo 100%%s', [['echo', '100%s', URL]]],
     ['%s', [[URL]]],
   ] as const) {
-    it(`are what BROWSER says: ${BROWSER}`, () => {
+    it(`the commands that open a page are what BROWSER says: ${BROWSER}`, () => {
       assert.deepEqual(browserCommands({ BROWSER }, URL), commands);
     });
   }
 
   it(
-    "are the desktop's where BROWSER says nothing, and none without a desktop",
+    "the commands that open a page are the desktop's where BROWSER says nothing, and none without a desktop",
     { skip: process.platform !== 'linux' },
     () => {
       for (const BROWSER of ['', ' ', '::']) {

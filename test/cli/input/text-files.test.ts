@@ -31,7 +31,7 @@ const refusal = (message: RegExp) => (err: unknown) => {
 const latin1 = Buffer.from('{"a":\n"Renée"}', 'latin1');
 
 describe('a text that the command line reads', () => {
-  it('may have a byte order mark, as an input and as a credential', async () => {
+  it('a text that the command line reads may have a byte order mark, as an input and as a credential', async () => {
     const input = write('bom.json', '\uFEFF{"build_body": 1}');
     await assert.rejects(readInput({ input }, {}, none, output), refusal(/build_body: must be an object/));
     assert.equal(await credentialFile({ encryptedJwtFile: write('jwt', '\uFEFFtoken\r\n') }, none, output), 'token');
@@ -41,7 +41,7 @@ describe('a text that the command line reads', () => {
     );
   });
 
-  it('is refused with its file, line and byte if it is not UTF-8', async () => {
+  it('a text that the command line reads is refused with its file, line and byte if it is not UTF-8', async () => {
     const path = write('latin-1.json', latin1);
     const fault = 'line 2, byte 5: 0xE9 is not UTF-8; save it as UTF-8$';
     await assert.rejects(readText(path, none, 'the input'), refusal(new RegExp(`latin-1.json: ${fault}`)));
@@ -53,7 +53,7 @@ describe('a text that the command line reads', () => {
     );
   });
 
-  it('may come by a pipe', async () => {
+  it('a text that the command line reads may come by a pipe', async () => {
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const text = readText(pipe, none, 'the input');
@@ -61,7 +61,7 @@ describe('a text that the command line reads', () => {
     assert.equal(await text, 'é');
   });
 
-  it('is refused in a line if it is a folder, is not there or never ends', async () => {
+  it('a text that the command line reads is refused in a line if it is a folder, is not there or never ends', async () => {
     await assert.rejects(
       readText(folder, none, 'the input'),
       refusal(/^the input can't be read from .*: EISDIR, [^\n]*$/),

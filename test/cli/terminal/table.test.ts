@@ -14,12 +14,12 @@ describe('a table', () => {
     [14, 'A  NAME    B\n1  a-lon…  bbb'],
     [8, 'A  NAME\n1  a-lo…'],
   ] as const) {
-    it(`of width ${width}`, () => {
+    it(`a table of width ${width}`, () => {
       assert.equal(table(COLUMNS, ROWS, width), expected);
     });
   }
 
-  it('counts wide characters as two, and colours as none', () => {
+  it('a table counts wide characters as two, and colours as none', () => {
     const shown = table(
       [{ head: '' }, { head: '' }],
       [
@@ -33,7 +33,7 @@ describe('a table', () => {
 });
 
 describe('text from outside', () => {
-  it('can do no more than set colours, even if it slips past', () => {
+  it('text from outside can do no more than set colours, even if it slips past', () => {
     assert.equal(coloured('\u001b[31ma\u001b[39m\n'), '\u001b[31ma\u001b[39m\n');
     assert.equal(coloured('\u001b[2Ja\u001b]0;t\u0007\r\u202e'), '\\u001b[2Ja\\u001b]0;t\\u0007\\u000d\\u202e');
   });
@@ -42,7 +42,7 @@ describe('text from outside', () => {
 describe('times', () => {
   const now = Date.UTC(2026, 0, 2);
 
-  it('are relative for people', () => {
+  it('times are relative for people', () => {
     assert.equal(relative('2026-01-01T23:57:00.000Z', now), '3m ago');
     assert.equal(relative('2026-01-02T00:00:48.000Z', now), 'in 48s');
     assert.equal(relative('2026-01-02T00:00:00.400Z', now), 'now');
@@ -50,7 +50,7 @@ describe('times', () => {
     assert.deepEqual([took(12.4), took(3_210), took(61_000), took(90_061_000)], ['12ms', '3.2s', '1m 1s', '1d 1h']);
   });
 
-  it('are given as spans or ISO 8601', () => {
+  it('times are given as spans or ISO 8601', () => {
     assert.equal(parseSince('2h', now), '2026-01-01T22:00:00.000Z');
     assert.equal(parseSince('3d', now), '2025-12-30T00:00:00.000Z');
     assert.equal(parseSince('2026-01-01T10:00:00+02:00', now), '2026-01-01T08:00:00.000Z');
@@ -60,7 +60,7 @@ describe('times', () => {
       assert.equal(parseSince(wrong, now), undefined);
   });
 
-  it('are days that there are, with nothing after them', () => {
+  it('times are days that there are, with nothing after them', () => {
     const days = ['2026-02-31', '2026-02-29', '2026-04-31', '2026-00-10', '2026-01-00', '2026-01-32'];
     const ends = [
       'garbage',

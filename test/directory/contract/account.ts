@@ -9,7 +9,7 @@ import { DOMAIN, nameFor, refuses, requestFor, USERS, type DirectoryUnderTest } 
 
 export function holdAccount(served: () => DirectoryUnderTest): void {
   describe('the account', () => {
-    it('without the right to create groups in the OU is refused, by the check already', async () => {
+    it('the account without the right to create groups in the OU is refused, by the check already', async () => {
       await writeFile(join(served().folder, 'other'), OTHER_ACCOUNT.password);
       const other = {
         DIRECTORY_BIND_USER: OTHER_ACCOUNT.user,
@@ -20,7 +20,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       assert.deepEqual(await served().find(nameFor('right')), []);
     });
 
-    it('has no right on any other place', async () => {
+    it('the account has no right on any other place', async () => {
       await refuses(
         served().open({ DIRECTORY_GROUP_OU: USERS }).check(requestFor('right')),
         'DirectoryRefused',
@@ -33,14 +33,14 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       ['is not there', `OU=Gone,${DOMAIN}`, /there is no OU=Gone,DC=corp/],
       ['is of another domain', 'OU=AWS Roles,DC=elsewhere,DC=example,DC=com', /there is no OU=AWS|refers to another/],
     ] as const) {
-      it(`is refused if the OU ${what}`, async () => {
+      it(`the account is refused if the OU ${what}`, async () => {
         await refuses(served().open({ DIRECTORY_GROUP_OU: groupOu }).check(requestFor('ou')), 'DirectoryRefused', why);
         await refuses(served().open({ DIRECTORY_GROUP_OU: groupOu }).ensure(requestFor('ou')), 'DirectoryRefused');
         assert.deepEqual(await served().find(nameFor('ou')), []);
       });
     }
 
-    it('does not bind again with a refused password until its file changes', async () => {
+    it('the account does not bind again with a refused password until its file changes', async () => {
       const passwordFile = join(served().folder, 'wrong');
       await writeFile(passwordFile, 'not-the-password');
       const directory = served().open({ DIRECTORY_PASSWORD_FILE: passwordFile });
@@ -58,7 +58,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('bind'), 2);
     });
 
-    it('binds once with a wrong password, however many ask at the same time', async () => {
+    it('the account binds once with a wrong password, however many ask at the same time', async () => {
       const passwordFile = join(served().folder, 'wrong-at-once');
       await writeFile(passwordFile, 'not-the-password');
       const directory = served().open({ DIRECTORY_PASSWORD_FILE: passwordFile });
@@ -67,7 +67,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('bind'), 1);
     });
 
-    it('binds with what the file holds at that time', async () => {
+    it('the account binds with what the file holds at that time', async () => {
       const passwordFile = join(served().folder, 'rotated');
       const directory = served().open({ DIRECTORY_PASSWORD_FILE: passwordFile });
       for (const end of ['', '\n', '\r\n']) {
@@ -83,7 +83,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       ['disabled', '533'],
       ['locked', '775'],
     ]) {
-      it(`may bind again with the same password after it was ${why}`, async () => {
+      it(`the account may bind again with the same password after it was ${why}`, async () => {
         const message = `80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data ${data}, v1db1`;
         served().front.decide = (operation) =>
           operation === 'bind' && served().front.count('bind') === 1
@@ -96,7 +96,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       });
     }
 
-    it('may be given as a principal name, as a DN and with its domain', async () => {
+    it('the account may be given as a principal name, as a DN and with its domain', async () => {
       const [name] = SERVICE_ACCOUNT.user.split('@');
       for (const bindUser of [SERVICE_ACCOUNT.user, `CN=${name},${USERS}`, `CORP\\${name}`]) {
         assert.equal(
@@ -106,7 +106,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('does not bind without a password', async () => {
+    it('the account does not bind without a password', async () => {
       const passwordFile = join(served().folder, 'empty');
       for (const make of [() => writeFile(passwordFile, '\n'), () => rm(passwordFile)]) {
         await make();
@@ -119,7 +119,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('is in no message of a failure with its password', async () => {
+    it('the account is in no message of a failure with its password', async () => {
       const failures = [
         await refuses(served().open({ DIRECTORY_GROUP_OU: USERS }).ensure(requestFor('secret')), 'DirectoryRefused'),
       ];
@@ -135,7 +135,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('never sends a password but in a bind', async () => {
+    it('the account never sends a password but in a bind', async () => {
       await served().open().ensure(requestFor('bytes'));
       assert.equal(await readFile(served().passwordFile, 'utf8'), SERVICE_ACCOUNT.password);
       for (const { operation, bytes } of served().front.sent) {

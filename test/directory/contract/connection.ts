@@ -18,7 +18,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
     const through = async (certificate: Parameters<typeof startLdapFront>[1]) =>
       startLdapFront(served().front.url, certificate);
 
-    it('is not made where another authority signed the certificate, and no password is sent', async (t) => {
+    it('the connection is not made where another authority signed the certificate, and no password is sent', async (t) => {
       const other = createAuthority('Directory test CA');
       const front = await through(other.issue('directory', ['127.0.0.1']));
       t.after(() => front.stop());
@@ -36,7 +36,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(front.sent.length, 0);
     });
 
-    it('is not made where DIRECTORY_CA_FILE holds another authority', async () => {
+    it('the connection is not made where DIRECTORY_CA_FILE holds another authority', async () => {
       const caFile = join(served().folder, 'other-ca.pem');
       await writeFile(caFile, createAuthority('Other CA').cert);
       await refuses(
@@ -47,7 +47,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.sent.length, 0);
     });
 
-    it('is not made where the certificate has expired', async (t) => {
+    it('the connection is not made where the certificate has expired', async (t) => {
       const front = await through(served().authority.issue('directory', ['127.0.0.1'], Date.now() - HOUR_MS));
       t.after(() => front.stop());
       await refuses(
@@ -58,7 +58,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(front.sent.length, 0);
     });
 
-    it('is not made where the certificate is for another name', async (t) => {
+    it('the connection is not made where the certificate is for another name', async (t) => {
       const front = await through(served().authority.issue('directory', ['dc9.corp.example.com']));
       t.after(() => front.stop());
       await refuses(
@@ -69,7 +69,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(front.sent.length, 0);
     });
 
-    it('is transient to be without', async () => {
+    it('the connection is transient to be without', async () => {
       await served().front.close();
       try {
         const { nonRetryable } = await refuses(served().open().ensure(requestFor('away')), 'DirectoryUnavailable');
@@ -82,7 +82,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
 
     for (const operation of ['bind', 'search', 'add'] as const) {
       for (const code of [BUSY, UNAVAILABLE]) {
-        it(`may be tried again after result ${code} to a ${operation}`, async () => {
+        it(`the connection may be tried again after result ${code} to a ${operation}`, async () => {
           served().front.decide = (one) =>
             one === operation && served().front.count(operation) === 1 ? { code, message: 'later' } : undefined;
           const directory = served().open();
@@ -93,7 +93,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
         });
       }
 
-      it(`follows no referral in answer to a ${operation}`, async (t) => {
+      it(`the connection follows no referral in answer to a ${operation}`, async (t) => {
         const elsewhere = await through(served().authority.issue('elsewhere', ['127.0.0.1']));
         t.after(() => elsewhere.stop());
         served().front.decide = (one) =>
@@ -104,7 +104,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       });
     }
 
-    it('ends with each attempt', async () => {
+    it('the connection ends with each attempt', async () => {
       await served().open().check(requestFor('ends'));
       assert.equal(served().front.count('bind'), 1);
       await served().open().ensure(requestFor('ends'));

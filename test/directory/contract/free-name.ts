@@ -7,7 +7,7 @@ const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 export function holdFreeName(served: () => DirectoryUnderTest): void {
   describe('a name that is free', () => {
-    it('is found so, and nothing is written', async () => {
+    it('a name that is free is found so, and nothing is written', async () => {
       const { outcome, dn, ...rest } = await served().open().check(requestFor('free'));
       assert.equal(outcome, 'would_create');
       assert.equal(dn.toLowerCase(), `cn=${nameFor('free')},${GROUP_OU}`.toLowerCase());
@@ -16,7 +16,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       assert.deepEqual(await served().find(nameFor('free')), []);
     });
 
-    it('becomes a global security group without members, marked by its request and job', async () => {
+    it('a name that is free becomes a global security group without members, marked by its request and job', async () => {
       const { object_guid, dn, ...rest } = await served().open().ensure(requestFor('created'));
       assert.deepEqual(rest, { name: nameFor('created'), outcome: 'created' });
       assert.match(object_guid ?? '', GUID);
@@ -34,7 +34,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       assert.ok(add !== undefined && !add.bytes.includes('member'));
     });
 
-    it('is created in an OU that is spelled in other letters or whose name has escapes', async () => {
+    it('a name that is free is created in an OU that is spelled in other letters or whose name has escapes', async () => {
       const escaped = String.raw`OU=Comma\, plus\+ and \"quotes\",${GROUP_OU}`;
       await served().add(escaped, { objectClass: ['top', 'organizationalUnit'] });
       for (const [role, groupOu, parent] of [
@@ -53,14 +53,14 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('is created by the job that asks again, and adopted by another', async () => {
+    it('a name that is free is created by the job that asks again, and adopted by another', async () => {
       const first = await served().open().ensure(requestFor('again'));
       assert.deepEqual(await served().open().ensure(requestFor('again')), first);
       assert.deepEqual(await served().open().ensure(requestFor('again', 'job-2')), { ...first, outcome: 'adopted' });
       assert.equal(served().front.count('add'), 1);
     });
 
-    it('is created in an OU whose name has what a DN escapes', async () => {
+    it('a name that is free is created in an OU whose name has what a DN escapes', async () => {
       for (const [i, ou] of ['Rollen\\, AWS', 'Größe \\+ 1', '\\#1'].entries()) {
         const parent = `OU=${ou},${GROUP_OU}`;
         await served().add(parent, { objectClass: ['top', 'organizationalUnit'] });
@@ -78,7 +78,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('is created once when four ask at once', async () => {
+    it('a name that is free is created once when four ask at once', async () => {
       const jobs = ['job-1', 'job-2', 'job-3', 'job-4'];
       const groups = await Promise.all(jobs.map((job) => served().open().ensure(requestFor('four', job))));
       const outcomes = groups.map(({ outcome }) => outcome).sort();
@@ -87,7 +87,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       assert.equal((await served().find(nameFor('four'))).length, 1);
     });
 
-    it('is created once when four attempts of one job are made at once', async () => {
+    it('a name that is free is created once when four attempts of one job are made at once', async () => {
       const groups = await Promise.all(
         [1, 2, 3, 4].map(() =>
           served()

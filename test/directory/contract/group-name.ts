@@ -23,25 +23,25 @@ export function holdGroupName(served: () => DirectoryUnderTest): void {
       'another OU': 'a,OU=Domain Controllers',
     };
     for (const [what, role] of Object.entries(refused)) {
-      it(`is refused with ${what}, before anything is sent`, async () => {
+      it(`what a group may be called is refused with ${what}, before anything is sent`, async () => {
         await refuses(served().open().check(requestFor(role)), 'DirectoryRefused');
         await refuses(served().open().ensure(requestFor(role)), 'DirectoryRefused');
         assert.deepEqual(served().front.sent, []);
       });
     }
 
-    it('is refused with a blank at the beginning', async () => {
+    it('what a group may be called is refused with a blank at the beginning', async () => {
       await refuses(served().open({ DIRECTORY_GROUP_NAME: groupName }).check(requestFor(' a')), 'DirectoryRefused');
       assert.deepEqual(served().front.sent, []);
     });
 
-    it('may have 64 characters', async () => {
+    it('what a group may be called may have 64 characters', async () => {
       const role = 'r'.repeat(64 - nameFor('').length);
       assert.equal((await served().open().ensure(requestFor(role))).name, nameFor(role));
       assert.equal((await served().open().ensure(requestFor(role, 'job-2'))).outcome, 'adopted');
     });
 
-    it('may begin with #, and have what a distinguished name or a filter escapes', async () => {
+    it('what a group may be called may begin with #, and have what a distinguished name or a filter escapes', async () => {
       for (const role of ['#lead', "a_b-c.d@e!f#g$h%i^j&k'l~m(n)", 'a  b']) {
         const group = await served().open({ DIRECTORY_GROUP_NAME: groupName }).ensure(requestFor(role));
         const [entry] = await served().find(`${role}-${ACCOUNT}`);

@@ -10,7 +10,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 export function holdSurvey(served: () => DirectoryUnderTest): void {
   describe('a survey', () => {
-    it('names the groups in the OU and below, however many there are, and no others', async () => {
+    it('a survey names the groups in the OU and below, however many there are, and no others', async () => {
       const parent = `OU=Surveyed,${GROUP_OU}`;
       await served().add(parent, { objectClass: ['top', 'organizationalUnit'] });
       await served().addGroup(nameFor('surveyed-below'), { parent });
@@ -26,13 +26,13 @@ export function holdSurvey(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('add'), 1);
     });
 
-    it('tells when the certificate expires', async () => {
+    it('a survey tells when the certificate expires', async () => {
       const { certificateExpires } = await served().open().survey();
       const leftMs = certificateExpires.getTime() - Date.now();
       assert.ok(leftMs > 0 && leftMs < DAY_MS, String(certificateExpires));
     });
 
-    it('says why no group can be made', async () => {
+    it('a survey says why no group can be made', async () => {
       assert.equal((await served().open().survey()).whyNoRight, undefined);
       await writeFile(join(served().folder, 'reader'), OTHER_ACCOUNT.password);
       const reader = {

@@ -16,7 +16,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
       'is taken after the next': { fault: 'late', adds: 2, outcome: 'created' },
     };
     for (const [what, { fault, adds, outcome }] of Object.entries(finds)) {
-      it(`is looked for on the server that it was sent to: it ${what}`, async () => {
+      it(`an add that was sent and not answered is looked for on the server that it was sent to: it ${what}`, async () => {
         const role = typeof fault === 'string' ? fault : 'code';
         served().front.decide = (operation) =>
           operation === 'add' && served().front.count('add') === 1 ? fault : undefined;
@@ -41,7 +41,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
       });
     }
 
-    it('is never sent to another server, which says so', async () => {
+    it('an add that was sent and not answered is never sent to another server, which says so', async () => {
       const sent_to = { name: 'dc9.corp.example.com', address: '127.0.0.1' };
       const { nonRetryable } = await refuses(
         served()
@@ -55,7 +55,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('add'), 0);
     });
 
-    it('is told of if it was answered and could not be read back', async () => {
+    it('an add that was sent and not answered is told of if it was answered and could not be read back', async () => {
       served().front.decide = (operation) =>
         operation === 'search' && served().front.count('add') === 1 ? 'cut-before' : undefined;
       const directory = served().open();
@@ -66,7 +66,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('add'), 1);
     });
 
-    it('is not sent where the caller can not note it', async () => {
+    it('an add that was sent and not answered is not sent where the caller can not note it', async () => {
       const beforeAdd = () => Promise.reject(new Error('cancelled'));
       await assert.rejects(served().open().ensure(requestFor('noted'), beforeAdd), /cancelled/);
       assert.equal(served().front.count('add'), 0);

@@ -251,7 +251,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     await connection.close();
   });
 
-  it('the original example input is taken as it is', async () => {
+  it("the state machine's example input is taken as it is", async () => {
     const example = JSON.parse(await readFile(new URL('../../fixtures/input.json', import.meta.url), 'utf8')) as {
       url: string;
     };

@@ -25,7 +25,7 @@ describe('resume', { concurrency: 8 }, () => {
   const polls = (input: RoleBuildInput) =>
     stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'GET');
 
-  it('polls on with the recorded build_id after BuildApiUnavailable, without a second POST', async () => {
+  it('resume polls on with the recorded build_id after BuildApiUnavailable, without a second POST', async () => {
     const input = inputFor(stack, 'unavailable', { polls: 0, status: three({ status: 503 }) });
     const first = await stack.build(input);
     assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildApiUnavailable');
@@ -53,7 +53,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.deepEqual(previous?.M, { job_id, start_at, status: ended, updated_at, build_id, error_info });
   });
 
-  it('polls on after a deadline ended it FAILED, BuildDeadlineExceeded, with a deadline from its own start, and keeps every earlier end', async () => {
+  it('resume polls on after a deadline ended it FAILED, BuildDeadlineExceeded, with a deadline from its own start, and keeps every earlier end', async () => {
     // Long enough for the POST to be made and answered on a busy machine.
     const input = inputFor(stack, 'deadline', { outcome: 'NEVER' }, { deadline_seconds: 14, requested_by: 'somebody' });
     const first = await stack.build(input);
@@ -75,7 +75,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal(history['requested_by']?.S, 'somebody');
   });
 
-  it('makes the POST again with the same request ID after BuildTriggerUnknown', async () => {
+  it('resume makes the POST again with the same request ID after BuildTriggerUnknown', async () => {
     const input = inputFor(stack, 'unknown', { polls: 0, trigger: three({ drop: 'after' }) });
     const first = await stack.build(input);
     assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildTriggerUnknown');
@@ -88,7 +88,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal(history?.['previous_jobs']?.L?.[0]?.M?.['error_info']?.M?.['Error']?.S, 'BuildTriggerUnknown');
   });
 
-  it('takes a fresh credential and another URL', async () => {
+  it('resume takes a fresh credential and another URL', async () => {
     const input = inputFor(stack, 'fresh', { polls: 0, status: three({ status: 503 }) });
     await stack.build(input);
     const fresh = { settings: { ENCRYPTED_JWT: 'fresh-credential' } };
@@ -105,7 +105,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal((await stack.records(elsewhere)).status?.['error_info']?.M?.['Error']?.S, 'BuildApiUnavailable');
   });
 
-  it('sends a new credential to the recorded url only if told to: by --url, or by a person who is asked', async () => {
+  it('resume sends a new credential to the recorded url only if told to: by --url, or by a person who is asked', async () => {
     const input = inputFor(stack, 'agreed', { polls: 0, status: three({ status: 503 }) });
     const { json: first } = await stack.build(input);
     const settings = { ENCRYPTED_JWT: 'fresh-credential' };
@@ -154,7 +154,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal((await resume(same, ['--wait'], { settings: { ENCRYPTED_JWT: CREDENTIAL } })).code, 0);
   });
 
-  it('takes the rest from --input if Temporal no longer has it, and only that request', async () => {
+  it('resume takes the rest from --input if Temporal no longer has it, and only that request', async () => {
     const input = inputFor(stack, 'forgotten', { polls: 0, status: three({ status: 503 }) });
     const first = await stack.build(input);
     const connection = await Connection.connect({ address: stack.temporal.address });
@@ -195,7 +195,7 @@ describe('resume', { concurrency: 8 }, () => {
     ['refused', { polls: 0, outcome: 'FAILED' }, /it ended FAILED with BuildFailed/],
     ['never-taken', { trigger: three({ status: 503 }) }, /BuildApiUnavailable before the build API gave a build_id/],
   ] as const) {
-    it(`refuses a build that is ${name}, with the reason`, async () => {
+    it(`resume refuses a build that is ${name}, with the reason`, async () => {
       const input = inputFor(stack, `not-${name}`, simulate);
       await stack.build(input);
       const records = await stack.records(input);
@@ -207,7 +207,7 @@ describe('resume', { concurrency: 8 }, () => {
     });
   }
 
-  it('refuses a build that runs, and one that is not there', async () => {
+  it('resume refuses a build that runs, and one that is not there', async () => {
     const input = inputFor(stack, 'running', { outcome: 'NEVER' });
     const { stdout } = await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
     const { code, json } = await resume(input);
@@ -218,7 +218,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal(missing, 4);
   });
 
-  it('refuses a job whose record a newer one has taken', async () => {
+  it('resume refuses a job whose record a newer one has taken', async () => {
     const input = inputFor(stack, 'overtaken', { polls: 0, status: three({ status: 503 }) });
     const first = await stack.build(input);
     const newer = inputFor(stack, 'overtaken', { polls: 0 }, { correlation_id: 'request-overtaken-2' });
@@ -228,7 +228,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.match(stderr, /has taken its record/);
   });
 
-  it('ten at once give one job', async () => {
+  it('ten resumes at once give one job', async () => {
     const input = inputFor(stack, 'race', { polls: 2, status: three({ status: 503 }) });
     await stack.build(input);
     const codes = await Promise.all(Array.from({ length: 10 }, () => resume(input).then(({ code }) => code)));

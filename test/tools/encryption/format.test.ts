@@ -33,7 +33,7 @@ describe('deploy/encryption/decrypt.py', () => {
   }
 
   for (const { what, payload, plaintext, data_key } of VECTORS) {
-    it(`reads the test vector: ${what}`, async () => {
+    it(`deploy/encryption/decrypt.py reads the test vector: ${what}`, async () => {
       const { data } = Payload.decode(Buffer.from(plaintext, 'base64'));
       assert.equal(await read(payload, data_key), Buffer.from(data).toString());
     });
@@ -43,7 +43,7 @@ describe('deploy/encryption/decrypt.py', () => {
   const dataKey = Buffer.from(key.key).toString('base64');
   const jsonOf = (payload: object) => Payload.toObject(Payload.create(payload), { bytes: String });
 
-  it('reads what the codec has just encrypted, the largest input too', async () => {
+  it('deploy/encryption/decrypt.py reads what the codec has just encrypted, the largest input too', async () => {
     const codec = codecWith({ localKeys: [key] });
     assert.deepEqual(JSON.parse(await read(jsonOf(await encryptedBy(codec)), dataKey)), VALUE);
     const large = 'x'.repeat(1_500_000);
@@ -51,7 +51,7 @@ describe('deploy/encryption/decrypt.py', () => {
     assert.equal(JSON.parse(await read(jsonOf(encrypted), dataKey)), large);
   });
 
-  it('refuses another key, and a payload that was changed', async () => {
+  it('deploy/encryption/decrypt.py refuses another key, and a payload that was changed', async () => {
     const payload = jsonOf(await encryptedBy(codecWith({ localKeys: [key] }))) as { metadata: Record<string, string> };
     const other = Buffer.from(newKey('b').key).toString('base64');
     await assert.rejects(read(payload, other), /encrypted with another key/);

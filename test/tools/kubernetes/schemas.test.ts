@@ -7,7 +7,7 @@ import { schemaFaults } from './schemas.ts';
 import { VARIANTS } from './variants.ts';
 
 describe('the manifests fit their schemas', () => {
-  it('in every variant', async () => {
+  it('the manifests fit their schemas in every variant', async () => {
     const variants = await Promise.all(VARIANTS.map(({ overlay, components }) => render(overlay, components)));
     for (const objects of variants) assert.ok(objects.length > 10);
     const objects = [...variants, ...variants.map(podsOfWorkerDeployments)].flat();
@@ -16,7 +16,7 @@ describe('the manifests fit their schemas', () => {
     assert.deepEqual(await schemaFaults([...distinct.values()]), []);
   });
 
-  it('which refuse a field that there is not, in Kubernetes and in the custom resources', async () => {
+  it('the schemas refuse a field that there is not, in Kubernetes and in the custom resources', async () => {
     const misspelt = await Promise.all(
       (
         [

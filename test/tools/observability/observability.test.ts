@@ -49,15 +49,15 @@ describe('the alert rules', () => {
       assert.fail(`${err.stdout}${err.stderr}`);
     });
 
-  it('are ones that Prometheus takes', async () => {
+  it('the alert rules are ones that Prometheus takes', async () => {
     await promtool('check', 'rules', path(RULES));
   });
 
-  it('fire when they should and stay quiet when they should', async () => {
+  it('the alert rules fire when they should and stay quiet when they should', async () => {
     await promtool('test', 'rules', ...RULE_TESTS.map(path));
   });
 
-  it('are all tested both ways', () => {
+  it('the alert rules are all tested both ways', () => {
     const cases = RULE_TESTS.flatMap((file) =>
       (parse(text(file)) as RuleTests).tests.flatMap((test) => test.alert_rule_test),
     );
@@ -74,7 +74,7 @@ describe('the alert rules', () => {
     );
   });
 
-  it('have an entry each in the runbook, and the runbook none besides', () => {
+  it('the alert rules have an entry each in the runbook, and the runbook none besides', () => {
     const entries = [...text('docs/operations.md').matchAll(/^### (\w+)\n\n(Page|Ticket)\./gm)];
     assert.deepEqual(
       entries.map(([, name, severity]) => [name, severity?.toLowerCase()]),
@@ -118,7 +118,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     });
   };
 
-  it('counts what both did, and sees final record updates that wait once', async () => {
+  it('Prometheus, scraping two workers during builds, counts what both did, and sees final record updates that wait once', async () => {
     let broken = true;
     stack.proxy.decide = ({ operation, request }) =>
       broken &&
@@ -180,7 +180,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     await becomes(() => number('max(role_build_last_writes_waiting)'), 0);
   });
 
-  it('has every metric that dashboard and rules name', async () => {
+  it('Prometheus, scraping two workers during builds, has every metric that dashboard and rules name', async () => {
     const names = new Set(
       [...rules, ...queries].flatMap(({ expr }) => expr.match(/\b(?:role_build|temporal)_\w+/g) ?? []),
     );
@@ -188,7 +188,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     for (const name of names) assert.notEqual((await prometheus.query(`count(${name})`)).length, 0, name);
   });
 
-  it("can draw every panel's query, of our own namespace and task queues and no other service's", async () => {
+  it("Prometheus, scraping two workers during builds, can draw every panel's query, of our own namespace and task queues and no other service's", async () => {
     assert.ok(queries.length > 20);
     const variables = dashboard.templating.list.filter(({ type }) => type === 'query');
     assert.deepEqual(

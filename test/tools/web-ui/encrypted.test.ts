@@ -54,14 +54,14 @@ describe('an encrypted build in the Temporal Web UI', () => {
     return text;
   }
 
-  it('can not be read without the codec server', async () => {
+  it('an encrypted build in the Temporal Web UI can not be read without the codec server', async () => {
     const text = await shown(/binary\/encrypted|YmluYXJ5L2VuY3J5cHRlZA/, 'encrypted');
     for (const word of ['custom_role_name', 'someone@example.com', 'policy missing', CREDENTIAL]) {
       assert.ok(!text.includes(word), word);
     }
   });
 
-  it('can be read with it, but for the credential', async () => {
+  it('an encrypted build in the Temporal Web UI can be read with it, but for the credential', async () => {
     codecServer = await startCodec();
     const text = await shown(/custom_role_name/, 'decoded');
     for (const word of ['someone@example.com', 'policy missing', '[redacted by the codec server]']) {
@@ -71,7 +71,7 @@ describe('an encrypted build in the Temporal Web UI', () => {
     assert.ok(!(await ui.page.content()).includes(CREDENTIAL));
   });
 
-  it('shows its summary and its state as any other', async () => {
+  it('an encrypted build in the Temporal Web UI shows its summary and its state as any other', async () => {
     const running = await startBuild(stack, 'running', { outcome: 'NEVER' }, { pollIntervalSeconds: 3 });
     await ui.open(buildPath('running', running, 'user-metadata'));
     await textWith(ui.page, /create iam_role running in 123456789012/);

@@ -17,7 +17,7 @@ describe('a build in the Temporal Web UI', () => {
     await stack.stop();
   });
 
-  it('says what it is, which state it is in, the poll count, the last answer and the time of the next poll', async () => {
+  it('a build in the Temporal Web UI says what it is, which state it is in, the poll count, the last answer and the time of the next poll', async () => {
     const jobId = await startBuild(stack, 'data-reader', { outcome: 'NEVER' }, { pollIntervalSeconds: 3 });
     await ui.open(buildPath('data-reader', jobId, 'user-metadata'));
     await textWith(ui.page, /create iam_role data-reader in 123456789012/);
@@ -27,7 +27,7 @@ describe('a build in the Temporal Web UI', () => {
     assert.match(details, /build_id: \S+/);
   });
 
-  it('shows every state under its own name in the timeline, polls included', async () => {
+  it('a build in the Temporal Web UI shows every state under its own name in the timeline, polls included', async () => {
     const jobId = await startBuild(stack, 'auditor', { polls: 1 }, { wait: true, dryRun: true });
     await ui.open(buildPath('auditor', jobId, 'history'));
     for (const name of [
@@ -43,7 +43,7 @@ describe('a build in the Temporal Web UI', () => {
     await ui.page.getByText('GET /build/{build_id}').first().waitFor();
   });
 
-  it('shows the cause of a failed build', async () => {
+  it('a build in the Temporal Web UI shows the cause of a failed build', async () => {
     const jobId = await startBuild(
       stack,
       'data-writer',
@@ -54,7 +54,7 @@ describe('a build in the Temporal Web UI', () => {
     await textWith(ui.page, /build \S+ ended with FAILED[^]*policy missing/);
   });
 
-  it('is listed by its search attributes', async () => {
+  it('a build in the Temporal Web UI is listed by its search attributes', async () => {
     await startBuild(stack, 'listed', { polls: 0 }, { wait: true });
     const query = "BuildStatus='COMPLETE' AND CustomRoleName='listed' AND DryRun=false";
     await ui.open(`?query=${encodeURIComponent(query)}`);
@@ -63,7 +63,7 @@ describe('a build in the Temporal Web UI', () => {
     assert.deepEqual(await links.allInnerTexts(), ['role-build:123456789012:iam_role#listed']);
   });
 
-  it('is a row of the list with a column for each search attribute that is asked for', async () => {
+  it('a build in the Temporal Web UI is a row of the list with a column for each search attribute that is asked for', async () => {
     await startBuild(stack, 'in-columns', { polls: 0 }, { wait: true, dryRun: true });
     await showColumns(ui.page, ['BuildStatus', 'AccountId', 'CustomRoleName', 'BuildAction', 'DryRun']);
     await ui.open(`?query=${encodeURIComponent("CustomRoleName='in-columns'")}`);

@@ -37,7 +37,7 @@ const refusal = (message: RegExp) => (err: unknown) => {
 };
 
 describe('a report', () => {
-  it('is a new file, or takes the place of an earlier report, also of one with a byte order mark, or of nothing', () => {
+  it('a report is a new file, or takes the place of an earlier report, also of one with a byte order mark, or of nothing', () => {
     for (const [name, before] of [
       ['new', undefined],
       ['earlier', EARLIER],
@@ -53,7 +53,7 @@ describe('a report', () => {
     assert.equal(readFileSync(at('elsewhere'), 'utf8'), NOW);
   });
 
-  it('is never written over a file that is no report', () => {
+  it('a report is never written over a file that is no report', () => {
     for (const [name, content] of [
       ['input.ndjson', '{"build_body":{},"status":"FAILED"}\n'],
       ['roles.csv', 'line,status\n1,FAILED\n'],
@@ -71,7 +71,7 @@ describe('a report', () => {
     }
   });
 
-  it('is never written over what is read, by whatever name, even if that looks like a report', () => {
+  it('a report is never written over what is read, by whatever name, even if that looks like a report', () => {
     const read = write('read', EARLIER);
     linkSync(read, at('hard-link'));
     symlinkSync(read, at('symbolic-link'));
@@ -81,7 +81,7 @@ describe('a report', () => {
     assert.equal(readFileSync(read, 'utf8'), EARLIER);
   });
 
-  it('is refused at once if the name is that of a pipe, a device, a folder, or leads nowhere', () => {
+  it('a report is refused at once if the name is that of a pipe, a device, a folder, or leads nowhere', () => {
     execFileSync('mkfifo', [at('pipe')]);
     symlinkSync(at('nowhere'), at('dangling'));
     for (const path of [at('pipe'), '/dev/null', '/dev/full']) {
@@ -92,7 +92,7 @@ describe('a report', () => {
     assert.throws(() => create(join(folder, 'missing', 'x')), refusal(/^the report can't be written: ENOENT/));
   });
 
-  it('is there to its last line as soon as that is known', () => {
+  it('a report is there to its last line as soon as that is known', () => {
     const report = create(at('killed'));
     report.add({ line: 1, status: 'COMPLETE' });
     assert.equal(readFileSync(at('killed'), 'utf8'), NOW);
@@ -101,7 +101,7 @@ describe('a report', () => {
 });
 
 describe('what --failed-from reads', () => {
-  it('is a report, which may have a byte order mark and end within a line', async () => {
+  it('what --failed-from reads is a report, which may have a byte order mark and end within a line', async () => {
     const failed = await readFailedRequests(write('failed', `\uFEFF${EARLIER}{"line":3,"stat`));
     assert.deepEqual([...failed.jobs], [['a', 'j']]);
     assert.deepEqual([...failed.lines], [2]);
@@ -109,7 +109,7 @@ describe('what --failed-from reads', () => {
     assert.deepEqual([failed.identity.dev, failed.identity.ino], [dev, ino]);
   });
 
-  it('is refused if it is none, is empty or is not UTF-8', async () => {
+  it('what --failed-from reads is refused if it is none, is empty or is not UTF-8', async () => {
     const refused = async (content: string | Buffer, message: RegExp) =>
       assert.rejects(readFailedRequests(write('refused', content)), refusal(message));
     await refused(`${EARLIER}oops\n${EARLIER}`, /is not a batch report: see its line 3$/);

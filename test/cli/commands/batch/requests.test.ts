@@ -31,7 +31,7 @@ function line(role: string, more: { account?: string; resource?: string; id?: st
 }
 
 describe('the requests of a batch', () => {
-  it('are refused if two are one role in one account but for case', async () => {
+  it('the requests of a batch are refused if two are one role in one account but for case', async () => {
     assert.deepEqual(
       await faultsOf([line('Reader'), line('writer'), line('reader'), line('WRITER', { resource: 'x' })]),
       [
@@ -44,7 +44,7 @@ describe('the requests of a batch', () => {
     ]);
   });
 
-  it('are taken if the account differs, or the resource of a role of the same name', async () => {
+  it('the requests of a batch are taken if the account differs, or the resource of a role of the same name', async () => {
     const lines = [
       line('reader'),
       line('Reader', { account: '210987654321' }),
@@ -53,7 +53,7 @@ describe('the requests of a batch', () => {
     assert.deepEqual(await faultsOf(lines), []);
   });
 
-  it('are refused if two are the same, or have the same correlation_id, in which case counts', async () => {
+  it('the requests of a batch are refused if two are the same, or have the same correlation_id, in which case counts', async () => {
     assert.deepEqual(
       await faultsOf([line('a', { id: 'x' }), line('a', { id: 'y' }), line('b', { id: 'x' }), line('c', { id: 'X' })]),
       [
@@ -63,7 +63,7 @@ describe('the requests of a batch', () => {
     );
   });
 
-  it('have what a line leaves out filled in, and keep a key such as __proto__ as any other', async () => {
+  it('the requests of a batch have what a line leaves out filled in, and keep a key such as __proto__ as any other', async () => {
     const given = JSON.parse(
       `{"__proto__":{"build_body":1},${JSON.stringify({ ...line('a'), encrypted_jwt: undefined }).slice(1)}`,
     ) as object;
@@ -76,7 +76,7 @@ describe('the requests of a batch', () => {
     assert.deepEqual(nulled, ['1 correlation_id: must be a string']);
   });
 
-  it('are started by an ID that is the same for the same request after the same run, and no other', () => {
+  it('the requests of a batch are started by an ID that is the same for the same request after the same run, and no other', () => {
     const ids = [
       startIdOf('a', undefined),
       startIdOf('b', undefined),

@@ -44,7 +44,7 @@ async function readOnce(path: string): Promise<string[]> {
 const csv = (rows: string) => Buffer.from(`account,role,build_body.owner\n${rows}`, 'latin1');
 
 describe('the lines of a batch', () => {
-  it('may have a byte order mark, and characters that lie across two reads', async () => {
+  it('the lines of a batch may have a byte order mark, and characters that lie across two reads', async () => {
     const row = `{"a":"${'é'.repeat(50_000)}"}`;
     for (const pad of ['', ' ']) {
       const lines = await readOnce(write('.ndjson', `\uFEFF${pad}${row}\n${row}\n`));
@@ -55,7 +55,7 @@ describe('the lines of a batch', () => {
     assert.ok(line?.includes(`"owner":"${'é'.repeat(50_000)}"`));
   });
 
-  it('are refused with file, line and byte if they are not UTF-8', async () => {
+  it('the lines of a batch are refused with file, line and byte if they are not UTF-8', async () => {
     await assert.rejects(
       readOnce(write('.csv', csv('1,x,y\n1,z,Renée\n'))),
       refusal(/^\d+\.csv: line 3, byte 8: 0xE9 is not UTF-8; save it as UTF-8$/),
@@ -71,13 +71,13 @@ describe('the lines of a batch', () => {
     await assert.rejects(readOnce(write('.csv', 'role\nx\0y\n')), refusal(/line 2, byte 2: 0x00, as in UTF-16/));
   });
 
-  it('of CSV are refused with their line if a quote is lone or never closed', async () => {
+  it('the lines of a batch of CSV are refused with their line if a quote is lone or never closed', async () => {
     await assert.rejects(readOnce(write('.csv', 'role\nx\ny"z\n')), refusal(/^line 3: \(line\): is not CSV: /));
     await assert.rejects(readOnce(write('.csv', 'role\nx\n"y\n')), refusal(/^line \d: \(line\): is not CSV: /));
     await assert.rejects(readOnce(write('.csv', `role\n"${'x'.repeat(5_000_000)}`)), refusal(/is not CSV: /));
   });
 
-  it('of CSV may end in CR alone, and have a header of any name but those that objects have by themselves', async () => {
+  it('the lines of a batch of CSV may end in CR alone, and have a header of any name but those that objects have by themselves', async () => {
     assert.equal((await readOnce(write('.csv', 'role\rx\ry\r'))).length, 2);
     for (const name of ['constructor', 'toString', '__proto__', 'build_body.']) {
       await assert.rejects(readOnce(write('.csv', `role,${name}\nx,y\n`)), refusal(/is not a column/));
@@ -86,7 +86,7 @@ describe('the lines of a batch', () => {
     assert.match(line ?? '', /"__proto__":"y"/);
   });
 
-  it('are the same the second time, or are refused before one is started that was not checked', async () => {
+  it('the lines of a batch are the same the second time, or are refused before one is started that was not checked', async () => {
     const rows = Array.from({ length: 10_000 }, (_, i) => `{"i":${i}}\n`).join('');
     const changes: Record<string, (path: string) => void> = {
       emptied: (path) => truncateSync(path),
@@ -118,7 +118,7 @@ describe('the lines of a batch', () => {
     }
   });
 
-  it('are refused if another file has taken the place of the one that was checked', async () => {
+  it('the lines of a batch are refused if another file has taken the place of the one that was checked', async () => {
     const path = write('.ndjson', '{}\n');
     const source = await open(path);
     await read(source);
@@ -129,7 +129,7 @@ describe('the lines of a batch', () => {
 });
 
 describe('a batch that can be read but once', () => {
-  it('is read as often as it is asked for, by stdin or a pipe, and nobody else can open what is kept of it', async () => {
+  it('a batch that can be read but once is read as often as it is asked for, by stdin or a pipe, and nobody else can open what is kept of it', async () => {
     const kept = mkdtempSync(join(folder, 'tmp-'));
     const before = process.env['TMPDIR'];
     process.env['TMPDIR'] = kept;
@@ -157,7 +157,7 @@ describe('a batch that can be read but once', () => {
     }
   });
 
-  it('is refused in a line that says what is missing if it can not be kept', async () => {
+  it('a batch that can be read but once is refused in a line that says what is missing if it can not be kept', async () => {
     const before = process.env['TMPDIR'];
     process.env['TMPDIR'] = join(folder, 'missing');
     try {
@@ -171,7 +171,7 @@ describe('a batch that can be read but once', () => {
     }
   });
 
-  it('is refused if it is a folder', async () => {
+  it('a batch that can be read but once is refused if it is a folder', async () => {
     await assert.rejects(openSource(folder, 'csv', none), refusal(/^the batch can't be read: EISDIR/));
   });
 });

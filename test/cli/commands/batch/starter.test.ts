@@ -10,7 +10,7 @@ describe('the starts of a batch', () => {
     [15, 20, 1],
     [55.5, 60, 5],
   ] as const) {
-    it(`are no more than ${rate} a second`, async (t) => {
+    it(`the starts of a batch are no more than ${rate} a second`, async (t) => {
       t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
       const queue = startQueue(rate);
       const times: number[] = [];
@@ -29,7 +29,7 @@ describe('the starts of a batch', () => {
     });
   }
 
-  it('wait for nothing without a rate, and are sixteen at a time', async () => {
+  it('the starts of a batch wait for nothing without a rate, and are sixteen at a time', async () => {
     const queue = startQueue(undefined);
     let [running, most] = [0, 0];
     const start = async () => {
@@ -41,7 +41,7 @@ describe('the starts of a batch', () => {
     assert.equal(most, 16);
   });
 
-  it('that wait for their turn are taken out at once, however low the rate', async () => {
+  it('the starts of a batch that wait for their turn are taken out at once, however low the rate', async () => {
     const queue = startQueue(1e-9);
     const all = [queue.add(() => 'first'), queue.add(() => 'second')];
     const room = queue.onSizeLessThan(1);

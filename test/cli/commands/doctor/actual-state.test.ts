@@ -38,7 +38,7 @@ function endOf(actual: ActualState) {
 
 describe('what a history proves', () => {
   for (const file of readdirSync(FOLDER)) {
-    it(`${file}: wherever it is cut off by a termination, no other end than its own`, async () => {
+    it(`a history (${file}) that is cut off by a termination anywhere proves no other end than its own`, async () => {
       const events = eventsOf(file);
       const whole = await actualStateOf(events);
       // Handed something by an earlier run, or by the job that it resumes.
@@ -71,7 +71,7 @@ describe('what a history proves', () => {
     });
   }
 
-  it('is nothing by activities of others, whatever they are called', async () => {
+  it('a history proves nothing by activities of others, whatever they are called', async () => {
     const events = eventsOf('success.1.json').slice(0, 4);
     const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];
     const others = names.map((name): HistoryEvent => ({
@@ -87,7 +87,7 @@ describe('what a history proves', () => {
     );
   });
 
-  it('also which group was recorded, when its end was about to be written and after it', async () => {
+  it('a history proves which group was recorded, when its end was about to be written and after it', async () => {
     const events = eventsOf('directory-group.1.json');
     const isFinal = ({ activityTaskScheduledEventAttributes: scheduled }: HistoryEvent) =>
       scheduled?.activityType?.name === 'updateSuccessfulRecord';
@@ -96,7 +96,7 @@ describe('what a history proves', () => {
     assert.deepEqual(endOf(await actualStateOf(events))?.directory_group, decided.directory_group);
   });
 
-  it('also where an add was sent to that was not answered, for the job that resumes it', async () => {
+  it('a history proves where an add was sent to that was not answered, for the job that resumes it', async () => {
     const events = eventsOf('directory-group-waited.1.json');
     const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
     const details = { payloads: [defaultPayloadConverter.toPayload(sent_to)] };
@@ -114,7 +114,7 @@ describe('what a history proves', () => {
     assert.equal(lostEnd(actual, 'b-1', undefined).error_info?.sent_to, undefined);
   });
 
-  it('of a run that was reset to before its POST, not that there was none', async () => {
+  it('a history of a run that was reset to before its POST does not prove that there was none', async () => {
     const events = eventsOf('success.1.json').slice(0, 5);
     const reset: HistoryEvent = { workflowTaskFailedEventAttributes: { newRunId: 'r' } };
     assert.equal((await actualStateOf([...events, TERMINATED])).run?.trace.triggered, false);
@@ -134,7 +134,7 @@ describe('what a history proves', () => {
     ['invalid-input.1.json', 'refused', undefined, undefined, false],
     ['continued-as-new.2.json', 'lost', undefined, undefined, true],
   ] as const) {
-    it(`${file}: ${state} ${status ?? ''}`, async () => {
+    it(`a history (${file}) proves: ${state} ${status ?? ''}`, async () => {
       const actual = await actualStateOf(eventsOf(file));
       assert.equal(actual.state, state, actual.how);
       const end = endOf(actual);

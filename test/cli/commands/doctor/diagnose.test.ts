@@ -272,7 +272,7 @@ describe('diagnosing a job', () => {
       ['AttributeMissing'],
     ],
   ] as const satisfies [string, Item | undefined, Item | undefined, ActualState, string[], ApiAnswer?][]) {
-    it(`${what}: ${expected.join('; ') || 'nothing'}`, () => {
+    it(`the diagnosis if ${what}: ${expected.join('; ') || 'nothing'}`, () => {
       assert.deepEqual(diagnosis(status, history, actual, said), expected);
     });
   }
@@ -290,7 +290,7 @@ describe("a job's group", () => {
     diagnose(observationOf('job', found, actual), undefined, Date.now()).flatMap(({ writes }) => writes);
   const withGroup = { ...ended('COMPLETE'), end: { status: 'COMPLETE', directory_group: group } } as ActualState;
 
-  it('comes with the end into every record that is repaired', () => {
+  it("a job's group comes with the end into every record that is repaired", () => {
     for (const history of [historyRecord('IN_PROGRESS'), undefined]) {
       const writes = writesOf({ status: statusRecord('IN_PROGRESS'), history }, withGroup);
       assert.deepEqual(
@@ -300,7 +300,7 @@ describe("a job's group", () => {
     }
   });
 
-  it('comes from the other record, if Temporal knows nothing any more', () => {
+  it("a job's group comes from the other record, if Temporal knows nothing any more", () => {
     const found = {
       status: statusRecord('COMPLETE', { directory_group: group }),
       history: historyRecord('IN_PROGRESS'),
@@ -310,7 +310,7 @@ describe("a job's group", () => {
     assert.equal(writesOf(odd, gone)[0]?.set['directory_group'], undefined);
   });
 
-  it("of an older job does not stay in a record that this job's replaces", () => {
+  it("a job's group of an older job does not stay in a record that this job's replaces", () => {
     const older = historyRecord('FAILED', { job_id: 'o', start_at: OLDER, directory_group: group });
     const [write] = writesOf({ status: statusRecord('COMPLETE'), history: older }, ended('COMPLETE'));
     assert.ok(write?.remove?.includes('directory_group'));
