@@ -1,7 +1,12 @@
 /** The two services that the command line talks to, opened only when a command needs them. */
 import { Client, Connection } from '@temporalio/client';
 import type { LoadedDataConverter } from '@temporalio/common';
-import { loadDataConverter } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+  loadDataConverter,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { temporal } from '@temporalio/proto';
 import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config/settings.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
@@ -11,7 +16,6 @@ import { loadTemporalConfig } from '../config/temporal.ts';
 import type { ClientTraces } from '../tracing/client.ts';
 import { LOOK_AT_SETTINGS } from './errors/aws.ts';
 import { readTracing } from '../config/tracing.ts';
-import type { PayloadReader } from './build/state.ts';
 import { CliError } from './errors/cli-error.ts';
 import { grpcErrorOf } from './errors/grpc.ts';
 import { serviceError, type Called } from './errors/service.ts';
@@ -83,10 +87,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
     client,
     connection,
     uiUrl: (workflowId, runId) => webUiPage(settings.TEMPORAL_UI_URL, namespace, workflowId, runId),
-    payloadsOf: (workflowId) => ({
-      converter: client.options.loadedDataConverter,
-      context: { type: 'workflow', namespace, workflowId },
-    }),
+    payloadsOf: (workflowId) => payloadReader(client.options.loadedDataConverter, namespace, workflowId),
     async temporal(call, { withinMs = CALL_TIMEOUT_MS, signal } = {}) {
       const abortable = signal === undefined ? call : () => connection.withAbortSignal(signal, call);
       try {
@@ -107,6 +108,19 @@ export async function openServices(env: Environment, note: (text: string) => voi
       await connection.close();
       await (await traces)?.close(LAST_SPANS_MS);
     },
+  };
+}
+
+export type PayloadReader = ReturnType<typeof payloadReader>;
+
+/** Encrypted payloads are bound to their workflow. */
+export function payloadReader(converter: LoadedDataConverter, namespace: string, workflowId: string) {
+  const context = { type: 'workflow', namespace, workflowId } as const;
+  return {
+    values: <T>(payloads: temporal.api.common.v1.IPayload[] | null | undefined) =>
+      decodeArrayFromPayloads(converter, payloads, context) as Promise<T[]>,
+    failure: (failure: temporal.api.failure.v1.IFailure | null | undefined) =>
+      decodeOptionalFailureToOptionalError(converter, failure, context),
   };
 }
 

@@ -5,6 +5,7 @@ import { defined } from '../../domain/defined.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { hasGrpcStatus } from '../errors/grpc.ts';
 import type { Services } from '../services.ts';
+import { closedAs } from './state.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
@@ -63,7 +64,7 @@ export async function* readEvents(
       }
       nextPageToken = answer.nextPageToken?.length ? answer.nextPageToken : undefined;
       if (nextPageToken !== undefined) continue;
-      if (!follow || isClosing(last)) return;
+      if (!follow || closedAs(last) !== undefined) return;
       // It is paused.
       do await delay(PAUSED_LOOK_EVERY_MS, undefined, defined({ signal }));
       while (idOf(await call(() => lastEventOf(services, run))) <= idOf(last));
@@ -100,15 +101,4 @@ async function patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefi
 
 function idOf(event: HistoryEvent | undefined): number {
   return Number(event?.eventId ?? 0);
-}
-
-function isClosing(event: HistoryEvent | undefined): boolean {
-  return Boolean(
-    event?.workflowExecutionCompletedEventAttributes ??
-    event?.workflowExecutionFailedEventAttributes ??
-    event?.workflowExecutionCanceledEventAttributes ??
-    event?.workflowExecutionTerminatedEventAttributes ??
-    event?.workflowExecutionTimedOutEventAttributes ??
-    event?.workflowExecutionContinuedAsNewEventAttributes,
-  );
 }

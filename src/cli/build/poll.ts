@@ -4,6 +4,7 @@ import { defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { RoleBuildActivities } from '../../activities/types.ts';
 import type { BuildStatusAnswer } from '../../domain/build-status.ts';
+import type { PayloadReader } from '../services.ts';
 
 export interface Poll {
   attempts: number;
@@ -12,24 +13,18 @@ export interface Poll {
   failure?: temporal.api.failure.v1.IFailure;
 }
 
-/** The SDK's own note of a local activity, which no codec sees. */
-interface LocalActivity {
-  activity_type?: string;
-  attempt?: number;
-}
-
 const NAME: keyof RoleBuildActivities = 'getBuildStatus';
 
-/** @param decode as the workflow's payloads are read */
 export async function pollIn(
   { markerRecordedEventAttributes: marker }: temporal.api.history.v1.IHistoryEvent,
-  decode: (payloads: temporal.api.common.v1.IPayload[] | null | undefined) => Promise<unknown[]>,
+  reader: PayloadReader,
 ): Promise<Poll | undefined> {
   const { data, result } = marker?.details ?? {};
-  const [note] = (await decodeArrayFromPayloads(defaultDataConverter, data?.payloads)) as LocalActivity[];
-  if (note?.activity_type !== NAME) return undefined;
-  const attempts = note.attempt ?? 1;
+  // The SDK's own note of a local activity, which no codec sees.
+  const [note] = await decodeArrayFromPayloads(defaultDataConverter, data?.payloads);
+  const { activity_type, attempt: attempts = 1 } = (note ?? {}) as { activity_type?: string; attempt?: number };
+  if (activity_type !== NAME) return undefined;
   if (marker?.failure) return { attempts, failure: marker.failure };
-  const [answer] = (await decode(result?.payloads)) as BuildStatusAnswer[];
+  const [answer] = await reader.values<BuildStatusAnswer>(result?.payloads);
   return answer ? { attempts, answer } : { attempts };
 }

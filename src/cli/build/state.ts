@@ -2,11 +2,7 @@
  * What a build has done so far, read from the events of its workflow: that needs no worker, and works for as
  * long as Temporal keeps them.
  */
-import {
-  decodeArrayFromPayloads,
-  decodeOptionalFailureToOptionalError,
-} from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { ApplicationFailure, type LoadedDataConverter, type SerializationContext } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { stateNameOf, STATE_NAMES } from '../../activities/types.ts';
 import {
@@ -23,14 +19,25 @@ import { progressFaults, type Progress } from '../../domain/progress.ts';
 import { isEndStatus } from '../../domain/record-status.ts';
 import { isResumption } from '../../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
+import type { PayloadReader } from '../services.ts';
 import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
 import { pollIn } from './poll.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
-type Payload = temporal.api.common.v1.IPayload;
 
-/** How a run closed, in Temporal's words. */
-export type ClosedAs = 'COMPLETED' | 'FAILED' | 'CANCELED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
+const CLOSING_EVENTS = [
+  ['workflowExecutionCompletedEventAttributes', 'COMPLETED'],
+  ['workflowExecutionFailedEventAttributes', 'FAILED'],
+  ['workflowExecutionCanceledEventAttributes', 'CANCELED'],
+  ['workflowExecutionTerminatedEventAttributes', 'TERMINATED'],
+  ['workflowExecutionTimedOutEventAttributes', 'TIMED_OUT'],
+  ['workflowExecutionContinuedAsNewEventAttributes', 'CONTINUED_AS_NEW'],
+] as const satisfies (readonly [keyof HistoryEvent, string])[];
+
+/** How a run closed, in Temporal's words, if this is the event that closed it. */
+export function closedAs(event: HistoryEvent | undefined) {
+  return CLOSING_EVENTS.find(([attributes]) => event?.[attributes])?.[1];
+}
 
 export interface BuildState extends Polls {
   workflow_id?: string;
@@ -52,7 +59,7 @@ export interface BuildState extends Polls {
   steps: BuildStep[];
   /** It took over from an earlier run, which has the first steps. */
   continued?: true;
-  closed?: ClosedAs;
+  closed?: NonNullable<ReturnType<typeof closedAs>>;
   closed_at?: string;
   /** The run that goes on after `CONTINUED_AS_NEW`. */
   next_run_id?: string;
@@ -65,12 +72,6 @@ export function newBuildState(): BuildState {
   return { polls: 0, event_id: 0, steps: [] };
 }
 
-/** How events' payloads are read: the converter, and the workflow that encrypted ones are bound to. */
-export interface PayloadReader {
-  converter: LoadedDataConverter;
-  context: SerializationContext;
-}
-
 /** Takes in one event. @returns whether it is one that people would want to see */
 export async function takeEvent(build: BuildState, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
   const isWorthSeeing = await takeIn(build, event, reader);
@@ -81,12 +82,9 @@ export async function takeEvent(build: BuildState, event: HistoryEvent, reader: 
 
 async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
   const at = timeOf(event);
-  const decode = <T>(payloads: Payload[] | null | undefined): Promise<T[]> =>
-    decodeArrayFromPayloads(reader.converter, payloads, reader.context) as Promise<T[]>;
-
   const started = event.workflowExecutionStartedEventAttributes;
   if (started) {
-    const [input, handed] = await decode<unknown>(started.input?.payloads);
+    const [input, handed] = await reader.values<unknown>(started.input?.payloads);
     const progress = carriedBy(event, handed);
     const resumption = progress === undefined && isResumption(handed) ? handed : progress?.resumption;
     Object.assign(
@@ -121,14 +119,14 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
   if (completed && build.current !== undefined) {
     build.current = { ...build.current, state: 'done', at };
     if (build.current.step === STATE_NAMES.triggerBuild) {
-      const [result] = await decode<{ build_id: string }>(completed.result?.payloads);
+      const [result] = await reader.values<{ build_id: string }>(completed.result?.payloads);
       if (typeof result?.build_id === 'string') build.build_id = result.build_id;
     }
     return true;
   }
   const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
   if (failed) {
-    const failure = await failureMessage(reader, failed.failure);
+    const failure = messageOf(await reader.failure(failed.failure));
     if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at, ...defined({ failure }) };
     return true;
   }
@@ -137,7 +135,7 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
     const { seconds, nanos } = timer.startToFireTimeout ?? {};
     const until = new Date(Date.parse(at) + Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1e6).toISOString();
     const summary = event.userMetadata?.summary;
-    const [text] = await decode<unknown>(summary ? [summary] : []);
+    const [text] = await reader.values<unknown>(summary ? [summary] : []);
     const wait = parseTimerSummary(text);
     if (wait.kind === 'poll') {
       build.next_poll_at = until;
@@ -149,10 +147,10 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
     return wait.kind === 'poll' || wait.kind === 'retry';
   }
   if (event.markerRecordedEventAttributes) {
-    const poll = await pollIn(event, decode);
+    const poll = await pollIn(event, reader);
     if (poll === undefined || (poll.answer !== undefined && takePoll(build, poll.answer) === 'deferred')) return false;
     const { attempts } = poll;
-    const failure = await failureMessage(reader, poll.failure);
+    const failure = messageOf(await reader.failure(poll.failure));
     delete build.next_poll_at;
     const state = poll.failure === undefined ? 'done' : 'failed';
     build.current = { step: STATE_NAMES.getBuildStatus, state, at, attempts, ...defined({ failure }) };
@@ -160,7 +158,7 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
   }
   const cancel = event.workflowExecutionCancelRequestedEventAttributes;
   if (cancel?.identity && cancel.cause !== OWN_CANCELLATION_REASON) build.cancelled_by ??= cancel.identity;
-  return takeClosingEvent(build, event, reader, decode);
+  return takeClosingEvent(build, event, reader);
 }
 
 function stopWaiting(build: BuildState): void {
@@ -174,38 +172,22 @@ export function carriedBy(event: HistoryEvent, handed: unknown): Progress | unde
   return isContinued && progressFaults(handed, timeOf(event)).length === 0 ? (handed as Progress) : undefined;
 }
 
-async function takeClosingEvent(
-  build: BuildState,
-  event: HistoryEvent,
-  reader: PayloadReader,
-  decode: <T>(payloads: Payload[] | null | undefined) => Promise<T[]>,
-): Promise<boolean> {
-  const {
-    workflowExecutionCompletedEventAttributes: completed,
-    workflowExecutionFailedEventAttributes: failed,
-    workflowExecutionContinuedAsNewEventAttributes: continued,
-  } = event;
+async function takeClosingEvent(build: BuildState, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
+  const closed = closedAs(event);
+  if (closed === undefined) return false;
+  build.closed = closed;
+  if (closed === 'CONTINUED_AS_NEW') {
+    build.next_run_id = event.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? '';
+    return false;
+  }
   let outcome: unknown;
-  if (completed) {
-    build.closed = 'COMPLETED';
-    [outcome] = await decode(completed.result?.payloads);
-  } else if (failed) {
-    build.closed = 'FAILED';
-    const failure = await decodeOptionalFailureToOptionalError(reader.converter, failed.failure, reader.context);
+  if (closed === 'COMPLETED') {
+    [outcome] = await reader.values(event.workflowExecutionCompletedEventAttributes?.result?.payloads);
+  } else if (closed === 'FAILED') {
+    const failure = await reader.failure(event.workflowExecutionFailedEventAttributes?.failure);
     const type = failure instanceof ApplicationFailure ? (failure.type ?? 'Error') : (failure?.name ?? 'Error');
     build.failure = { Error: type, Cause: failure?.message ?? '' };
     if (failure instanceof ApplicationFailure && isFailureName(type)) [outcome] = failure.details ?? [];
-  } else if (event.workflowExecutionCanceledEventAttributes) {
-    build.closed = 'CANCELED';
-  } else if (event.workflowExecutionTerminatedEventAttributes) {
-    build.closed = 'TERMINATED';
-  } else if (event.workflowExecutionTimedOutEventAttributes) {
-    build.closed = 'TIMED_OUT';
-  } else {
-    if (!continued) return false;
-    build.closed = 'CONTINUED_AS_NEW';
-    build.next_run_id = continued.newExecutionRunId ?? '';
-    return false;
   }
   if (isOutcome(outcome)) build.outcome = outcome;
   build.closed_at = timeOf(event);
@@ -229,12 +211,8 @@ export function recordOf(build: BuildState): Record<string, unknown> & { status:
   };
 }
 
-async function failureMessage(
-  reader: PayloadReader,
-  failure: temporal.api.failure.v1.IFailure | null | undefined,
-): Promise<string | undefined> {
-  const error = await decodeOptionalFailureToOptionalError(reader.converter, failure, reader.context);
-  const { message } = (error?.cause as Error | undefined) ?? error ?? {};
+function messageOf(failure: Error | undefined): string | undefined {
+  const { message } = (failure?.cause as Error | undefined) ?? failure ?? {};
   return message || undefined;
 }
 

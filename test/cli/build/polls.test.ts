@@ -3,18 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultDataConverter, defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
-import { newBuildState, takeEvent, type BuildState, type PayloadReader } from '../../../src/cli/build/state.ts';
+import { newBuildState, takeEvent, type BuildState } from '../../../src/cli/build/state.ts';
 import { traceOf } from '../../../src/cli/commands/doctor/trace.ts';
 import { describeChange } from '../../../src/cli/build/follow.ts';
+import { payloadReader } from '../../../src/cli/services.ts';
 import { WAIT_SUMMARY } from '../../../src/contract.ts';
 import type { BuildStatusAnswer } from '../../../src/domain/build-status.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
-const reader: PayloadReader = {
-  converter: defaultDataConverter,
-  context: { type: 'workflow', namespace: 'default', workflowId: 'role-build:123456789012:iam_role#x' },
-};
+const reader = payloadReader(defaultDataConverter, 'default', 'role-build:123456789012:iam_role#x');
 
 const payloads = (value: unknown) => ({ payloads: [defaultPayloadConverter.toPayload(value)] });
 const at = (seconds: number) => ({ eventTime: { seconds: 1_790_000_000 + seconds, nanos: 0 } as never });

@@ -1,5 +1,4 @@
 /** What one run's events prove about its job: which records it wrote, whether the build was triggered, how it was decided. */
-import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { temporal } from '@temporalio/proto';
 import {
   checkBuildStatus,
@@ -11,10 +10,10 @@ import type { ErrorInfo } from '../../../domain/failures.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
 import type { Table } from '../../../records/items.ts';
 import { pollIn } from '../../build/poll.ts';
-import { carriedBy, newBuildState, takeEvent, type BuildState, type PayloadReader } from '../../build/state.ts';
+import { carriedBy, newBuildState, takeEvent, type BuildState } from '../../build/state.ts';
+import type { PayloadReader } from '../../services.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
-type Decode = (payloads: temporal.api.common.v1.IPayload[] | null | undefined) => Promise<unknown[]>;
 
 /** How a job ended, as its records must tell it. */
 export interface End {
@@ -54,12 +53,11 @@ const FINAL_UPDATES = new Map<string, EndStatus>([
 
 export async function traceOf(events: AsyncIterable<HistoryEvent>, reader: PayloadReader): Promise<Trace> {
   const trace: Trace = { build: newBuildState(), written: new Set(), triggered: false };
-  const decode: Decode = (payloads) => decodeArrayFromPayloads(reader.converter, payloads, reader.context);
   /** The names of activities, by their events. */
   const activities = new Map<string, string>();
   for await (const event of events) {
     await takeEvent(trace.build, event, reader);
-    await takeProof(trace, event, activities, decode);
+    await takeProof(trace, event, activities, reader);
     const step = trace.build.current?.step;
     if (step !== undefined) trace.step = step;
   }
@@ -70,10 +68,10 @@ async function takeProof(
   trace: Trace,
   event: HistoryEvent,
   activities: Map<string, string>,
-  decode: Decode,
+  reader: PayloadReader,
 ): Promise<void> {
   if (event.workflowExecutionStartedEventAttributes) {
-    const [, given] = await decode(event.workflowExecutionStartedEventAttributes.input?.payloads);
+    const [, given] = await reader.values(event.workflowExecutionStartedEventAttributes.input?.payloads);
     // A run that was handed something knows of a POST by another run, of which its own events say nothing.
     if (given !== undefined && given !== null) trace.triggered = true;
     takeCarried(trace, event, given);
@@ -84,22 +82,22 @@ async function takeProof(
     if (name === 'triggerBuild') trace.triggered = true;
     const status = FINAL_UPDATES.get(name);
     if (status === undefined || trace.decided !== undefined) return;
-    const [end, error_info] = (await decode(input?.payloads)) as [Partial<End>?, ErrorInfo?];
+    const [end, error_info] = (await reader.values(input?.payloads)) as [Partial<End>?, ErrorInfo?];
     const { build_id, directory_group } = end ?? {};
     trace.decided = { status, build_id, error_info: error_info ?? undefined, directory_group };
   } else if (event.activityTaskCompletedEventAttributes) {
     const { scheduledEventId, result } = event.activityTaskCompletedEventAttributes;
     const table = PUTS.get(activities.get(String(scheduledEventId)) ?? '');
     if (table === undefined) return;
-    const [heldByAnother] = await decode(result?.payloads);
+    const [heldByAnother] = await reader.values(result?.payloads);
     if (heldByAnother === undefined || heldByAnother === null) trace.written.add(table);
   } else if (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes) {
     const { failure } = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes ?? {};
     const { applicationFailureInfo: failed, timeoutFailureInfo: late } = failure ?? {};
-    const [sentTo] = await decode((failed?.details ?? late?.lastHeartbeatDetails)?.payloads);
+    const [sentTo] = await reader.values((failed?.details ?? late?.lastHeartbeatDetails)?.payloads);
     if (isDirectoryServer(sentTo)) trace.group_sent_to = sentTo;
   } else if (event.markerRecordedEventAttributes) {
-    const answer = (await pollIn(event, decode))?.answer;
+    const answer = (await pollIn(event, reader))?.answer;
     const end = answer && trace.build.build_id && endOfAnswer(trace.build.build_id, answer);
     if (end && !needsGroup(trace, end)) trace.decided ??= end;
   } else if (event.workflowTaskFailedEventAttributes?.newRunId) {

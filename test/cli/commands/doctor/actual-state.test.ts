@@ -5,17 +5,14 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { loadDataConverter } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { temporal } from '@temporalio/proto';
-import type { PayloadReader } from '../../../../src/cli/build/state.ts';
 import { traceOf } from '../../../../src/cli/commands/doctor/trace.ts';
 import { interpret, lostEnd, type ActualState } from '../../../../src/cli/commands/doctor/actual-state.ts';
+import { payloadReader } from '../../../../src/cli/services.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 const FOLDER = new URL('../../../replay/histories/', import.meta.url);
-const READER: PayloadReader = {
-  converter: loadDataConverter(),
-  context: { type: 'workflow', namespace: 'default', workflowId: 'any' },
-};
+const READER = payloadReader(loadDataConverter(), 'default', 'any');
 const EXECUTION = { workflow_id: 'w', is_latest: true };
 const TERMINATED: HistoryEvent = {
   workflowExecutionTerminatedEventAttributes: { identity: 'operator@host', reason: 'enough' },
