@@ -16,16 +16,6 @@ import { readStarted } from './follow.ts';
 /** Of the executions that claim to be a job or a request, so many are looked at, the newest first. */
 const CLAIMS_LOOKED_AT = 1_000;
 
-/** The run of a job that came last, as far as Temporal still has it. */
-export interface Execution {
-  workflow_id: string;
-  run_id: string;
-  first_run_id: string;
-  /** Whether no newer build has been started under its workflow ID. */
-  is_latest: boolean;
-  description: WorkflowExecutionDescription;
-}
-
 /** @returns what Temporal says of a build's run, by default the latest; `undefined` if there is none or it is no build's */
 export async function describeBuild(
   services: Services,
@@ -48,7 +38,10 @@ export function firstRunIdOf({ raw }: WorkflowExecutionDescription): string | un
 }
 
 export interface FoundJob {
-  execution?: Execution;
+  /** The run of it that came last, as far as Temporal still has it. */
+  execution?: WorkflowExecutionDescription;
+  /** Whether no newer build has been started under its workflow ID. */
+  isLatest?: boolean;
   /** Why it may be there although it was not found. */
   unsure?: string;
 }
@@ -61,19 +54,19 @@ export interface FoundJob {
 export async function findJob(services: Services, jobId: string, workflowId?: string): Promise<FoundJob> {
   if (!isRunId(jobId)) return {};
   const known = workflowId === undefined ? undefined : await findUnder(services, workflowId, jobId);
-  if (known !== undefined) return { execution: known };
+  if (known !== undefined) return known;
   // By the run's own ID, which is Temporal's word.
   const [run] = await claims(services, `RunId = '${jobId}'`, 1);
   const found = run === undefined ? undefined : await findUnder(services, run.workflowId, jobId);
-  return found === undefined ? findLaterRun(services, jobId, workflowId) : { execution: found };
+  return found ?? findLaterRun(services, jobId, workflowId);
 }
 
-async function findUnder(services: Services, workflowId: string, jobId: string): Promise<Execution | undefined> {
+async function findUnder(services: Services, workflowId: string, jobId: string): Promise<FoundJob | undefined> {
   const latest = await describeBuild(services, workflowId);
-  if (latest !== undefined && firstRunIdOf(latest) === jobId) return executionOf(latest, true);
+  if (latest !== undefined && firstRunIdOf(latest) === jobId) return { execution: latest, isLatest: true };
   const first = await describeBuild(services, workflowId, jobId);
   if (first === undefined || firstRunIdOf(first) !== jobId) return undefined;
-  return executionOf(await lastOfChain(services, first), latest === undefined);
+  return { execution: await lastOfChain(services, first), isLatest: latest === undefined };
 }
 
 function unsureAfter(looked: number): { unsure?: string } {
@@ -92,18 +85,7 @@ async function findLaterRun(services: Services, jobId: string, workflowId: strin
   const described = await inParallel(found, (one) => describeBuild(services, one.workflowId, one.runId));
   const own = described.find((one) => one !== undefined && firstRunIdOf(one) === jobId);
   if (own === undefined) return unsureAfter(found.length);
-  return { execution: executionOf(await lastOfChain(services, own), false) };
-}
-
-function executionOf(description: WorkflowExecutionDescription, is_latest: boolean): Execution {
-  const { workflowId, runId } = description;
-  return {
-    workflow_id: workflowId,
-    run_id: runId,
-    first_run_id: firstRunIdOf(description) ?? '',
-    is_latest,
-    description,
-  };
+  return { execution: await lastOfChain(services, own), isLatest: false };
 }
 
 /** Follows a job through continue-as-new and resets, from a run of it to the last that Temporal has. */

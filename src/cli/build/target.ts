@@ -61,7 +61,7 @@ async function findTarget(
     const name = `job ${jobId}`;
     const { execution, unsure } = await findJob(services, jobId);
     if (execution === undefined) throw notFoundOr(name, unsure);
-    return { kind: 'job', name, workflowId: execution.workflow_id, jobId };
+    return { kind: 'job', name, workflowId: execution.workflowId, jobId };
   }
   if (correlationId !== undefined) return findRequest(services, correlationId);
   return { kind: 'latest', name: `${account} ${resource}`, workflowId: workflowIdOf(account ?? '', resource ?? '') };

@@ -141,7 +141,7 @@ export async function describeExecution(
   jobId: string | undefined,
 ): Promise<WorkflowExecutionDescription | undefined> {
   if (jobId === undefined) return describeBuild(services, workflowId);
-  return (await findJob(services, jobId, workflowId)).execution?.description;
+  return (await findJob(services, jobId, workflowId)).execution;
 }
 
 async function readRecord(services: Services, target: Target): Promise<ReadStatusRecord | undefined> {

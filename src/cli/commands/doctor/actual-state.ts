@@ -3,8 +3,8 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { errorInfo, REFUSALS } from '../../../domain/failures.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { readEvents } from '../../build/events.ts';
-import { findJob, type Execution, type FoundJob } from '../../build/find.ts';
-import { GRPC_STATUS, grpcErrorOf } from '../../errors/grpc.ts';
+import { findJob, type FoundJob } from '../../build/find.ts';
+import { hasGrpcStatus } from '../../errors/grpc.ts';
 import type { Services } from '../../services.ts';
 import type { ApiAnswer } from './ask-api.ts';
 import type { Named } from './facts.ts';
@@ -45,16 +45,20 @@ export async function actualStateOf(
   const { job_id, account_id, resource } = job;
   const isNamed = account_id !== undefined && resource !== undefined;
   const workflow = isNamed ? workflowIdOf(account_id, resource) : undefined;
-  const { execution, unsure } = await findJob(services, job_id, workflow).catch((err: unknown): FoundJob => {
+  const {
+    execution,
+    isLatest = false,
+    unsure,
+  } = await findJob(services, job_id, workflow).catch((err: unknown): FoundJob => {
     // The search attribute that it is searched by is not there, or is another's.
-    if (grpcErrorOf(err)?.code === GRPC_STATUS.INVALID_ARGUMENT) return { unsure: (err as Error).message };
+    if (hasGrpcStatus(err, 'INVALID_ARGUMENT')) return { unsure: (err as Error).message };
     throw err;
   });
   if (execution !== undefined) {
-    const { workflow_id: workflowId, run_id: runId } = execution;
+    const { workflowId, runId } = execution;
     try {
-      const events = readEvents(services, { workflowId, runId }, { follow: false });
-      return interpret(execution, await traceOf(events, services.payloadsOf(workflowId)));
+      const trace = await traceOf(readEvents(services, { workflowId, runId }), services.payloadsOf(workflowId));
+      return interpret({ workflow_id: workflowId, is_latest: isLatest, trace });
     } catch (err) {
       // Retention may take it between two looks.
       if (!(err instanceof WorkflowNotFoundError)) throw err;
@@ -65,10 +69,10 @@ export async function actualStateOf(
 }
 
 /** What the latest run of a job proves. */
-export function interpret(execution: Pick<Execution, 'workflow_id' | 'is_latest'>, trace: Trace): ActualState {
+export function interpret(run: Run): ActualState {
+  const { trace } = run;
   const { build, decided } = trace;
   const { closed, outcome, failure } = build;
-  const run: Run = { workflow_id: execution.workflow_id, is_latest: execution.is_latest, trace };
   if (closed === undefined) return { state: 'running', run, how: 'is running' };
   if (outcome !== undefined) {
     const { status, build_id, error_info, directory_group } = outcome;

@@ -1,5 +1,5 @@
 /** What doctor finds: the kinds, and what each finding says. */
-import { GRPC_STATUS, grpcErrorOf } from '../../errors/grpc.ts';
+import { hasGrpcStatus } from '../../errors/grpc.ts';
 
 /** Every kind of finding, and what it means; docs/operations.md prints this table. */
 export const FINDINGS = {
@@ -66,7 +66,7 @@ export const LEFT_ALONE: Repaired = { result: 'left alone', left: true };
 
 /** Whether a service knows who asks, and refuses that one call. */
 export function isDenied(err: unknown): boolean {
-  return grpcErrorOf(err)?.code === GRPC_STATUS.PERMISSION_DENIED || awsDenial(err) !== undefined;
+  return hasGrpcStatus(err, 'PERMISSION_DENIED') || awsDenial(err) !== undefined;
 }
 
 /** @param undone what was not checked because of that */

@@ -13,7 +13,6 @@ type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 const FOLDER = new URL('../../../replay/histories/', import.meta.url);
 const READER = payloadReader(loadDataConverter(), 'default', 'any');
-const EXECUTION = { workflow_id: 'w', is_latest: true };
 const TERMINATED: HistoryEvent = {
   workflowExecutionTerminatedEventAttributes: { identity: 'operator@host', reason: 'enough' },
 };
@@ -26,7 +25,7 @@ async function actualStateOf(events: HistoryEvent[]): Promise<ActualState> {
   async function* all() {
     yield* events;
   }
-  return interpret(EXECUTION, await traceOf(all(), READER));
+  return interpret({ workflow_id: 'w', is_latest: true, trace: await traceOf(all(), READER) });
 }
 
 function endOf(actual: ActualState) {
