@@ -75,7 +75,7 @@ async function isAboutCaller(about: About): Promise<boolean> {
   const { workflowType, workflowExecution, scheduledTimestampMs } = activityInfo();
   const key = parseRoleBuildId(workflowExecution?.workflowId ?? '');
   if (workflowType !== ROLE_BUILD_WORKFLOW_TYPE || workflowExecution === undefined) return false;
-  const [account, name] = [account_id ?? key?.accountId, resource ?? key?.resource];
+  const [account, name] = [account_id ?? key?.account_id, resource ?? key?.resource];
   if (account === undefined || name === undefined) return false;
   if (workflowIdOf(account, name) !== workflowExecution.workflowId) return false;
   if (!('job' in about)) return true;

@@ -18,7 +18,7 @@ export function createInputActivities(
       const key = parseRoleBuildId(activityInfo().workflowExecution?.workflowId ?? '');
       if (faults.length === 0 || key === undefined) return faults;
       // Rules and origins may have changed since; that the record is the job's proves that its input was good.
-      const found = await readStatusRecord(tables, { account_id: key.accountId, resource: key.resource });
+      const found = await readStatusRecord(tables, key);
       return found?.job_id === job.job_id ? [] : faults;
     },
   };

@@ -30,9 +30,9 @@ export function workflowIdOf(accountId: string, resource: string): string {
 }
 
 /** Account and resource of a workflow ID made by {@link workflowIdOf}, or `undefined` for another's. */
-export function parseWorkflowId(workflowId: string): { accountId: string; resource: string } | undefined {
+export function parseWorkflowId(workflowId: string): { account_id: string; resource: string } | undefined {
   const match = /^role-build:(\d{12}):(.+)$/s.exec(workflowId);
-  return match?.[1] !== undefined && match[2] !== undefined ? { accountId: match[1], resource: match[2] } : undefined;
+  return match?.[1] !== undefined && match[2] !== undefined ? { account_id: match[1], resource: match[2] } : undefined;
 }
 
 /** Whether two names of roles, or of resources, are one name but for case. IAM takes such roles of one account for the same role. */

@@ -5,11 +5,9 @@ import { parseRoleBuildId } from '../contract.ts';
 
 /** Adds to every line that the SDK and ours log of an activity which build, which step and which attempt it is. */
 export function activityLogFields({ info }: Context): ActivityInterceptors {
-  const key = parseRoleBuildId(info.workflowExecution?.workflowId ?? '');
   const step = stateNameOf(info.activityType);
   let fields: Record<string, unknown> = {
-    account_id: key?.accountId,
-    resource: key?.resource,
+    ...parseRoleBuildId(info.workflowExecution?.workflowId ?? ''),
     step,
     attempt: info.attempt,
   };

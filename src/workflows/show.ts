@@ -31,12 +31,10 @@ export function logRefused(step: string | undefined, refusal: string, why: strin
 /** What tells a build's lines from others'. */
 function fields(step: string | undefined): Record<string, unknown> {
   const { workflowId, firstExecutionRunId, typedSearchAttributes } = workflowInfo();
-  const key = parseRoleBuildId(workflowId);
   return {
     correlation_id: typedSearchAttributes.get(searchAttributes.CorrelationId),
     job_id: firstExecutionRunId,
-    account_id: key?.accountId,
-    resource: key?.resource,
+    ...parseRoleBuildId(workflowId),
     step,
   };
 }

@@ -27,7 +27,7 @@ describe('a workflow ID', () => {
     for (const resource of ['iam_role#data-reader', 'a:b', 'line\nbreak', '😀']) {
       const id = workflowIdOf('123456789012', resource);
       assert.equal(id, `role-build:123456789012:${resource}`);
-      assert.deepEqual(parseWorkflowId(id), { accountId: '123456789012', resource });
+      assert.deepEqual(parseWorkflowId(id), { account_id: '123456789012', resource });
     }
   });
 

@@ -41,7 +41,7 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
     workflow_id: workflowId,
     job_id: job.job_id,
     run_id: runId,
-    account_id: attributes.get(searchAttributes.AccountId) ?? key?.accountId,
+    account_id: attributes.get(searchAttributes.AccountId) ?? key?.account_id,
     // A Keyword may be cut; a workflow ID is not.
     resource: key?.resource ?? attributes.get(searchAttributes.Resource),
     build_type: attributes.get(searchAttributes.BuildType),

@@ -91,7 +91,7 @@ function targetOf(view: Build): string | undefined {
   const parsed = parseRoleBuildId(view.workflow_id);
   return parsed === undefined
     ? `--workflow-id ${quoted(view.workflow_id)}`
-    : `${parsed.accountId} ${quoted(parsed.resource)}`;
+    : `${parsed.account_id} ${quoted(parsed.resource)}`;
 }
 
 /** As a POSIX shell takes it. */

@@ -1,15 +1,14 @@
-import { parseRoleBuildId } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { resumedBy, withPreviousJob, type PreviousJob } from '../../domain/resumption.ts';
 import { isWhole, oddities, type AsRead } from '../../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
 import type { Table } from '../../records/items.ts';
-import { readStatusRecord, type StatusRecord } from '../../records/status-table.ts';
+import type { StatusRecord } from '../../records/status-table.ts';
 import { CliError, notFound } from '../errors/cli-error.ts';
 import { describeBuild, firstRunIdOf } from './find.ts';
 import type { Services } from '../services.ts';
-import { jobIdOf, type Target } from './target.ts';
+import { jobIdOf, recordUnder, type Target } from './target.ts';
 
 /** A build that ended before the build API had decided it. */
 export interface Resumable {
@@ -42,7 +41,6 @@ export async function findResumable(services: Services, target: Target): Promise
 }
 
 async function findEnded(services: Services, target: Target): Promise<StatusRecord> {
-  const key = parseRoleBuildId(target.workflowId);
   const latest = await describeBuild(services, target.workflowId);
   if (latest !== undefined && isOpen(latest.status.name)) {
     const jobId = firstRunIdOf(latest) ?? latest.runId;
@@ -50,12 +48,7 @@ async function findEnded(services: Services, target: Target): Promise<StatusReco
       fields: { workflow_id: target.workflowId, job_id: jobId },
     });
   }
-  const read =
-    key === undefined
-      ? undefined
-      : await services.dynamoDb(() =>
-          readStatusRecord(services.tables, { account_id: key.accountId, resource: key.resource }),
-        );
+  const read = await recordUnder(services, target.workflowId);
   if (read === undefined) throw notFound(target.name);
   const record = whole<StatusRecord>(target, 'status', read);
   if (![undefined, record.job_id].includes(jobIdOf(target))) {

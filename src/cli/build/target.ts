@@ -1,8 +1,9 @@
-import { workflowIdOf } from '../../contract.ts';
+import { parseRoleBuildId, workflowIdOf } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { oddities } from '../../records/attributes.ts';
 import { readHistoryRecord, type ReadHistoryRecord } from '../../records/history-table.ts';
 import { KEY_MAX_BYTES } from '../../records/items.ts';
+import { readStatusRecord, type ReadStatusRecord } from '../../records/status-table.ts';
 import { CliError, notFound } from '../errors/cli-error.ts';
 import { describeBuild, findJob, findStartsOf, firstRunIdOf, readStart } from './find.ts';
 import type { CommandContext } from '../context.ts';
@@ -123,6 +124,12 @@ async function runningJobOf(
   if (latest === undefined || !isOpen(latest.status.name)) return undefined;
   const start = await readStart(services, workflowId, latest.runId);
   return start?.input.correlation_id === correlationId ? firstRunIdOf(latest) : undefined;
+}
+
+/** The status record of a workflow ID; `undefined` if there is none, or the ID is no build's. */
+export async function recordUnder(services: Services, workflowId: string): Promise<ReadStatusRecord | undefined> {
+  const key = parseRoleBuildId(workflowId);
+  return key && services.dynamoDb(() => readStatusRecord(services.tables, key));
 }
 
 function notFoundOr(name: string, unsure: string | undefined): CliError {

@@ -1,10 +1,10 @@
 /** One build as a command shows it: the record if there is one, Temporal's events if they tell more. */
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../../contract.ts';
+import { CONTESTED_MEMO, WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import type { ReadHistoryRecord } from '../../records/history-table.ts';
-import { readStatusRecord, type ReadStatusRecord } from '../../records/status-table.ts';
+import type { ReadStatusRecord } from '../../records/status-table.ts';
 import { notFound } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
 import { describeBuild, findJob } from './find.ts';
@@ -12,7 +12,7 @@ import { statesOf } from './follow.ts';
 import { nextStep, type NextStep } from './next-step.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
 import type { BuildStep } from './steps.ts';
-import { jobIdOf, type Target } from './target.ts';
+import { jobIdOf, recordUnder, type Target } from './target.ts';
 
 /** The status record's attributes and what Temporal adds to them: the JSON of `status`. */
 export interface BuildView extends Record<string, unknown>, NextStep {
@@ -42,7 +42,7 @@ export async function viewBuild(services: Services, target: Target): Promise<Bui
   const jobId = jobIdOf(target);
   const execution = await describeExecution(services, target.workflowId, jobId);
   const isRunning = execution !== undefined && isOpen(execution.status.name);
-  const record = isRunning ? undefined : await readRecord(services, target);
+  const record = isRunning ? undefined : await recordUnder(services, target.workflowId);
   // Temporal no longer has the execution, or never had: the records are all there is.
   if (execution === undefined) {
     const isIt = record !== undefined && (jobId === undefined || record.job_id === jobId);
@@ -142,14 +142,6 @@ export async function describeExecution(
 ): Promise<WorkflowExecutionDescription | undefined> {
   if (jobId === undefined) return describeBuild(services, workflowId);
   return (await findJob(services, jobId, workflowId)).execution;
-}
-
-async function readRecord(services: Services, target: Target): Promise<ReadStatusRecord | undefined> {
-  const key = parseRoleBuildId(target.workflowId);
-  if (key === undefined) return undefined;
-  return services.dynamoDb(() =>
-    readStatusRecord(services.tables, { account_id: key.accountId, resource: key.resource }),
-  );
 }
 
 /** A step that is being tried again says why; its events do not. */

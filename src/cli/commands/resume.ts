@@ -108,7 +108,7 @@ async function agreeToUrl(
   const chosen = `${url}, which the starter of job ${jobId} chose`;
   if (await agrees(context, `the new credential goes to ${chosen}: send it there?`)) return;
   const key = parseRoleBuildId(target.workflowId);
-  const name = key === undefined ? `--job-id ${jobId}` : `${key.accountId} ${quoted(key.resource)}`;
+  const name = key === undefined ? `--job-id ${jobId}` : `${key.account_id} ${quoted(key.resource)}`;
   const file = encryptedJwtFile === undefined ? '' : ` --encrypted-jwt-file ${quoted(encryptedJwtFile)}`;
   const again = `role-build resume ${name} --url ${quoted(url)}${file}${wait === true ? ' --wait' : ''}`;
   const without = encryptedJwtFile === undefined ? 'unset ENCRYPTED_JWT' : 'leave out --encrypted-jwt-file';

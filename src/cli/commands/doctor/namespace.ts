@@ -39,13 +39,7 @@ export class Namespace {
   }
 
   /** @returns why a job that is not known here may have run elsewhere; `undefined` if retention must have taken it */
-  async doubtOf({
-    job_id,
-    start_at = '',
-  }: {
-    job_id: string;
-    start_at: string | undefined;
-  }): Promise<string | undefined> {
+  async doubtOf({ job_id, start_at = '' }: { job_id: string; start_at?: string | undefined }) {
     if (!isRunId(job_id)) return `its job_id is not a run ID of Temporal: another program wrote it, or ${ELSEWHERE}`;
     const keptMs = await (this.#keptMs ??= unlessDenied(this.#readRetention()));
     if (keptMs === undefined) return `the retention period of the namespace can't be read, so perhaps ${ELSEWHERE}`;
@@ -67,10 +61,7 @@ export class Namespace {
   async #hasRunTheirJobs(): Promise<boolean> {
     let looked = 0;
     for await (const page of executionPages(this.#services)) {
-      const jobs = page.map(({ workflowId }) => {
-        const { accountId, resource } = parseRoleBuildId(workflowId) ?? {};
-        return { account_id: accountId, resource };
-      });
+      const jobs = page.map(({ workflowId }) => parseRoleBuildId(workflowId) ?? {});
       const records = await recordsOf(this.#services, 'status', jobs);
       const isTheirs = await inParallel([...page.entries()], async ([i, { workflowId, runId }]) => {
         const run = records[i] === undefined ? undefined : await describeBuild(this.#services, workflowId, runId);

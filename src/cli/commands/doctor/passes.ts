@@ -141,11 +141,11 @@ function jobOf(execution: WorkflowExecutionInfo): (Candidate & { execution: Work
   const { workflowId, typedSearchAttributes: attributes } = execution;
   const job_id = attributes.get(searchAttributes.JobId);
   if (job_id === undefined) return [];
-  const { accountId, resource } = parseRoleBuildId(workflowId) ?? {};
-  const account_id = accountId ?? uncut(attributes.get(searchAttributes.AccountId));
-  const correlation_id = uncut(attributes.get(searchAttributes.CorrelationId));
-  const named = { account_id, resource: resource ?? uncut(attributes.get(searchAttributes.Resource)), correlation_id };
-  return [{ execution, job_id, ...named }];
+  const key = parseRoleBuildId(workflowId) ?? {
+    account_id: uncut(attributes.get(searchAttributes.AccountId)),
+    resource: uncut(attributes.get(searchAttributes.Resource)),
+  };
+  return [{ execution, job_id, ...key, correlation_id: uncut(attributes.get(searchAttributes.CorrelationId)) }];
 }
 
 /** A value that may have been cut to fit says nothing; the examiner then reads it in the workflow's input. */
