@@ -16,6 +16,13 @@ export interface TargetOptions {
   workflowId?: string;
 }
 
+/** The arguments and the options of a command about one build, as commander gives them. */
+export type NamedBuild<More = object> = [
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions & More,
+];
+
 export const NAME_ONE = 'name one build: ACCOUNT RESOURCE, or --correlation-id, --job-id or --workflow-id';
 
 /** One build, as far as it has been found. */
@@ -42,20 +49,16 @@ export function jobIdOf(target: Target): string | undefined {
  */
 export async function openTarget(
   context: CommandContext,
-  account: string | undefined,
-  resource: string | undefined,
-  options: TargetOptions,
+  ...named: NamedBuild
 ): Promise<{ services: Services; target: Target }> {
-  checkTarget(account, resource, options);
+  checkTarget(...named);
   const services = await context.services();
-  return { services, target: await findTarget(services, account, resource, options) };
+  return { services, target: await findTarget(services, ...named) };
 }
 
 async function findTarget(
   services: Services,
-  account: string | undefined,
-  resource: string | undefined,
-  { workflowId, jobId, correlationId }: TargetOptions,
+  ...[account, resource, { workflowId, jobId, correlationId }]: NamedBuild
 ): Promise<Target> {
   if (workflowId !== undefined) return { kind: 'latest', name: workflowId, workflowId };
   if (jobId !== undefined) {
@@ -69,7 +72,7 @@ async function findTarget(
 }
 
 /** @throws CliError `usage` unless a build is named in exactly one way */
-function checkTarget(account: string | undefined, resource: string | undefined, options: TargetOptions): void {
+function checkTarget(...[account, resource, options]: NamedBuild): void {
   const ways = [account, options.correlationId, options.jobId, options.workflowId].filter((way) => way !== undefined);
   if (ways.length !== 1 || (account !== undefined && resource === undefined)) {
     throw new CliError('usage', NAME_ONE);
