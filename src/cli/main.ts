@@ -6,24 +6,8 @@ import { EXIT_CODES, type ExitReason } from './errors/exit-codes.ts';
 import { createOutput, ReaderGone, type Output } from './terminal/output.ts';
 import type { Services } from './services.ts';
 
-export interface CliStreams {
-  stdin: NodeJS.ReadableStream;
-  stdout: NodeJS.WritableStream;
-  stderr: NodeJS.WritableStream;
-}
-
-/** What becomes of the process while a command runs. */
-export interface CliProcess {
-  /** Aborted when the user interrupts. */
-  signal: AbortSignal;
-  /** Rejects with what was thrown and nobody caught. */
-  crashed: Promise<never>;
-  /** Called by a command that ends by itself after an interrupt. */
-  endsByItself(): void;
-}
-
 /**
- * Runs one command.
+ * Runs one command. It fails too if `crashed` rejects, with what was thrown and nobody caught.
  *
  * @param args the arguments after the program's name
  * @returns the exit code, once all that was printed has been written
@@ -31,8 +15,8 @@ export interface CliProcess {
 export async function runCli(
   args: readonly string[],
   env: Environment,
-  streams: CliStreams,
-  { signal, crashed, endsByItself }: CliProcess,
+  streams: Pick<CommandContext, 'stdin'> & Parameters<typeof createOutput>[0],
+  { signal, endsByItself, crashed }: Pick<CommandContext, 'signal' | 'endsByItself'> & { crashed: Promise<never> },
 ): Promise<number> {
   const json = args.includes('--json');
   const quiet = args.includes('--quiet') || args.includes('-q');

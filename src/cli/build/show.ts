@@ -59,7 +59,7 @@ export function buildScreen(
   if (contested === true) parts.push('contested: a newer job holds a record, which was left alone');
   const last = [
     ...(ui_url === undefined ? [] : [`${style.dim('Web UI')}  ${style.link(ui_url)}`]),
-    ...(next_command === undefined ? [] : [`${style.dim('Next  ')}  ${style.command(next_command)}`]),
+    ...(next_command === undefined ? [] : [`${style.dim('Next  ')}  ${style.bold(next_command)}`]),
   ];
   if (last.length > 0) parts.push(last.join('\n'));
   return parts.join('\n\n');

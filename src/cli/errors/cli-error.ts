@@ -19,7 +19,7 @@ export class CliError extends Error {
   readonly details: ErrorDetails;
 
   constructor(reason: ExitReason, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    super(message, details);
     this.reason = reason;
     this.details = details;
   }

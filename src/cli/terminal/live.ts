@@ -1,22 +1,12 @@
 import { createLogUpdate } from 'log-update';
 import { coloured, type Output } from './output.ts';
 
-/** A screen that is redrawn in place. */
-export interface Live {
-  /** It has changed. It is drawn anew once a second in any case, since times are relative. */
-  draw(): void;
-  /** Leaves it as it is. */
-  stop(): void;
-  /** Stops and takes it away, to make room for what is to stay. */
-  clear(): void;
-}
-
 const REDRAW_EVERY_MS = 1_000;
 /** Many changes at once are one for the eye. */
 const SETTLE_MS = 40;
 
-/** @param render the screen as it is now; an empty one is not drawn */
-export function startLive({ terminal }: Pick<Output, 'terminal'>, render: () => string): Live {
+/** A screen that is redrawn in place. @param render the screen as it is now; an empty one is not drawn */
+export function startLive({ terminal }: Pick<Output, 'terminal'>, render: () => string) {
   const update = createLogUpdate(terminal.stream);
   let soon: NodeJS.Timeout | undefined;
   const draw = () => {
@@ -36,8 +26,11 @@ export function startLive({ terminal }: Pick<Output, 'terminal'>, render: () => 
     update.done();
   };
   return {
+    /** It has changed. It is drawn anew once a second in any case, since times are relative. */
     draw: () => void (soon ??= setTimeout(draw, SETTLE_MS)),
+    /** Leaves it as it is. */
     stop: () => end(draw),
+    /** Stops and takes it away, to make room for what is to stay. */
     clear: () => end(update.clear),
   };
 }

@@ -37,11 +37,6 @@ export interface Output {
   canvas: Terminal | undefined;
 }
 
-export interface OutputOptions {
-  env?: Environment;
-  quiet?: boolean;
-}
-
 /** The reader of the result takes no more, such as `head`. */
 export class ReaderGone extends Error {
   override name = 'ReaderGone';
@@ -49,7 +44,7 @@ export class ReaderGone extends Error {
 
 export function createOutput(
   streams: { stdout: NodeJS.WritableStream; stderr: NodeJS.WritableStream },
-  { env = {}, quiet = false }: OutputOptions = {},
+  { env = {}, quiet = false }: { env?: Environment; quiet?: boolean } = {},
 ): Output {
   const stdout = new StandardStream(streams.stdout);
   const stderr = new StandardStream(streams.stderr);

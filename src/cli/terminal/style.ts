@@ -3,16 +3,7 @@ import { oneLine, printable } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Colours for text that may come from outside: whatever could drive the terminal is shown instead. */
-export interface Style {
-  plain(text: string): string;
-  bold(text: string): string;
-  dim(text: string): string;
-  /** A build's status, a step's state, in the colour that it has everywhere. */
-  status(text: string): string;
-  link(text: string): string;
-  command(text: string): string;
-  bad(text: string): string;
-}
+export type Style = ReturnType<typeof styleFor>;
 
 type Format = Exclude<Parameters<typeof styleText>[0], readonly unknown[]>;
 
@@ -29,19 +20,19 @@ const STATUS_COLOURS: Readonly<Record<string, Format>> = {
   running: 'cyan',
 };
 
-export function styleFor({ colours }: Pick<Terminal, 'colours'>): Style {
+export function styleFor({ colours }: Pick<Terminal, 'colours'>) {
   const paint = (format: Format, text: string) => (colours ? styleText(format, text, { validateStream: false }) : text);
   const inOne = (format: Format) => (text: string) => paint(format, oneLine(text));
   return {
     plain: oneLine,
     bold: inOne('bold'),
     dim: inOne('dim'),
-    status: (text) => {
+    /** A build's status, a step's state, in the colour that it has everywhere. */
+    status: (text: string) => {
       const colour = Object.hasOwn(STATUS_COLOURS, text) ? STATUS_COLOURS[text] : undefined;
       return colour === undefined ? oneLine(text) : paint(colour, text);
     },
     link: inOne('underline'),
-    command: inOne('bold'),
-    bad: (text) => paint('red', printable(text)),
+    bad: (text: string) => paint('red', printable(text)),
   };
 }

@@ -20,16 +20,10 @@ export function relative(time: string, nowMs = Date.now()): string {
   return ms < 0 ? `${span} ago` : `in ${span}`;
 }
 
-/** The milliseconds between two times; `undefined` unless both are times. */
-function between(from: string | undefined, to: string | undefined): number | undefined {
-  const ms = parseIsoTime(to ?? '') - parseIsoTime(from ?? '');
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
 /** How long it was from one time to another; empty unless both are times. */
 export function tookBetween(from: string | undefined, to: string | undefined): string {
-  const ms = between(from, to);
-  return ms === undefined ? '' : took(ms);
+  const ms = parseIsoTime(to ?? '') - parseIsoTime(from ?? '');
+  return Number.isNaN(ms) ? '' : took(ms);
 }
 
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;

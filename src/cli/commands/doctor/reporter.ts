@@ -4,12 +4,6 @@ import type { CommandContext } from '../../context.ts';
 import { fields } from '../../terminal/output.ts';
 import { isDenied, LEFT_ALONE, type Finding, type Repaired } from './findings.ts';
 
-export interface ReporterOptions {
-  fix: boolean;
-  /** Repair without asking. */
-  yes: boolean;
-}
-
 export class Reporter {
   findings = 0;
   repaired = 0;
@@ -19,14 +13,15 @@ export class Reporter {
   /** The user has had enough. */
   quit = false;
   readonly #context: CommandContext;
-  readonly #options: ReporterOptions;
+  readonly #options: { fix: boolean; yes: boolean };
   readonly #answers: AsyncIterator<string>;
   /** Several passes come upon the same job. */
   readonly #seen = new Set<string>();
   /** The user wants all that is not in doubt. */
   #all = false;
 
-  constructor(context: CommandContext, options: ReporterOptions) {
+  /** @param options `yes` repairs without asking */
+  constructor(context: CommandContext, options: { fix: boolean; yes: boolean }) {
     this.#context = context;
     this.#options = options;
     this.#answers = linesOf(context.stdin);
