@@ -7,6 +7,7 @@ import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@tempo
 import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import { isRunId, WORKFLOW_ID_MAX_BYTES } from '../../domain/identity.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
+import { undefinedIf } from '../errors/expected.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
 import { quotedForQuery } from '../temporal/queries.ts';
@@ -23,14 +24,17 @@ export async function describeBuild(
   runId?: string,
 ): Promise<WorkflowExecutionDescription | undefined> {
   if (Buffer.byteLength(workflowId) > WORKFLOW_ID_MAX_BYTES) return undefined;
-  try {
-    const { workflow } = services.client;
-    const description = await services.temporal(() => workflow.getHandle(workflowId, runId).describe());
-    return description.type === ROLE_BUILD_WORKFLOW_TYPE ? description : undefined;
-  } catch (err) {
-    if (err instanceof WorkflowNotFoundError) return undefined;
-    throw err;
-  }
+  const handle = services.client.workflow.getHandle(workflowId, runId);
+  const description = await undefinedIf(
+    isUnknown,
+    services.temporal(() => handle.describe()),
+  );
+  return description?.type === ROLE_BUILD_WORKFLOW_TYPE ? description : undefined;
+}
+
+/** Whether Temporal has no such execution, any more or at all. */
+export function isUnknown(err: unknown): boolean {
+  return err instanceof WorkflowNotFoundError;
 }
 
 export function firstRunIdOf({ raw }: WorkflowExecutionDescription): string | undefined {
@@ -126,14 +130,10 @@ export interface Start {
  * @throws PayloadUnreadableError if it is encrypted with a key that is not at hand
  */
 export async function readStart(services: Services, workflowId: string, runId: string): Promise<Start | undefined> {
-  try {
-    const { input, job_id, workflow_id } = await readStarted(services, { workflowId, runId });
-    if (input === undefined || job_id === undefined || workflow_id !== workflowId) return undefined;
-    return { workflow_id: workflowId, job_id, input };
-  } catch (err) {
-    if (err instanceof WorkflowNotFoundError) return undefined;
-    throw err;
-  }
+  const { input, job_id, workflow_id } =
+    (await undefinedIf(isUnknown, readStarted(services, { workflowId, runId }))) ?? {};
+  if (input === undefined || job_id === undefined || workflow_id !== workflowId) return undefined;
+  return { workflow_id: workflowId, job_id, input };
 }
 
 /**

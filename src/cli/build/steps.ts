@@ -1,6 +1,7 @@
 /** The steps of a build so far, in order, as a person wants to see them: the polls are one, and so are rounds of a write. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
+import { defined } from '../../domain/defined.ts';
 
 /** A step's latest doings. */
 export interface StepProgress {
@@ -74,9 +75,8 @@ function stepOf(current: StepProgress, now: Now, attempts: number, started_at: s
     state: state === 'scheduled' ? 'running' : waits ? 'waiting' : state,
     attempts,
     started_at,
-    ...(state === 'scheduled' || waits ? {} : { ended_at: at }),
-    ...(waits && now.next_attempt_at !== undefined ? { until: now.next_attempt_at } : {}),
-    ...(failure === undefined ? {} : { failure }),
+    ...defined({ ended_at: state === 'scheduled' || waits ? undefined : at }),
+    ...defined({ until: waits ? now.next_attempt_at : undefined, failure }),
   };
 }
 
@@ -90,8 +90,7 @@ function notePoll(steps: BuildStep[], { step, state, at, attempts, failure }: St
     started_at: steps[i]?.started_at ?? at,
     ended_at: at,
     polls: now.polls,
-    ...(now.last_status === undefined ? {} : { last_status: now.last_status }),
-    ...(failure === undefined ? {} : { failure }),
+    ...defined({ last_status: now.last_status, failure }),
   };
   if (i === -1) steps.push(poll);
   else steps[i] = poll;

@@ -1,5 +1,5 @@
 /** One build as a command shows it: the record if there is one, Temporal's events if they tell more. */
-import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { CONTESTED_MEMO, WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
@@ -7,7 +7,7 @@ import type { ReadHistoryRecord } from '../../records/history-table.ts';
 import type { ReadStatusRecord } from '../../records/status-table.ts';
 import { notFound } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
-import { describeBuild, findJob } from './find.ts';
+import { describeBuild, findJob, isUnknown } from './find.ts';
 import { statesOf } from './follow.ts';
 import { nextStep, type NextStep } from './next-step.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
@@ -123,7 +123,7 @@ export async function addEarlierSteps(services: Services, workflowId: string, bu
       if (first.current?.step === WAIT_SUMMARY) break;
     }
   } catch (err) {
-    if (err instanceof WorkflowNotFoundError) return;
+    if (isUnknown(err)) return;
     throw err;
   }
   build.steps.unshift(...first.steps.filter(({ step }) => step !== WAIT_SUMMARY));

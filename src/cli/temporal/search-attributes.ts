@@ -4,6 +4,7 @@ import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/se
 import { searchAttributes } from '../../contract.ts';
 import { quoted } from '../build/next-step.ts';
 import { CliError } from '../errors/cli-error.ts';
+import { undefinedIf } from '../errors/expected.ts';
 import { grpcErrorOf, hasGrpcStatus } from '../errors/grpc.ts';
 import type { Services } from '../services.ts';
 
@@ -70,17 +71,16 @@ export async function checkSearchAttributes(services: Services): Promise<SearchA
     const { customAttributes } = await services.temporal(() =>
       connection.operatorService.listSearchAttributes({ namespace }),
     );
-    const cluster = await services
-      .temporal(() => client.workflowService.getClusterInfo({}))
-      .catch((err: unknown) => {
-        if (isRefusal(err)) return undefined;
-        throw err;
-      });
+    const cluster = await undefinedIf(
+      isRefusal,
+      services.temporal(() => client.workflowService.getClusterInfo({})),
+    );
     return foundIn(customAttributes ?? {}, SQL_STORES.test(cluster?.visibilityStore ?? ''));
   } catch (err) {
     if (!isRefusal(err)) throw err;
     const own = Object.values(searchAttributes);
-    const known = await Promise.all(own.map(({ name }) => canBeQueried(services, name)));
+    const canBeQueried = (name: string) => untilUsable(services, false, [name]).then(() => true);
+    const known = await Promise.all(own.map(({ name }) => undefinedIf(isNotTaken, canBeQueried(name))));
     return foundIn(numbersOf(own.filter((_, i) => known[i])), false);
   }
 }
@@ -140,7 +140,7 @@ export async function addSearchAttributes(
         { command: registrationCommand(namespace, missing), cause: err },
       );
     }
-    if (hasGrpcStatus(err, 'INVALID_ARGUMENT')) {
+    if (isNotTaken(err)) {
       const others = rooms.flatMap((room) => room.others);
       const why = `Temporal does not take the search attributes: ${details}`;
       throw whyNoRoom(namespace, rooms) ?? new RegistrationRefused(why, ownNamespaceOr(namespace, others));
@@ -164,24 +164,18 @@ export async function untilUsable(
       await call(() => client.workflow.count(query));
       return;
     } catch (err) {
-      if (!areNew || !hasGrpcStatus(err, 'INVALID_ARGUMENT') || performance.now() > giveUpAt) throw err;
+      if (!areNew || !isNotTaken(err) || performance.now() > giveUpAt) throw err;
       await delay(LOOK_EVERY_MS);
     }
   }
 }
 
-function canBeQueried(services: Services, name: string): Promise<boolean> {
-  return untilUsable(services, false, [name]).then(
-    () => true,
-    (err: unknown) => {
-      if (hasGrpcStatus(err, 'INVALID_ARGUMENT')) return false;
-      throw err;
-    },
-  );
-}
-
 function isRefusal(err: unknown): boolean {
   return hasGrpcStatus(err, 'PERMISSION_DENIED', 'UNIMPLEMENTED');
+}
+
+function isNotTaken(err: unknown): boolean {
+  return hasGrpcStatus(err, 'INVALID_ARGUMENT');
 }
 
 /** How many are needed and how many are free. */

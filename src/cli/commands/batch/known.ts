@@ -1,5 +1,4 @@
 /** What is known of a request before it is started: whether an earlier run of the batch, or anyone, has started it. */
-import { WorkflowNotFoundError } from '@temporalio/client';
 import { STATE_NAMES } from '../../../activities/types.ts';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { isRecordStatus } from '../../../domain/record-status.ts';
@@ -9,9 +8,10 @@ import { heldByStepFunctions, withoutStart } from '../../../records/conflict.ts'
 import type { HistoryRecord } from '../../../records/history-table.ts';
 import { itemsOf, keyText, type Item, type Table } from '../../../records/items.ts';
 import { isHeldByStepFunctions } from '../../../records/write.ts';
-import { describeBuild, firstRunIdOf, readStart } from '../../build/find.ts';
+import { describeBuild, firstRunIdOf, isUnknown, readStart } from '../../build/find.ts';
 import { recordOf } from '../../build/state.ts';
 import { readBuildState } from '../../build/view.ts';
+import { undefinedIf } from '../../errors/expected.ts';
 import { inParallel } from '../../in-parallel.ts';
 import type { Services } from '../../services.ts';
 import type { ReportStatus } from './report.ts';
@@ -107,7 +107,7 @@ async function lastExecutionOf(services: Services, { input, workflowId }: Reques
   if (last === undefined) return undefined;
   const { runId, status } = last;
   if (!isOpen(status.name)) return { runId, isOpen: false, ownJob: undefined };
-  const start = await unlessUnreadable(readStart(services, workflowId, runId));
+  const start = await undefinedIf(isUnreadable, readStart(services, workflowId, runId));
   const isOwn = start?.input.correlation_id === input.correlation_id;
   return { runId, isOpen: true, ownJob: isOwn ? (firstRunIdOf(last) ?? runId) : undefined };
 }
@@ -118,7 +118,7 @@ async function lastExecutionOf(services: Services, { input, workflowId }: Reques
  * @returns `undefined` if the request's POST was not made
  */
 async function endOf(services: Services, { input, workflowId }: Request, runId: string): Promise<Facts['ended']> {
-  const build = await unlessUnreadable(readBuildState(services, workflowId, runId));
+  const build = await undefinedIf(isUnreadable, readBuildState(services, workflowId, runId));
   if (build?.input?.correlation_id !== input.correlation_id) return undefined;
   const wasPosted = build.steps.some(({ step }) => step === STATE_NAMES.triggerBuild);
   if (!wasPosted && build.continued !== true && build.resumes === undefined) return undefined;
@@ -127,13 +127,8 @@ async function endOf(services: Services, { input, workflowId }: Request, runId: 
 }
 
 /** What we have no key for is another's. */
-async function unlessUnreadable<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read;
-  } catch (err) {
-    if (err instanceof PayloadUnreadableError || err instanceof WorkflowNotFoundError) return undefined;
-    throw err;
-  }
+function isUnreadable(err: unknown): boolean {
+  return err instanceof PayloadUnreadableError || isUnknown(err);
 }
 
 /** Whether the history record alone says what became of a request. */

@@ -1,9 +1,8 @@
 /** What really became of a job, as far as Temporal can tell. */
-import { WorkflowNotFoundError } from '@temporalio/client';
 import { errorInfo, REFUSALS } from '../../../domain/failures.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { readEvents } from '../../build/events.ts';
-import { findJob, type FoundJob } from '../../build/find.ts';
+import { findJob, isUnknown, type FoundJob } from '../../build/find.ts';
 import { hasGrpcStatus } from '../../errors/grpc.ts';
 import type { Services } from '../../services.ts';
 import type { ApiAnswer } from './ask-api.ts';
@@ -61,7 +60,7 @@ export async function actualStateOf(
       return interpret({ workflow_id: workflowId, is_latest: isLatest, trace });
     } catch (err) {
       // Retention may take it between two looks.
-      if (!(err instanceof WorkflowNotFoundError)) throw err;
+      if (!isUnknown(err)) throw err;
     }
   }
   const how = `is not known to Temporal (any more) in namespace ${namespace.name}`;

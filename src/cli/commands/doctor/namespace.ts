@@ -3,6 +3,7 @@ import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE } from '../../../contract.ts';
 import { isRunId } from '../../../domain/identity.ts';
 import { describeBuild, firstRunIdOf } from '../../build/find.ts';
+import { undefinedIf } from '../../errors/expected.ts';
 import { inParallel } from '../../in-parallel.ts';
 import type { Services } from '../../services.ts';
 import { listPage } from '../../temporal/list-page.ts';
@@ -41,13 +42,14 @@ export class Namespace {
   /** @returns why a job that is not known here may have run elsewhere; `undefined` if retention must have taken it */
   async doubtOf({ job_id, start_at = '' }: { job_id: string; start_at?: string | undefined }) {
     if (!isRunId(job_id)) return `its job_id is not a run ID of Temporal: another program wrote it, or ${ELSEWHERE}`;
-    const keptMs = await (this.#keptMs ??= unlessDenied(this.#readRetention()));
+    const keptMs = await (this.#keptMs ??= undefinedIf(isDenied, this.#readRetention()));
     if (keptMs === undefined) return `the retention period of the namespace can't be read, so perhaps ${ELSEWHERE}`;
     const age = this.#clock.earliest() - Date.parse(start_at);
     if (Number.isNaN(age)) return `no record says when it began, so perhaps ${ELSEWHERE}`;
     const kept = `Temporal keeps a workflow for ${keptMs / 3_600_000} h after its end`;
     if (age < keptMs) return `${kept}, so it was deleted, or ${ELSEWHERE}`;
-    if (await (this.#isOfTheseTables ??= unlessDenied(this.#hasRunTheirJobs()))) return undefined;
+    // What may not be looked at removes no doubt.
+    if (await (this.#isOfTheseTables ??= undefinedIf(isDenied, this.#hasRunTheirJobs()))) return undefined;
     return `Temporal knows none of the jobs in these tables here, so perhaps ${ELSEWHERE}`;
   }
 
@@ -73,12 +75,4 @@ export class Namespace {
     }
     return false;
   }
-}
-
-/** What may not be looked at removes no doubt. */
-function unlessDenied<T>(looked: Promise<T>): Promise<T | undefined> {
-  return looked.catch((err: unknown) => {
-    if (isDenied(err)) return undefined;
-    throw err;
-  });
 }

@@ -1,0 +1,7 @@
+/** @returns `undefined` in place of a failure that is expected */
+export function undefinedIf<T>(isExpected: (err: unknown) => boolean, waited: Promise<T>): Promise<T | undefined> {
+  return waited.catch((err: unknown) => {
+    if (!isExpected(err)) throw err;
+    return undefined;
+  });
+}
