@@ -10,7 +10,6 @@ import type { temporal } from '@temporalio/proto';
 import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config/settings.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
-import type { RecordTables } from '../records/items.ts';
 import { checkSurroundings } from '../config/surroundings.ts';
 import { loadTemporalConfig } from '../config/temporal.ts';
 import type { ClientTraces } from '../tracing/client.ts';
@@ -28,32 +27,13 @@ const CALL_TIMEOUT_MS = 10_000;
 /** A collector that does not answer holds up the end for so long. */
 const LAST_SPANS_MS = 1_000;
 
-export interface Services {
-  taskQueue: string;
-  namespace: string;
-  tables: RecordTables;
-  client: Client;
-  connection: Connection;
-  /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
-  uiUrl(workflowId: string, runId?: string): string | undefined;
-  /** Reads the payloads in a workflow's events. */
-  payloadsOf(workflowId: string): PayloadReader;
-  /**
-   * Runs a call of Temporal within a time limit, 10 s by default.
-   *
-   * @throws CliError if it is away or refuses; any other error as it is
-   */
-  temporal<T>(call: () => Promise<T>, limits?: { withinMs?: number; signal?: AbortSignal | undefined }): Promise<T>;
-  /** Runs a call of DynamoDB. @throws CliError if it is away or refuses; any other error as it is */
-  dynamoDb<T>(call: () => Promise<T>): Promise<T>;
-  close(): Promise<void>;
-}
+export type Services = Awaited<ReturnType<typeof openServices>>;
 
 /**
  * @param note tells the user of what is no fault of the command's
  * @throws CliError if Temporal can't be reached; @throws SettingsError
  */
-export async function openServices(env: Environment, note: (text: string) => void): Promise<Services> {
+export async function openServices(env: Environment, note: (text: string) => void) {
   const settings = readSettings(env, CLIENT_SETTINGS);
   checkSurroundings(env, (warning) => note(`role-build: ${warning}`));
   const { connectionOptions, namespace = 'default' } = loadTemporalConfig(env);
@@ -86,9 +66,19 @@ export async function openServices(env: Environment, note: (text: string) => voi
     tables,
     client,
     connection,
-    uiUrl: (workflowId, runId) => webUiPage(settings.TEMPORAL_UI_URL, namespace, workflowId, runId),
-    payloadsOf: (workflowId) => payloadReader(client.options.loadedDataConverter, namespace, workflowId),
-    async temporal(call, { withinMs = CALL_TIMEOUT_MS, signal } = {}) {
+    /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
+    uiUrl: (workflowId: string, runId?: string) => webUiPage(settings.TEMPORAL_UI_URL, namespace, workflowId, runId),
+    /** Reads the payloads in a workflow's events. */
+    payloadsOf: (workflowId: string) => payloadReader(client.options.loadedDataConverter, namespace, workflowId),
+    /**
+     * Runs a call of Temporal within a time limit, 10 s by default.
+     *
+     * @throws CliError if it is away or refuses; any other error as it is
+     */
+    async temporal<T>(
+      call: () => Promise<T>,
+      { withinMs = CALL_TIMEOUT_MS, signal }: { withinMs?: number; signal?: AbortSignal | undefined } = {},
+    ): Promise<T> {
       const abortable = signal === undefined ? call : () => connection.withAbortSignal(signal, call);
       try {
         return await connection.withDeadline(Date.now() + withinMs, abortable);
@@ -96,7 +86,8 @@ export async function openServices(env: Environment, note: (text: string) => voi
         throw serviceError(err, called) ?? err;
       }
     },
-    async dynamoDb(call) {
+    /** Runs a call of DynamoDB. @throws CliError if it is away or refuses; any other error as it is */
+    async dynamoDb<T>(call: () => Promise<T>): Promise<T> {
       try {
         return await call();
       } catch (err) {

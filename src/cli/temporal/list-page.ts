@@ -7,18 +7,13 @@ import type { Services } from '../services.ts';
 /** The most that a Temporal server returns at once by default (`frontend.visibilityMaxPageSize`). */
 const PAGE_MAX = 1_000;
 
-export interface Page {
-  executions: WorkflowExecutionInfo[];
-  /** Of the next page, in base64url; `undefined` after the last. */
-  next: string | undefined;
-}
-
 /**
  * Servers list open executions first, by their start, then closed ones, by their close: the latest of each first.
  *
  * @param query a visibility query
  * @param limit the most to return; the server may return fewer before the end
  * @param token of this page, as the one before named it; `undefined` for the first
+ * @returns `next` is the token of the next page, in base64url; `undefined` after the last
  * @throws CliError `usage` if the token is not one of these
  */
 export function listPage(
@@ -26,7 +21,7 @@ export function listPage(
   query: string,
   limit: number,
   token: string | undefined,
-): Promise<Page> {
+): Promise<{ executions: WorkflowExecutionInfo[]; next: string | undefined }> {
   const nextPageToken = token === undefined ? undefined : fromToken(token);
   return temporal(async () => {
     const request = { namespace, query, pageSize: Math.min(limit, PAGE_MAX) };

@@ -21,31 +21,8 @@ const SQL_STORES = /\b(sqlite|mysql|postgres)/;
 const USABLE_WITHIN_MS = 90_000;
 const LOOK_EVERY_MS = 250;
 
-/** One of ours as the namespace has it. */
-export interface SearchAttributeCheck {
-  name: string;
-  type: TypeName;
-  state: 'registered' | 'missing' | 'of another type';
-}
-
-/** The search attributes of one type: how many builds need, how many of those are missing, how many more fit if that is known. */
-export interface Room {
-  type: TypeName;
-  needed: number;
-  missing: number;
-  free: number | undefined;
-  /** Those of others, by name. */
-  others: string[];
-}
-
-export interface SearchAttributesFound {
-  checks: SearchAttributeCheck[];
-  rooms: Room[];
-  /** All of the namespace, by name, with Temporal's numbers of types. */
-  there: Readonly<Record<string, number>>;
-  /** Whether the namespace has the limits of an SQL store, as far as is known. */
-  isLimited: boolean;
-}
+export type SearchAttributesFound = ReturnType<typeof foundIn>;
+type Rooms = SearchAttributesFound['rooms'];
 
 /** They are not registered; the hint says what has to be done first. */
 export class RegistrationRefused extends CliError {
@@ -85,12 +62,21 @@ export async function checkSearchAttributes(services: Services): Promise<SearchA
   }
 }
 
-function foundIn(there: Readonly<Record<string, number>>, isLimited: boolean): SearchAttributesFound {
-  const checks = Object.values(searchAttributes).map(({ name, type }): SearchAttributeCheck => {
-    if (!Object.hasOwn(there, name)) return { name, type, state: 'missing' };
-    return { name, type, state: there[name] === numberOf(type) ? 'registered' : 'of another type' };
+/**
+ * @param there all of the namespace, by name, with Temporal's numbers of types
+ * @param isLimited whether the namespace has the limits of an SQL store, as far as is known
+ */
+function foundIn(there: Readonly<Record<string, number>>, isLimited: boolean) {
+  const checks = Object.values(searchAttributes).map(({ name, type }) => {
+    if (!Object.hasOwn(there, name)) return { name, type, state: 'missing' as const };
+    return {
+      name,
+      type,
+      state: there[name] === numberOf(type) ? ('registered' as const) : ('of another type' as const),
+    };
   });
-  const rooms = (Object.keys(TYPES) as TypeName[]).map((type): Room => {
+  /** The search attributes of one type: how many builds need, how many of those are missing, how many more fit if that is known. */
+  const rooms = (Object.keys(TYPES) as TypeName[]).map((type) => {
     const own = checks.filter((check) => check.type === type);
     const used = Object.keys(there).filter((name) => there[name] === numberOf(type));
     return {
@@ -98,6 +84,7 @@ function foundIn(there: Readonly<Record<string, number>>, isLimited: boolean): S
       needed: own.length,
       missing: own.filter(({ state }) => state === 'missing').length,
       free: isLimited ? Math.max(0, TYPES[type].sqlLimit - used.length) : undefined,
+      /** Those of others, by name. */
       others: used.filter((name) => !own.some((check) => check.name === name)).sort(),
     };
   });
@@ -179,7 +166,7 @@ function isNotTaken(err: unknown): boolean {
 }
 
 /** How many are needed and how many are free. */
-export function describeRooms(rooms: readonly Room[]): string {
+export function describeRooms(rooms: Rooms): string {
   const each = rooms.map(({ type, needed, missing, free }) => {
     const lacking = missing === 0 ? '' : ` (${missing} of them missing)`;
     return `${needed} ${TYPES[type].name}${lacking}${free === undefined ? '' : `, ${free} more free`}`;
@@ -189,7 +176,7 @@ export function describeRooms(rooms: readonly Room[]): string {
 }
 
 /** @returns why a namespace can't take those that are missing; `undefined` if it can, as far as is known */
-export function whyNoRoom(namespace: string, rooms: readonly Room[]): RegistrationRefused | undefined {
+export function whyNoRoom(namespace: string, rooms: Rooms): RegistrationRefused | undefined {
   const full = rooms.filter(({ missing, free }) => free !== undefined && missing > free);
   if (full.length === 0) return undefined;
   const lacks = full.map(({ type, missing, free }) => `${missing} ${TYPES[type].name} are missing and ${free} free`);
@@ -216,7 +203,7 @@ export function ownNamespaceOr(namespace: string, inTheWay: readonly string[]): 
 const CLOUD_NAMESPACE = /^[a-z][a-z0-9-]*\.[a-z0-9]+$/;
 
 /** The command that somebody who may do so registers them with. */
-function registrationCommand(namespace: string, missing: readonly SearchAttributeCheck[]): string {
+function registrationCommand(namespace: string, missing: SearchAttributesFound['checks']): string {
   const isCloud = CLOUD_NAMESPACE.test(namespace);
   return [
     isCloud

@@ -2,76 +2,63 @@ import type { Environment } from '../../config/settings.ts';
 import { StandardStream } from '../../process/standard-stream.ts';
 import { EXIT_CODES } from '../errors/exit-codes.ts';
 import { withoutSecrets } from './secrets.ts';
-import { terminalOf, type Terminal } from './terminal.ts';
+import { terminalOf } from './terminal.ts';
 
-/** Results go to stdout, everything else to stderr. */
-export interface Output {
-  /** One JSON document, on one line. */
-  json(value: unknown): void;
-  /** A line of the result, for people. */
-  line(text?: string): void;
-  /** As {@link line}, for text that has colours of ours in it. */
-  screen(text: string): void;
-  /** A program's text, such as a shell's, as it stands: never anything from outside. */
-  script(text: string): void;
-  /** A line beside the result; not with `--quiet`. */
-  note(text: string): void;
-  /** What went wrong, on stderr. */
-  error(text: string): void;
-  /**
-   * Resolves once its reader has taken enough for more to be printed: what prints much waits for it, so that a slow reader does not
-   * fill the memory.
-   *
-   * @throws ReaderGone if nobody reads the result any more, so that what only prints can stop
-   */
-  drained(): Promise<void>;
-  /** Sees all that was printed to its end. @returns the exit code, which is not 0 if the result could not be written */
-  finished(exitCode: number): Promise<number>;
-  /** A credential that was given: it is taken out of what {@link withoutSecrets} returns. */
-  secret(value: unknown): void;
-  /** For text that may hold anything, such as the stack of an error. */
-  withoutSecrets(text: string): string;
-  /** What is known of where the result goes. */
-  terminal: Terminal;
-  /** The same for everything else; `undefined` if nothing is to be drawn there: no terminal, or `--quiet`. */
-  canvas: Terminal | undefined;
-}
+export type Output = ReturnType<typeof createOutput>;
 
 /** The reader of the result takes no more, such as `head`. */
 export class ReaderGone extends Error {
   override name = 'ReaderGone';
 }
 
+/** Results go to stdout, everything else to stderr. */
 export function createOutput(
   streams: { stdout: NodeJS.WritableStream; stderr: NodeJS.WritableStream },
   { env = {}, quiet = false }: { env?: Environment; quiet?: boolean } = {},
-): Output {
+) {
   const stdout = new StandardStream(streams.stdout);
   const stderr = new StandardStream(streams.stderr);
   const secrets = new Set<string>();
   const beside = terminalOf(streams.stderr, env);
   const error = (text: string) => stderr.write(`${printable(text)}\n`);
   return {
-    json: (value) => stdout.write(`${printable(JSON.stringify(value))}\n`),
+    /** One JSON document, on one line. */
+    json: (value: unknown) => stdout.write(`${printable(JSON.stringify(value))}\n`),
+    /** A line of the result, for people. */
     line: (text = '') => stdout.write(`${printable(text)}\n`),
-    screen: (text) => stdout.write(`${coloured(text)}\n`),
-    script: (text) => stdout.write(text.endsWith('\n') ? text : `${text}\n`),
+    /** The same, for text that has colours of ours in it. */
+    screen: (text: string) => stdout.write(`${coloured(text)}\n`),
+    /** A program's text, such as a shell's, as it stands: never anything from outside. */
+    script: (text: string) => stdout.write(text.endsWith('\n') ? text : `${text}\n`),
+    /** A line beside the result; not with `--quiet`. */
     note: quiet ? () => {} : error,
+    /** What went wrong, on stderr. */
     error,
+    /**
+     * Resolves once its reader has taken enough for more to be printed: what prints much waits for it, so that a slow reader does
+     * not fill the memory.
+     *
+     * @throws ReaderGone if nobody reads the result any more, so that what only prints can stop
+     */
     drained: async () => {
       await Promise.all([stdout.drained(), stderr.drained()]);
       if (stdout.isReaderGone) throw new ReaderGone();
     },
-    finished: async (exitCode) => {
+    /** Sees all that was printed to its end. @returns the exit code, which is not 0 if the result could not be written */
+    finished: async (exitCode: number): Promise<number> => {
       await stdout.settled();
       const { failure } = stdout;
       if (failure !== undefined) error(`role-build: the result can't be written: ${failure.message}`);
       await stderr.settled();
       return failure === undefined ? exitCode : exitCode || EXIT_CODES.unreachable.code;
     },
-    secret: (value) => void (typeof value === 'string' && secrets.add(value)),
-    withoutSecrets: (text) => withoutSecrets(text, env, secrets),
+    /** A credential that was given: it is taken out of what `withoutSecrets` returns. */
+    secret: (value: unknown) => void (typeof value === 'string' && secrets.add(value)),
+    /** For text that may hold anything, such as the stack of an error. */
+    withoutSecrets: (text: string) => withoutSecrets(text, env, secrets),
+    /** What is known of where the result goes. */
     terminal: terminalOf(streams.stdout, env),
+    /** The same for everything else; `undefined` if nothing is to be drawn there: no terminal, or `--quiet`. */
     canvas: beside.isTerminal && !quiet && env['TERM'] !== 'dumb' ? beside : undefined,
   };
 }

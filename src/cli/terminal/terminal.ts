@@ -1,22 +1,16 @@
 import type { Environment } from '../../config/settings.ts';
 
-/** What decides how a result is shown. */
-export interface Terminal {
-  /** A person looks at it, and it can be redrawn. */
-  readonly isTerminal: boolean;
-  /** Where lines have to end; `undefined` if nothing says so, as in a pipe. May change while a command runs. */
-  readonly columns: number | undefined;
-  readonly rows: number;
-  readonly colours: boolean;
-  readonly stream: NodeJS.WritableStream;
-}
+export type Terminal = ReturnType<typeof terminalOf>;
 
 const DEFAULT_ROWS = 24;
 
-export function terminalOf(stream: NodeJS.WritableStream, env: Environment): Terminal {
+/** What decides how a result is shown. */
+export function terminalOf(stream: NodeJS.WritableStream, env: Environment) {
   const { isTTY: isTerminal = false } = stream as Partial<NodeJS.WriteStream>;
   return {
+    /** A person looks at it, and it can be redrawn. */
     isTerminal,
+    /** Where lines have to end; `undefined` if nothing says so, as in a pipe. May change while a command runs. */
     get columns() {
       return positive(env['COLUMNS']) ?? (isTerminal ? (stream as NodeJS.WriteStream).columns || undefined : undefined);
     },

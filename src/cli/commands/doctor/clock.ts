@@ -6,16 +6,10 @@ import type { Finding } from './findings.ts';
 /** Clocks may be so far apart, and `start_at` with them. A `Date` header has whole seconds. */
 export const CLOCKS_APART_MS = 30_000;
 
-export interface Clock {
-  /** How far DynamoDB's is ahead of this machine's; `undefined` if it could not be read. */
-  aheadMs: number | undefined;
-  /** What time it is at the earliest, and at the latest, by either clock. */
-  earliest(): number;
-  latest(): number;
-}
+export type Clock = Awaited<ReturnType<typeof readClock>>;
 
 /** By the `Date` header, which every answer has. */
-export async function readClock({ tables }: Services): Promise<Clock> {
+export async function readClock({ tables }: Services) {
   const command = new DescribeTableCommand({ TableName: tables.statusTable });
   let date = NaN;
   let sentAt = NaN;
@@ -35,7 +29,9 @@ export async function readClock({ tables }: Services): Promise<Clock> {
   const ahead = date + 500 - (sentAt + Date.now()) / 2;
   const known = Number.isNaN(ahead) ? 0 : ahead;
   return {
+    /** How far DynamoDB's is ahead of this machine's; `undefined` if it could not be read. */
     aheadMs: Number.isNaN(ahead) ? undefined : ahead,
+    /** What time it is at the earliest, and at the latest, by either clock. */
     earliest: () => Date.now() + Math.min(0, known),
     latest: () => Date.now() + Math.max(0, known),
   };

@@ -69,25 +69,18 @@ async function attributeFindings(services: Services): Promise<Finding[]> {
   });
 }
 
-/** What can be compared. */
-export interface Readiness {
-  /** Why no records can be compared. */
-  whyNot?: string | undefined;
-  /** Why Temporal's executions can't be told apart by their job. */
-  whyJobsUnknown?: string | undefined;
-  /** How many search attributes are needed and free. */
-  room: string;
-}
-
-/** @param areNew search attributes may have been registered just now */
-export async function readinessOf(services: Services, areNew: boolean): Promise<Readiness> {
+/** What can be compared. @param areNew search attributes may have been registered just now */
+export async function readinessOf(services: Services, areNew: boolean) {
   const { checks, rooms } = await checkSearchAttributes(services);
   const usable = checks.filter(({ state }) => state === 'registered').map(({ name }) => name);
   if (areNew && usable.length > 0) await untilUsable(services, true, usable);
   const { name } = searchAttributes.JobId;
   return {
+    /** Why no records can be compared. */
     whyNot: await whyNotComparable(services),
+    /** Why Temporal's executions can't be told apart by their job. */
     whyJobsUnknown: usable.includes(name) ? undefined : `the search attribute ${name} is not as it must be`,
+    /** How many search attributes are needed and free. */
     room: describeRooms(rooms),
   };
 }
