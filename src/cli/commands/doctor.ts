@@ -8,7 +8,7 @@ import type { Output } from '../terminal/output.ts';
 import { readAskApi, type AskApiOptions } from './doctor/ask-api.ts';
 import { clockFindings, readClock } from './doctor/clock.ts';
 import { directoryFindings } from './doctor/directory.ts';
-import { Examiner } from './doctor/examine.ts';
+import { examinerOf } from './doctor/examine.ts';
 import { deniedFinding, isDenied, type Finding } from './doctor/findings.ts';
 import { PASSES, type Counts } from './doctor/passes.ts';
 import { prerequisites, readinessOf, whyNoHistory } from './doctor/prerequisites.ts';
@@ -73,7 +73,7 @@ export async function run(context: CommandContext, options: DoctorOptions): Comm
   }
   const counts: Counts = { status_records: 0, history_records: 0, executions: 0, step_functions: 0 };
   const progress = context.json ? () => undefined : progressOf(output, counts);
-  const examiner = new Examiner(services, askApi, clock);
+  const examine = examinerOf(services, askApi, clock);
   for (const { name, candidates, needsJobs } of PASSES) {
     if (needsJobs && whyJobsUnknown !== undefined) {
       output.note(`${name} was not checked: ${whyJobsUnknown}`);
@@ -82,7 +82,7 @@ export async function run(context: CommandContext, options: DoctorOptions): Comm
     await takeAll(report, `${name} was not checked to its end`, async function* () {
       for await (const page of candidates({ services, counts, clock })) {
         progress();
-        yield* (await inParallel(page, (candidate) => examiner.examine(candidate))).flat();
+        yield* (await inParallel(page, examine)).flat();
         signal.throwIfAborted();
       }
     });

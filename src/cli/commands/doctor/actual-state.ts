@@ -7,7 +7,7 @@ import { hasGrpcStatus } from '../../errors/grpc.ts';
 import type { Services } from '../../services.ts';
 import type { ApiAnswer } from './ask-api.ts';
 import type { Named } from './facts.ts';
-import type { Namespace } from './namespace.ts';
+import type { DoubtOf } from './namespace.ts';
 import { needsGroup, traceOf, type End, type Trace } from './trace.ts';
 
 /** A job's last run, as far as Temporal has it. */
@@ -39,7 +39,7 @@ export type ActualState = {
 export async function actualStateOf(
   services: Services,
   job: Named & { job_id: string; start_at: string | undefined },
-  namespace: Namespace,
+  doubtOf: DoubtOf,
 ): Promise<ActualState> {
   const { job_id, account_id, resource } = job;
   const isNamed = account_id !== undefined && resource !== undefined;
@@ -63,8 +63,8 @@ export async function actualStateOf(
       if (!isUnknown(err)) throw err;
     }
   }
-  const how = `is not known to Temporal (any more) in namespace ${namespace.name}`;
-  return { state: 'gone', how, doubt: unsure ?? (await namespace.doubtOf(job)) };
+  const how = `is not known to Temporal (any more) in namespace ${services.namespace}`;
+  return { state: 'gone', how, doubt: unsure ?? (await doubtOf(job)) };
 }
 
 /** What the latest run of a job proves. */

@@ -1,5 +1,6 @@
 /** A close look at one job that seemed wrong in passing, so that a build in progress is never taken for a lost one. */
 import { isDeepStrictEqual } from 'node:util';
+import { defined } from '../../../domain/defined.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { itemOf, tableName, type Table } from '../../../records/items.ts';
 import { writeAsFound } from '../../../records/repair.ts';
@@ -10,7 +11,7 @@ import type { Clock } from './clock.ts';
 import { diagnose, type Diagnosis } from './diagnose.ts';
 import { keyIn, textOf, type Named } from './facts.ts';
 import { REPAIRED, type Finding, type Repaired, type Subject } from './findings.ts';
-import { Namespace } from './namespace.ts';
+import { doubtsAbout } from './namespace.ts';
 import { observationOf, type Found, type Observation } from './observation.ts';
 
 /** A job that seemed wrong in passing. */
@@ -27,77 +28,54 @@ const NAMES = ['account_id', 'resource', 'correlation_id'] as const;
 /** What has changed so often between two looks is being worked on. */
 const LOOKS = 5;
 
-export class Examiner {
-  readonly #services: Services;
-  readonly #askApi: AskApi | undefined;
-  readonly #clock: Clock;
-  readonly #namespace: Namespace;
+export function examinerOf(services: Services, askApi: AskApi | undefined, clock: Clock) {
+  const { dynamoDb, tables } = services;
+  const doubtOf = doubtsAbout(services, clock);
   /** The API is asked once about a build: another answer before a repair could only tell something else than was shown. */
-  readonly #answers = new Map<string, ApiAnswer>();
-
-  constructor(services: Services, askApi: AskApi | undefined, clock: Clock) {
-    this.#services = services;
-    this.#askApi = askApi;
-    this.#clock = clock;
-    this.#namespace = new Namespace(services, clock);
-  }
-
-  /** What is wrong with a job, each with what repairs it; nothing if all is well after all. */
-  async examine(candidate: Candidate): Promise<Finding[]> {
-    const { diagnoses, observation } = await this.#look(candidate);
-    return diagnoses.map((one) => ({
-      ...one,
-      about: aboutOf(candidate, one),
-      subject: this.#subjectOf(candidate, observation, one),
-      repair: one.writes.length === 0 ? undefined : () => this.#repair(candidate, one),
-    }));
-  }
+  const answers = new Map<string, ApiAnswer>();
 
   /** Reads the records, then Temporal, then the records again, until nothing has moved meanwhile. */
-  async #look(candidate: Candidate): Promise<{ diagnoses: Diagnosis[]; observation: Observation }> {
+  async function look(candidate: Candidate): Promise<{ diagnoses: Diagnosis[]; observation: Observation }> {
     const { job_id } = candidate;
     const names = { ...candidate };
     let observation = observationOf(undefined, { status: undefined, history: undefined }, UNKNOWN);
     for (let looks = 1; looks <= LOOKS; looks += 1) {
-      const found = await this.#read(names);
+      const found = await read(names);
       const record = Object.values(found).find((item) => textOf(item, 'job_id') === job_id);
       const key = { ...names, start_at: textOf(record, 'start_at') };
-      const actual =
-        job_id === undefined ? UNKNOWN : await actualStateOf(this.#services, { ...key, job_id }, this.#namespace);
+      const actual = job_id === undefined ? UNKNOWN : await actualStateOf(services, { ...key, job_id }, doubtOf);
       observation = observationOf(job_id, found, actual);
       if (correctNames(names, observation)) continue;
-      const answer = await this.#ask(observation);
-      if (isDeepStrictEqual(await this.#read(names), found)) {
-        return { diagnoses: diagnose(observation, answer, this.#clock.latest()), observation };
+      const answer = await ask(observation);
+      if (isDeepStrictEqual(await read(names), found)) {
+        return { diagnoses: diagnose(observation, answer, clock.latest()), observation };
       }
     }
     return { diagnoses: [], observation };
   }
 
-  async #read(candidate: Candidate): Promise<Found> {
-    const { tables, dynamoDb } = this.#services;
-    const read = (table: Table) =>
+  async function read(candidate: Candidate): Promise<Found> {
+    const recordIn = (table: Table) =>
       (candidate.table ?? table) === table
         ? dynamoDb(() => itemOf(tables, table, keyIn(table, candidate)))
         : Promise.resolve(undefined);
-    const [status, history] = await Promise.all([read('status'), read('history')]);
+    const [status, history] = await Promise.all([recordIn('status'), recordIn('history')]);
     return { status, history };
   }
 
-  async #ask(observation: Observation): Promise<ApiAnswer | undefined> {
+  async function ask(observation: Observation): Promise<ApiAnswer | undefined> {
     const { build_id, facts, isUndecided } = observation;
     const correlationId = textOf(facts, 'correlation_id');
     if (!isUndecided || build_id === undefined || correlationId === undefined) return undefined;
-    const answer = this.#answers.get(build_id) ?? (await this.#askApi?.(build_id, correlationId));
-    if (answer !== undefined) this.#answers.set(build_id, answer);
+    const answer = answers.get(build_id) ?? (await askApi?.(build_id, correlationId));
+    if (answer !== undefined) answers.set(build_id, answer);
     return answer;
   }
 
   /** Looks again, since the question may have waited for hours, then writes if all is still as it was shown. */
-  async #repair(candidate: Candidate, shown: Diagnosis): Promise<Repaired> {
-    const { dynamoDb, tables } = this.#services;
+  async function repair(candidate: Candidate, shown: Diagnosis): Promise<Repaired> {
     const lookAgain = async () =>
-      (await this.#look(candidate)).diagnoses.find(
+      (await look(candidate)).diagnoses.find(
         ({ finding, table }) => finding === shown.finding && table === shown.table,
       );
     const changed = (left: boolean): Repaired => ({ result: 'changed meanwhile; left alone', left });
@@ -112,35 +90,45 @@ export class Examiner {
         throw err;
       }
     }
-    if (again.writes.some(({ set }) => set['status'] === 'IN_PROGRESS')) await this.#settle(candidate);
+    if (again.writes.some(({ set }) => set['status'] === 'IN_PROGRESS')) await settle(candidate);
     return REPAIRED;
   }
 
   /** A build that ended just before its record was set to IN_PROGRESS would leave it so for ever. */
-  async #settle(candidate: Candidate): Promise<void> {
-    const { diagnoses } = await this.#look(candidate);
+  async function settle(candidate: Candidate): Promise<void> {
+    const { diagnoses } = await look(candidate);
     const ended = diagnoses.filter(({ finding }) => finding === 'WorkflowGone' || finding === 'EndsDiffer');
     for (const write of ended.flatMap(({ writes }) => writes)) {
-      await this.#services.dynamoDb(() => writeAsFound(this.#services.tables, write));
+      await dynamoDb(() => writeAsFound(tables, write));
     }
   }
 
-  #subjectOf(candidate: Candidate, observation: Observation, { table }: Diagnosis): Subject {
+  function subjectOf(candidate: Candidate, observation: Observation, { table }: Diagnosis): Subject {
     const { actual, facts, own, build_id } = observation;
     const names = Object.fromEntries(NAMES.map((name) => [name, candidate[name] ?? textOf(facts, name)])) as Named;
     const { account_id, resource } = names;
     const isKnown = account_id !== undefined && resource !== undefined;
-    const subject = {
-      table: table && tableName(this.#services.tables, table),
+    return defined({
+      table: table && tableName(tables, table),
       ...names,
       job_id: candidate.job_id,
       workflow_id: actual.run?.workflow_id ?? (isKnown ? workflowIdOf(account_id, resource) : undefined),
       build_id,
       status: own.find((one) => one.table === 'status')?.item['status'],
       history_status: own.find((one) => one.table === 'history')?.item['status'],
-    };
-    return Object.fromEntries(Object.entries(subject).filter(([, value]) => value !== undefined));
+    });
   }
+
+  /** What is wrong with a job, each with what repairs it; nothing if all is well after all. */
+  return async (candidate: Candidate): Promise<Finding[]> => {
+    const { diagnoses, observation } = await look(candidate);
+    return diagnoses.map((one) => ({
+      ...one,
+      about: aboutOf(candidate, one),
+      subject: subjectOf(candidate, observation, one),
+      repair: one.writes.length === 0 ? undefined : () => repair(candidate, one),
+    }));
+  };
 }
 
 /** Adds what a record left out, and replaces what contradicts Temporal. @returns whether there was any */

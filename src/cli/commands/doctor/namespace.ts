@@ -26,53 +26,45 @@ export async function* executionPages(services: Services): AsyncGenerator<Workfl
   } while (token !== undefined);
 }
 
-export class Namespace {
-  readonly name: string;
-  readonly #services: Services;
-  readonly #clock: Clock;
-  #keptMs: Promise<number | undefined> | undefined;
-  #isOfTheseTables: Promise<boolean | undefined> | undefined;
+export type DoubtOf = ReturnType<typeof doubtsAbout>;
 
-  constructor(services: Services, clock: Clock) {
-    this.name = services.namespace;
-    this.#services = services;
-    this.#clock = clock;
-  }
-
+/** Looks at the namespace no earlier than it has to, and once. */
+export function doubtsAbout(services: Services, clock: Clock) {
+  let keptMs: Promise<number | undefined> | undefined;
+  let isOfTheseTables: Promise<boolean | undefined> | undefined;
   /** @returns why a job that is not known here may have run elsewhere; `undefined` if retention must have taken it */
-  async doubtOf({ job_id, start_at = '' }: { job_id: string; start_at?: string | undefined }) {
+  return async ({ job_id, start_at = '' }: { job_id: string; start_at?: string | undefined }) => {
     if (!isRunId(job_id)) return `its job_id is not a run ID of Temporal: another program wrote it, or ${ELSEWHERE}`;
-    const keptMs = await (this.#keptMs ??= undefinedIf(isDenied, this.#readRetention()));
-    if (keptMs === undefined) return `the retention period of the namespace can't be read, so perhaps ${ELSEWHERE}`;
-    const age = this.#clock.earliest() - Date.parse(start_at);
+    const kept = await (keptMs ??= undefinedIf(isDenied, readRetention(services)));
+    if (kept === undefined) return `the retention period of the namespace can't be read, so perhaps ${ELSEWHERE}`;
+    const age = clock.earliest() - Date.parse(start_at);
     if (Number.isNaN(age)) return `no record says when it began, so perhaps ${ELSEWHERE}`;
-    const kept = `Temporal keeps a workflow for ${keptMs / 3_600_000} h after its end`;
-    if (age < keptMs) return `${kept}, so it was deleted, or ${ELSEWHERE}`;
+    const retention = `Temporal keeps a workflow for ${kept / 3_600_000} h after its end`;
+    if (age < kept) return `${retention}, so it was deleted, or ${ELSEWHERE}`;
     // What may not be looked at removes no doubt.
-    if (await (this.#isOfTheseTables ??= undefinedIf(isDenied, this.#hasRunTheirJobs()))) return undefined;
+    if (await (isOfTheseTables ??= undefinedIf(isDenied, hasRunTheirJobs(services)))) return undefined;
     return `Temporal knows none of the jobs in these tables here, so perhaps ${ELSEWHERE}`;
-  }
+  };
+}
 
-  async #readRetention(): Promise<number> {
-    const { client, namespace, temporal } = this.#services;
-    const { config } = await temporal(() => client.workflowService.describeNamespace({ namespace }));
-    return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
-  }
+async function readRetention({ client, namespace, temporal }: Services): Promise<number> {
+  const { config } = await temporal(() => client.workflowService.describeNamespace({ namespace }));
+  return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
+}
 
-  /** Whether any job that the status table has ran here. */
-  async #hasRunTheirJobs(): Promise<boolean> {
-    let looked = 0;
-    for await (const page of executionPages(this.#services)) {
-      const jobs = page.map(({ workflowId }) => parseRoleBuildId(workflowId) ?? {});
-      const records = await recordsOf(this.#services, 'status', jobs);
-      const isTheirs = await inParallel([...page.entries()], async ([i, { workflowId, runId }]) => {
-        const run = records[i] === undefined ? undefined : await describeBuild(this.#services, workflowId, runId);
-        return run !== undefined && firstRunIdOf(run) === records[i]?.['job_id'];
-      });
-      looked += page.length;
-      if (isTheirs.includes(true)) return true;
-      if (looked >= LOOKED_AT) return false;
-    }
-    return false;
+/** Whether any job that the status table has ran here. */
+async function hasRunTheirJobs(services: Services): Promise<boolean> {
+  let looked = 0;
+  for await (const page of executionPages(services)) {
+    const jobs = page.map(({ workflowId }) => parseRoleBuildId(workflowId) ?? {});
+    const records = await recordsOf(services, 'status', jobs);
+    const isTheirs = await inParallel([...page.entries()], async ([i, { workflowId, runId }]) => {
+      const run = records[i] === undefined ? undefined : await describeBuild(services, workflowId, runId);
+      return run !== undefined && firstRunIdOf(run) === records[i]?.['job_id'];
+    });
+    looked += page.length;
+    if (isTheirs.includes(true)) return true;
+    if (looked >= LOOKED_AT) return false;
   }
+  return false;
 }
