@@ -19,45 +19,23 @@ const LOOKED_UP_BY_NAME = 5;
 /** How long a service may be away before the batch gives up following; the builds go on. */
 const PATIENCE_MS = 600_000;
 
-export type Followed = ReportLine & { correlation_id: string; workflow_id: string; job_id: string };
+type Followed = ReportLine & { correlation_id: string; workflow_id: string; job_id: string };
 
-export class BuildFollower {
-  readonly #services: Services;
-  readonly #onEnd: (ended: ReportLine) => void;
+export type BuildFollower = ReturnType<typeof followBuilds>;
+
+/** @param onFault called once if a service stays away; from then on nothing is followed */
+export function followBuilds(services: Services, onEnd: (ended: ReportLine) => void, onFault: (err: unknown) => void) {
   /** By workflow ID: there is one build at a time for each. Those that were looked up longest ago come first. */
-  readonly #running = new Map<string, Followed>();
-  readonly #stop = new AbortController();
-  #since = Date.now() - OVERLAP_MS;
-  readonly #loop: Promise<void>;
+  const running = new Map<string, Followed>();
+  const stop = new AbortController();
+  let since = Date.now() - OVERLAP_MS;
 
-  /** @param onFault called once if a service stays away; from then on nothing is followed */
-  constructor(services: Services, onEnd: (ended: ReportLine) => void, onFault: (err: unknown) => void) {
-    this.#services = services;
-    this.#onEnd = onEnd;
-    this.#loop = this.#run().catch(onFault);
-  }
-
-  get size(): number {
-    return this.#running.size;
-  }
-
-  add(build: Followed): void {
-    this.#running.set(build.workflow_id, build);
-  }
-
-  /** @returns those that had not ended */
-  async stop(): Promise<Followed[]> {
-    this.#stop.abort();
-    await this.#loop;
-    return [...this.#running.values()];
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
+  async function run(): Promise<void> {
+    const { signal } = stop;
     let lastAnswerAt = performance.now();
     while (!signal.aborted) {
       try {
-        if (this.#running.size > 0) await this.#look();
+        if (running.size > 0) await look();
         lastAnswerAt = performance.now();
       } catch (err) {
         if (!(err instanceof CliError && err.transient)) throw err;
@@ -69,35 +47,34 @@ export class BuildFollower {
     }
   }
 
-  async #look(): Promise<void> {
+  async function look(): Promise<void> {
     const lookedAt = Date.now();
-    const byName = [...this.#running.values()].slice(0, LOOKED_UP_BY_NAME);
-    const builds = [...new Set([...(await this.#closedSince(this.#since)), ...byName])];
+    const byName = [...running.values()].slice(0, LOOKED_UP_BY_NAME);
+    const builds = [...new Set([...(await closedSince()), ...byName])];
     const ids = builds.map(({ correlation_id }) => correlation_id);
-    const records = await historiesOf(this.#services, ids);
+    const records = await historiesOf(services, ids);
     for (const [i, build] of builds.entries()) {
       const record = records[i];
       const isOwn = record?.job_id === build.job_id && isEndStatus(record.status);
-      const end = isOwn ? record : await this.#endByTemporal(build);
+      const end = isOwn ? record : await endByTemporal(build);
       // To the end of the queue, or out of it.
-      this.#running.delete(build.workflow_id);
-      if (end === undefined) this.#running.set(build.workflow_id, build);
-      else this.#onEnd({ ...build, status: end.status as ReportStatus, error: errorOf(end) });
+      running.delete(build.workflow_id);
+      if (end === undefined) running.set(build.workflow_id, build);
+      else onEnd({ ...build, status: end.status as ReportStatus, error: errorOf(end) });
     }
-    this.#since = lookedAt - OVERLAP_MS;
+    since = lookedAt - OVERLAP_MS;
   }
 
   /** Those that may have ended: a run that was reset has closed too, and its job goes on. */
-  async #closedSince(since: number): Promise<Followed[]> {
-    const { client } = this.#services;
+  async function closedSince(): Promise<Followed[]> {
     const query = [
       `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
       "ExecutionStatus != 'ContinuedAsNew'",
       `CloseTime >= '${new Date(since).toISOString()}'`,
     ].join(' AND ');
-    return this.#services.temporal(async () => {
-      const closed = await Array.fromAsync(client.workflow.list({ query, pageSize: PAGE }));
-      return closed.flatMap(({ workflowId }) => this.#running.get(workflowId) ?? []);
+    return services.temporal(async () => {
+      const closed = await Array.fromAsync(services.client.workflow.list({ query, pageSize: PAGE }));
+      return closed.flatMap(({ workflowId }) => running.get(workflowId) ?? []);
     });
   }
 
@@ -106,15 +83,27 @@ export class BuildFollower {
    *
    * @returns `undefined` if it has not ended
    */
-  async #endByTemporal(build: Followed) {
+  async function endByTemporal(build: Followed) {
     const { workflow_id: workflowId, job_id: jobId } = build;
-    const execution = await describeExecution(this.#services, workflowId, jobId);
+    const execution = await describeExecution(services, workflowId, jobId);
     if (execution === undefined) {
       const Cause =
         'Temporal no longer has it, and its record is IN_PROGRESS; role-build doctor finds out how it ended';
       return { status: 'FAILED', error_info: { Error: 'ExecutionLost' as const, Cause } };
     }
     if (isOpen(execution.status.name)) return undefined;
-    return recordOf(await readBuildState(this.#services, workflowId, execution.runId));
+    return recordOf(await readBuildState(services, workflowId, execution.runId));
   }
+
+  const loop = run().catch(onFault);
+  return {
+    running,
+    add: (build: Followed) => void running.set(build.workflow_id, build),
+    /** @returns those that had not ended */
+    stop: async () => {
+      stop.abort();
+      await loop;
+      return [...running.values()];
+    },
+  };
 }

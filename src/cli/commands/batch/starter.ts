@@ -4,7 +4,7 @@ import PQueue from 'p-queue';
 import { BuildInProgressError, startRoleBuild } from '../../../start-role-build.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import type { Services } from '../../services.ts';
-import { BuildFollower } from './follower.ts';
+import { followBuilds, type BuildFollower } from './follower.ts';
 import { heldBy, lookUp, type Known } from './known.ts';
 import { describeFaults } from './lines.ts';
 import type { FailedRequests, Report, ReportLine } from './report.ts';
@@ -57,13 +57,13 @@ export class BatchStarter {
     if (options.wait === true || options.maxInFlight !== undefined) {
       // A batch that can't see its builds end must not start more of them.
       const halt = (err: unknown) => this.#halt.abort(err);
-      this.#follower = new BuildFollower(services, (line) => this.#add(line), halt);
+      this.#follower = followBuilds(services, (line) => this.#add(line), halt);
     }
   }
 
   /** Builds that are followed; `undefined` if none are. */
   get inFlight(): number | undefined {
-    return this.#follower?.size;
+    return this.#follower?.running.size;
   }
 
   /**
@@ -83,7 +83,7 @@ export class BatchStarter {
     if (interrupt.aborted) halt();
     try {
       await this.#startAll(requests, failed);
-      if (this.#options.wait === true) await this.#until(() => this.#follower?.size === 0);
+      if (this.#options.wait === true) await this.#until(() => this.#follower?.running.size === 0);
     } finally {
       for (const build of (await this.#follower?.stop()) ?? []) this.#add({ ...build, status: 'IN_PROGRESS' });
     }
@@ -138,7 +138,7 @@ export class BatchStarter {
 
   #hasRoom(): boolean {
     const { maxInFlight = Infinity } = this.#options;
-    return (this.#follower?.size ?? 0) + this.#starts.size + this.#starts.pending < maxInFlight;
+    return (this.#follower?.running.size ?? 0) + this.#starts.size + this.#starts.pending < maxInFlight;
   }
 
   /** Or until it is no use to go on. */
