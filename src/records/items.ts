@@ -63,7 +63,7 @@ export async function* pagesOf(
 }
 
 /**
- * The items of these keys, by {@link keyText}; keys that are none, and items that are not there, are left out.
+ * The items in the order of their keys; `undefined` if one is not there, or its key is none.
  *
  * @param options `consistent` if what was written a moment ago has to be seen
  */
@@ -73,7 +73,7 @@ export async function itemsOf(
   keys: readonly Item[],
   attributes: readonly string[],
   { consistent = false }: { consistent?: boolean } = {},
-): Promise<Map<string, Item>> {
+): Promise<(Item | undefined)[]> {
   const found = new Map<string, Item>();
   const distinct = new Map(keys.filter((key) => isKey(table, key)).map((key) => [keyText(table, key), key]));
   const open = [...distinct.values()].map((key) => rawKey(table, key));
@@ -96,7 +96,7 @@ export async function itemsOf(
     waits = again.length === 0 ? 0 : waits + 1;
     if (waits > 0) await wait(waits);
   }
-  return found;
+  return keys.map((key) => found.get(keyText(table, key)));
 }
 
 /** One item as it is now (a consistent read), `undefined` if there is none or the key is none. */
@@ -113,7 +113,7 @@ export async function readItem(tables: RecordTables, table: Table, key: Item): P
 }
 
 /** A key as text, the same for a key and for its item. */
-export function keyText(table: Table, item: Item): string {
+function keyText(table: Table, item: Item): string {
   return JSON.stringify(KEYS[table].map((name) => item[name]));
 }
 

@@ -26,7 +26,8 @@ export interface ListedBuild {
   ui_url?: string;
 }
 
-const STATUS_OF: Readonly<Record<string, string>> = {
+/** The record's status of a workflow that ended by its own doing, by Temporal's word for that. */
+export const END_OF: Readonly<Record<string, string>> = {
   COMPLETED: 'COMPLETE',
   FAILED: 'FAILED',
   CANCELLED: 'CANCELLED',
@@ -49,7 +50,7 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
     custom_role_name: attributes.get(searchAttributes.CustomRoleName),
     dry_run: attributes.get(searchAttributes.DryRun),
     start_at: job.start_at,
-    status: isOpen(status.name) ? 'IN_PROGRESS' : (STATUS_OF[status.name] ?? status.name),
+    status: isOpen(status.name) ? 'IN_PROGRESS' : (END_OF[status.name] ?? status.name),
     execution_status: isPaused(status.name) ? status.name : undefined,
     correlation_id: attributes.get(searchAttributes.CorrelationId),
     closed_at: closeTime?.toISOString(),

@@ -6,7 +6,7 @@ import { PayloadUnreadableError } from '../../../encryption/unreadable.ts';
 import { asRecord, type AsRead } from '../../../records/attributes.ts';
 import { heldByStepFunctions, withoutStart } from '../../../records/conflict.ts';
 import type { HistoryRecord } from '../../../records/history-table.ts';
-import { itemsOf, keyText, type Item, type Table } from '../../../records/items.ts';
+import { itemsOf, type Item, type Table } from '../../../records/items.ts';
 import { isHeldByStepFunctions } from '../../../records/write.ts';
 import { describeBuild, firstRunIdOf, isUnknown, readStart } from '../../build/find.ts';
 import { recordOf } from '../../build/state.ts';
@@ -95,10 +95,7 @@ export function historiesOf(services: Services, requestIds: readonly string[]): 
 async function recordsOf(services: Services, table: Table, keys: readonly Item[], attributes: readonly string[]) {
   const { tables, dynamoDb } = services;
   const items = await dynamoDb(() => itemsOf(tables, table, keys, attributes, { consistent: true }));
-  return keys.map((key): Found | undefined => {
-    const item = items.get(keyText(table, key));
-    return item && asRecord(table, item);
-  });
+  return items.map((item): Found | undefined => item && asRecord(table, item));
 }
 
 /** As Temporal itself has it: its visibility is late, and a search attribute is what a starter says. */

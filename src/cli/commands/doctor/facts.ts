@@ -1,7 +1,7 @@
 /** What doctor reads of records, whatever is in them, and what is known of a job from them and from Temporal. */
 import { statusAttributesOf, type RoleBuildInput } from '../../../domain/role-build-input.ts';
 import { attributeFaults, isOfKind, REQUIRED, type Kind } from '../../../records/attributes.ts';
-import { itemsOf, keyText, type Item, type Table } from '../../../records/items.ts';
+import { itemsOf, type Item, type Table } from '../../../records/items.ts';
 import type { Services } from '../../services.ts';
 
 /** A job as a record or Temporal names it, as far as it could be read. */
@@ -22,10 +22,9 @@ export function keyIn(table: Table, { account_id, resource, correlation_id }: Na
 }
 
 /** @returns in the order of the jobs, `undefined` if there is no record under a job's names */
-export async function recordsOf(services: Services, table: Table, jobs: readonly Named[]) {
+export function recordsOf(services: Services, table: Table, jobs: readonly Named[]) {
   const keys = jobs.map((job) => keyIn(table, job));
-  const items = await services.dynamoDb(() => itemsOf(services.tables, table, keys, ATTRIBUTES[table]));
-  return keys.map((key) => items.get(keyText(table, key)));
+  return services.dynamoDb(() => itemsOf(services.tables, table, keys, ATTRIBUTES[table]));
 }
 
 /** @returns the names of the Step Functions state machine's attributes that are missing or of another type, each with what is wrong */

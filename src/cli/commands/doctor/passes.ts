@@ -9,6 +9,7 @@ import { isStepFunctionsJob } from '../../../domain/identity.ts';
 import { isRecordStatus } from '../../../domain/record-status.ts';
 import { pagesOf, type Item, type Table } from '../../../records/items.ts';
 import { describeBuild, firstRunIdOf } from '../../build/find.ts';
+import { END_OF } from '../../build/listed.ts';
 import { inParallel } from '../../in-parallel.ts';
 import type { Services } from '../../services.ts';
 import { CLOCKS_APART_MS, type Clock } from './clock.ts';
@@ -42,8 +43,6 @@ export const PASSES: readonly {
 ];
 
 const PAGE = 250;
-/** How a closed workflow's record must end, if the workflow ended by its own doing. */
-const END_OF: Readonly<Record<string, string>> = { COMPLETED: 'COMPLETE', FAILED: 'FAILED', CANCELLED: 'CANCELLED' };
 
 /** Status records that are not plainly right. */
 async function* inStatusTable(context: Context): AsyncGenerator<Candidate[]> {
