@@ -51,11 +51,9 @@ const COMMANDS: Readonly<Record<string, [summary: string, load: () => Promise<Co
   ],
   config: ['show each setting in force and where it comes from', () => import('./commands/config.ts')],
   'completion <shell>': ["print a shell's completion script", () => import('./commands/completion.ts')],
+  // What a shell asks, and nobody types.
   'complete [args...]': ['answer a completion script', () => import('./commands/complete.ts')],
 };
-
-/** What a shell asks, and nobody types. */
-const HIDDEN = 'complete';
 
 /**
  * @param args the arguments of this run: the commands that they name are defined in full, of all others only the name and the
@@ -79,7 +77,7 @@ export async function defineProgram(args?: readonly string[], execute: Execute =
     const [name = ''] = term.split(' ');
     terms.set(name, term);
     const command = program
-      .command(name, { hidden: name === HIDDEN })
+      .command(name, { hidden: name === 'complete' })
       .summary(summary)
       .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
       .addOption(new Option('--json', 'print JSON, with the field names of the records'))

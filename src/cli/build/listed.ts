@@ -6,25 +6,7 @@ import { defined } from '../../domain/defined.ts';
 import type { Services } from '../services.ts';
 import { readStarted } from './follow.ts';
 
-export interface ListedBuild {
-  workflow_id: string;
-  job_id: string;
-  run_id: string;
-  account_id?: string;
-  resource?: string;
-  build_type?: string;
-  action?: string;
-  custom_role_name?: string;
-  dry_run?: boolean;
-  start_at: string;
-  /** As the record's, or Temporal's word if no record tells of its end. */
-  status: string;
-  /** `PAUSED` if somebody has paused it. */
-  execution_status?: string;
-  correlation_id?: string;
-  closed_at?: string;
-  ui_url?: string;
-}
+export type ListedBuild = Awaited<ReturnType<typeof listedBuild>>;
 
 /** The record's status of a workflow that ended by its own doing, by Temporal's word for that. */
 export const END_OF: Readonly<Record<string, string>> = {
@@ -33,7 +15,7 @@ export const END_OF: Readonly<Record<string, string>> = {
   CANCELLED: 'CANCELLED',
 };
 
-export async function listedBuild(services: Services, info: WorkflowExecutionInfo): Promise<ListedBuild> {
+export async function listedBuild(services: Services, info: WorkflowExecutionInfo) {
   const { workflowId, runId, status, startTime, closeTime, typedSearchAttributes: attributes } = info;
   const key = parseRoleBuildId(workflowId);
   const claimed = attributes.get(searchAttributes.JobId) || info.raw.firstRunId || runId;
@@ -50,7 +32,9 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
     custom_role_name: attributes.get(searchAttributes.CustomRoleName),
     dry_run: attributes.get(searchAttributes.DryRun),
     start_at: job.start_at,
+    /** As the record's, or Temporal's word if no record tells of its end. */
     status: isOpen(status.name) ? 'IN_PROGRESS' : (END_OF[status.name] ?? status.name),
+    /** `PAUSED` if somebody has paused it. */
     execution_status: isPaused(status.name) ? status.name : undefined,
     correlation_id: attributes.get(searchAttributes.CorrelationId),
     closed_at: closeTime?.toISOString(),

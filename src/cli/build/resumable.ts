@@ -1,6 +1,6 @@
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
-import { resumedBy, withPreviousJob, type PreviousJob } from '../../domain/resumption.ts';
+import { resumedBy, withPreviousJob } from '../../domain/resumption.ts';
 import { isWhole, oddities, type AsRead } from '../../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
 import type { Table } from '../../records/items.ts';
@@ -11,20 +11,14 @@ import type { Services } from '../services.ts';
 import { jobIdOf, recordUnder, type Target } from './target.ts';
 
 /** A build that ended before the build API had decided it. */
-export interface Resumable {
-  record: StatusRecord;
-  /** To poll on with; without it the POST is made again. */
-  build_id?: string;
-  previous_jobs: PreviousJob[];
-  requested_by?: string;
-}
+export type Resumable = Awaited<ReturnType<typeof findResumable>>;
 
 /**
  * Finds the job to resume: the last one of its account and resource, as the status record tells.
  *
  * @throws CliError `inProgress` if it runs; `notFound` with the reason if there is nothing to resume
  */
-export async function findResumable(services: Services, target: Target): Promise<Resumable> {
+export async function findResumable(services: Services, target: Target) {
   const record = await findEnded(services, target);
   const build_id = pickBuildId(record, target);
   const read = await services.dynamoDb(() => readHistoryRecord(services.tables, record.correlation_id));
@@ -36,6 +30,7 @@ export async function findResumable(services: Services, target: Target): Promise
   return {
     record,
     previous_jobs: withPreviousJob(history?.previous_jobs ?? [], history ?? record),
+    // The build is polled on with its ID; without it the POST is made again.
     ...defined({ build_id, requested_by: history?.requested_by }),
   };
 }

@@ -35,22 +35,15 @@ export async function readText(file: string, stdin: NodeJS.ReadableStream, what:
   }
 }
 
-/** What was named as an input, opened. */
-export interface OpenInput {
-  fd: number;
-  /** What it is: a regular file, a pipe, a terminal. */
-  stats: BigIntStats;
-}
-
-/** @throws what the system says of it */
-export function openInput(path: string): OpenInput {
+/** @returns `stats` says what it is: a regular file, a pipe, a terminal @throws what the system says of it */
+export function openInput(path: string): { fd: number; stats: BigIntStats } {
   // Without waiting for the writer of a pipe: a program that waits in `open` can't be interrupted.
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   return { fd, stats: fstatSync(fd, { bigint: true }) };
 }
 
 /** From the beginning to the end, and then closed. */
-export function streamOf({ fd, stats }: OpenInput): AsyncIterable<Buffer> {
+export function streamOf({ fd, stats }: ReturnType<typeof openInput>): AsyncIterable<Buffer> {
   if (stats.isFIFO()) return new Socket({ fd, readable: true, writable: false });
   return isatty(fd) ? new ReadStream(fd) : createReadStream('', { fd });
 }

@@ -11,33 +11,12 @@ import type { End } from './trace.ts';
 /** What stands in the tables where a job's records are or would be. */
 export type Found = Record<Table, Item | undefined>;
 
-interface OwnRecord {
-  table: Table;
-  item: Item;
-}
+export type Observation = ReturnType<typeof observationOf>;
 
-export interface Observation {
-  actual: ActualState;
-  facts: Facts;
-  found: Found;
-  /** The job's own records. */
-  own: OwnRecord[];
-  /** The tables in which its record may be created: nothing stands there, or an older job's record. */
-  vacant: Table[];
-  /** The build API's ID of the job's build, from Temporal or from either record. */
-  build_id: string | undefined;
-  /** Of its own records one for each end that they tell. */
-  ends: OwnRecord[];
-  /** The end that they tell, if it is one: it was written by whoever knew it. */
-  recorded: End | undefined;
-  /** Whether the build API's word would decide what neither Temporal nor the records do. */
-  isUndecided: boolean;
-}
-
-export const TABLES: readonly Table[] = ['status', 'history'];
+const TABLES: readonly Table[] = ['status', 'history'];
 
 /** @param jobId `undefined` if a record does not say it */
-export function observationOf(jobId: string | undefined, found: Found, actual: ActualState): Observation {
+export function observationOf(jobId: string | undefined, found: Found, actual: ActualState) {
   const ofJob = (table: Table) => (textOf(found[table], 'job_id') === jobId ? found[table] : undefined);
   const { input, start_at, build_id: known } = actual.run?.trace.build ?? {};
   const [status, history] = [ofJob('status'), ofJob('history')];
@@ -46,19 +25,25 @@ export function observationOf(jobId: string | undefined, found: Found, actual: A
     status && { ...status, request_id: status['correlation_id'] },
     history && { ...history, correlation_id: history['request_id'] },
   ]);
+  /** The job's own records. */
   const own = TABLES.flatMap((table) => {
     const item = ofJob(table);
     return item === undefined ? [] : [{ table, item }];
   });
+  /** The tables in which its record may be created: nothing stands there, or an older job's record. */
   const vacant = TABLES.filter((table) => {
     const item = found[table];
     return item === undefined ? isKey(table, facts) : ofJob(table) === undefined && isOlder(item, facts);
   });
+  /** The build API's ID of the job's build, from Temporal or from either record. */
   const build_id = known ?? own.map(({ item }) => textOf(item, 'build_id')).find((id) => id !== undefined);
   const ended = own.filter(({ item }) => isEndStatus(item['status']));
+  /** Of its own records one for each end that they tell. */
   const ends = ended.filter(({ item }, i) => ended.findIndex((one) => endIn(one.item) === endIn(item)) === i);
+  /** The end that they tell, if it is one: it was written by whoever knew it. */
   const recorded = ends.length === 1 && ends[0] !== undefined ? endOf(ends[0].item, build_id) : undefined;
   const isOver = actual.state === 'lost' || actual.state === 'gone';
+  /** Whether the build API's word would decide what neither Temporal nor the records do. */
   const isUndecided = isOver && own.length > 0 && recorded === undefined;
   return { actual, facts, found, own, vacant, build_id, ends, recorded, isUndecided };
 }
