@@ -55,15 +55,16 @@ export function flagOf(option: string): string {
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-export function wholeNumber(value: string): number {
-  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(value);
+/** Reads the value of an option. @param what it must be */
+export function numberLike(pattern: RegExp, what: string): (value: string) => number {
+  return (value) => {
+    if (!pattern.test(value)) throw new InvalidArgumentError(`It must be ${what}.`);
+    return Number(value);
+  };
 }
 
-export function seconds(value: string): number {
-  if (!/^\d+$/.test(value)) throw new InvalidArgumentError('It must be a whole number of seconds.');
-  return Number(value);
-}
+export const wholeNumber = numberLike(/^\d{1,9}$/, 'a whole number');
+export const seconds = numberLike(/^\d+$/, 'a whole number of seconds');
 
 export function examples(...lines: string[]): string {
   return `\nExample:\n${lines.map((line) => `  ${line}`).join('\n')}`;

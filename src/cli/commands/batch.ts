@@ -7,7 +7,7 @@ import { CliError } from '../errors/cli-error.ts';
 import type { ExitReason } from '../errors/exit-codes.ts';
 import { credentialFile, ENCRYPTED_JWT_VARIABLE, hintOf, type DefaultOptions } from '../input/read-input.ts';
 import { whoAmI } from '../input/who.ts';
-import { examples, seconds, wholeNumber } from '../options.ts';
+import { examples, numberLike, seconds, wholeNumber } from '../options.ts';
 import { fields } from '../terminal/output.ts';
 import { describeFaults } from './batch/lines.ts';
 import { showProgress } from './batch/progress.ts';
@@ -69,12 +69,7 @@ export function define(command: Command): Command {
     );
 }
 
-function above0(value: string): number {
-  if (!/^\d{1,9}(\.\d{1,9})?$/.test(value) || Number(value) === 0) {
-    throw new InvalidArgumentError('It must be a number above 0.');
-  }
-  return Number(value);
-}
+const above0 = numberLike(/^(?=.*[1-9])\d{1,9}(\.\d{1,9})?$/, 'a number above 0');
 
 function atLeast1(value: string): number {
   if (wholeNumber(value) === 0) throw new InvalidArgumentError('It must be at least 1.');

@@ -24,7 +24,6 @@ export function define(command: Command): Command {
     .addHelpText('after', examples('role-build setup'));
 }
 
-/** Creates the tables and registers the search attributes, each if it is missing; safe to repeat. */
 export async function run(context: CommandContext): CommandResult {
   const { output, json } = context;
   const services = await context.services();
