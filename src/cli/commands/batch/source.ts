@@ -9,7 +9,7 @@ import { NotUtf8Error, utf8Chunks } from '../../../process/utf8.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import { isSystemError, openInput, reasonOf, streamOf } from '../../input/text-files.ts';
 import { csvLines } from './csv.ts';
-import { jsonLines, type Line } from './lines.ts';
+import { jsonLines } from './lines.ts';
 
 /** How the lines of a batch may be written. */
 export const BATCH_FORMATS = ['ndjson', 'csv'] as const;
@@ -42,7 +42,7 @@ export async function openSource(file: string, format: BatchFormat | undefined, 
     throw new CliError('usage', `${file}: its name does not say whether it is ndjson or csv; give --format`);
   }
   try {
-    return new Source(basename(file), known, file === '-' ? await openStdin(stdin) : await openFile(file));
+    return sourceOf(basename(file), known, file === '-' ? await openStdin(stdin) : await openFile(file));
   } catch (err) {
     if (!isSystemError(err)) throw err;
     throw new CliError('usage', `the batch can't be read: ${err.message}`, { cause: err });
@@ -85,78 +85,66 @@ async function copyOf(stream: AsyncIterable<Buffer | string>): Promise<number> {
   }
 }
 
-export class Source {
-  /** The file's name without its folder. */
-  readonly name: string;
-  /** Which file was given; `undefined` if that is not known. */
-  readonly identity: BigIntStats | undefined;
-  readonly #format: BatchFormat;
-  readonly #opened: Opened;
+export type Source = ReturnType<typeof sourceOf>;
+
+/** @param name the file's name without its folder */
+function sourceOf(name: string, format: BatchFormat, { fd, given, path }: Opened) {
   /** A digest of each chunk, as it was when the lines were checked. */
-  #checked: string[] | undefined;
+  let checked: string[] | undefined;
 
-  constructor(name: string, format: BatchFormat, opened: Opened) {
-    this.name = name;
-    this.identity = opened.given;
-    this.#format = format;
-    this.#opened = opened;
-  }
-
-  /** All lines, from the first. @throws CliError `usage` if the text can't be understood, or differs from the first time */
-  lines(): AsyncGenerator<Line> {
-    return this.#format === 'csv' ? csvLines(this.#text()) : jsonLines(this.#text());
-  }
-
-  /** @throws CliError `usage` if somebody has written to the file since it was opened, or put another in its place */
-  async mustBeUnchanged(): Promise<void> {
-    const { path, given } = this.#opened;
-    if (path === undefined) return;
-    const now = await stat(path, { bigint: true }).catch(() => undefined);
-    const isSame = (['dev', 'ino', 'size', 'mtimeNs'] as const).every((key) => now?.[key] === given?.[key]);
-    if (!isSame) throw this.#changed('nothing was started');
-  }
-
-  close(): void {
-    closeSync(this.#opened.fd);
-  }
-
-  async *#text(): AsyncGenerator<string> {
+  async function* text(): AsyncGenerator<string> {
     try {
-      yield* utf8Chunks(this.#chunks());
+      yield* utf8Chunks(chunks());
     } catch (err) {
-      throw err instanceof NotUtf8Error ? new CliError('usage', `${this.name}: ${err.message}`, { cause: err }) : err;
+      throw err instanceof NotUtf8Error ? new CliError('usage', `${name}: ${err.message}`, { cause: err }) : err;
     }
   }
 
   /** Compares each chunk before it is handed on, so that no line is started that was not checked. */
-  async *#chunks(): AsyncGenerator<Buffer> {
+  async function* chunks(): AsyncGenerator<Buffer> {
     const digests: string[] = [];
     for (let position = 0, length = CHUNK_BYTES; length === CHUNK_BYTES; position += length) {
-      const chunk = await this.#chunkAt(position);
+      const chunk = await chunkAt(position);
       length = chunk.length;
       const digest = hash('sha256', chunk, 'base64');
-      if (this.#checked !== undefined && digest !== this.#checked[digests.length]) {
-        throw this.#changed('no more of it is started');
+      if (checked !== undefined && digest !== checked[digests.length]) {
+        throw changed('no more of it is started');
       }
       digests.push(digest);
       yield chunk;
     }
-    this.#checked ??= digests;
+    checked ??= digests;
   }
 
   /** @returns as much as a chunk holds, and less at the end alone */
-  async #chunkAt(position: number): Promise<Buffer> {
+  async function chunkAt(position: number): Promise<Buffer> {
     const buffer = Buffer.alloc(CHUNK_BYTES);
     let length = 0;
     for (let bytesRead = 1; bytesRead > 0 && length < CHUNK_BYTES; length += bytesRead) {
-      ({ bytesRead } = await readFrom(this.#opened.fd, buffer, length, CHUNK_BYTES - length, position + length));
+      ({ bytesRead } = await readFrom(fd, buffer, length, CHUNK_BYTES - length, position + length));
     }
     return buffer.subarray(0, length);
   }
 
-  #changed(consequence: string): CliError {
-    return new CliError('usage', `${this.name} has changed since it was checked, so ${consequence}`, {
+  function changed(consequence: string): CliError {
+    return new CliError('usage', `${name} has changed since it was checked, so ${consequence}`, {
       hint: 'run the same command again: it checks the file and starts the builds that are missing',
     });
   }
+
+  return {
+    name,
+    /** Which file was given; `undefined` if that is not known. */
+    identity: given,
+    /** All lines, from the first. @throws CliError `usage` if the text can't be understood, or differs from the first time */
+    lines: () => (format === 'csv' ? csvLines(text()) : jsonLines(text())),
+    /** @throws CliError `usage` if somebody has written to the file since it was opened, or put another in its place */
+    async mustBeUnchanged(): Promise<void> {
+      if (path === undefined) return;
+      const now = await stat(path, { bigint: true }).catch(() => undefined);
+      const isSame = (['dev', 'ino', 'size', 'mtimeNs'] as const).every((key) => now?.[key] === given?.[key]);
+      if (!isSame) throw changed('nothing was started');
+    },
+    close: () => closeSync(fd),
+  };
 }
