@@ -1,5 +1,5 @@
 /** Holds a job's two records against what really became of it: what is wrong, and the writes that repair it. */
-import { isEndStatus, RECORD_STATUSES } from '../../../domain/record-status.ts';
+import { isEndStatus, isRecordStatus } from '../../../domain/record-status.ts';
 import type { Item, Table } from '../../../records/items.ts';
 import { lostEnd } from './actual-state.ts';
 import type { ApiAnswer } from './ask-api.ts';
@@ -133,7 +133,7 @@ function afterwards(observation: Observation, desired: DesiredState, answer: Api
 function kindOf({ own }: Observation, otherwise: 'WorkflowGone' | 'EndsDiffer'): FindingKind {
   const statuses = own.map(({ item }) => item['status']);
   if (statuses.some((status) => typeof status !== 'string')) return 'AttributeMissing';
-  if (statuses.some((status) => !Object.hasOwn(RECORD_STATUSES, status as string))) return 'StatusUnknown';
+  if (!statuses.every(isRecordStatus)) return 'StatusUnknown';
   return statuses.every((status) => status === 'IN_PROGRESS') ? otherwise : 'EndsDiffer';
 }
 
