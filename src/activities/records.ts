@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ApplicationFailure } from '@temporalio/activity';
 import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
 import type { AllowedOrigins } from '../build-api/origins.ts';
-import { REFUSALS, type ErrorInfo } from '../domain/failures.ts';
+import { isRefusalName, type ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
@@ -56,7 +56,8 @@ export function createRecordActivities(
           return result.written ? null : holderOf(result.found, 'status', job, resumption);
         });
       } catch (err) {
-        throw attemptNow() > 1 && isRefusal(err) ? afterAPut(err) : err;
+        const isRefusal = err instanceof ApplicationFailure && isRefusalName(err.type);
+        throw attemptNow() > 1 && isRefusal ? afterAPut(err) : err;
       }
     },
 
@@ -84,10 +85,6 @@ export function createRecordActivities(
       return endHistory(end, 'CANCELLED', { cancelled_by: await whoCancelled() });
     },
   };
-}
-
-function isRefusal(err: unknown): err is ApplicationFailure {
-  return err instanceof ApplicationFailure && Object.hasOwn(REFUSALS, err.type ?? '');
 }
 
 /** An attempt before this one may have put the record, or may yet: the workflow ends as the refusal only if none has. */

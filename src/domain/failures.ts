@@ -1,38 +1,37 @@
 import type { DirectoryServer } from './directory-group.ts';
 
+/** Who must act on a failure, and how it is resumed, if it is. */
+export interface Failure {
+  move: 'requester' | 'build API' | 'platform';
+  /**
+   * `poll` goes on with the recorded `build_id`, since the build itself may have gone on; `trigger` makes the POST again with
+   * the same request ID, since nobody knows whether it was taken.
+   */
+  resume?: 'poll' | 'trigger';
+}
+
 /**
  * Why a build ended FAILED: every value of `error_info.Error`, which is also the failure type of the workflow and of
- * the activity that saw it.
+ * the activity that saw it. docs/operations.md says what each means.
  */
 export const FAILURES = {
-  BuildFailed: { summary: "the build API's own verdict", move: 'requester' },
-  BuildApiUnavailable: { summary: 'the build API gave no valid answer; retries are used up', move: 'build API' },
-  BuildTriggerUnknown: { summary: 'the build API may have accepted the POST, but no answer came', move: 'build API' },
-  CustomNonRetryableError: { summary: 'the build API refused the request or broke its contract', move: 'requester' },
-  BuildDeadlineExceeded: { summary: 'the build was not decided before its deadline', move: 'requester' },
-  DirectoryUnavailable: { summary: 'the directory did not answer, or no worker has one', move: 'platform' },
-  DirectoryRefused: { summary: 'the directory refused the bind, the right or the name', move: 'platform' },
-  DirectoryGroupConflict: { summary: "the group's name is taken by what can not be adopted", move: 'platform' },
-  DirectoryGroupUnknown: { summary: 'a group may have been added, but no answer came', move: 'platform' },
-  RecordWriteFailed: { summary: 'a record could not be written', move: 'platform' },
-  ExecutionLost: { summary: 'the execution is gone, and how the build ended can not be known', move: 'platform' },
-} as const satisfies Record<string, { summary: string; move: 'requester' | 'build API' | 'platform' }>;
+  BuildFailed: { move: 'requester' },
+  BuildApiUnavailable: { move: 'build API', resume: 'poll' },
+  BuildTriggerUnknown: { move: 'build API', resume: 'trigger' },
+  CustomNonRetryableError: { move: 'requester' },
+  BuildDeadlineExceeded: { move: 'requester', resume: 'poll' },
+  DirectoryUnavailable: { move: 'platform', resume: 'poll' },
+  DirectoryRefused: { move: 'platform', resume: 'poll' },
+  DirectoryGroupConflict: { move: 'platform', resume: 'poll' },
+  DirectoryGroupUnknown: { move: 'platform', resume: 'poll' },
+  RecordWriteFailed: { move: 'platform' },
+  ExecutionLost: { move: 'platform', resume: 'poll' },
+} as const satisfies Record<string, Failure>;
 
 export type FailureName = keyof typeof FAILURES;
 
-/** Failure types that fail the workflow before anything is recorded. */
-export const REFUSALS = {
-  InvalidInput: { summary: 'the input was refused; nothing was written' },
-  JobAlreadyEnded: {
-    summary: "this job's own record has already ended, as after a workflow reset; nothing was written",
-  },
-  HeldByStepFunctions: {
-    summary: 'an execution of Step Functions is IN_PROGRESS in the status record; nothing was written',
-  },
-  NothingToResume: {
-    summary: 'the status record is no longer that of the job to resume; nothing was written',
-  },
-} as const satisfies Record<string, { summary: string }>;
+/** Failure types that fail the workflow before anything is recorded. docs/operations.md says what each means. */
+export const REFUSALS = ['InvalidInput', 'JobAlreadyEnded', 'HeldByStepFunctions', 'NothingToResume'] as const;
 
 /** The map in a failed record, named as Step Functions names it. */
 export interface ErrorInfo {
@@ -53,6 +52,10 @@ export function errorInfo(name: FailureName, cause: string): ErrorInfo {
 
 export function isFailureName(name: unknown): name is FailureName {
   return typeof name === 'string' && Object.hasOwn(FAILURES, name);
+}
+
+export function isRefusalName(name: unknown): name is (typeof REFUSALS)[number] {
+  return REFUSALS.some((one) => one === name);
 }
 
 /** The text, cut to a number of UTF-16 units without leaving half a surrogate pair; a cut is shown by an ellipsis. */

@@ -1,6 +1,6 @@
 /** What a build takes along when it continues as new, and whether what a run was handed can be that. */
 import { buildIdFault, type Polls } from './build-status.ts';
-import { CAUSE_MAX_CHARACTERS, isFailureName, REFUSALS, type ErrorInfo } from './failures.ts';
+import { CAUSE_MAX_CHARACTERS, isFailureName, isRefusalName, type ErrorInfo } from './failures.ts';
 import { defined } from './defined.ts';
 import { isDirectoryGroup, isDirectoryServer, type DirectoryGroup, type DirectoryServer } from './directory-group.ts';
 import { isResumption, type Resumption } from './resumption.ts';
@@ -152,7 +152,5 @@ function isEnding(value: unknown): boolean {
 
 function isRefusal(value: unknown): boolean {
   const { type, message, details } = (value ?? {}) as Partial<Record<keyof Refusal, unknown>>;
-  return (
-    typeof type === 'string' && Object.hasOwn(REFUSALS, type) && typeof message === 'string' && Array.isArray(details)
-  );
+  return isRefusalName(type) && typeof message === 'string' && Array.isArray(details);
 }

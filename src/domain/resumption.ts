@@ -1,6 +1,6 @@
 /** A build that goes on where an earlier job of the same request stopped. */
 import { defined } from './defined.ts';
-import { clip, type ErrorInfo, type FailureName } from './failures.ts';
+import { clip, FAILURES, isFailureName, type ErrorInfo, type Failure } from './failures.ts';
 import type { Job } from './identity.ts';
 import type { RecordStatus } from './record-status.ts';
 
@@ -32,25 +32,10 @@ export function isResumption(given: unknown): given is Resumption {
   );
 }
 
-/**
- * How each failure is resumed: `poll` goes on with the recorded `build_id`, since the build itself may have gone on;
- * `trigger` makes the POST again with the same request ID, since nobody knows whether it was taken.
- */
-export const RESUMABLE = {
-  BuildApiUnavailable: 'poll',
-  BuildDeadlineExceeded: 'poll',
-  ExecutionLost: 'poll',
-  DirectoryUnavailable: 'poll',
-  DirectoryRefused: 'poll',
-  DirectoryGroupConflict: 'poll',
-  DirectoryGroupUnknown: 'poll',
-  BuildTriggerUnknown: 'trigger',
-} as const satisfies Partial<Record<FailureName, 'poll' | 'trigger'>>;
-
-export function resumedBy(error: string | undefined): 'poll' | 'trigger' | undefined {
-  return error !== undefined && Object.hasOwn(RESUMABLE, error)
-    ? RESUMABLE[error as keyof typeof RESUMABLE]
-    : undefined;
+export function resumedBy(error: string | undefined): Failure['resume'] {
+  if (!isFailureName(error)) return undefined;
+  const { resume }: Failure = FAILURES[error];
+  return resume;
 }
 
 /** An item holds at most 400 KB, and its own end needs most of that. */

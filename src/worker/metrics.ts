@@ -86,7 +86,7 @@ export class WorkerMetrics {
         const causes = outcome === 'FAILED' ? Object.keys(FAILURES) : ['none'];
         return causes.map((cause) => ({ outcome, cause }));
       }),
-      ...Object.keys(REFUSALS).map((cause) => ({ outcome: 'REFUSED', cause })),
+      ...REFUSALS.map((cause) => ({ outcome: 'REFUSED', cause })),
     ];
     for (const labels of ended) this.count('role_build_ended', labels, 0);
     for (const answer of ['undecided', 'succeeded', 'failed']) this.count('role_build_polls', { answer }, 0);

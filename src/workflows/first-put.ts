@@ -1,7 +1,7 @@
 /** The put of the status record, after which this job may have a record. */
 import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
-import { REFUSALS } from '../domain/failures.ts';
+import { isRefusalName } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
@@ -44,7 +44,5 @@ export async function putStatusRecord(input: RoleBuildInput, job: Job, progress:
 }
 
 function isRefusal(failure: unknown): failure is ApplicationFailure & { type: string } {
-  return (
-    failure instanceof ApplicationFailure && typeof failure.type === 'string' && Object.hasOwn(REFUSALS, failure.type)
-  );
+  return failure instanceof ApplicationFailure && isRefusalName(failure.type);
 }

@@ -124,7 +124,8 @@ it('every alert that the documents name has a rule', () => {
 
 it('every failure, finding and search attribute that the documents name is one of the code', () => {
   const known = new Set([
-    ...[FAILURES, REFUSALS, FINDINGS, searchAttributes].flatMap((names) => Object.keys(names)),
+    ...REFUSALS,
+    ...[FAILURES, FINDINGS, searchAttributes].flatMap((names) => Object.keys(names)),
     // Temporal's own search attributes and worker types, and DynamoDB's failures.
     'CloseTime',
     'StartTime',

@@ -48,7 +48,7 @@ it('docs/operations.md names every failure, who must act and how it is resumed',
 it('docs/operations.md names every refusal', () => {
   assert.deepEqual(
     table('docs/operations.md', '| failure ').map(([name]) => name),
-    Object.keys(REFUSALS),
+    [...REFUSALS],
   );
 });
 

@@ -1,6 +1,6 @@
 /** What must hold once every build has closed, whatever was done to it meanwhile. */
 import { checkBuildStatus } from '../../src/domain/build-status.ts';
-import { REFUSALS } from '../../src/domain/failures.ts';
+import { isRefusalName } from '../../src/domain/failures.ts';
 import type { RawItem } from '../support/stack.ts';
 import type { Job } from './jobs.ts';
 import { brokenByRequests } from './request-invariants.ts';
@@ -71,7 +71,7 @@ function mayLackHistory(job: Job, status: RawItem | undefined, history: RawItem 
 }
 
 function isRefusal({ failure }: Job): boolean {
-  return failure !== undefined && Object.hasOwn(REFUSALS, failure.type);
+  return isRefusalName(failure?.type);
 }
 
 function isNewer(item: RawItem | undefined, job: Job): boolean {

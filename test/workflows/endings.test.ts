@@ -143,7 +143,7 @@ describe('a worker that died in the last attempt', () => {
 });
 
 describe('a refusal', () => {
-  for (const type of Object.keys(REFUSALS)) {
+  for (const type of REFUSALS) {
     it(`a refusal ${type} ends the workflow as that, with its details, and writes nothing`, async (t) => {
       const faults = [{ path: 'url', message: 'is missing' }];
       const refusal = ApplicationFailure.create({

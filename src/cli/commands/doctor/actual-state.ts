@@ -1,5 +1,5 @@
 /** What really became of a job, as far as Temporal can tell. */
-import { errorInfo, REFUSALS } from '../../../domain/failures.ts';
+import { errorInfo, isRefusalName } from '../../../domain/failures.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { readEvents } from '../../build/events.ts';
 import { findJob, isUnknown, type FoundJob } from '../../build/find.ts';
@@ -81,7 +81,7 @@ export function interpret(run: Run): ActualState {
     const end = { ...decided, status: 'CANCELLED' as const, build_id: build.build_id };
     return { state: 'ended', run, end, how: 'ended CANCELLED' };
   }
-  if (failure !== undefined && Object.hasOwn(REFUSALS, failure.Error)) {
+  if (isRefusalName(failure?.Error)) {
     // It wrote the end to no record, since there was none.
     return { state: 'refused', run, end: decided, how: `ended as ${failure.Error}: ${failure.Cause}` };
   }
