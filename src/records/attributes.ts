@@ -75,14 +75,14 @@ const KINDS: Record<Table, Readonly<Record<string, Kind>>> = {
   history: { ...REQUIRED.history, ...MORE.history },
 };
 
-const WHAT: Record<Kind, string> = {
-  text: 'text',
-  time: 'a time in ISO 8601, UTC',
-  boolean: 'a boolean',
-  status: 'text',
-  error_info: 'a map with the texts Error and Cause',
-  directory_group: 'a map with the texts name and dn, and an outcome of builds',
-  previous_jobs: 'a list of jobs',
+const CHECKS: { readonly [K in Kind]: readonly [what: string, is: (value: unknown) => boolean] } = {
+  text: ['text', isText],
+  time: ['a time in ISO 8601, UTC', isTime],
+  boolean: ['a boolean', (value) => typeof value === 'boolean'],
+  status: ['text', isText],
+  error_info: ['a map with the texts Error and Cause', isErrorInfo],
+  directory_group: ['a map with the texts name and dn, and an outcome of builds', isDirectoryGroup],
+  previous_jobs: ['a list of jobs', (value) => Array.isArray(value) && value.every(isPreviousJob)],
 };
 
 /** The names of all of a table's attributes. */
@@ -102,40 +102,31 @@ export function attributeFaults(
   const faults = new Map<string, string>();
   for (const [name, kind] of Object.entries(kinds)) {
     if (isOfKind(item[name], kind)) continue;
-    if (item[name] !== undefined) faults.set(name, `${name} is not ${WHAT[kind]}`);
+    if (item[name] !== undefined) faults.set(name, `${name} is not ${CHECKS[kind][0]}`);
     else if (Object.hasOwn(REQUIRED[table], name)) faults.set(name, `${name} is missing`);
   }
   return faults;
 }
 
 export function isOfKind(value: unknown, kind: Kind): boolean {
-  switch (kind) {
-    case 'text':
-    case 'status':
-      return typeof value === 'string';
-    case 'time':
-      return (
-        typeof value === 'string' &&
-        /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value) &&
-        !Number.isNaN(parseIsoTime(value))
-      );
-    case 'boolean':
-      return typeof value === 'boolean';
-    case 'error_info':
-      return hasTexts(value, ['Error', 'Cause']);
-    case 'directory_group':
-      return isDirectoryGroup(value);
-    case 'previous_jobs':
-      return Array.isArray(value) && value.every(isPreviousJob);
-  }
+  return CHECKS[kind][1](value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isTime(value: unknown): boolean {
+  return isText(value) && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value) && !Number.isNaN(parseIsoTime(value));
+}
+
+function isErrorInfo(value: unknown): boolean {
+  return hasTexts(value, ['Error', 'Cause']);
 }
 
 function isPreviousJob(value: unknown): boolean {
   const { error_info } = (value ?? {}) as { error_info?: unknown };
-  return (
-    hasTexts(value, ['job_id', 'start_at', 'status']) &&
-    (error_info === undefined || isOfKind(error_info, 'error_info'))
-  );
+  return hasTexts(value, ['job_id', 'start_at', 'status']) && (error_info === undefined || isErrorInfo(error_info));
 }
 
 /** A record as it was read: attributes that are missing or of another type are not there, and `odd_attributes` names them. */
