@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   CreateTableCommand,
   DescribeContinuousBackupsCommand,
-  DescribeTableCommand,
   ResourceInUseException,
   ResourceNotFoundException,
   UpdateContinuousBackupsCommand,
@@ -12,7 +11,7 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
 import { defined } from '../domain/defined.ts';
-import { addHistoryIndex, HISTORY_INDEX, KeyMismatchError, type IndexSetUp } from './history-index.ts';
+import { addHistoryIndex, describeTable, HISTORY_INDEX, KeyMismatchError, type IndexSetUp } from './history-index.ts';
 import type { RecordTables } from './items.ts';
 
 const READY_WITHIN_SECONDS = 120;
@@ -114,8 +113,7 @@ async function untilUsable(client: DynamoDBClient, TableName: string): Promise<v
 
 async function keysOf(client: DynamoDBClient, TableName: string): Promise<string | undefined> {
   try {
-    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
-    return describeKeys(Table ?? {});
+    return describeKeys(await describeTable(client, TableName));
   } catch (err) {
     if (err instanceof ResourceNotFoundException) return undefined;
     throw err;
@@ -152,14 +150,14 @@ async function recoverPointsInTime(client: DynamoDBClient, TableName: string): P
 }
 
 async function protectionOf(client: DynamoDBClient, TableName: string): Promise<TableProtection> {
-  const { Table } = await client.send(new DescribeTableCommand({ TableName }));
-  const deletion_protection = Table?.DeletionProtectionEnabled ?? null;
+  const described = await describeTable(client, TableName);
+  const deletion_protection = described.DeletionProtectionEnabled ?? null;
   try {
     const { ContinuousBackupsDescription: backups } = await client.send(
       new DescribeContinuousBackupsCommand({ TableName }),
     );
     const status = backups?.PointInTimeRecoveryDescription?.PointInTimeRecoveryStatus;
-    const encryption = Table?.SSEDescription?.SSEType === 'KMS' ? 'KMS key' : 'AWS owned key';
+    const encryption = described.SSEDescription?.SSEType === 'KMS' ? 'KMS key' : 'AWS owned key';
     return { deletion_protection, point_in_time_recovery: status === 'ENABLED', encryption };
   } catch (err) {
     // Stand-ins for DynamoDB have none of it, and not everybody who sets up may look.

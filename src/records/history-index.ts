@@ -56,9 +56,7 @@ export class KeyMismatchError extends Error {
 
 /** @returns whether the index is there, filled or not @throws KeyMismatchError */
 export async function hasHistoryIndex(client: DynamoDBClient, tableName: string): Promise<boolean> {
-  const found = indexOf(await describe(client, tableName));
-  if (found !== undefined) refuseOtherKeys(found);
-  return found !== undefined;
+  return indexOf(await describeTable(client, tableName)) !== undefined;
 }
 
 /**
@@ -72,10 +70,8 @@ export async function addHistoryIndex(
   tableName: string,
   isNewTable: boolean,
 ): Promise<IndexSetUp> {
-  const table = await describe(client, tableName);
-  const found = indexOf(table);
-  if (found !== undefined) {
-    refuseOtherKeys(found);
+  const table = await describeTable(client, tableName);
+  if (indexOf(table) !== undefined) {
     return { name: HISTORY_INDEX_NAME, created: isNewTable, status: await untilActive(client, tableName) };
   }
   const missing = (reason: string) => ({ name: HISTORY_INDEX_NAME, created: false, status: 'MISSING', reason });
@@ -101,7 +97,7 @@ export async function addHistoryIndex(
 async function untilActive(client: DynamoDBClient, tableName: string): Promise<string> {
   const began = performance.now();
   for (;;) {
-    const index = indexOf(await describe(client, tableName));
+    const index = indexOf(await describeTable(client, tableName));
     const waited = performance.now() - began;
     // DynamoDB Local and dynalite leave the status of an index out at times.
     if (index !== undefined && (index.IndexStatus ?? 'ACTIVE') === 'ACTIVE') return 'ACTIVE';
@@ -111,18 +107,18 @@ async function untilActive(client: DynamoDBClient, tableName: string): Promise<s
   }
 }
 
-async function describe(client: DynamoDBClient, TableName: string): Promise<TableDescription> {
+/** @throws ResourceNotFoundException if there is none */
+export async function describeTable(client: DynamoDBClient, TableName: string): Promise<TableDescription> {
   return (await client.send(new DescribeTableCommand({ TableName }))).Table ?? {};
 }
 
+/** @throws KeyMismatchError */
 function indexOf(table: TableDescription): GlobalSecondaryIndexDescription | undefined {
-  return table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === HISTORY_INDEX_NAME);
-}
-
-function refuseOtherKeys({ KeySchema }: GlobalSecondaryIndexDescription): void {
-  const keys = (KeySchema ?? []).map(({ AttributeName }) => AttributeName).join(' + ');
+  const index = table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === HISTORY_INDEX_NAME);
+  const keys = index?.KeySchema?.map(({ AttributeName }) => AttributeName).join(' + ') ?? '';
   const wanted = KEYS.join(' + ');
-  if (keys !== wanted) throw new KeyMismatchError(`index ${HISTORY_INDEX_NAME}`, keys, wanted);
+  if (index !== undefined && keys !== wanted) throw new KeyMismatchError(`index ${HISTORY_INDEX_NAME}`, keys, wanted);
+  return index;
 }
 
 /** On demand, unless the table itself is provisioned: then its index must be too. */
