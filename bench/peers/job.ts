@@ -4,7 +4,6 @@
  */
 import { BuildApiError } from '../../src/build-api/error.ts';
 import { BuildApi } from '../../src/build-api/client.ts';
-import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import { readSettings, WORKER_SETTINGS } from '../../src/config/settings.ts';
 import type { BuildStatusAnswer } from '../../src/domain/build-status.ts';
 import type { Job } from '../../src/domain/identity.ts';
@@ -25,7 +24,7 @@ const settings = readSettings(process.env, WORKER_SETTINGS);
 const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
 const buildApi = new BuildApi({
   albFqdn: settings.API_ALB_FQDN,
-  allowedOrigins: new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS),
+  allowedOrigins: settings.BUILD_API_ALLOWED_ORIGINS,
   timeoutMs: settings.BUILD_API_TIMEOUT_SECONDS * 1000,
 });
 

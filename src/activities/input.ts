@@ -1,5 +1,5 @@
 import { activityInfo, ApplicationFailure } from '@temporalio/activity';
-import type { AllowedOrigins } from '../build-api/origins.ts';
+import { originFault } from '../build-api/origins.ts';
 import { parseRoleBuildId } from '../contract.ts';
 import { invalidInput } from '../domain/role-build-input.ts';
 import { inputFaults, resumptionFaults, type Fault } from '../domain/validate-input.ts';
@@ -10,7 +10,7 @@ import type { OwnWorkflowActivities } from './types.ts';
 /** The activity that checks an input without a write. */
 export function createInputActivities(
   tables: RecordTables,
-  allowedOrigins: AllowedOrigins,
+  allowedOrigins: readonly string[],
 ): Pick<OwnWorkflowActivities, 'checkCarriedInput'> {
   return {
     async checkCarriedInput(input, job, resumption) {
@@ -25,18 +25,18 @@ export function createInputActivities(
 }
 
 /** @throws ApplicationFailure `InvalidInput` */
-export function refuseInvalid(input: unknown, allowedOrigins: AllowedOrigins, resumption: unknown): void {
+export function refuseInvalid(input: unknown, allowedOrigins: readonly string[], resumption: unknown): void {
   const faults = faultsIn(input, allowedOrigins, resumption);
   if (faults.length > 0) throw ApplicationFailure.create({ ...invalidInput(faults), nonRetryable: true });
 }
 
 /** The client checks too, but any Temporal client may start the workflow: what counts is checked here. */
-function faultsIn(input: unknown, allowedOrigins: AllowedOrigins, resumption: unknown): Fault[] {
+function faultsIn(input: unknown, allowedOrigins: readonly string[], resumption: unknown): Fault[] {
   const faults = inputFaults(input);
   if (resumption !== undefined && resumption !== null) faults.push(...resumptionFaults(resumption));
   const url = (input as { url?: unknown } | null | undefined)?.url;
   if (typeof url === 'string' && !faults.some(({ path }) => path === 'url')) {
-    const message = allowedOrigins.faultOf(url);
+    const message = originFault(url, allowedOrigins);
     if (message !== undefined) faults.push({ path: 'url', message });
   }
   return faults;

@@ -2,32 +2,27 @@ import { randomUUID } from 'node:crypto';
 import { activityInfo, getClient, log } from '@temporalio/activity';
 import { isGrpcServiceError } from '@temporalio/client';
 import { OWN_CANCELLATION_REASON } from '../contract.ts';
-import type { OwnWorkflowActivities } from './types.ts';
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const GRPC_ALREADY_EXISTS = 6;
 
-/** The activity that a workflow needs to deal with itself. */
-export function createOwnWorkflowActivities(): Pick<OwnWorkflowActivities, 'requestOwnCancellation'> {
-  return {
-    async requestOwnCancellation() {
-      const { workflowId, runId } = ownExecution();
-      const { workflowService, options } = getClient();
-      try {
-        await workflowService.requestCancelWorkflowExecution({
-          namespace: options.namespace,
-          workflowExecution: { workflowId, runId },
-          identity: options.identity,
-          requestId: randomUUID(),
-          reason: OWN_CANCELLATION_REASON,
-        });
-      } catch (err) {
-        // By an attempt whose answer was lost, or by somebody else.
-        const isRequestedAlready = isGrpcServiceError(err) && (err.code as number) === GRPC_ALREADY_EXISTS;
-        if (!isRequestedAlready) throw err;
-      }
-    },
-  };
+/** Asks Temporal to cancel the workflow that calls it. */
+export async function requestOwnCancellation(): Promise<void> {
+  const { workflowId, runId } = ownExecution();
+  const { workflowService, options } = getClient();
+  try {
+    await workflowService.requestCancelWorkflowExecution({
+      namespace: options.namespace,
+      workflowExecution: { workflowId, runId },
+      identity: options.identity,
+      requestId: randomUUID(),
+      reason: OWN_CANCELLATION_REASON,
+    });
+  } catch (err) {
+    // By an attempt whose answer was lost, or by somebody else.
+    const isRequestedAlready = isGrpcServiceError(err) && (err.code as number) === GRPC_ALREADY_EXISTS;
+    if (!isRequestedAlready) throw err;
+  }
 }
 
 /**

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ApplicationFailure } from '@temporalio/activity';
 import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
-import type { AllowedOrigins } from '../build-api/origins.ts';
 import { isRefusalName, type ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
@@ -22,7 +21,7 @@ type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStat
 /** The activities that write the two records. */
 export function createRecordActivities(
   tables: RecordTables,
-  allowedOrigins: AllowedOrigins,
+  allowedOrigins: readonly string[],
   whoCancelled: () => Promise<string | undefined>,
   attemptNow: () => number = () => 1,
 ): RecordActivities {

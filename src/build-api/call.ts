@@ -5,7 +5,7 @@ import type { BuildApiTarget } from '../domain/role-build-input.ts';
 import { ContractBreach, isRetryable, retryAfterMs } from './answers.ts';
 import { decoded } from './content-coding.ts';
 import { BuildApiError, type BuildApiErrorOptions } from './error.ts';
-import type { AllowedOrigins } from './origins.ts';
+import { originFault } from './origins.ts';
 import { redactor, type Redact } from './redact.ts';
 
 const ANSWER_MAX_BYTES = 1024 * 1024;
@@ -20,7 +20,8 @@ const CREDENTIAL_MIN_CHARACTERS = 16;
 export interface BuildApiSettings {
   /** `API_ALB_FQDN`: the request's `Referer` is `{albFqdn}/proxy`. */
   albFqdn: string;
-  allowedOrigins: AllowedOrigins;
+  /** Serialised. */
+  allowedOrigins: readonly string[];
   /** The whole request, from connect to the last byte of the answer. */
   timeoutMs: number;
   /** `BUILD_API_IDEMPOTENCY_HEADER`: carries the request ID in a POST, beside `x-amzn-RequestId`. */
@@ -82,7 +83,7 @@ export class Call {
     options: { body?: string; signal?: AbortSignal },
     parse: (body: string, redact: Redact) => T,
   ): Promise<T> {
-    const fault = this.#settings.allowedOrigins.faultOf(this.#call.url);
+    const fault = originFault(this.#call.url, this.#settings.allowedOrigins);
     if (fault !== undefined) throw this.#error(`was not sent, since it ${fault}`);
     const body = await this.#send(client, options);
     try {

@@ -4,28 +4,21 @@ import { clip } from '../domain/failures.ts';
 const ORIGIN_SHOWN_CHARACTERS = 300;
 
 /**
- * Where the build API may be. An origin is compared as the URL standard serialises it, so that no other spelling of a
- * host, port or user name gets past the list.
+ * Holds the build API to where it may be. An origin is compared as the URL standard serialises it, so that no other spelling of
+ * a host, port or user name gets past the list.
+ *
+ * @param allowed serialised origins, such as `https://builds.example.com` or `http://127.0.0.1:8090`
+ * @returns why nothing may be sent to a URL, or `undefined`
  */
-export class AllowedOrigins {
-  readonly #origins: ReadonlySet<string>;
-
-  /** @param origins serialised origins, such as `https://builds.example.com` or `http://127.0.0.1:8090` */
-  constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins);
+export function originFault(url: string, allowed: readonly string[]): string | undefined {
+  if (!URL.canParse(url)) return 'is not a URL';
+  const { origin, protocol, username, password, search, hash } = new URL(url);
+  // The origin of `blob:https://…` is that of the URL in it.
+  if (protocol !== 'https:' && protocol !== 'http:') return 'is not an http or https URL';
+  if (!allowed.includes(origin)) {
+    return `has the origin ${clip(origin, ORIGIN_SHOWN_CHARACTERS)}, which BUILD_API_ALLOWED_ORIGINS does not list`;
   }
-
-  /** @returns why nothing may be sent to a URL, or `undefined` */
-  faultOf(url: string): string | undefined {
-    if (!URL.canParse(url)) return 'is not a URL';
-    const { origin, protocol, username, password, search, hash } = new URL(url);
-    // The origin of `blob:https://…` is that of the URL in it.
-    if (protocol !== 'https:' && protocol !== 'http:') return 'is not an http or https URL';
-    if (!this.#origins.has(origin)) {
-      return `has the origin ${clip(origin, ORIGIN_SHOWN_CHARACTERS)}, which BUILD_API_ALLOWED_ORIGINS does not list`;
-    }
-    if (username !== '' || password !== '') return 'has credentials in it';
-    if (search !== '' || hash !== '') return 'has a query or a fragment';
-    return undefined;
-  }
+  if (username !== '' || password !== '') return 'has credentials in it';
+  if (search !== '' || hash !== '') return 'has a query or a fragment';
+  return undefined;
 }

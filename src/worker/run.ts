@@ -7,7 +7,6 @@ import type { Logger } from 'pino';
 import { forBuildsAlone } from '../activities/callers.ts';
 import { createActivities } from '../activities/index.ts';
 import { BuildApi } from '../build-api/client.ts';
-import { AllowedOrigins } from '../build-api/origins.ts';
 import { RateLimit } from '../build-api/rate-limit.ts';
 import { encryptionOf, type readSettings, type WORKER_SETTINGS } from '../config/settings.ts';
 import { createDirectoryActivities } from '../activities/directory.ts';
@@ -250,7 +249,7 @@ function activitiesOn(
   metrics: WorkerMetrics,
   traces: WorkerTraces | undefined,
 ): ReturnType<typeof createActivities> {
-  const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
+  const allowedOrigins = settings.BUILD_API_ALLOWED_ORIGINS;
   const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
   const activities = createActivities({
     pollRate: pollsPerSecond === undefined ? undefined : new RateLimit(pollsPerSecond, POLL_MAX_WAIT_MS),

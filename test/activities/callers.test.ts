@@ -6,7 +6,6 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Info } from '@temporalio/activity';
 import { forBuildsAlone } from '../../src/activities/callers.ts';
 import { createActivities } from '../../src/activities/index.ts';
-import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import { historyRequestOf, type Fault, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { workflowIdOf } from '../../src/domain/identity.ts';
 import { api, clientOf, url, useSimulatedBuildApi } from '../build-api/client-fixture.ts';
@@ -23,7 +22,7 @@ let activities: ReturnType<typeof forBuildsAlone>;
 let input: RoleBuildInput;
 beforeEach(() => {
   input = { ...sampleInput(), url };
-  const allowedOrigins = new AllowedOrigins([new URL(url).origin]);
+  const allowedOrigins = [new URL(url).origin];
   activities = forBuildsAlone(createActivities({ tables, buildApi: clientOf(), allowedOrigins }));
 });
 

@@ -5,7 +5,7 @@ import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import * as fc from 'fast-check';
 import { createRecordActivities } from '../../src/activities/records.ts';
-import { AllowedOrigins } from '../../src/build-api/origins.ts';
+import { originFault } from '../../src/build-api/origins.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
 import { JOB, raw, tables, useDynamoDb } from '../support/tables.ts';
@@ -29,7 +29,7 @@ describe("the worker's first activity", () => {
     } as unknown as typeof tables.client;
     const { upsertRequestRecord } = createRecordActivities(
       { ...tables, client: counting },
-      new AllowedOrigins(['https://builds.example.com']),
+      ['https://builds.example.com'],
       async () => undefined,
     );
     // A good one replaces the record of the good one before it.
@@ -103,5 +103,5 @@ describe("the worker's first activity", () => {
 });
 
 function isListed(input: unknown): boolean {
-  return new AllowedOrigins(['https://builds.example.com']).faultOf((input as RoleBuildInput).url) === undefined;
+  return originFault((input as RoleBuildInput).url, ['https://builds.example.com']) === undefined;
 }

@@ -5,7 +5,6 @@ import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { ApplicationFailure } from '@temporalio/common';
 import { createRecordActivities } from '../../src/activities/records.ts';
 import type { RoleBuildActivities } from '../../src/activities/types.ts';
-import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import { historyRequestOf, type RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { sampleInput } from '../domain/sample-input.ts';
 import { itemOf, JOB, NEWER, OLDER, raw, tables, useDynamoDb, type Item } from '../support/tables.ts';
@@ -23,7 +22,7 @@ beforeEach(() => {
   attempt = 1;
   count += 1;
   input = { ...sampleInput(), ddb_composite_sort_key: `iam_role#odd-${count}`, correlation_id: `odd-${count}` };
-  const origins = new AllowedOrigins([new URL(input.url).origin]);
+  const origins = [new URL(input.url).origin];
   activities = createRecordActivities(
     tables,
     origins,

@@ -7,7 +7,6 @@ import { createSimulatedBuildApi, type SimulatedBuildApi } from '../../dev/simul
 import type { BuildApiTarget } from '../../src/domain/role-build-input.ts';
 import { BuildApi } from '../../src/build-api/client.ts';
 import { BuildApiError } from '../../src/build-api/error.ts';
-import { AllowedOrigins } from '../../src/build-api/origins.ts';
 import { sampleInput } from '../domain/sample-input.ts';
 
 export const CREDENTIAL = 'eyJhbGciOiJSU0EtT0FFUCJ9.c3/VjcmV0+==.signature';
@@ -34,8 +33,13 @@ export function clientOf({
   idempotencyHeader,
   proxy,
 }: { origins?: string[]; timeoutMs?: number; idempotencyHeader?: string; proxy?: string } = {}): BuildApi {
-  const allowedOrigins = new AllowedOrigins(origins);
-  return new BuildApi({ albFqdn: 'https://alb.example.com', allowedOrigins, timeoutMs, idempotencyHeader, proxy });
+  return new BuildApi({
+    albFqdn: 'https://alb.example.com',
+    allowedOrigins: origins,
+    timeoutMs,
+    idempotencyHeader,
+    proxy,
+  });
 }
 
 export function request(at = url): BuildApiTarget {

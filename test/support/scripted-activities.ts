@@ -1,5 +1,5 @@
 import { activityInfo, cancellationSignal, type Info } from '@temporalio/activity';
-import { createOwnWorkflowActivities } from '../../src/activities/own-workflow.ts';
+import { requestOwnCancellation } from '../../src/activities/own-workflow.ts';
 import type { DirectoryActivities, OwnWorkflowActivities, RoleBuildActivities } from '../../src/activities/types.ts';
 
 type Activities = RoleBuildActivities & DirectoryActivities & OwnWorkflowActivities;
@@ -48,7 +48,7 @@ const GOOD: { readonly [N in ActivityName]: Answer<N> } = {
   updateCancelledRecord: null,
   updateCancelledHistory: null,
   checkCarriedInput: [],
-  requestOwnCancellation: () => createOwnWorkflowActivities().requestOwnCancellation(),
+  requestOwnCancellation,
 };
 
 /** Fake activities for one worker: each workflow follows a script of its own, and every attempt is recorded. */

@@ -4,12 +4,11 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createActivities } from '../../../src/activities/index.ts';
 import { BuildApi } from '../../../src/build-api/client.ts';
-import { AllowedOrigins } from '../../../src/build-api/origins.ts';
 import { readSettings, WORKER_SETTINGS } from '../../../src/config/settings.ts';
 import { openRecordTables } from '../../../src/records/dynamodb.ts';
 
 const settings = readSettings(process.env, WORKER_SETTINGS);
-const allowedOrigins = new AllowedOrigins(settings.BUILD_API_ALLOWED_ORIGINS);
+const allowedOrigins = settings.BUILD_API_ALLOWED_ORIGINS;
 const worker = await Worker.create({
   connection: await NativeConnection.connect(loadClientConnectConfig().connectionOptions),
   taskQueue: settings.ROLE_BUILD_TASK_QUEUE,

@@ -1,7 +1,6 @@
 /** `--ask-api`: what the build API says of a lost job's build. */
 import { BuildApi } from '../../../build-api/client.ts';
 import { BuildApiError } from '../../../build-api/error.ts';
-import { AllowedOrigins } from '../../../build-api/origins.ts';
 import { readSettings } from '../../../config/settings.ts';
 import { inputFaults } from '../../../domain/validate-input.ts';
 import type { CommandContext } from '../../context.ts';
@@ -54,7 +53,7 @@ export async function readAskApi(
 
   const { origin, host } = new URL(url);
   const albFqdn = env['API_ALB_FQDN'] ? readSettings(env, ['API_ALB_FQDN']).API_ALB_FQDN : host;
-  const api = new BuildApi({ albFqdn, allowedOrigins: new AllowedOrigins([origin]), timeoutMs: TIMEOUT_MS });
+  const api = new BuildApi({ albFqdn, allowedOrigins: [origin], timeoutMs: TIMEOUT_MS });
   return async (buildId, correlation_id) => {
     try {
       const answer = await api.getBuildStatus({ url, encrypted_jwt, correlation_id }, buildId, signal);
