@@ -7,6 +7,8 @@ export class NotUtf8Error extends Error {
 
 const TO_DO = 'save it as UTF-8';
 const NUL = 0;
+/** Stands for bytes that are no character, and may stand in a text of its own. */
+const REPLACEMENT = '\uFFFD';
 
 /** @returns the text, without a byte order mark @throws NotUtf8Error */
 export function utf8Text(bytes: Uint8Array): string {
@@ -75,18 +77,11 @@ class Utf8Decoder {
 
 /** @returns how many bytes are whole characters, up to the first that is none or is cut off */
 function wholeCharacters(bytes: Buffer): number {
-  let whole = '';
-  // If the last character may be a part of one, fewer bytes are never worse than more.
-  for (let [good, bad] = [0, bytes.length + 1]; bad - good > 1;) {
-    const middle = (good + bad) >> 1;
-    try {
-      whole = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, middle), {
-        stream: true,
-      });
-      good = middle;
-    } catch {
-      bad = middle;
-    }
+  let whole = 0;
+  for (const text of bytes.toString().split(REPLACEMENT)) {
+    whole += Buffer.byteLength(text);
+    if (bytes.indexOf(REPLACEMENT, whole) !== whole) break;
+    whole += Buffer.byteLength(REPLACEMENT);
   }
-  return Buffer.byteLength(whole);
+  return whole;
 }
