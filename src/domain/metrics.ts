@@ -100,10 +100,3 @@ export const METRICS = {
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricName = keyof typeof METRICS;
-
-/** As it stands on the metrics page; a histogram's series end in `_bucket`, `_sum` and `_count`. */
-export function exposedName(name: MetricName): string {
-  const { kind, unit }: MetricDefinition = METRICS[name];
-  if (kind === 'counter') return `${name}_total`;
-  return unit === undefined ? name : `${name}_${unit}`;
-}

@@ -8,7 +8,8 @@ import { FINDINGS } from '../../src/cli/commands/doctor/findings.ts';
 import { searchAttributes } from '../../src/contract.ts';
 import { FAILURES, REFUSALS } from '../../src/domain/failures.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
-import { exposedName, METRICS, type MetricName } from '../../src/domain/metrics.ts';
+import { METRICS, type MetricName } from '../../src/domain/metrics.ts';
+import { exposedName } from '../support/exposed-name.ts';
 import { allPages, blocks, inlineCode, pages, read, root } from './pages.ts';
 
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };

@@ -9,9 +9,10 @@ import { FINDINGS } from '../../src/cli/commands/doctor/findings.ts';
 import { attributesOf } from '../../src/records/attributes.ts';
 import { WAIT_SUMMARY } from '../../src/contract.ts';
 import { FAILURES, REFUSALS } from '../../src/domain/failures.ts';
-import { exposedName, METRICS, type MetricDefinition, type MetricName } from '../../src/domain/metrics.ts';
+import { METRICS, type MetricDefinition, type MetricName } from '../../src/domain/metrics.ts';
 import { INPUT_KEYS } from '../../src/domain/validate-input.ts';
 import { resumedBy } from '../../src/domain/resumption.ts';
+import { exposedName } from '../support/exposed-name.ts';
 import { read } from './pages.ts';
 
 let program: Awaited<ReturnType<typeof defineProgram>>;
