@@ -1,5 +1,6 @@
 /** Spans, and where they go. Loads OpenTelemetry: import it only once there are traces. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   context,
   diag,
@@ -77,18 +78,11 @@ export class Spans {
 
   /** Sends what has ended, and gives up after that time. */
   async close(withinMs: number): Promise<void> {
-    const late = Symbol('late');
-    let timer: NodeJS.Timeout | undefined;
-    const timeOut = new Promise<typeof late>((resolve) => {
-      timer = setTimeout(resolve, withinMs, late);
-    });
+    const isLate = delay(withinMs, true, { ref: false });
     try {
-      const first = await Promise.race([this.#provider.shutdown(), timeOut]);
-      if (first === late) this.#onFault(`not within ${withinMs / 1000} s`);
+      if (await Promise.race([this.#provider.shutdown(), isLate])) this.#onFault(`not within ${withinMs / 1000} s`);
     } catch (err) {
       this.#onFault((err as Error).message);
-    } finally {
-      clearTimeout(timer);
     }
   }
 }
