@@ -67,14 +67,10 @@ export function searchAttributesOf(input: RoleBuildInput): SearchAttributePair[]
   ];
 }
 
-/** What stands in the Web UI's list beside a build. */
+/** What stands in the Web UI's list beside a build. Temporal refuses more than 400 bytes. */
 export function summaryOf({ build_body: body }: RoleBuildInput): string {
   const dryRun = body.dry_run ? ' (dry run)' : '';
-  return clipSummary(`${body.action} ${body.build_type} ${body.custom_role_name} in ${body.account_id}${dryRun}`);
-}
-
-/** Temporal refuses a longer summary than 400 bytes. */
-function clipSummary(text: string): string {
+  const text = `${body.action} ${body.build_type} ${body.custom_role_name} in ${body.account_id}${dryRun}`;
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 400);
 }
 

@@ -35,13 +35,6 @@ async function cutShortAt(
   const leftMs = endsAtMs - Date.now();
   const isOver = () => Date.now() >= endsAtMs;
   const throwIfOver = () => throwIf(isCancelled() || isOver());
-  const exceeded = () =>
-    failed(
-      errorInfo(
-        'BuildDeadlineExceeded',
-        `the build was not decided in the ${deadlineSeconds} s from ${job.start_at}; the build API may still finish it`,
-      ),
-    );
   const deciding = new CancellationScope();
   const timing = new CancellationScope();
   if (leftMs > 0) {
@@ -56,8 +49,9 @@ async function cutShortAt(
     return await deciding.run(() => decide(throwIfOver));
   } catch (err) {
     if (outer.consideredCancelled || !isCutShort(err)) throw err;
-    if (deciding.consideredCancelled || isOver()) return exceeded();
-    throw err;
+    if (!deciding.consideredCancelled && !isOver()) throw err;
+    const why = `the build was not decided in the ${deadlineSeconds} s from ${job.start_at}; the build API may still finish it`;
+    return failed(errorInfo('BuildDeadlineExceeded', why));
   } finally {
     timing.cancel();
   }
