@@ -289,11 +289,14 @@ const ENCRYPTION = [
   'ENCRYPTION_REQUIRED',
 ] as const satisfies SettingName[];
 
+const ALL = Object.keys(SETTINGS) as SettingName[];
+const isOfCodecServer = (name: SettingName): name is Extract<SettingName, `CODEC_SERVER_${string}`> =>
+  name.startsWith('CODEC_SERVER_');
 /** OpenTelemetry's are read where they are used. */
 const isOfOthers = (name: SettingName) =>
-  name.startsWith('CODEC_SERVER_') || name === 'TEMPORAL_UI_URL' || name in TRACING_SETTINGS;
+  isOfCodecServer(name) || name === 'TEMPORAL_UI_URL' || name in TRACING_SETTINGS;
 
-export const WORKER_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !isOfOthers(name));
+export const WORKER_SETTINGS = ALL.filter((name) => !isOfOthers(name));
 export const CLIENT_SETTINGS = [
   'ROLE_BUILD_TASK_QUEUE',
   'STATUS_TABLE',
@@ -301,16 +304,7 @@ export const CLIENT_SETTINGS = [
   'TEMPORAL_UI_URL',
   ...ENCRYPTION,
 ] as const satisfies SettingName[];
-export const CODEC_SERVER_SETTINGS = [
-  ...ENCRYPTION,
-  'CODEC_SERVER_ADDRESS',
-  'CODEC_SERVER_ALLOWED_ORIGINS',
-  'CODEC_SERVER_JWKS_URL',
-  'CODEC_SERVER_JWT_ISSUER',
-  'CODEC_SERVER_JWT_AUDIENCE',
-  'CODEC_SERVER_REQUIRED_CLAIM',
-  'LOG_LEVEL',
-] as const satisfies SettingName[];
+export const CODEC_SERVER_SETTINGS = [...ENCRYPTION, ...ALL.filter(isOfCodecServer), 'LOG_LEVEL'] as const;
 
 /** Encryption as the settings have it. */
 export function encryptionOf(settings: Parsed<(typeof ENCRYPTION)[number]>): EncryptionSettings {
