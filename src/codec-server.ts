@@ -27,7 +27,7 @@ await runProgram('codec server', settings.LOG_LEVEL, async (logger, stop) => {
     // Its own namespace is never used: every request names one.
     codec: new EncryptionCodec(encryptionOf(settings), ''),
     allowedOrigins: settings.CODEC_SERVER_ALLOWED_ORIGINS,
-    checkToken: hasTokens ? createTokenCheck({ jwksUrl, issuer, audience, requiredClaim }) : undefined,
+    checkToken: hasTokens ? createTokenCheck(jwksUrl, issuer, audience, requiredClaim) : undefined,
     logger,
   });
   const { host, port } = await listen(server, settings.CODEC_SERVER_ADDRESS);

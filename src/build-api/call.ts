@@ -153,13 +153,13 @@ export class Call {
     if (plain === 'too long') throw this.#tooLong(status);
     const what = `answered ${status} ${statusMessage ?? ''}`.trimEnd();
     if (status >= 200 && status < 300) {
-      if (plain !== 'cut short') return textOf(plain);
+      if (plain !== 'cut short') return new TextDecoder().decode(plain);
       throw this.#error(`${what}, compressed, and the end is missing`, { retryable: true, unanswered: true });
     }
     if (status >= 300 && status < 400) throw this.#error(`${what}, a redirect, which is not followed`);
     const isMaybeProxys = this.#isMaybeProxys(status);
     throw this.#error(isMaybeProxys ? `${what}, maybe the word of BUILD_API_PROXY` : what, {
-      body: plain === 'cut short' ? '' : textOf(plain.subarray(0, LOOKED_AT_BYTES)),
+      body: plain === 'cut short' ? '' : new TextDecoder().decode(plain.subarray(0, LOOKED_AT_BYTES)),
       retryable: isRetryable(status),
       unanswered: isMaybeProxys,
       retryAfterMs: retryAfterMs(headers['retry-after']),
@@ -205,8 +205,4 @@ function onceConnected(request: ClientRequest, then: () => void): void {
     if (!socket.connecting) then();
     else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', then);
   });
-}
-
-function textOf(body: Uint8Array): string {
-  return new TextDecoder().decode(body);
 }

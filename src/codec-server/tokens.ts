@@ -1,13 +1,6 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { RequiredClaim } from '../config/codec-server.ts';
 
-export interface TokenSettings {
-  jwksUrl: URL;
-  issuer: string;
-  audience: string;
-  requiredClaim?: RequiredClaim | undefined;
-}
-
 /** An answer that is no success, in the words that the client is to read. */
 export class HttpError extends Error {
   override name = 'HttpError';
@@ -39,7 +32,12 @@ const JWKS_TIMEOUT_MS = 5_000;
 /** Checks the bearer token of a request. @returns whom it names @throws HttpError 401, 403 or 503 */
 export type CheckToken = (authorization: string | undefined, namespace: string) => Promise<string | undefined>;
 
-export function createTokenCheck({ jwksUrl, issuer, audience, requiredClaim }: TokenSettings): CheckToken {
+export function createTokenCheck(
+  jwksUrl: URL,
+  issuer: string,
+  audience: string,
+  requiredClaim: RequiredClaim | undefined,
+): CheckToken {
   const keys = createRemoteJWKSet(jwksUrl, { timeoutDuration: JWKS_TIMEOUT_MS });
   return async (authorization, namespace) => {
     const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(authorization ?? '')?.[1];

@@ -22,7 +22,7 @@ const LAST_LINES_MS = 1_000;
 
 /** The program goes on when its log can't be written: on a full disk, behind a pipe that is closed or that nobody empties. */
 export async function openLog(level: LevelWithSilent): Promise<Log> {
-  const stdout = new StandardStream(process.stdout, { maxHeldBytes: MAX_HELD_BYTES });
+  const stdout = new StandardStream(process.stdout, MAX_HELD_BYTES);
   // An error that nobody listens for would end the program.
   process.stderr.on('error', () => {});
   const logger = createLogger(level, process.stdout.isTTY ? await forPeople(stdout) : stdout);

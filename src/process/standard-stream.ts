@@ -4,14 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** What a write fails with whose reader has had enough, such as `head`, or is gone. */
 const READER_GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
 
-export interface StandardStreamOptions {
-  /** Bytes to hold for a reader that does not take them; by default all. A text beyond them is left out. */
-  maxHeldBytes?: number;
-}
-
 /**
  * stdout or stderr. A write that fails throws nothing and ends nothing: {@link failure} tells of it, and what is written after it
- * is tried only if each text stands for itself ({@link StandardStreamOptions.maxHeldBytes}).
+ * is tried only if each text stands for itself (`maxHeldBytes`).
  */
 export class StandardStream {
   readonly stream: NodeJS.WritableStream;
@@ -27,7 +22,8 @@ export class StandardStream {
   readonly #fileDescriptor: number | undefined;
   #last = Promise.resolve();
 
-  constructor(stream: NodeJS.WritableStream, { maxHeldBytes }: StandardStreamOptions = {}) {
+  /** @param maxHeldBytes to hold for a reader that does not take them; by default all. A text beyond them is left out */
+  constructor(stream: NodeJS.WritableStream, maxHeldBytes?: number) {
     this.stream = stream;
     this.#maxHeldBytes = maxHeldBytes;
     this.#fileDescriptor = regularFileOf(stream);

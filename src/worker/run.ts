@@ -96,16 +96,8 @@ export async function runWorker(program: WorkerProgram): Promise<void> {
   }
 }
 
-/** Workers that are about to poll. */
-interface Workers {
-  all: readonly Worker[];
-  close(): Promise<void>;
-}
-
-async function connect(
-  { settings, temporal, tracing, logger, stop }: WorkerProgram,
-  readiness: Readiness,
-): Promise<Workers> {
+/** @returns workers that are about to poll, and what closes their connection */
+async function connect({ settings, temporal, tracing, logger, stop }: WorkerProgram, readiness: Readiness) {
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   const { connectionOptions, namespace = 'default' } = temporal;
   const taskQueue = settings.ROLE_BUILD_TASK_QUEUE;
@@ -243,12 +235,7 @@ async function openTraces(tracing: Tracing, settings: Settings, logger: Logger):
   });
 }
 
-function activitiesOn(
-  settings: Settings,
-  tables: RecordTables,
-  metrics: WorkerMetrics,
-  traces: WorkerTraces | undefined,
-): ReturnType<typeof createActivities> {
+function activitiesOn(settings: Settings, tables: RecordTables, metrics: WorkerMetrics, traces?: WorkerTraces) {
   const allowedOrigins = settings.BUILD_API_ALLOWED_ORIGINS;
   const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
   const activities = createActivities({
