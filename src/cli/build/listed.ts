@@ -19,10 +19,11 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
   const { workflowId, runId, status, startTime, closeTime, typedSearchAttributes: attributes } = info;
   const key = parseRoleBuildId(workflowId);
   const claimed = attributes.get(searchAttributes.JobId) || info.raw.firstRunId || runId;
-  const job = claimed === runId ? { job_id: runId, start_at: startTime.toISOString() } : await jobOf(services, info);
+  // A run that continued as new began later than its job. Its first event says which job it is; a search attribute is the starter's word.
+  const started = claimed === runId ? undefined : await readStarted(services, { workflowId, runId });
   return defined({
     workflow_id: workflowId,
-    job_id: job.job_id,
+    job_id: started?.job_id || runId,
     run_id: runId,
     account_id: attributes.get(searchAttributes.AccountId) ?? key?.account_id,
     // A Keyword may be cut; a workflow ID is not.
@@ -31,7 +32,7 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
     action: attributes.get(searchAttributes.BuildAction),
     custom_role_name: attributes.get(searchAttributes.CustomRoleName),
     dry_run: attributes.get(searchAttributes.DryRun),
-    start_at: job.start_at,
+    start_at: started?.start_at ?? startTime.toISOString(),
     /** As the record's, or Temporal's word if no record tells of its end. */
     status: isOpen(status.name) ? 'IN_PROGRESS' : (END_OF[status.name] ?? status.name),
     /** `PAUSED` if somebody has paused it. */
@@ -40,13 +41,4 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
     closed_at: closeTime?.toISOString(),
     ui_url: services.uiUrl(workflowId, runId),
   });
-}
-
-/** A run that continued as new began later than its job. Its first event says which job it is; a search attribute is the starter's word. */
-async function jobOf(
-  services: Services,
-  { workflowId, runId, startTime }: WorkflowExecutionInfo,
-): Promise<{ job_id: string; start_at: string }> {
-  const { job_id, start_at } = await readStarted(services, { workflowId, runId });
-  return { job_id: job_id || runId, start_at: start_at ?? startTime.toISOString() };
 }

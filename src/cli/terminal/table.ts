@@ -19,13 +19,15 @@ export interface ColumnOf<Row> extends Column {
 }
 
 /** A table as wide as the terminal. */
-export function tableOf<Row>(columns: readonly ColumnOf<Row>[], rows: readonly Row[], terminal: Shows): string {
+export function tableOf<Row>(
+  columns: readonly ColumnOf<Row>[],
+  rows: readonly Row[],
+  terminal: Pick<Terminal, 'columns' | 'colours'>,
+): string {
   const style = styleFor(terminal);
   const cells = rows.map((row) => columns.map(({ cell }) => cell(row, style)));
   return table(columns, cells, terminal.columns, style.dim);
 }
-
-type Shows = Pick<Terminal, 'columns' | 'colours'>;
 
 const GAP = '  ';
 const NO_LINES = Object.fromEntries(
@@ -70,13 +72,8 @@ function widest(cells: readonly string[]): number {
   return Math.max(1, column.width);
 }
 
-interface Shown {
-  index: number;
-  width: number;
-}
-
-function fit(columns: readonly Column[], natural: readonly number[], width: number | undefined): Shown[] {
-  let shown = natural.map((own, index): Shown => ({ index, width: own }));
+function fit(columns: readonly Column[], natural: readonly number[], width: number | undefined) {
+  let shown = natural.map((own, index) => ({ index, width: own }));
   if (width === undefined) return shown;
   for (;;) {
     let over = shown.reduce((sum, { width: own }) => sum + own, (shown.length - 1) * GAP.length) - width;

@@ -30,11 +30,6 @@ const ALIASES = new Map([
 const BODY_PREFIX = 'build_body.';
 const BODY_DEFAULTS = { build_type: 'iam_role', action: 'create', dry_run: false };
 
-interface CsvRecord {
-  record: string[];
-  raw: string;
-}
-
 export async function* csvLines(text: AsyncIterable<string>): AsyncGenerator<Line> {
   const parser = pipeline(
     Readable.from(text),
@@ -46,7 +41,7 @@ export async function* csvLines(text: AsyncIterable<string>): AsyncGenerator<Lin
   let columns: string[] | undefined;
   let ended = 0;
   try {
-    for await (const { record, raw } of parser as AsyncIterable<CsvRecord>) {
+    for await (const { record, raw } of parser as AsyncIterable<{ record: string[]; raw: string }>) {
       // The parser's own count takes a line end of two characters within quotes for two. Empty lines come before a record.
       const number = ended + lineEnds(/^[\r\n]*/.exec(raw)?.[0] ?? '') + 1;
       ended += lineEnds(raw);

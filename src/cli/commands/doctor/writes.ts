@@ -16,7 +16,7 @@ export function setStatus(table: Table, found: Item, desired: DesiredState): Des
   const { status, build_id, error_info, directory_group } = desired;
   // A build ID that the record knows stays true whatever its end; another end's error does not.
   const remove = error_info === undefined && found['error_info'] !== undefined ? ['error_info'] : [];
-  const set = { status, build_id, error_info, directory_group, updated_at: now() };
+  const set = { status, build_id, error_info, directory_group, updated_at: new Date().toISOString() };
   const does = `set the ${table} record to ${inWords(desired)}${remove.length === 0 ? '' : ', without error_info'}`;
   return { table, key: keyOf(table, found), found, set, remove, does };
 }
@@ -34,7 +34,7 @@ export function createRecord(
   const more: Item = { build_id, error_info, directory_group };
   if (table === 'history') more['requested_by'] = facts['requested_by'];
   const remove = Object.keys(more).filter((name) => more[name] === undefined && found?.[name] !== undefined);
-  const set = { ...record, ...more, updated_at: now() };
+  const set = { ...record, ...more, updated_at: new Date().toISOString() };
   const does = `${found === undefined ? 'create' : "replace the older job's"} ${table} record: ${inWords(desired)}`;
   return [{ table, key: keyOf(table, record), found, set, remove, does }];
 }
@@ -53,8 +53,4 @@ function inWords({ status, error_info }: DesiredState): string {
 
 function keyOf(table: Table, record: Item): Item {
   return Object.fromEntries(KEYS[table].map((name) => [name, record[name]]));
-}
-
-function now(): string {
-  return new Date().toISOString();
 }
