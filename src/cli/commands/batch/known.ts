@@ -128,15 +128,7 @@ function isUnreadable(err: unknown): boolean {
   return err instanceof PayloadUnreadableError || isUnknown(err);
 }
 
-/** Whether the history record alone says what became of a request. */
-function isSettled({ history, failedJob }: Facts): boolean {
-  if (history === undefined || isHeldByStepFunctions(history)) return false;
-  return failedJob === undefined || history.job_id !== failedJob || history.status === 'COMPLETE';
-}
-
-function knownOf(facts: Facts): Known {
-  const { request, failedJob, history, holder, last, ended } = facts;
-  const { input } = request;
+function knownOf({ request: { input }, failedJob, history, holder, last, ended }: Facts): Known {
   if (history !== undefined) {
     const { account_id = '(no account)', resource = '(no resource)', job_id } = history;
     if (account_id !== input.build_body.account_id || resource !== input.ddb_composite_sort_key) {
@@ -144,8 +136,9 @@ function knownOf(facts: Facts): Known {
       return { state: 'held', error };
     }
     // A job that this Temporal does not know may run on another.
-    const mayRun = history.status === 'IN_PROGRESS' && !isHeldByStepFunctions(history) && last === undefined;
-    if (mayRun || isSettled(facts)) return recorded(history, job_id);
+    const mayRun = history.status === 'IN_PROGRESS' && last === undefined;
+    const isSettled = failedJob === undefined || job_id !== failedJob || history.status === 'COMPLETE';
+    if (!isHeldByStepFunctions(history) && (mayRun || isSettled)) return recorded(history, job_id);
   }
   const runsAgain = failedJob !== undefined && ended?.job_id === failedJob && ended.status !== 'COMPLETE';
   if (ended !== undefined && !runsAgain) return ended;
