@@ -16,13 +16,6 @@ export interface TargetOptions {
   workflowId?: string;
 }
 
-/** The arguments and the options of a command about one build, as commander gives them. */
-export type NamedBuild<More = object> = [
-  account: string | undefined,
-  resource: string | undefined,
-  options: TargetOptions & More,
-];
-
 export const NAME_ONE = 'name one build: ACCOUNT RESOURCE, or --correlation-id, --job-id or --workflow-id';
 
 /** One build, as far as it has been found. */
@@ -49,16 +42,20 @@ export function jobIdOf(target: Target): string | undefined {
  */
 export async function openTarget(
   context: CommandContext,
-  ...named: NamedBuild
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions,
 ): Promise<{ services: Services; target: Target }> {
-  checkTarget(...named);
+  checkTarget(account, resource, options);
   const services = await context.services();
-  return { services, target: await findTarget(services, ...named) };
+  return { services, target: await findTarget(services, account, resource, options) };
 }
 
 async function findTarget(
   services: Services,
-  ...[account, resource, { workflowId, jobId, correlationId }]: NamedBuild
+  account: string | undefined,
+  resource: string | undefined,
+  { workflowId, jobId, correlationId }: TargetOptions,
 ): Promise<Target> {
   if (workflowId !== undefined) return { kind: 'latest', name: workflowId, workflowId };
   if (jobId !== undefined) {
@@ -72,7 +69,7 @@ async function findTarget(
 }
 
 /** @throws CliError `usage` unless a build is named in exactly one way */
-function checkTarget(...[account, resource, options]: NamedBuild): void {
+function checkTarget(account: string | undefined, resource: string | undefined, options: TargetOptions): void {
   const ways = [account, options.correlationId, options.jobId, options.workflowId].filter((way) => way !== undefined);
   if (ways.length !== 1 || (account !== undefined && resource === undefined)) {
     throw new CliError('usage', NAME_ONE);

@@ -5,7 +5,7 @@ import { describeBuild, firstRunIdOf } from '../build/find.ts';
 import { followJob } from '../build/follow.ts';
 import { unpause } from '../build/next-step.ts';
 import { showBuild } from '../build/show.ts';
-import { jobIdOf, openTarget, type Target, type NamedBuild } from '../build/target.ts';
+import { jobIdOf, openTarget, type Target, type TargetOptions } from '../build/target.ts';
 import { viewBuild } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
@@ -21,10 +21,14 @@ export function define(command: Command): Command {
     .addHelpText('after', examples("role-build cancel 123456789012 'iam_role#data-reader' --wait"));
 }
 
-export async function run(context: CommandContext, ...named: NamedBuild<{ wait?: boolean }>): CommandResult {
-  const options = named[2];
+export async function run(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions & { wait?: boolean },
+): CommandResult {
   const { output, json } = context;
-  const { services, target } = await openTarget(context, ...named);
+  const { services, target } = await openTarget(context, account, resource, options);
   const { name, workflowId } = target;
   const { jobId, status } = await runningJob(services, target);
   await requestCancel(services, target, jobId);

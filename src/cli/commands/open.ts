@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { delimiter } from 'node:path';
 import type { Command } from 'commander';
 import type { Environment } from '../../config/settings.ts';
-import { jobIdOf, openTarget, type NamedBuild } from '../build/target.ts';
+import { jobIdOf, openTarget, type TargetOptions } from '../build/target.ts';
 import { describeExecution } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError, notFound } from '../errors/cli-error.ts';
@@ -20,10 +20,14 @@ export function define(command: Command): Command {
     .addHelpText('after', examples("role-build open 123456789012 'iam_role#data-reader'"));
 }
 
-export async function run(context: CommandContext, ...named: NamedBuild<{ print?: boolean }>): CommandResult {
-  const options = named[2];
+export async function run(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions & { print?: boolean },
+): CommandResult {
   const { output, json, env } = context;
-  const { services, target } = await openTarget(context, ...named);
+  const { services, target } = await openTarget(context, account, resource, options);
   const execution = await describeExecution(services, target.workflowId, jobIdOf(target));
   if (execution === undefined) throw notFound(target.name);
   const { workflowId, runId } = execution;

@@ -12,11 +12,11 @@ import { quoted } from '../build/next-step.ts';
 import { findResumable, type Resumable } from '../build/resumable.ts';
 import type { Services } from '../services.ts';
 import { showStarted } from '../build/started.ts';
-import { openTarget, type Target, type NamedBuild } from '../build/target.ts';
+import { openTarget, type Target, type TargetOptions } from '../build/target.ts';
 import type { Command } from 'commander';
 import { examples, namesOneBuild, seconds } from '../options.ts';
 
-interface ResumeOptions {
+export interface ResumeOptions extends TargetOptions {
   input?: string;
   url?: string;
   encryptedJwtFile?: string;
@@ -41,9 +41,13 @@ export function define(command: Command): Command {
 }
 
 /** Goes on with a build that was given up before the build API had decided it: a new job for the same request. */
-export async function run(context: CommandContext, ...named: NamedBuild<ResumeOptions>): CommandResult {
-  const options = named[2];
-  const { services, target } = await openTarget(context, ...named);
+export async function run(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: ResumeOptions,
+): CommandResult {
+  const { services, target } = await openTarget(context, account, resource, options);
   const ended = await findResumable(services, target);
   const input = await readOwnInput(context, services, target, ended, options);
   refuseOtherRequest(input, ended);

@@ -19,7 +19,7 @@ import { examples, seconds } from '../options.ts';
 /** A start waits no longer than this for what only the tables know. */
 const LOOK_WITHIN_MS = 10_000;
 
-interface StartOptions extends InputOptions {
+export interface StartOptions extends InputOptions {
   wait?: boolean;
   attach?: boolean;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { showBuild } from '../build/show.ts';
-import { openTarget, type NamedBuild } from '../build/target.ts';
+import { openTarget, type TargetOptions } from '../build/target.ts';
 import { viewBuild } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { examples, namesOneBuild } from '../options.ts';
@@ -18,8 +18,13 @@ export function define(command: Command): Command {
     );
 }
 
-export async function run(context: CommandContext, ...named: NamedBuild): CommandResult {
-  const { services, target } = await openTarget(context, ...named);
+export async function run(
+  context: CommandContext,
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions,
+): CommandResult {
+  const { services, target } = await openTarget(context, account, resource, options);
   showBuild(context, await viewBuild(services, target));
   return 'done';
 }

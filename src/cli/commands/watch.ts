@@ -6,7 +6,7 @@ import { describeChange, followBuild } from '../build/follow.ts';
 import { unpause } from '../build/next-step.ts';
 import { liveBuildScreen, showBuild } from '../build/show.ts';
 import type { BuildState } from '../build/state.ts';
-import { NAME_ONE, openTarget, type Target, type NamedBuild } from '../build/target.ts';
+import { NAME_ONE, openTarget, type Target, type TargetOptions } from '../build/target.ts';
 import {
   addEarlierSteps,
   describeExecution,
@@ -44,9 +44,10 @@ const LOOK_EVERY_MS = 3_000;
 
 export async function run(
   context: CommandContext,
-  ...named: NamedBuild<BuildFilters & { limit?: number }>
+  account: string | undefined,
+  resource: string | undefined,
+  options: TargetOptions & BuildFilters & { limit?: number },
 ): CommandResult {
-  const [account, , options] = named;
   const isNamed = [account, options.correlationId, options.jobId, options.workflowId].some((way) => way !== undefined);
   if (isFiltered(options)) {
     if (isNamed) throw new CliError('usage', 'name one build, or say with filters which ones, not both');
@@ -55,7 +56,7 @@ export async function run(
   if (!isNamed) {
     throw new CliError('usage', NAME_ONE, { hint: 'role-build watch --status IN_PROGRESS follows all that run' });
   }
-  const { services, target } = await openTarget(context, ...named);
+  const { services, target } = await openTarget(context, account, resource, options);
   let view = await viewBuild(services, target);
   if (isPaused(view.execution_status)) context.output.note(`the workflow is paused: ${unpause(view.workflow_id)}`);
   if (isOpen(view.execution_status) && view.job_id !== undefined) {
