@@ -108,8 +108,8 @@ export type PayloadReader = ReturnType<typeof payloadReader>;
 export function payloadReader(converter: LoadedDataConverter, namespace: string, workflowId: string) {
   const context = { type: 'workflow', namespace, workflowId } as const;
   return {
-    values: <T>(payloads: temporal.api.common.v1.IPayload[] | null | undefined) =>
-      decodeArrayFromPayloads(converter, payloads, context) as Promise<T[]>,
+    values: (payloads: temporal.api.common.v1.IPayload[] | null | undefined): Promise<unknown[]> =>
+      decodeArrayFromPayloads(converter, payloads, context),
     failure: (failure: temporal.api.failure.v1.IFailure | null | undefined) =>
       decodeOptionalFailureToOptionalError(converter, failure, context),
   };

@@ -56,11 +56,21 @@ export function createTokenCheck(
   };
 }
 
-/** What `jose` throws if no key could be had, or none that is one; all else is the token's fault. */
-const NO_KEYS = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JWK_INVALID'];
+/** What `jose` throws if the token is at fault; all else is of the keys. */
+const TOKEN_FAULTS = [
+  'ERR_JOSE_ALG_NOT_ALLOWED',
+  'ERR_JOSE_NOT_SUPPORTED',
+  'ERR_JWKS_MULTIPLE_MATCHING_KEYS',
+  'ERR_JWKS_NO_MATCHING_KEY',
+  'ERR_JWS_INVALID',
+  'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+  'ERR_JWT_CLAIM_VALIDATION_FAILED',
+  'ERR_JWT_EXPIRED',
+  'ERR_JWT_INVALID',
+];
 
 function refusal(cause: unknown): HttpError {
-  if (cause instanceof errors.JOSEError && !NO_KEYS.includes(cause.code)) {
+  if (cause instanceof errors.JOSEError && TOKEN_FAULTS.includes(cause.code)) {
     return new HttpError(401, `the token is not valid: ${cause.message}`, { cause });
   }
   return new HttpError(503, 'the keys that tokens are checked against are out of reach', { cause });

@@ -77,11 +77,14 @@ class Utf8Decoder {
 
 /** @returns how many bytes are whole characters, up to the first that is none or is cut off */
 function wholeCharacters(bytes: Buffer): number {
+  const text = bytes.toString();
   let whole = 0;
-  for (const text of bytes.toString().split(REPLACEMENT)) {
-    whole += Buffer.byteLength(text);
-    if (bytes.indexOf(REPLACEMENT, whole) !== whole) break;
+  for (let from = 0; ;) {
+    const at = text.indexOf(REPLACEMENT, from);
+    whole += Buffer.byteLength(text.slice(from, at === -1 ? undefined : at));
+    // One that was written as such is a character as any other.
+    if (at === -1 || bytes.indexOf(REPLACEMENT, whole) !== whole) return whole;
     whole += Buffer.byteLength(REPLACEMENT);
+    from = at + REPLACEMENT.length;
   }
-  return whole;
 }

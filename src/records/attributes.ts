@@ -75,14 +75,14 @@ const KINDS: Record<Table, Readonly<Record<string, Kind>>> = {
   history: { ...REQUIRED.history, ...MORE.history },
 };
 
-const CHECKS: { readonly [K in Kind]: readonly [what: string, is: (value: unknown) => boolean] } = {
-  text: ['text', isText],
-  time: ['a time in ISO 8601, UTC', isTime],
-  boolean: ['a boolean', (value) => typeof value === 'boolean'],
-  status: ['text', isText],
-  error_info: ['a map with the texts Error and Cause', isErrorInfo],
-  directory_group: ['a map with the texts name and dn, and an outcome of builds', isDirectoryGroup],
-  previous_jobs: ['a list of jobs', (value) => Array.isArray(value) && value.every(isPreviousJob)],
+const CHECKS: { readonly [K in Kind]: { what: string; is: (value: unknown) => boolean } } = {
+  text: { what: 'text', is: isText },
+  time: { what: 'a time in ISO 8601, UTC', is: isTime },
+  boolean: { what: 'a boolean', is: (value) => typeof value === 'boolean' },
+  status: { what: 'text', is: isText },
+  error_info: { what: 'a map with the texts Error and Cause', is: isErrorInfo },
+  directory_group: { what: 'a map with the texts name and dn, and an outcome of builds', is: isDirectoryGroup },
+  previous_jobs: { what: 'a list of jobs', is: (value) => Array.isArray(value) && value.every(isPreviousJob) },
 };
 
 /** The names of all of a table's attributes. */
@@ -102,14 +102,14 @@ export function attributeFaults(
   const faults = new Map<string, string>();
   for (const [name, kind] of Object.entries(kinds)) {
     if (isOfKind(item[name], kind)) continue;
-    if (item[name] !== undefined) faults.set(name, `${name} is not ${CHECKS[kind][0]}`);
+    if (item[name] !== undefined) faults.set(name, `${name} is not ${CHECKS[kind].what}`);
     else if (Object.hasOwn(REQUIRED[table], name)) faults.set(name, `${name} is missing`);
   }
   return faults;
 }
 
 export function isOfKind(value: unknown, kind: Kind): boolean {
-  return CHECKS[kind][1](value);
+  return CHECKS[kind].is(value);
 }
 
 function isText(value: unknown): value is string {

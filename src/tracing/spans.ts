@@ -78,11 +78,14 @@ export class Spans {
 
   /** Sends what has ended, and gives up after that time. */
   async close(withinMs: number): Promise<void> {
-    const isLate = delay(withinMs, true, { ref: false });
+    const closed = new AbortController();
+    const isLate = delay(withinMs, true, { signal: closed.signal }).catch(() => false);
     try {
       if (await Promise.race([this.#provider.shutdown(), isLate])) this.#onFault(`not within ${withinMs / 1000} s`);
     } catch (err) {
       this.#onFault((err as Error).message);
+    } finally {
+      closed.abort();
     }
   }
 }

@@ -235,7 +235,12 @@ async function openTraces(tracing: Tracing, settings: Settings, logger: Logger):
   });
 }
 
-function activitiesOn(settings: Settings, tables: RecordTables, metrics: WorkerMetrics, traces?: WorkerTraces) {
+function activitiesOn(
+  settings: Settings,
+  tables: RecordTables,
+  metrics: WorkerMetrics,
+  traces: WorkerTraces | undefined,
+) {
   const allowedOrigins = settings.BUILD_API_ALLOWED_ORIGINS;
   const pollsPerSecond = settings.BUILD_API_MAX_POLLS_PER_SECOND;
   const activities = createActivities({

@@ -2,8 +2,13 @@
 import { DefaultLogger, type LogLevel } from '@temporalio/worker';
 import type { Level, Logger } from 'pino';
 
-/** The lowest first. pino has the same names in small letters. */
-const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR'] as const satisfies LogLevel[];
+const LEVELS = {
+  TRACE: 'trace',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+} as const satisfies Record<LogLevel, Level>;
 
 /** The workflow logs its own end, with more to it. */
 const LOGGED_BY_US: ReadonlySet<string> = new Set(['Workflow failed']);
@@ -13,9 +18,9 @@ const NOT_FOR_A_LOG = new Set(['task', 'taskEncoded', 'start', 'jobs', 'error', 
 
 export function temporalLogger(logger: Logger): DefaultLogger {
   // The SDK has much to say of each task at levels that are off.
-  const lowest = LEVELS.find((level) => logger.isLevelEnabled(level.toLowerCase())) ?? 'ERROR';
+  const lowest = (Object.keys(LEVELS) as LogLevel[]).find((level) => logger.isLevelEnabled(LEVELS[level])) ?? 'ERROR';
   return new DefaultLogger(lowest, ({ level, message, meta = {} }) => {
-    const pinoLevel = (LOGGED_BY_US.has(message) ? 'debug' : level.toLowerCase()) as Level;
+    const pinoLevel = LEVELS[LOGGED_BY_US.has(message) ? 'DEBUG' : level];
     if (!logger.isLevelEnabled(pinoLevel)) return;
     const { error: err } = meta as { error?: unknown };
     const told = Object.entries(meta).filter(([name]) => !NOT_FOR_A_LOG.has(name));

@@ -22,9 +22,10 @@ export async function pollIn(
   const { data, result } = marker?.details ?? {};
   // The SDK's own note of a local activity, which no codec sees.
   const [note] = await decodeArrayFromPayloads(defaultDataConverter, data?.payloads);
-  const { activity_type, attempt: attempts = 1 } = (note ?? {}) as { activity_type?: string; attempt?: number };
+  const { activity_type, attempt } = (note ?? {}) as { activity_type?: string; attempt?: number | null };
   if (activity_type !== NAME) return undefined;
+  const attempts = attempt ?? 1;
   if (marker?.failure) return { attempts, failure: marker.failure };
-  const [answer] = await reader.values<BuildStatusAnswer>(result?.payloads);
+  const [answer] = (await reader.values(result?.payloads)) as [BuildStatusAnswer?];
   return answer ? { attempts, answer } : { attempts };
 }

@@ -84,7 +84,7 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
   const at = timeOf(event);
   const started = event.workflowExecutionStartedEventAttributes;
   if (started) {
-    const [input, handed] = await reader.values<unknown>(started.input?.payloads);
+    const [input, handed] = await reader.values(started.input?.payloads);
     const progress = carriedBy(event, handed);
     const resumption = progress === undefined && isResumption(handed) ? handed : progress?.resumption;
     Object.assign(
@@ -119,7 +119,7 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
   if (completed && build.current !== undefined) {
     build.current = { ...build.current, state: 'done', at };
     if (build.current.step === STATE_NAMES.triggerBuild) {
-      const [result] = await reader.values<{ build_id: string }>(completed.result?.payloads);
+      const [result] = (await reader.values(completed.result?.payloads)) as [{ build_id: string }?];
       if (typeof result?.build_id === 'string') build.build_id = result.build_id;
     }
     return true;
@@ -135,7 +135,7 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
     const { seconds, nanos } = timer.startToFireTimeout ?? {};
     const until = new Date(Date.parse(at) + Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1e6).toISOString();
     const summary = event.userMetadata?.summary;
-    const [text] = await reader.values<unknown>(summary ? [summary] : []);
+    const [text] = await reader.values(summary ? [summary] : []);
     const wait = parseTimerSummary(text);
     if (wait.kind === 'poll') {
       build.next_poll_at = until;

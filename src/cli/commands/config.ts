@@ -92,7 +92,7 @@ function ownSettings(env: Environment): SettingInForce[] {
         : { ...shown(name, null, 'environment'), fault };
     }
   });
-  return [...own, ofVariable(env, ENCRYPTED_JWT_VARIABLE, 'not set')];
+  return [...own, secretOf(env, ENCRYPTED_JWT_VARIABLE, 'not set')];
 }
 
 /** As `@temporalio/envconfig` reads them: variables outrank the file, the file outranks the defaults. */
@@ -130,15 +130,18 @@ function temporalSettings(env: Environment): SettingInForce[] {
 /** What of the AWS SDK's settings stands in the environment; for all else, the SDK looks in its own files. */
 function awsSettings(env: Environment): SettingInForce[] {
   const names = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ACCESS_KEY_ID'];
-  return [...names, ...AWS_SECRETS].map((name) => ofVariable(env, name, "not set; the AWS SDK's own files"));
+  const elsewhere = "not set; the AWS SDK's own files";
+  return [
+    ...names.map((name) => {
+      const value = env[name];
+      return value ? shown(name, value, 'environment') : { name, value: null, source: elsewhere };
+    }),
+    ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].map((name) => secretOf(env, name, elsewhere)),
+  ];
 }
 
-const AWS_SECRETS = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
-
-function ofVariable(env: Environment, name: string, elsewhere: string): SettingInForce {
-  const isSecret = name === ENCRYPTED_JWT_VARIABLE || AWS_SECRETS.includes(name);
-  const value = env[name];
-  return value ? shown(name, isSecret ? null : value, 'environment') : { name, value: null, source: elsewhere };
+function secretOf(env: Environment, name: string, elsewhere: string): SettingInForce {
+  return env[name] ? shown(name, null, 'environment') : { name, value: null, source: elsewhere };
 }
 
 /** @param value `null` for a secret. An address may have a password in it, or a key in its query */

@@ -25,8 +25,8 @@ function wait(second: number): HistoryEvent {
   };
 }
 
-function polled(second: number, answer: BuildStatusAnswer): HistoryEvent {
-  const data = payloads({ seq: 1, attempt: 1, activity_type: 'getBuildStatus' });
+function polled(second: number, answer: BuildStatusAnswer, attempt: number | null = 1): HistoryEvent {
+  const data = payloads({ seq: 1, attempt, activity_type: 'getBuildStatus' });
   const details = { data, result: payloads(answer) };
   return { ...at(second), markerRecordedEventAttributes: { markerName: 'core_local_activity', details } };
 }
@@ -100,6 +100,11 @@ describe('a poll that was deferred', () => {
 it('an answer without a build_status is an answer', async () => {
   const { build } = await read([...triggered, wait(1), answered(61, null)]);
   assert.deepEqual([build.polls, build.last_status], [1, '(none)']);
+});
+
+it('a poll whose note does not say which attempt it was had one', async () => {
+  const { build } = await read([...triggered, wait(1), polled(61, { can_retry: true, build_status: null }, null)]);
+  assert.equal(build.current?.attempts, 1);
 });
 
 it("a patch's marker is no poll", async () => {

@@ -97,7 +97,8 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
 
   const loop = run().catch(onFault);
   return {
-    running,
+    /** How many have not ended. */
+    size: () => running.size,
     add: (build: Followed) => void running.set(build.workflow_id, build),
     /** @returns those that had not ended */
     stop: async () => {

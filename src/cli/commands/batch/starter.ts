@@ -63,7 +63,7 @@ export class BatchStarter {
 
   /** Builds that are followed; `undefined` if none are. */
   get inFlight(): number | undefined {
-    return this.#follower?.running.size;
+    return this.#follower?.size();
   }
 
   /**
@@ -83,7 +83,7 @@ export class BatchStarter {
     if (interrupt.aborted) halt();
     try {
       await this.#startAll(requests, failed);
-      if (this.#options.wait === true) await this.#until(() => this.#follower?.running.size === 0);
+      if (this.#options.wait === true) await this.#until(() => this.#follower?.size() === 0);
     } finally {
       for (const build of (await this.#follower?.stop()) ?? []) this.#add({ ...build, status: 'IN_PROGRESS' });
     }
@@ -138,7 +138,7 @@ export class BatchStarter {
 
   #hasRoom(): boolean {
     const { maxInFlight = Infinity } = this.#options;
-    return (this.#follower?.running.size ?? 0) + this.#starts.size + this.#starts.pending < maxInFlight;
+    return (this.#follower?.size() ?? 0) + this.#starts.size + this.#starts.pending < maxInFlight;
   }
 
   /** Or until it is no use to go on. */
