@@ -98,8 +98,10 @@ function takeEvent(job: Job, names: Map<string, string>, event: HistoryEvent): v
     if (name === 'upsertRequestRecord') job.upserted = result as Written;
     if (name === 'triggerBuild') job.build_id = (result as { build_id: string }).build_id;
   } else if (marker) {
+    // The check of a carried input is a local activity too.
+    const [note] = decode<{ activity_type?: string }>(marker.details?.['data']);
     const [answer] = decode<BuildStatusAnswer>(marker.details?.['result']);
-    if (answer !== undefined && answer !== null) job.answers.push(answer);
+    if (note?.activity_type === 'getBuildStatus' && answer) job.answers.push(answer);
   } else if (event.workflowExecutionCancelRequestedEventAttributes) {
     job.cancelRequested = true;
   } else {
