@@ -130,9 +130,8 @@ function shownPath(path: string): string {
 }
 
 function toFault(issue: z.core.$ZodIssue): Fault {
-  const path = issue.path.map(String).join('.') || ROOT;
-  const missing = issue.code === 'invalid_type' && issue.input === undefined;
-  return { path, message: missing ? 'is missing' : issue.message };
+  const path = issue.path.join('.') || ROOT;
+  return { path, message: issue.input === undefined ? 'is missing' : issue.message };
 }
 
 function urlFaults(value: string): string[] {

@@ -142,7 +142,7 @@ const VALUE_MAX_CHARACTERS = 200;
 /** What of an item can be relied on. Attributes that are none of ours stay as they are. */
 export function asRecord<R>(table: Table, item: Item): AsRead<R> {
   const faults = attributeFaults(table, item);
-  const sound = Object.entries(item).filter(([name]) => !faults.has(name) && name !== 'odd_attributes');
+  const sound = Object.entries(item).filter(([name]) => !faults.has(name));
   const odd = [...faults].map(([name, fault]) => [name, `${fault}${valueOf(item[name])}`]);
   const odd_attributes = odd.length === 0 ? undefined : (Object.fromEntries(odd) as Record<string, string>);
   return defined({ ...Object.fromEntries(sound), odd_attributes });

@@ -98,11 +98,10 @@ async function untilActive(client: DynamoDBClient, tableName: string): Promise<s
   const began = performance.now();
   for (;;) {
     const index = indexOf(await describeTable(client, tableName));
-    const waited = performance.now() - began;
     // DynamoDB Local and dynalite leave the status of an index out at times.
-    if (index !== undefined && (index.IndexStatus ?? 'ACTIVE') === 'ACTIVE') return 'ACTIVE';
-    if (index === undefined && waited > SEEN_WITHIN_MS) return 'MISSING';
-    if (waited > ACTIVE_WITHIN_MS) return index?.IndexStatus ?? 'MISSING';
+    const status = index === undefined ? 'MISSING' : (index.IndexStatus ?? 'ACTIVE');
+    const limit = status === 'MISSING' ? SEEN_WITHIN_MS : ACTIVE_WITHIN_MS;
+    if (status === 'ACTIVE' || performance.now() - began > limit) return status;
     await delay(LOOK_EVERY_MS);
   }
 }
@@ -121,9 +120,8 @@ function indexOf(table: TableDescription): GlobalSecondaryIndexDescription | und
   return index;
 }
 
-/** On demand, unless the table itself is provisioned: then its index must be too. */
-function throughputLike({ BillingModeSummary, ProvisionedThroughput }: TableDescription) {
+/** On demand, where a table's units are 0, unless the table itself is provisioned: then its index must be too. */
+function throughputLike({ ProvisionedThroughput }: TableDescription) {
   const { ReadCapacityUnits, WriteCapacityUnits } = ProvisionedThroughput ?? {};
-  if (BillingModeSummary?.BillingMode === 'PAY_PER_REQUEST' || !ReadCapacityUnits || !WriteCapacityUnits) return {};
-  return { ProvisionedThroughput: { ReadCapacityUnits, WriteCapacityUnits } };
+  return ReadCapacityUnits ? { ProvisionedThroughput: { ReadCapacityUnits, WriteCapacityUnits } } : {};
 }
