@@ -61,8 +61,8 @@ describe('a build_id', () => {
       [7, /no string/],
       [undefined, /no string/],
       ['', /empty/],
-      ['.', /no path segment/],
-      ['..', /no path segment/],
+      ['.', /"\.", which is no path segment/],
+      ['..', /"\.\.", which is no path segment/],
       ['\ud800', /well-formed/],
     ];
     for (const [id, why] of refused) assert.match(buildIdFault(id) ?? '', why);

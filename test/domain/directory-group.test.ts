@@ -27,14 +27,31 @@ describe('what others give as a group', () => {
 
 describe('what others give as a domain controller', () => {
   it('what others give as a domain controller has a name and an IP address', () => {
-    for (const address of ['127.0.0.1', '10.1.2.3', '::1', '2001:db8::a', '::ffff:10.1.2.3', 'fe80::1%eth0']) {
+    for (const address of [
+      '127.0.0.1',
+      '10.1.2.3',
+      '::1',
+      '2001:db8::a',
+      '2001:DB8::A',
+      '::ffff:10.1.2.3',
+      'fe80::1%eth0',
+    ]) {
       assert.ok(isDirectoryServer({ name: 'dc1.corp.example.com', address }), address);
     }
   });
 
   it('what others give as a domain controller is none with a host name for an address, which could lead anywhere', () => {
-    for (const address of ['dc2.corp.example.com', 'localhost', 'dead.beef', '10.1.2', '10.1.2.3:636', '', undefined]) {
-      assert.ok(!isDirectoryServer({ name: 'dc1.corp.example.com', address }), address);
+    for (const address of [
+      'dc2.corp.example.com',
+      'localhost',
+      'dead.beef',
+      '10.1.2',
+      '10.1.2.3:636',
+      '',
+      undefined,
+      ['10.1.2.3'],
+    ]) {
+      assert.ok(!isDirectoryServer({ name: 'dc1.corp.example.com', address }), String(address));
     }
     assert.ok(!isDirectoryServer({ address: '10.1.2.3' }));
   });

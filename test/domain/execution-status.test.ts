@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isOpen } from '../../src/domain/execution-status.ts';
+import { isOpen, isPaused } from '../../src/domain/execution-status.ts';
 
 /** As the SDK spells them; what it does not know is UNKNOWN. */
 const OPEN = ['RUNNING', 'PAUSED', 'UNSPECIFIED', 'UNKNOWN', 'constructor'];
@@ -14,6 +14,10 @@ describe('an execution', () => {
   for (const status of CLOSED)
     it(`an execution that is ${status} is not open`, () => assert.equal(isOpen(status), false));
   it('an execution that is not there is not open', () => assert.equal(isOpen(undefined), false));
+  it('an execution is paused if it is PAUSED', () => {
+    assert.equal(isPaused('PAUSED'), true);
+    for (const status of ['RUNNING', 'COMPLETED', undefined]) assert.equal(isPaused(status), false);
+  });
 
   it('an execution is asked for its state in one place: nothing else compares the names of the states that are open', () => {
     const root = fileURLToPath(new URL('../../src', import.meta.url));

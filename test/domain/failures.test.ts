@@ -44,6 +44,10 @@ describe('error_info', () => {
     assert.equal(errorInfo('BuildFailed', 'x'.repeat(32_769)).Cause, `${'x'.repeat(32_767)}…`);
   });
 
+  it('error_info is well-formed, whatever was told', () => {
+    assert.equal(errorInfo('BuildFailed', 'half \ud83d of a pair').Cause, 'half \ufffd of a pair');
+  });
+
   it('error_info has names that Step Functions allows: at most 256 characters', () => {
     for (const name of Object.keys(FAILURES)) assert.match(name, /^[A-Z][A-Za-z]{1,255}$/);
   });

@@ -43,7 +43,8 @@ describe('a run ID', () => {
   it('a run ID is a UUID, in either case, and nothing else', () => {
     assert.ok(isRunId('0197a5e2-7d2c-7b5f-9d4e-1d2f3a4b5c6d'));
     assert.ok(isRunId('0197A5E2-7D2C-7B5F-9D4E-1D2F3A4B5C6D'));
-    for (const other of ['', '0197a5e27d2c7b5f9d4e1d2f3a4b5c6d', "0197a5e2-7d2c-7b5f-9d4e-1d2f3a4b5c6d' OR"]) {
+    const around = ["0197a5e2-7d2c-7b5f-9d4e-1d2f3a4b5c6d' OR", "' 0197a5e2-7d2c-7b5f-9d4e-1d2f3a4b5c6d"];
+    for (const other of ['', '0197a5e27d2c7b5f9d4e1d2f3a4b5c6d', ...around]) {
       assert.ok(!isRunId(other), other);
     }
   });

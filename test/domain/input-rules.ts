@@ -25,21 +25,23 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
     ],
   },
   'build_body.build_type': {
-    passes: ['x', 'ü'],
+    passes: ['x', 'ü', 'x'.repeat(1_024)],
     refused: [
       ['is missing', undefined],
       ['must be a string', 1, null, {}],
       ['must not be empty', ''],
       ['must not contain NUL', 'iam\u0000role'],
+      ['must be at most 1024 characters', 'x'.repeat(1_025)],
     ],
   },
   'build_body.action': {
-    passes: ['delete'],
+    passes: ['delete', 'x'.repeat(1_024)],
     refused: [
       ['is missing', undefined],
       ['must be a string', false],
       ['must not be empty', ''],
       ['must not contain NUL', '\u0000'],
+      ['must be at most 1024 characters', 'x'.repeat(1_025)],
     ],
   },
   'build_body.custom_role_name': {
@@ -86,11 +88,12 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
     ],
   },
   trace_header: {
-    passes: ['x', ' ', 'ü\n'],
+    passes: ['x', ' ', 'ü\n', 'x'.repeat(65_536)],
     refused: [
       ['is missing', undefined],
       ['must be a string', {}],
       ['must not be empty', ''],
+      ['must be at most 65536 characters', 'x'.repeat(65_537)],
     ],
   },
   url: {
@@ -101,6 +104,8 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
       'http://[::1]:8090',
       'http://bücher.example',
       'https://builds.example.com/a@b',
+      'https://builds.example.com/http://a@b',
+      `https://builds.example.com/${'x'.repeat(2_021)}`,
     ],
     refused: [
       ['is missing', undefined],
@@ -127,7 +132,12 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
         'https://user:password@builds.example.com',
         'https://@builds.example.com',
         'https://:@builds.example.com',
+        'http://@builds.example.com',
+        'HTTPS://@builds.example.com',
+        'https:///user@builds.example.com',
+        'https:///:password@builds.example.com',
       ],
+      ['must be at most 2048 characters', `https://builds.example.com/${'x'.repeat(2_022)}`],
       ['must not contain a query', 'https://builds.example.com/?', 'https://builds.example.com?a=b'],
       ['must not contain a fragment', 'https://builds.example.com/#', 'https://builds.example.com#a'],
       [
@@ -153,7 +163,7 @@ export const RULES: Record<string, { passes: unknown[]; refused: [message: strin
   poll_interval_seconds: {
     passes: [undefined, 1, 60, 3600],
     refused: [
-      ['must be a number', '60', null, true],
+      ['must be a number', '60', null, true, Number.NaN],
       ['must be a whole number of seconds', 1.5],
       ['must be at least 1', 0, -1],
       ['must be at most 3600', 3601],

@@ -7,6 +7,7 @@ describe('an ISO 8601 time', () => {
     assert.equal(parseIsoTime('1970-01-01'), 0);
     assert.equal(parseIsoTime('1970-01-01T00:00:00.001Z'), 1);
     assert.equal(parseIsoTime('1970-01-01T00:00Z'), 0);
+    assert.equal(parseIsoTime('1970-01-01T00:00:01'), new Date(1970, 0, 1, 0, 0, 1).getTime());
     assert.equal(parseIsoTime('1970-01-01T02:00:01+02:00'), 1_000);
     assert.equal(parseIsoTime('1969-12-31T22:30:00-01:30'), 0);
     assert.equal(parseIsoTime('2024-02-29T12:00:00Z'), Date.UTC(2024, 1, 29, 12));

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { describeFaults, INPUT_KEYS, INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
+import {
+  describeFaults,
+  INPUT_KEYS,
+  INPUT_MAX_BYTES,
+  inputFaults,
+  parseInput,
+  resumptionFaults,
+} from '../../src/domain/validate-input.ts';
 import { anyCharacter } from '../support/hostile-inputs.ts';
 import { RULES } from './input-rules.ts';
 import { sampleInput } from './sample-input.ts';
@@ -39,6 +46,13 @@ describe('an input', () => {
       requested_by: 'x',
     };
     assert.deepEqual(inputFaults(full), []);
+  });
+
+  it('an input is given back as it came, or with all its faults', () => {
+    const input = sampleInput();
+    assert.deepEqual(parseInput(input), { input });
+    assert.equal((parseInput(input) as { input: unknown }).input, input);
+    assert.deepEqual(parseInput({ ...input, url: undefined }), { faults: [{ path: 'url', message: 'is missing' }] });
   });
 
   it('an input asks for a group with the action create alone', () => {
@@ -122,6 +136,26 @@ describe('an input', () => {
     ]);
   });
 
+  it('an input is told a hundred faults, and of more how many', () => {
+    const faultsAmong = (count: number) => inputFaults(inputWith('numbers', Array(count).fill(1e300)));
+    for (const count of [100, 101, 103]) {
+      const faults = faultsAmong(count);
+      assert.deepEqual(
+        faults.slice(0, 100).map(({ path }) => path),
+        Array.from({ length: 100 }, (_, i) => `numbers.${i}`),
+      );
+      const rest = count === 100 ? [] : [{ path: '(input)', message: `has ${count - 100} more faults` }];
+      assert.deepEqual(faults.slice(100), rest);
+    }
+  });
+
+  it('an input is told a path that a failure can carry, however long or odd the key is', () => {
+    const pathOf = (key: string) => inputFaults({ ...sampleInput(), [key]: 1e300 }).map(({ path }) => path);
+    assert.deepEqual(pathOf('x'.repeat(256)), ['x'.repeat(256)]);
+    assert.deepEqual(pathOf('x'.repeat(257)), [`${'x'.repeat(255)}…`]);
+    assert.deepEqual(pathOf('half \ud83d of a pair'), ['half \ufffd of a pair']);
+  });
+
   it('an input never has its credential in a fault', () => {
     const credential = 'ciphertext with an umlaut: ü';
     const faults = inputFaults({ ...sampleInput(), encrypted_jwt: credential, url: `https://user:${credential}@x` });
@@ -184,7 +218,7 @@ describe('what JSON can hide', () => {
   ] as const) {
     it(`build_body with ${levels} levels of arrays in it ${isRefused ? 'is refused' : 'passes'}`, () => {
       let nested: unknown = 1;
-      for (let level = 0; level < levels; level += 1) nested = [nested];
+      for (let level = 0; level < levels; level += 1) nested = [nested, 1];
       const faults = inputFaults(inputWith('build_body.nested', nested));
       assert.equal(faults.length, isRefused ? 1 : 0);
       if (!isRefused) return;
@@ -230,6 +264,82 @@ describe('the workflow ID', () => {
 
   it('the workflow ID is refused if the key is no well-formed text, which Temporal takes for no ID', () => {
     assert.equal(faultsOf('ddb_composite_sort_key', 'a\uD800').length, 1);
+  });
+});
+
+describe('a resumption that somebody gives', () => {
+  const job = { job_id: 'job-1', start_at: '2026-01-01T00:00:00.000Z', status: 'FAILED' };
+  const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
+  const full = { ...job, updated_at: 'u', build_id: 'b', error_info: { Error: 'E', Cause: 'C', sent_to } };
+  const good = { resumes: 'job-1', build_id: 'b-1', previous_jobs: [job, full] };
+  const faultsIn = (given: unknown) => resumptionFaults(given).map(({ path, message }) => `${path}: ${message}`);
+
+  it('a resumption that somebody gives passes with what the history keeps, and with keys of a later version', () => {
+    for (const given of [
+      good,
+      { resumes: 'x'.repeat(2_048), build_id: '...', previous_jobs: [] },
+      { ...good, build_id: 'x'.repeat(2_048), later: 1 },
+    ]) {
+      assert.deepEqual(faultsIn(given), []);
+    }
+  });
+
+  const inJob = 'previous_jobs.0';
+  for (const [path, message, value] of [
+    ['', 'must be an object', 'job-1'],
+    ['', 'is missing', undefined],
+    ['resumes', 'is missing', undefined],
+    ['resumes', 'must be a string', 7],
+    ['resumes', 'must not be empty', ''],
+    ['resumes', 'must be at most 2048 characters', 'x'.repeat(2_049)],
+    ['build_id', 'must be a string', null],
+    ['build_id', 'must not be empty', ''],
+    ['build_id', 'must be a path segment', '.'],
+    ['build_id', 'must be a path segment', '..'],
+    ['build_id', 'must be well-formed Unicode', '\uD800'],
+    ['build_id', 'must be at most 2048 characters', 'x'.repeat(2_049)],
+    ['previous_jobs', 'is missing', undefined],
+    ['previous_jobs', 'must be a list', {}],
+    [inJob, 'must be a job as the history keeps it', ['job-1']],
+    [inJob, 'must be a job as the history keeps it', [{ ...job, more: 1 }]],
+    [`${inJob}.job_id`, 'must not be empty', [{ ...job, job_id: '' }]],
+    [`${inJob}.start_at`, 'is missing', [{ ...job, start_at: undefined }]],
+    [`${inJob}.status`, 'must be a string', [{ ...job, status: 7 }]],
+    [`${inJob}.updated_at`, 'Invalid input: expected string, received number', [{ ...job, updated_at: 7 }]],
+    [`${inJob}.build_id`, 'Invalid input: expected string, received null', [{ ...job, build_id: null }]],
+    [`${inJob}.error_info`, 'must be an Error and its Cause', [{ ...job, error_info: 'E' }]],
+    [
+      `${inJob}.error_info`,
+      'must be an Error and its Cause',
+      [{ ...job, error_info: { ...full.error_info, more: 1 } }],
+    ],
+    [`${inJob}.error_info.Error`, 'is missing', [{ ...job, error_info: { Cause: 'C' } }]],
+    [`${inJob}.error_info.Cause`, 'is missing', [{ ...job, error_info: { Error: 'E' } }]],
+    [
+      `${inJob}.error_info.sent_to`,
+      'must have an IP address',
+      [{ ...job, error_info: { ...full.error_info, sent_to: { name: 'dc1', address: 'dc1' } } }],
+    ],
+  ] as const) {
+    it(`a resumption that somebody gives is refused with ${path || 'itself'} ${shown(value)}`, () => {
+      const given = path === '' ? value : { ...good, [path.split('.')[0] as string]: value };
+      assert.deepEqual(faultsIn(given), [`(resumption)${path && '.'}${path}: ${message}`]);
+    });
+  }
+
+  it('a resumption that somebody gives may have as many bytes of previous jobs as a record keeps', () => {
+    const sized = (cause: number) => [{ ...job, error_info: { Error: 'E', Cause: 'x'.repeat(cause) } }];
+    const room = 48 * 1024 - JSON.stringify(sized(0)).length;
+    assert.deepEqual(faultsIn({ ...good, previous_jobs: sized(room) }), []);
+    const fault = '(resumption).previous_jobs: must be at most 49152 bytes of JSON';
+    assert.deepEqual(faultsIn({ ...good, previous_jobs: sized(room + 1) }), [fault]);
+  });
+
+  it('a resumption that somebody gives is refused with what would not be carried unchanged, and told no more faults than a failure holds', () => {
+    assert.deepEqual(faultsIn({ ...good, later: 1e300 }), [
+      '(resumption).later: is too large for a number to be carried exactly; send it as a string',
+    ]);
+    assert.equal(faultsIn({ ...good, previous_jobs: Array.from({ length: 200 }, () => 1) }).length, 100);
   });
 });
 
