@@ -18,6 +18,7 @@ const STATUS: Item = {
   updated_at: '2026-01-02T00:01:00.000Z',
   build_id: 'b',
   error_info: { Error: 'BuildFailed', Cause: 'quota' },
+  directory_group: { name: 'g', dn: 'CN=g', outcome: 'created' },
 };
 const HISTORY: Item = {
   request_id: 'request',
@@ -28,9 +29,21 @@ const HISTORY: Item = {
   start_at: '2026-01-02T00:00:00.000Z',
   status: 'COMPLETE',
   trace_header: 'Root=1',
+  updated_at: '2026-01-02T00:01:00Z',
+  build_id: 'b',
+  error_info: { Error: 'BuildFailed', Cause: 'quota' },
+  directory_group: { name: 'g', dn: 'CN=g', outcome: 'created' },
   requested_by: 'user@host',
   cancelled_by: 'user@host',
-  previous_jobs: [{ job_id: 'j', start_at: '2026-01-01T00:00:00.000Z', status: 'FAILED' }],
+  previous_jobs: [
+    { job_id: 'i', start_at: '2026-01-01T00:00:00.000Z', status: 'FAILED' },
+    {
+      job_id: 'j',
+      start_at: '2026-01-01T00:00:00.000Z',
+      status: 'FAILED',
+      error_info: { Error: 'BuildFailed', Cause: 'quota' },
+    },
+  ],
 };
 const RECORDS: Record<Table, Item> = { status: STATUS, history: HISTORY };
 
@@ -40,10 +53,17 @@ describe('an item read as a record', () => {
       assert.deepEqual(asRecord(table, record), record);
       assert.equal(isWhole(asRecord(table, record)), true);
     });
+
+    it(`an item read as a record takes none of its attributes in another type: ${table}`, () => {
+      for (const name of Object.keys(record)) {
+        const { odd_attributes } = asRecord(table, { ...record, [name]: 7 });
+        assert.deepEqual(Object.keys(odd_attributes ?? {}), [name]);
+      }
+    });
   }
 
   it('an item read as a record keeps attributes that are none of ours, and those of ours that need not be there', () => {
-    const { updated_at: _, build_id: __, error_info: ___, ...rest } = STATUS;
+    const { updated_at: _, build_id: __, error_info: ___, directory_group: ____, ...rest } = STATUS;
     const item = { ...rest, team: { SS: ['a'] }, retries: 3 };
     assert.deepEqual(asRecord('status', item), item);
   });
@@ -58,12 +78,27 @@ describe('an item read as a record', () => {
       '2026-02-31T00:00:00.000Z',
       'start_at is not a time in ISO 8601, UTC: "2026-02-31T00:00:00.000Z"',
     ],
+    ['status', 'start_at', '2026-01-02', 'start_at is not a time in ISO 8601, UTC: "2026-01-02"'],
+    ['status', 'start_at', '2026-01-02T00:00Z', 'start_at is not a time in ISO 8601, UTC: "2026-01-02T00:00Z"'],
+    [
+      'status',
+      'start_at',
+      '2026-01-02T00:00:00+01:00',
+      'start_at is not a time in ISO 8601, UTC: "2026-01-02T00:00:00+01:00"',
+    ],
     ['status', 'job_id', { N: '12345678901234567890' }, 'job_id is not text: {"N":"12345678901234567890"}'],
     ['status', 'status', null, 'status is not text: null'],
     ['status', 'dry_run', 'false', 'dry_run is not a boolean: "false"'],
     ['status', 'error_info', 'quota', 'error_info is not a map with the texts Error and Cause: "quota"'],
     ['status', 'error_info', null, 'error_info is not a map with the texts Error and Cause: null'],
     ['status', 'error_info', { Error: 'E' }, 'error_info is not a map with the texts Error and Cause: {"Error":"E"}'],
+    ['status', 'error_info', { Cause: 'C' }, 'error_info is not a map with the texts Error and Cause: {"Cause":"C"}'],
+    [
+      'status',
+      'directory_group',
+      'g',
+      'directory_group is not a map with the texts name and dn, and an outcome of builds: "g"',
+    ],
     ['history', 'updated_at', 1e9, 'updated_at is not a time in ISO 8601, UTC: 1000000000'],
     ['history', 'requested_by', { SS: ['a'] }, 'requested_by is not text: {"SS":["a"]}'],
     ['history', 'previous_jobs', 'none', 'previous_jobs is not a list of jobs: "none"'],
@@ -83,18 +118,42 @@ describe('an item read as a record', () => {
     });
   }
 
+  it('an item read as a record takes no list in which one previous job lacks a text of its own', () => {
+    const job = { job_id: 'j', start_at: 's', status: 'FAILED' };
+    for (const name of Object.keys(job)) {
+      const previous_jobs = [job, { ...job, [name]: undefined }];
+      assert.equal(isWhole(asRecord('history', { ...HISTORY, previous_jobs })), false, name);
+    }
+  });
+
   it('an item read as a record names everything that is odd, in one sentence too', () => {
-    const record = asRecord('history', { request_id: 'r', ['__proto__']: 'x', constructor: 'y', odd_attributes: 7 });
+    assert.deepEqual(Object.keys(asRecord('status', {}).odd_attributes ?? {}), [
+      'account_id',
+      'resource',
+      'build_type',
+      'action',
+      'custom_role_name',
+      'dry_run',
+      'job_id',
+      'start_at',
+      'status',
+      'correlation_id',
+      'trace_header',
+    ]);
+    const record = asRecord('history', { ['__proto__']: 'x', constructor: 'y', odd_attributes: 7 });
     assert.equal(
       oddities(record),
-      'account_id is missing; resource is missing; action is missing; job_id is missing; start_at is missing; ' +
+      'request_id is missing; account_id is missing; resource is missing; action is missing; job_id is missing; start_at is missing; ' +
         'status is missing; trace_header is missing',
     );
   });
 
+  it('an item read as a record has nothing odd in it because it says so itself', () => {
+    assert.deepEqual(asRecord('status', { ...STATUS, odd_attributes: { status: 'odd' } }), STATUS);
+  });
+
   it('an item read as a record shows of a long value only how it begins', () => {
     const { odd_attributes } = asRecord('status', { ...STATUS, build_id: ['x'.repeat(10_000)] });
-    const shown = odd_attributes?.['build_id'] ?? '';
-    assert.ok(shown.startsWith('build_id is not text: ["xxx') && shown.endsWith('x…') && shown.length < 250, shown);
+    assert.equal(odd_attributes?.['build_id'], `build_id is not text: ["${'x'.repeat(197)}…`);
   });
 });

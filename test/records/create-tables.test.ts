@@ -12,7 +12,7 @@ import { createTables, type TableSetUp } from '../../src/records/create-tables.t
 import { queryHistory } from '../../src/records/history-table.ts';
 import { HISTORY_INDEX_NAME } from '../../src/records/names.ts';
 import type { RecordTables } from '../../src/records/items.ts';
-import { startDynamoDbProxy, type DynamoDbCall } from '../support/dynamodb-proxy.ts';
+import { startDynamoDbProxy, type DynamoDbCall, type DynamoDbProxy } from '../support/dynamodb-proxy.ts';
 import { OLDER, raw, server, tables, useDynamoDb } from '../support/tables.ts';
 
 useDynamoDb({ createTables: false });
@@ -152,12 +152,10 @@ describe('createTables', () => {
   ] as [string, [string, 'S' | 'N'][]][]) {
     it(`createTables refuses a table that has ${what}, and says so`, async () => {
       await makeTable(own.statusTable, keys);
-      await assert.rejects(createTables(raw, own), (err: Error) => {
-        assert.match(
-          err.message,
-          new RegExp(`table ${own.statusTable} has the key .*${keys[0]?.[0]}.*, not .*account_id.*resource`),
-        );
-        return true;
+      const found = keys.map(([name, type], i) => `${name} (${i === 0 ? 'HASH' : 'RANGE'}, ${type})`).join(' + ');
+      await assert.rejects(createTables(raw, own), {
+        name: 'KeyMismatchError',
+        message: `table ${own.statusTable} has the key ${found}, not account_id (HASH, S) + resource (RANGE, S)`,
       });
     });
   }
@@ -169,18 +167,88 @@ describe('createTables', () => {
   });
 });
 
-describe('what guards a table', () => {
-  const exception = (name: string) => ({
-    status: 400,
-    body: { __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: name },
-  });
+const exception = (name: string) => ({
+  status: 400,
+  body: { __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: name },
+});
 
+async function behindProxy(t: TestContext): Promise<{ client: DynamoDBClient; proxy: DynamoDbProxy }> {
+  const proxy = await startDynamoDbProxy(server.endpoint);
+  const client = new DynamoDBClient({ endpoint: proxy.endpoint, maxAttempts: 1 });
+  t.after(async () => {
+    client.destroy();
+    await proxy.stop();
+  });
+  return { client, proxy };
+}
+
+const KEYS: [string, 'S'][] = [
+  ['account_id', 'S'],
+  ['resource', 'S'],
+];
+/** The status table, as it is described. */
+const KEYED = {
+  KeySchema: KEYS.map(([AttributeName], i) => ({ AttributeName, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
+  AttributeDefinitions: KEYS.map(([AttributeName, AttributeType]) => ({ AttributeName, AttributeType })),
+};
+
+describe('a table that is not ready yet', () => {
+  const WAIT = ['DescribeTable', 'DescribeTable'];
+  const PROTECTION = ['DescribeTable', 'DescribeContinuousBackups'];
+  for (const [what, isThere, looks, calls] of [
+    ['was there', true, ['CREATING', 'CREATING'], ['DescribeTable', ...WAIT, ...PROTECTION]],
+    [
+      'is made now',
+      false,
+      ['as it is', 'CREATING'],
+      ['DescribeTable', 'CreateTable', ...WAIT, 'UpdateContinuousBackups', ...PROTECTION],
+    ],
+    [
+      'was made by somebody else meanwhile',
+      true,
+      ['missing', 'CREATING'],
+      ['DescribeTable', 'CreateTable', ...WAIT, ...PROTECTION],
+    ],
+  ] as const) {
+    it(`a table that is not ready yet is waited for if it ${what}`, async (t) => {
+      if (isThere) await makeTable(own.statusTable, KEYS);
+      const { client, proxy } = await behindProxy(t);
+      const left: string[] = [...looks];
+      proxy.answer = ({ operation, request: { TableName } }) => {
+        const look = TableName === own.statusTable && operation === 'DescribeTable' ? left.shift() : undefined;
+        if (look === 'CREATING') return { status: 200, body: { Table: { TableStatus: look, ...KEYED } } };
+        return look === 'missing' ? exception('ResourceNotFoundException') : undefined;
+      };
+      const began = performance.now();
+      await createTables(client, own);
+      const ofStatus = proxy.calls.filter(({ request }) => request.TableName === own.statusTable);
+      assert.deepEqual(
+        ofStatus.map(({ operation }) => operation),
+        calls,
+      );
+      // The SDK itself would look again after 20 s.
+      assert.ok(performance.now() - began < 15_000);
+    });
+  }
+});
+
+it('a set-up that is refused ends at once, with why', async (t) => {
+  const { client, proxy } = await behindProxy(t);
+  for (const refused of ['DescribeTable', 'CreateTable', 'DescribeContinuousBackups']) {
+    proxy.calls.length = 0;
+    proxy.answer = ({ operation }) => (operation === refused ? exception('InternalServerError') : undefined);
+    await assert.rejects(createTables(client, own), { name: 'InternalServerError' });
+    assert.equal(proxy.calls.at(-1)?.operation, refused);
+  }
+});
+
+describe('what guards a table', () => {
   /** What stand-ins for DynamoDB lack and the service has: continuous backups, and a word on deletion protection. */
   async function withBackups(
     t: TestContext,
     refusals: { update?: string[]; describe?: string } = {},
   ): Promise<{ client: DynamoDBClient; calls: DynamoDbCall[] }> {
-    const proxy = await startDynamoDbProxy(process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '');
+    const { client, proxy } = await behindProxy(t);
     const recovered = new Set<string>();
     proxy.answer = ({ operation, request: { TableName } }) => {
       const status = (name: string) => ({
@@ -197,11 +265,6 @@ describe('what guards a table', () => {
       if (refusals.describe !== undefined) return exception(refusals.describe);
       return status(recovered.has(TableName) ? 'ENABLED' : 'DISABLED');
     };
-    const client = new DynamoDBClient({ endpoint: proxy.endpoint, maxAttempts: 1 });
-    t.after(async () => {
-      client.destroy();
-      await proxy.stop();
-    });
     return { client, calls: proxy.calls };
   }
 
@@ -223,6 +286,8 @@ describe('what guards a table', () => {
       updates.map(({ request }) => request.TableName),
       [own.statusTable, own.statusTable, own.historyTable],
     );
+    // A timer may fire a moment early.
+    assert.ok((updates[1]?.at ?? 0) - (updates[0]?.at ?? 0) >= 950);
   });
 
   it('what guards a table is told and left as it is if the table is there already', async (t) => {
@@ -249,8 +314,29 @@ describe('what guards a table', () => {
     }
   });
 
-  it('what guards a table fails the set-up if it is refused', async (t) => {
-    const { client } = await withBackups(t, { update: ['AccessDeniedException'] });
+  it('what guards a table fails the set-up if it is refused, or is not ready for a minute', async (t) => {
+    const { client } = await withBackups(t, {
+      update: ['AccessDeniedException', 'ContinuousBackupsUnavailableException'],
+    });
     await assert.rejects(createTables(client, own), { name: 'AccessDeniedException' });
+    let now = 0;
+    t.mock.method(performance, 'now', () => (now += 61_000));
+    await assert.rejects(createTables(client, { ...own, statusTable: `${own.statusTable}-2` }), {
+      name: 'ContinuousBackupsUnavailableException',
+    });
+  });
+
+  it('what guards a table is named a KMS key if it has one', async (t) => {
+    await createTables(raw, own);
+    const { client, proxy } = await behindProxy(t);
+    proxy.answer = ({ operation, request: { TableName } }) => {
+      if (operation === 'DescribeContinuousBackups') return { status: 200, body: {} };
+      if (TableName !== own.statusTable) return undefined;
+      const Table = { TableStatus: 'ACTIVE', ...KEYED, SSEDescription: { SSEType: 'KMS' } };
+      return { status: 200, body: { Table } };
+    };
+    const [status, history] = await createTables(client, own);
+    assert.equal(status?.protection.encryption, 'KMS key');
+    assert.equal(history?.protection.encryption, 'AWS owned key');
   });
 });

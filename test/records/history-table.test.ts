@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { DeleteItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Job } from '../../src/domain/identity.ts';
 import type { HistoryRequest } from '../../src/domain/role-build-input.ts';
-import { endHistoryRecord, putHistoryRecord, readHistoryRecord } from '../../src/records/history-table.ts';
+import {
+  endHistoryRecord,
+  putHistoryRecord,
+  queryHistory,
+  readHistoryRecord,
+} from '../../src/records/history-table.ts';
 import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, type Item } from '../support/tables.ts';
 
 useDynamoDb();
@@ -157,6 +162,7 @@ for (const mayCreate of [true, false]) {
     for (const status of ['COMPLETE', 'CANCELLED', 'FAILED'] as const) {
       it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} holds over whatever end stands in this job's own record, and leaves nothing of it, when it is ${status}`, async () => {
         await ended(JOB);
+        await end(JOB, mayCreate, { ...FAILED, cancelled_by: 'user@host' });
         assert.equal(await end(JOB, mayCreate, { status }), true);
         assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
       });
@@ -238,5 +244,58 @@ describe('reading', () => {
 
   it('reading gives nothing if there is none', async () => {
     assert.equal(await readHistoryRecord(tables, 'none'), undefined);
+  });
+});
+
+describe("an account's requests", () => {
+  const ACCOUNT = '111122223333';
+  const place = (request_id: string, start_at: string, more: Item = {}) =>
+    raw.send(
+      new PutItemCommand({
+        TableName: 'history-records',
+        Item: {
+          request_id: { S: request_id },
+          account_id: { S: ACCOUNT },
+          resource: { S: 'iam_role#reader' },
+          start_at: { S: start_at },
+          ...more,
+        },
+      }),
+    );
+  const find = async (options: Parameters<typeof queryHistory>[2]) => {
+    const { requests, next } = await queryHistory(tables, ACCOUNT, options);
+    return { ids: requests.map(({ record }) => record.request_id), requests, next };
+  };
+
+  it("an account's requests are found newest first, of one resource and since a time too, and page by page", async () => {
+    await place('a', '2026-01-01T00:00:00.000Z', { status: { S: 'FAILED' }, action: { N: '1' } });
+    await place('c', '2026-01-03T00:00:00.000Z', { resource: { S: 'iam_role#writer' } });
+    await place('b', '2026-01-02T00:00:00.000Z');
+    await place('foreign', '2026-01-02T00:00:00.000Z', { account_id: { S: '210987654321' } });
+    const all = await find({});
+    assert.deepEqual(all.ids, ['c', 'b', 'a']);
+    assert.equal('next' in all && all.next, undefined);
+    const oldest = all.requests[2];
+    const position = { request_id: 'a', account_id: ACCOUNT, start_at: '2026-01-01T00:00:00.000Z' };
+    assert.deepEqual(oldest?.position, position);
+    const { odd_attributes, ...record } = oldest.record;
+    assert.deepEqual(record, { ...position, resource: 'iam_role#reader', status: 'FAILED' });
+    assert.equal(odd_attributes?.['action'], 'action is not text: 1');
+
+    assert.deepEqual((await find({ since: '2026-01-02T00:00:00.000Z' })).ids, ['c', 'b']);
+    assert.deepEqual((await find({ resource: 'iam_role#reader' })).ids, ['b', 'a']);
+    assert.deepEqual((await find({ resource: 'iam_role#reader', since: '2026-01-02T00:00:00.000Z' })).ids, ['b']);
+    const after = all.requests[0]?.position as NonNullable<typeof all.next>;
+    assert.deepEqual((await find({ after })).ids, ['b', 'a']);
+
+    // A page of a query is 1 MiB.
+    for (const day of ['04', '05', '06']) {
+      await place(day, `2026-01-${day}T00:00:00.000Z`, { padding: { S: 'x'.repeat(390_000) } });
+    }
+    const first = await find({});
+    assert.ok(first.next);
+    const second = await find({ after: first.next });
+    assert.equal(second.next, undefined);
+    assert.deepEqual([...first.ids, ...second.ids], ['06', '05', '04', 'c', 'b', 'a']);
   });
 });

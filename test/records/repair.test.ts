@@ -12,11 +12,22 @@ const ITEM: Item = {
   job_id: { S: 'job-1' },
   start_at: { S: '2026' },
   status: { S: 'IN_PROGRESS' },
+  build_id: { S: 'b' },
+  dry_run: { BOOL: false },
   other: { N: '1' },
 };
-const FOUND = { request_id: 'request', job_id: 'job-1', start_at: '2026', status: 'IN_PROGRESS', other: 1 };
+const FOUND = {
+  request_id: 'request',
+  job_id: 'job-1',
+  start_at: '2026',
+  status: 'IN_PROGRESS',
+  build_id: 'b',
+  dry_run: false,
+  other: 1,
+};
 const SET = {
   status: 'FAILED',
+  dry_run: true,
   updated_at: 'now',
   error_info: { Error: 'ExecutionLost', Cause: 'x' },
   build_id: undefined,
@@ -35,6 +46,7 @@ describe('a write to a record as it was found', () => {
     assert.deepEqual(await stored(), {
       ...rest,
       status: { S: 'FAILED' },
+      dry_run: { BOOL: true },
       updated_at: { S: 'now' },
       error_info: { M: { Error: { S: 'ExecutionLost' }, Cause: { S: 'x' } } },
     });
@@ -45,12 +57,14 @@ describe('a write to a record as it was found', () => {
     ['another status', { status: { S: 'COMPLETE' } }],
     ['another start', { start_at: { S: '2027' } }],
     ['a later update', { updated_at: { S: 'later' } }],
+    ['what else it sets', { dry_run: { BOOL: true } }],
     ['an attribute that was not there', { error_info: { M: {} } }],
   ] as const) {
     it(`a write to a record as it was found is not made over ${what}`, async () => {
       const changed = { ...ITEM, ...change };
       await put(changed);
       assert.equal(await write(FOUND), false);
+      assert.equal(await write(FOUND, { dry_run: false, error_info: SET.error_info }), false);
       assert.deepEqual(await stored(), changed);
     });
   }

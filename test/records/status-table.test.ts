@@ -125,6 +125,9 @@ describe('the final record update', () => {
   it('the final record update changes status and time, and adds build_id and error_info in their types', async () => {
     await put(JOB);
     const before = await item();
+    await raw.send(
+      new PutItemCommand({ TableName: 'status-records', Item: { ...before, updated_at: { S: 'before' } } }),
+    );
     const error_info = { Error: 'BuildFailed', Cause: 'GetBuildStatus: quota' } as const;
     assert.equal(await end(JOB, { status: 'FAILED', build_id: '7', error_info }), true);
     const { updated_at, ...rest } = (await item()) ?? {};
@@ -135,6 +138,15 @@ describe('the final record update', () => {
       build_id: { S: '7' },
       error_info: { M: { Error: { S: 'BuildFailed' }, Cause: { S: 'GetBuildStatus: quota' } } },
     });
+  });
+
+  it("the final record update tells of the role's group, and takes out one that there is not", async () => {
+    await put(JOB);
+    await end(JOB, { status: 'COMPLETE', directory_group: { name: 'g', dn: 'CN=g', outcome: 'created' } });
+    const group = { name: { S: 'g' }, dn: { S: 'CN=g' }, outcome: { S: 'created' } };
+    assert.deepEqual((await item())?.['directory_group'], { M: group });
+    await end(JOB, { status: 'FAILED', directory_group: null });
+    assert.equal((await item())?.['directory_group'], undefined);
   });
 
   it('the final record update adds nothing that there is not', async () => {

@@ -64,17 +64,22 @@ describe('a write that is refused', () => {
     it('a write that is refused with what the service gives along tells what refused it, and not what stands there a moment later', async () => {
       await raw.send(new PutItemCommand({ TableName: tables.statusTable, Item: holder('a-moment-later') }));
       proxy.answer = ({ operation, request }) => {
-        if (operation !== 'PutItem') return undefined;
+        if (operation !== 'PutItem' && operation !== 'UpdateItem') return undefined;
         assert.equal(request['ReturnValuesOnConditionCheckFailure'], 'ALL_OLD');
         const __type = 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException';
         return { status: 400, body: { __type, message: 'The conditional request failed', Item: holder('refused-it') } };
       };
-      const result = await putStatusRecord(through, INPUT, JOB);
-      assert.ok(!result.written);
-      assert.equal(result.found?.job_id, 'refused-it');
+      const key = { account_id: '123456789012', resource: 'iam_role#written' };
+      for (const result of [
+        await putStatusRecord(through, INPUT, JOB),
+        await endStatusRecord(through, key, JOB, { status: 'COMPLETE' }),
+      ]) {
+        assert.ok(!result.written);
+        assert.equal(result.found?.job_id, 'refused-it');
+      }
       assert.deepEqual(
         proxy.calls.map(({ operation }) => operation),
-        ['PutItem'],
+        ['PutItem', 'UpdateItem'],
       );
     });
   });
