@@ -8,9 +8,10 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Temporal's client, of which only `count` is asked; it answers what the test says. */
 function counting() {
-  const asked = { queries: 0, fault: undefined as Error | undefined };
-  const count = (): Promise<{ count: number }> => {
+  const asked = { queries: 0, texts: new Set<string>(), fault: undefined as Error | undefined };
+  const count = (text: string): Promise<{ count: number }> => {
     asked.queries += 1;
+    asked.texts.add(text);
     return asked.fault === undefined ? Promise.resolve({ count: 3 }) : Promise.reject(asked.fault);
   };
   return { asked, client: { workflow: { count } } as unknown as Client };
@@ -45,6 +46,8 @@ it('builds are counted twice a minute; ever less often while Temporal says that 
   };
   await settled();
   assert.equal(gauges['role_build_in_flight'], 3);
+  const open = "WorkflowType = 'roleBuild' AND TaskQueue = 'role-builds' AND CloseTime IS NULL";
+  assert.deepEqual([...asked.texts], [open, `${open} AND BuildStatus IN ('COMPLETE', 'FAILED', 'CANCELLED')`]);
   assert.equal(await pass(29), 2);
   assert.equal(await pass(1), 2);
 
