@@ -7,6 +7,7 @@ const ended = (n: number, Cause = 'too long'): PreviousJob => ({
   job_id: `job-${n}`,
   start_at: '2026-01-01T00:00:00.000Z',
   status: 'FAILED',
+  updated_at: '2026-01-01T00:10:00.000Z',
   build_id: 'b',
   error_info: { Error: 'BuildDeadlineExceeded', Cause },
 });
@@ -55,6 +56,13 @@ describe('previous jobs', () => {
   it('previous jobs hold the last one, however long it is', () => {
     const long = { ...ended(2), build_id: 'b'.repeat(50_000) };
     assert.deepEqual(withPreviousJob([ended(1)], long), [long]);
+  });
+
+  it('previous jobs are kept up to 48 KiB, and of more the oldest go', () => {
+    const sized = (room: number) => ({ ...ended(2), build_id: 'b'.repeat(room) });
+    const room = 48 * 1024 - JSON.stringify([ended(1), sized(0)]).length;
+    assert.deepEqual(withPreviousJob([ended(1)], sized(room)), [ended(1), sized(room)]);
+    assert.deepEqual(withPreviousJob([ended(1)], sized(room + 1)), [sized(room + 1)]);
   });
 
   it('previous jobs are kept in order, with what the record said of each and nothing more', () => {
