@@ -1,3 +1,3 @@
 import { loadTests } from './load.ts';
 
-loadTests(['{activities,directory,encryption,records}/**/*.test.ts']);
+loadTests(['{activities,encryption,records}/**/*.test.ts']);

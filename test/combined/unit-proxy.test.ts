@@ -1,3 +1,0 @@
-import { loadTests } from './load.ts';
-
-loadTests(['build-api/client-proxy.test.ts']);
