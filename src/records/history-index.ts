@@ -120,8 +120,9 @@ function indexOf(table: TableDescription): GlobalSecondaryIndexDescription | und
   return index;
 }
 
-/** On demand, where a table's units are 0, unless the table itself is provisioned: then its index must be too. */
-function throughputLike({ ProvisionedThroughput }: TableDescription) {
+/** On demand, unless the table itself is provisioned: then its index must be too. */
+function throughputLike({ BillingModeSummary, ProvisionedThroughput }: TableDescription) {
   const { ReadCapacityUnits, WriteCapacityUnits } = ProvisionedThroughput ?? {};
-  return ReadCapacityUnits ? { ProvisionedThroughput: { ReadCapacityUnits, WriteCapacityUnits } } : {};
+  if (BillingModeSummary?.BillingMode === 'PAY_PER_REQUEST' || !ReadCapacityUnits || !WriteCapacityUnits) return {};
+  return { ProvisionedThroughput: { ReadCapacityUnits, WriteCapacityUnits } };
 }

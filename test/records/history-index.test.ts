@@ -79,14 +79,16 @@ describe('the index of a table that lacks it', () => {
     assert.ok((calls[4]?.at ?? 0) - (calls[2]?.at ?? 0) >= 950);
   });
 
-  for (const [what, units, more] of [
-    ['provisioned', 5, { ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 7 } }],
-    ['on demand', 0, {}],
-  ] as const) {
-    it(`the index of a table that lacks it is ${what} if the table is`, async (t) => {
-      const table: TableDescription = {
-        ProvisionedThroughput: { ReadCapacityUnits: units, WriteCapacityUnits: units && 7, NumberOfDecreasesToday: 0 },
-      };
+  const provisioned = { ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 7 } };
+  const onDemand = { BillingModeSummary: { BillingMode: 'PAY_PER_REQUEST' } } as const;
+  const none = { ProvisionedThroughput: { ReadCapacityUnits: 0, WriteCapacityUnits: 0 } };
+  for (const [what, table, more] of [
+    ['provisioned if the table is', provisioned, provisioned],
+    ['on demand if the table is', { ...onDemand, ...none }, {}],
+    ['on demand if the table is, whatever units it is said to have', { ...onDemand, ...provisioned }, {}],
+    ['on demand if the table has no units', none, {}],
+  ] as const satisfies [string, TableDescription, object][]) {
+    it(`the index of a table that lacks it is ${what}`, async (t) => {
       const { client, updates } = await service(t, [table, withIndex()]);
       assert.deepEqual(await addHistoryIndex(client, TABLE, false), ADDED);
       assert.deepEqual(updates()[0]?.['GlobalSecondaryIndexUpdates'], [{ Create: { ...Create, ...more } }]);
