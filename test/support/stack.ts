@@ -18,10 +18,7 @@ export const CREDENTIAL = 'canary-credential-7f3a';
 export interface TestStack extends Stack {
   proxy: DynamoDbProxy;
   /** Runs `start --wait --json` and gives what it printed. */
-  build(
-    input: RoleBuildInput,
-    settings?: Record<string, string>,
-  ): Promise<CliResult & { json: Record<string, unknown> }>;
+  build(input: RoleBuildInput): Promise<CliResult & { json: Record<string, unknown> }>;
   /** Both records in DynamoDB's own types. */
   records(input: RoleBuildInput): Promise<{ status: RawItem | undefined; history: RawItem | undefined }>;
 }
@@ -47,9 +44,8 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
   return {
     ...stack,
     proxy,
-    build: async (input, settings = {}) => {
-      const more = { stdin: JSON.stringify(input), settings };
-      const result = await stack.cli(['start', '--input', '-', '--wait', '--json'], more);
+    build: async (input) => {
+      const result = await stack.cli(['start', '--input', '-', '--wait', '--json'], { stdin: JSON.stringify(input) });
       return { ...result, json: parseJson(result) };
     },
     records: async (input) => ({
