@@ -156,7 +156,9 @@ async function record(name: string, shape: Shape): Promise<void> {
   let run = 1;
   for await (const { runId } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
     const show = ['workflow', 'show', '--workflow-id', workflowId, '--run-id', runId, '--output', 'json'];
-    const shown = execFileSync(cli, [...show, '--address', stack.temporal.address], { encoding: 'utf8' });
+    const { address, namespace } = stack.temporal;
+    const where = ['--address', address, '--namespace', namespace];
+    const shown = execFileSync(cli, [...show, ...where], { encoding: 'utf8' });
     const history = withoutThisMachine(shown);
     await writeFile(`${FOLDER}${name}.${run}.json`, `${JSON.stringify(JSON.parse(history), undefined, 1)}\n`);
     run += 1;

@@ -1,6 +1,6 @@
 /**
  * `npm run test:tools [-- --allow-missing]`: the tests that need more than `npm test` does: a package registry, Chromium,
- * Go and Python (the schemas of Kubernetes' objects, encrypted payloads; kubectl where there is one), Prometheus, Samba (as
+ * Go and Python (the schemas of Kubernetes' objects, encrypted payloads, AWS's CLI; kubectl where there is one), jq, Prometheus, Samba (as
  * root), or AWS's own DynamoDB Local (Java, and Maven to get it). Says what could not be run for want of a tool, and fails then, unless
  * `--allow-missing` is given.
  */
@@ -35,6 +35,7 @@ const chromium: Tool = {
 
 const go: Tool = { name: 'Go', check: () => answers('go', ['version']) };
 const python: Tool = { name: 'Python with pip', check: () => answers('python3', ['-m', 'pip', '--version']) };
+const jq: Tool = { name: 'jq', check: () => answers('jq', ['--version']) };
 const prometheus: Tool = {
   name: 'Prometheus',
   async check() {
@@ -78,6 +79,7 @@ const SUITES: readonly [Suite, ...Suite[]] = [
     // started would keep it from ending.
     args: ['--test-isolation=none'],
   },
+  { title: "the documents' commands", files: ['test/tools/documents/*.test.ts'], needs: [npm, python, jq] },
   { title: 'encrypted payloads, read by Python', files: ['test/tools/encryption/*.test.ts'], needs: [python] },
   { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
   { title: 'metrics, dashboard and alerts', files: ['test/tools/observability/*.test.ts'], needs: [prometheus] },

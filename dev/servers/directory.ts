@@ -6,6 +6,8 @@ import { GROUP_OU, startSimulatedDirectory } from '../simulated-directory/server
 import { createAuthority, type Authority } from './certificates.ts';
 
 const HOST = '127.0.0.1';
+/** Of one that is good for less than 30 days, doctor says so. */
+const CERTIFICATE_MS = 90 * 24 * 60 * 60 * 1000;
 const USER = 'svc-role-build@corp.example.com';
 
 export interface DirectoryServer {
@@ -24,7 +26,7 @@ export interface DirectoryServer {
 export async function startDirectory({ password = 'example-not-a-password' } = {}): Promise<DirectoryServer> {
   const authority = createAuthority('Simulated directory CA');
   const directory = await startSimulatedDirectory({
-    certificate: authority.issue(HOST, [HOST]),
+    certificate: authority.issue(HOST, [HOST], Date.now() + CERTIFICATE_MS),
     administrator: { user: 'Administrator@corp.example.com', password },
     serviceAccount: { user: USER, password },
   });

@@ -63,7 +63,7 @@ export function define(command: Command): Command {
     .addHelpText(
       'after',
       examples(
-        'role-build batch roles.csv --url https://builds.example.com --rate 10 --max-in-flight 200 --wait',
+        'role-build batch roles.csv --url https://builds.example.com --rate 10 --report report.ndjson --wait',
         'role-build batch roles.csv --url https://builds.example.com --failed-from report.ndjson',
       ),
     );
