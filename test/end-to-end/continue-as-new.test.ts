@@ -41,27 +41,6 @@ describe('a build whose history grows long', { concurrency: 4 }, () => {
     assert.equal(byJob['status'], 'COMPLETE');
   });
 
-  it('a build whose history grows long keeps its deadline', async () => {
-    const input = inputFor(stack, 'long-deadline', { outcome: 'NEVER' }, { deadline_seconds: 20 });
-    const { json } = await stack.build(input);
-    assert.equal((json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
-    const tookMs = Date.parse(json['updated_at'] as string) - Date.parse(json['start_at'] as string);
-    // No run is that long: with a deadline of each run's own it would not have ended.
-    assert.ok(tookMs >= 20_000 && tookMs < 60_000, `${tookMs} ms`);
-    assert.ok((json['polls'] as number) >= 5);
-  });
-
-  it('a build whose history grows long is cancelled in whichever run it is', async () => {
-    const input = inputFor(stack, 'long-cancel', { outcome: 'NEVER' });
-    const ended = stack.build(input);
-    while (stack.buildApi.requests(input.correlation_id).length < 9)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    const { code } = await stack.cli(['cancel', ACCOUNT, 'iam_role#long-cancel', '--wait', '--json']);
-    assert.equal(code, 0);
-    assert.equal((await ended).json['status'], 'CANCELLED');
-    assert.equal((await stack.records(input)).status?.['status']?.S, 'CANCELLED');
-  });
-
   it('a build whose history grows long is cancelled in the run that makes its final record updates, and tells who asked for it', async () => {
     const input = inputFor(stack, 'long-updates', { outcome: 'NEVER' });
     let refusals = 3;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import type { DynamoDbCall, DynamoDbFault } from '../support/dynamodb-proxy.ts';
-import { inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
+import { inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 /** Faults for one build's calls of an operation on a table, in order; then none. */
 interface Plan {
@@ -91,39 +91,6 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.equal(history['job_id']?.S, json['job_id']);
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
-
-  for (const fault of ['lose-answer', 'throttle'] as const) {
-    const wasPut = fault === 'lose-answer';
-    it(`a status put (${fault}) whose next attempt is refused by a worker with another list of origins leaves ${wasPut ? 'FAILED records' : 'none'}`, async () => {
-      const name = `refused-after-${fault}`;
-      // The second fault is for a first worker that stops only after its next attempt.
-      const plan: Plan = { operation: 'PutItem', table: STATUS_TABLE_NAME, faults: [fault, fault] };
-      plans.set(name, plan);
-      const settings = { ROLE_BUILD_TASK_QUEUE: name };
-      const first = await stack.startWorker({ settings });
-      const input = inputFor(stack, name);
-      const options = { settings, stdin: JSON.stringify(input) };
-      const building = stack.cli(['start', '--input', '-', '--wait', '--json'], options);
-      await until('the put was tried', () => callsOf(name, plan).length >= 1);
-      await first.stop();
-      const elsewhere = { BUILD_API_ALLOWED_ORIGINS: 'https://builds.example.com' };
-      const second = await stack.startWorker({ settings: { ...settings, ...elsewhere } });
-      const { code, ...result } = await building;
-      await second.stop();
-      const json = parseJson({ code, ...result });
-      assert.equal(code, 1);
-      const { Error: error, Cause } = json['error_info'] as { Error: string; Cause: string };
-      assert.equal(error, wasPut ? 'RecordWriteFailed' : 'InvalidInput');
-      assert.match(Cause, /the input was refused: url: /);
-      const { status, history } = await stack.records(input);
-      for (const record of [status, history]) {
-        assert.equal(record?.['status']?.S, wasPut ? 'FAILED' : undefined);
-        assert.equal(record?.['error_info']?.M?.['Cause']?.S, wasPut ? Cause : undefined);
-        assert.equal(record?.['job_id']?.S, wasPut ? json['job_id'] : undefined);
-      }
-      assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
-    });
-  }
 
   it('a status put that takes effect only after it was given up leaves no record in progress', async () => {
     const input = inputFor(stack, 'upsert-late', { polls: 0 });

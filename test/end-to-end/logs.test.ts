@@ -1,17 +1,11 @@
 /** What a worker logs of builds. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { workflowIdOf } from '../../src/contract.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, startTestStack, until, type TestStack } from '../support/stack.ts';
-import { PROGRAMS } from '../support/programs.ts';
 
 type Line = Record<string, unknown>;
-
-const PSEUDO_TERMINAL = fileURLToPath(new URL('../../dev/pseudo_terminal.py', import.meta.url));
 
 /** The lines about a build. */
 const about = (output: string, correlationId: string): Line[] =>
@@ -109,21 +103,5 @@ describe("the worker's log", () => {
     assert.equal(count('Activity completed', 'GetBuildStatus'), polls);
     assert.equal(count('ended COMPLETE'), 1);
     assert.ok(!output.includes(CREDENTIAL));
-  });
-
-  it("the worker's log is for people on a terminal", async () => {
-    const env = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', ...stack.settings };
-    const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, PROGRAMS.worker], {
-      env,
-      stdio: 'pipe',
-    });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
-    await until('it polls', () => output.includes('worker polling'));
-    child.stdin.write('kill SIGTERM\n');
-    const [code] = (await once(child, 'close')) as [number];
-    assert.equal(code, 0);
-    assert.ok(!output.includes('{"level"'), output);
-    assert.match(output, /INFO.*: .*worker stopped/);
   });
 });

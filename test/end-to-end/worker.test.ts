@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
-import { LOOPBACK } from '../support/loopback.ts';
-import { readMetrics } from '../support/metrics-page.ts';
 import { inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
@@ -29,80 +25,6 @@ describe('the worker', () => {
       assert.match(stderr, new RegExp(`^ {2}${name} `, 'm'));
     }
     assert.doesNotMatch(stderr, /^\s+at /m);
-  });
-
-  it('the worker names the setting whose address it can not listen on', async () => {
-    const taken = createServer().listen(0, '127.0.0.1');
-    await once(taken, 'listening');
-    const { port } = taken.address() as AddressInfo;
-    for (const [name, address, why] of [
-      ['METRICS_ADDRESS', `127.0.0.1:${port}`, /address already in use/i],
-      ['METRICS_ADDRESS', 'nowhere.invalid:9464', /ENOTFOUND|EAI_AGAIN/],
-      ['HEALTH_ADDRESS', `127.0.0.1:${port}`, /EADDRINUSE/],
-    ] as const) {
-      const worker = spawn(process.execPath, [WORKER], {
-        env: { PATH: process.env['PATH'], ...stack.settings, METRICS_ADDRESS: '127.0.0.1:0', [name]: address },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let output = '';
-      worker.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
-      const [code] = (await once(worker, 'close')) as [number];
-      assert.equal(code, 1);
-      assert.match(output, new RegExp(`${name}: can't listen on ${address.replace(':', ', port ')}: `));
-      assert.match(output, why);
-    }
-    taken.close();
-  });
-
-  it('the worker takes names as addresses', async () => {
-    const settings = { METRICS_ADDRESS: 'localhost:0', HEALTH_ADDRESS: 'localhost:0' };
-    const worker = await stack.startWorker({ settings });
-    try {
-      assert.equal((await readMetrics(worker.metricsUrl)).sum('role_build_polls_total'), 0);
-      assert.equal((await fetch(`${worker.healthUrl}/livez`)).status, 200);
-    } finally {
-      await worker.stop();
-    }
-  });
-
-  it('the worker answers on every address, of IPv4 and of IPv6, if it is told 0.0.0.0 or [::]', async () => {
-    const worker = await stack.startWorker({ settings: { METRICS_ADDRESS: '0.0.0.0:0', HEALTH_ADDRESS: '[::]:0' } });
-    const at = (url: string, host: string) => url.replace(/\/\/.*:/, `//${host}:`);
-    try {
-      for (const host of LOOPBACK) {
-        assert.equal((await readMetrics(at(worker.metricsUrl, host))).sum('role_build_polls_total'), 0, host);
-        assert.equal((await fetch(`${at(worker.healthUrl, host)}/livez`)).status, 200, host);
-      }
-    } finally {
-      await worker.stop();
-    }
-  });
-
-  it('the worker hears SIGTERM before it has loaded all else, and ends', async () => {
-    const silent = createServer().listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    const { port } = silent.address() as AddressInfo;
-    const sayWhenItListens = `data:text/javascript,${encodeURIComponent(`
-      import { registerHooks } from 'node:module';
-      const urls = [];
-      registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) });
-      process.on('newListener', function say(name) {
-        if (name !== 'SIGTERM') return;
-        process.off('newListener', say).stderr.write(JSON.stringify(urls));
-      });
-    `)}`;
-    const worker = spawn(process.execPath, ['--import', sayWhenItListens, WORKER], {
-      env: { PATH: process.env['PATH'], ...stack.settings, TEMPORAL_ADDRESS: `127.0.0.1:${port}` },
-    });
-    let output = '';
-    worker.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
-    const [listening] = (await once(worker.stderr, 'data')) as [Buffer];
-    worker.kill('SIGTERM');
-    const loaded = (JSON.parse(listening.toString()) as string[]).map((url) => url.slice(url.lastIndexOf('/') + 1));
-    assert.deepEqual(loaded, ['worker.ts', 'signals.ts']);
-    assert.deepEqual(await once(worker, 'close'), [0, null]);
-    assert.ok(!output.includes('worker polling'), output);
-    silent.close();
   });
 
   it('the worker lets a POST under way finish on SIGTERM, exits 0, and the next worker ends the build without another POST', async () => {

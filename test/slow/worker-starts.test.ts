@@ -1,0 +1,113 @@
+/** How a worker starts: where it listens, what it hears of first, and what it shows on a terminal. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, it } from 'node:test';
+import { LOOPBACK } from '../support/loopback.ts';
+import { readMetrics } from '../support/metrics-page.ts';
+import { PROGRAMS } from '../support/programs.ts';
+import { startTestStack, until, type TestStack } from '../support/stack.ts';
+
+const WORKER = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
+const PSEUDO_TERMINAL = fileURLToPath(new URL('../../dev/pseudo_terminal.py', import.meta.url));
+
+describe('the worker', () => {
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await startTestStack();
+  });
+  after(() => stack.stop());
+
+  it('the worker names the setting whose address it can not listen on', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    for (const [name, address, why] of [
+      ['METRICS_ADDRESS', `127.0.0.1:${port}`, /address already in use/i],
+      ['METRICS_ADDRESS', 'nowhere.invalid:9464', /ENOTFOUND|EAI_AGAIN/],
+      ['HEALTH_ADDRESS', `127.0.0.1:${port}`, /EADDRINUSE/],
+    ] as const) {
+      const worker = spawn(process.execPath, [WORKER], {
+        env: { PATH: process.env['PATH'], ...stack.settings, METRICS_ADDRESS: '127.0.0.1:0', [name]: address },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let output = '';
+      worker.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+      const [code] = (await once(worker, 'close')) as [number];
+      assert.equal(code, 1);
+      assert.match(output, new RegExp(`${name}: can't listen on ${address.replace(':', ', port ')}: `));
+      assert.match(output, why);
+    }
+    taken.close();
+  });
+
+  it('the worker takes names as addresses', async () => {
+    const settings = { METRICS_ADDRESS: 'localhost:0', HEALTH_ADDRESS: 'localhost:0' };
+    const worker = await stack.startWorker({ settings });
+    try {
+      assert.equal((await readMetrics(worker.metricsUrl)).sum('role_build_polls_total'), 0);
+      assert.equal((await fetch(`${worker.healthUrl}/livez`)).status, 200);
+    } finally {
+      await worker.stop();
+    }
+  });
+
+  it('the worker answers on every address, of IPv4 and of IPv6, if it is told 0.0.0.0 or [::]', async () => {
+    const worker = await stack.startWorker({ settings: { METRICS_ADDRESS: '0.0.0.0:0', HEALTH_ADDRESS: '[::]:0' } });
+    const at = (url: string, host: string) => url.replace(/\/\/.*:/, `//${host}:`);
+    try {
+      for (const host of LOOPBACK) {
+        assert.equal((await readMetrics(at(worker.metricsUrl, host))).sum('role_build_polls_total'), 0, host);
+        assert.equal((await fetch(`${at(worker.healthUrl, host)}/livez`)).status, 200, host);
+      }
+    } finally {
+      await worker.stop();
+    }
+  });
+
+  it('the worker hears SIGTERM before it has loaded all else, and ends', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const sayWhenItListens = `data:text/javascript,${encodeURIComponent(`
+      import { registerHooks } from 'node:module';
+      const urls = [];
+      registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) });
+      process.on('newListener', function say(name) {
+        if (name !== 'SIGTERM') return;
+        process.off('newListener', say).stderr.write(JSON.stringify(urls));
+      });
+    `)}`;
+    const worker = spawn(process.execPath, ['--import', sayWhenItListens, WORKER], {
+      env: { PATH: process.env['PATH'], ...stack.settings, TEMPORAL_ADDRESS: `127.0.0.1:${port}` },
+    });
+    let output = '';
+    worker.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    const [listening] = (await once(worker.stderr, 'data')) as [Buffer];
+    worker.kill('SIGTERM');
+    const loaded = (JSON.parse(listening.toString()) as string[]).map((url) => url.slice(url.lastIndexOf('/') + 1));
+    assert.deepEqual(loaded, ['worker.ts', 'signals.ts']);
+    assert.deepEqual(await once(worker, 'close'), [0, null]);
+    assert.ok(!output.includes('worker polling'), output);
+    silent.close();
+  });
+
+  it("the worker's log is for people on a terminal", async () => {
+    const env = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', ...stack.settings };
+    const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, PROGRAMS.worker], {
+      env,
+      stdio: 'pipe',
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    await until('it polls', () => output.includes('worker polling'));
+    child.stdin.write('kill SIGTERM\n');
+    const [code] = (await once(child, 'close')) as [number];
+    assert.equal(code, 0);
+    assert.ok(!output.includes('{"level"'), output);
+    assert.match(output, /INFO.*: .*worker stopped/);
+  });
+});
