@@ -129,6 +129,8 @@ export class WorkflowEnvironment {
       connection: this.#server.nativeConnection,
       taskQueue,
       activities: { ...this.#scripted.activities },
+      // Runs workflow code in this thread: one of its own would load the SDK again, for a second of CPU time.
+      debugMode: true,
       sinks: { metrics: { count: { fn: () => undefined }, observe: { fn: () => undefined } } },
       shutdownForceTime: SHUTDOWN_FORCE_TIME,
       ...(only === 'activities' ? {} : { workflowBundle: await workflowBundle() }),
