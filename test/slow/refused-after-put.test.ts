@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import type { DynamoDbFault } from '../support/dynamodb-proxy.ts';
+import type { DynamoDbCall, DynamoDbFault } from '../support/dynamodb-proxy.ts';
 import { inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 describe('a status put', { concurrency: 2 }, () => {
@@ -10,11 +10,14 @@ describe('a status put', { concurrency: 2 }, () => {
   /** For the status puts of each build, in order; then none. */
   const faults = new Map<string, DynamoDbFault[]>();
 
+  const isPut = ({ operation, request }: DynamoDbCall) =>
+    operation === 'PutItem' && request.TableName === STATUS_TABLE_NAME;
+
   before(async () => {
     stack = await startTestStack();
-    stack.proxy.decide = ({ operation, request }) => {
-      if (operation !== 'PutItem' || request.TableName !== STATUS_TABLE_NAME) return undefined;
-      const text = JSON.stringify(request);
+    stack.proxy.decide = (call) => {
+      if (!isPut(call)) return undefined;
+      const text = JSON.stringify(call.request);
       return [...faults].find(([name]) => text.includes(`#${name}"`))?.[1].shift();
     };
   });
@@ -31,7 +34,7 @@ describe('a status put', { concurrency: 2 }, () => {
       const input = inputFor(stack, name);
       const options = { settings, stdin: JSON.stringify(input) };
       const building = stack.cli(['start', '--input', '-', '--wait', '--json'], options);
-      await until('the put was tried', () => stack.proxy.callsFor(`#${name}"`).length >= 1);
+      await until('the put was tried', () => stack.proxy.callsFor(`#${name}"`).some(isPut));
       await first.stop();
       const elsewhere = { BUILD_API_ALLOWED_ORIGINS: 'https://builds.example.com' };
       const second = await stack.startWorker({ settings: { ...settings, ...elsewhere } });
