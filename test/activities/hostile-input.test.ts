@@ -8,10 +8,14 @@ import { createRecordActivities } from '../../src/activities/records.ts';
 import { originFault } from '../../src/build-api/origins.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts';
+import { sampleInput } from '../domain/sample-input.ts';
 import { JOB, raw, tables, useDynamoDb } from '../support/tables.ts';
 import { faultyInputs, hostileInput, isJson, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
+import { urlTricks } from '../support/url-tricks.ts';
 
 const JSON_PLAIN = { encoding: Buffer.from('json/plain') };
+const LISTED = 'http://127.0.0.1:8090';
+const ORIGINS = ['https://builds.example.com', LISTED];
 const FAILURE_MAX_CHARACTERS = 64 * 1024;
 
 useDynamoDb();
@@ -29,7 +33,7 @@ describe("the worker's first activity", () => {
     } as unknown as typeof tables.client;
     const { upsertRequestRecord } = createRecordActivities(
       { ...tables, client: counting },
-      ['https://builds.example.com'],
+      ORIGINS,
       async () => undefined,
     );
     // A good one replaces the record of the good one before it.
@@ -87,6 +91,18 @@ describe("the worker's first activity", () => {
     assert.ok(Count > 0 && Count <= written);
   });
 
+  it("the worker's first activity refuses every trick with a url, with nothing asked of DynamoDB", async () => {
+    const tricks = urlTricks(LISTED, '127.0.0.1:9').filter(({ isRefused }) => isRefused);
+    assert.ok(tricks.length > 80);
+    const callsBefore = calls;
+    for (const { name, url } of tricks) {
+      const failure = await refusalOf({ ...sampleInput(), url });
+      assertRefused(failure);
+      assert.match(failure?.message ?? '', /url: /, name);
+    }
+    assert.equal(calls, callsBefore);
+  });
+
   for (const { name, text } of [...oversizedInputs(), ...faultyInputs()]) {
     it(`the worker's first activity refuses ${name} in a failure of a size, with nothing asked of DynamoDB`, async () => {
       const callsBefore = calls;
@@ -103,5 +119,5 @@ describe("the worker's first activity", () => {
 });
 
 function isListed(input: unknown): boolean {
-  return originFault((input as RoleBuildInput).url, ['https://builds.example.com']) === undefined;
+  return originFault((input as RoleBuildInput).url, ORIGINS) === undefined;
 }

@@ -70,7 +70,7 @@ describe('a worker', { concurrency: 4 }, () => {
     );
   }
 
-  // Each trick is tried in test/build-api/client-targets.test.ts.
+  // Each trick is tried in test/activities/hostile-input.test.ts.
   it('a worker refuses tricks with a url before anything is written or sent, though another client started it', async () => {
     const refused = urlTricks(stack.buildApiUrl, trap.address).filter(({ isRefused }) => isRefused);
     const tricks = refused.filter((_, i) => i % 10 === 0);
@@ -91,7 +91,7 @@ describe('a worker', { concurrency: 4 }, () => {
   });
 
   it('a worker polls at the listed origin whatever build_id it is given', async () => {
-    const tricks = buildIdTricks(trap.address).slice(0, 3);
+    const tricks = buildIdTricks(trap.address);
     await Promise.all(
       tricks.map(async (build_id, i) => {
         const name = `build-id-${i}`;

@@ -6,7 +6,7 @@ import { sampleInput } from '../domain/sample-input.ts';
 /** The same every time, so that a failure can be seen again; `SEED` tries others. */
 export const SEED = Number(process.env['SEED'] ?? 20_260_101);
 /** How many of them a test looks at; `npm run test:slow` looks at 10,000. */
-export const MANY = Number(process.env['HOSTILE_INPUTS'] ?? 100);
+export const MANY = Number(process.env['HOSTILE_INPUTS'] ?? 300);
 
 /** Where anything may be. */
 const FREE_PATHS = ['build_body.more', 'more', 'build_body.deep.er', 'constructor', 'build_body.__proto__'];

@@ -15,7 +15,8 @@ let environment: WorkflowEnvironment;
 before(async () => {
   environment = await WorkflowEnvironment.timeSkipping();
   const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger: quietRuntime() });
-  await environment.startWorker({ taskQueue: TASK_QUEUE, workflowBundle });
+  // In a thread of their own, as a worker runs them.
+  await environment.startWorker({ taskQueue: TASK_QUEUE, workflowBundle, debugMode: false });
 });
 after(() => environment.stop());
 
