@@ -11,6 +11,7 @@ import { workflowIdOf } from '../../src/domain/identity.ts';
 import { api, clientOf, url, useSimulatedBuildApi } from '../build-api/client-fixture.ts';
 import { sampleInput } from '../domain/sample-input.ts';
 import { itemOf, tables, useDynamoDb } from '../support/tables.ts';
+import { quietLogger } from '../support/quiet-runtime.ts';
 
 useDynamoDb();
 useSimulatedBuildApi();
@@ -37,7 +38,7 @@ const build = (more: Partial<RoleBuildInput> = {}, runId = JOB.job_id): Partial<
 
 function run(info: Partial<Info>, name: keyof typeof activities, ...args: unknown[]): Promise<unknown> {
   const activity = activities[name] as (...given: unknown[]) => Promise<unknown>;
-  return new MockActivityEnvironment(info).run(activity, ...args);
+  return new MockActivityEnvironment(info, { logger: quietLogger }).run(activity, ...args);
 }
 
 /** Every activity about one build, as its own workflow calls it. */

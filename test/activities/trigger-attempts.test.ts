@@ -6,6 +6,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { createBuildApiActivities } from '../../src/activities/build-api.ts';
 import { api, clientOf, CREDENTIAL, serve, url, useSimulatedBuildApi } from '../build-api/client-fixture.ts';
 import { sampleInput } from '../domain/sample-input.ts';
+import { quietLogger } from '../support/quiet-runtime.ts';
 
 useSimulatedBuildApi();
 // On a slow machine an attempt may last until a heartbeat is due.
@@ -18,7 +19,7 @@ async function attemptOf(
   trigger: object[] = [],
   client = clientOf(),
 ): Promise<{ failure: ApplicationFailure | undefined; beats: { details: unknown; requests: number }[] }> {
-  const environment = new MockActivityEnvironment(info);
+  const environment = new MockActivityEnvironment(info, { logger: quietLogger });
   const beats: { details: unknown; requests: number }[] = [];
   environment.on('heartbeat', (details: unknown) => beats.push({ details, requests: api.requests().length }));
   const { triggerBuild } = createBuildApiActivities(client);

@@ -6,7 +6,7 @@ const kept: string[] = [];
 let installed = false;
 
 /** Keeps the last warnings and errors of the SDK, its native half included, in place of printing them. */
-const quiet: Logger = {
+export const quietLogger: Logger = {
   log: keep,
   trace: () => undefined,
   debug: () => undefined,
@@ -27,13 +27,13 @@ function keep(level: LogLevel, message: string, meta?: LogMetadata): void {
 export function quietRuntime(): Logger {
   if (!installed) {
     Runtime.install({
-      logger: quiet,
+      logger: quietLogger,
       shutdownSignals: [],
       telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
     });
     installed = true;
   }
-  return quiet;
+  return quietLogger;
 }
 
 /** For the message of a test that waited in vain. */
