@@ -19,6 +19,7 @@ export interface Checkout {
   remove(): Promise<void>;
 }
 
+/** @param settings of all scripts, as they are when one is run */
 export async function copyCheckout(settings: Record<string, string>): Promise<Checkout> {
   const parent = await mkdtemp(join(tmpdir(), 'documents-'));
   const folder = join(parent, 'checkout');

@@ -5,12 +5,11 @@ import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import proto from '@temporalio/proto';
-import { installOnce } from '../../../dev/servers/cache.ts';
 import { newKey } from '../../encryption/keys.ts';
 import { codecWith, encryptedBy, HERE, payloadOf, VALUE } from '../../encryption/payloads.ts';
 import { VECTORS } from '../../encryption/vectors.ts';
+import { CRYPTOGRAPHY, pythonPackages } from '../python-packages.ts';
 
-const LIBRARY = 'cryptography==50.0.2';
 const TIMEOUT_MS = 5 * 60_000;
 const run = promisify(execFile);
 const { Payload } = proto.temporal.api.common.v1;
@@ -20,9 +19,7 @@ const program = readFileSync(new URL('../../../deploy/encryption/decrypt.py', im
 describe('deploy/encryption/decrypt.py', () => {
   let packages: string;
   before(async () => {
-    packages = await installOnce(LIBRARY, async (folder) => {
-      await run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, LIBRARY], { timeout: TIMEOUT_MS });
-    });
+    packages = await pythonPackages(CRYPTOGRAPHY);
   });
 
   async function read(payload: unknown, dataKey: string): Promise<string> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { installOnce } from '../../../dev/servers/cache.ts';
+import { pythonPackages } from '../python-packages.ts';
 import type { KubernetesObject } from './objects.ts';
 
 const run = promisify(execFile);
@@ -51,11 +52,7 @@ const CUSTOM: readonly (GoModule & { files: readonly string[] })[] = [
 
 /** @returns what is wrong with the objects, a line each */
 export async function schemaFaults(objects: readonly KubernetesObject[]): Promise<string[]> {
-  const packages = await installOnce(VALIDATOR, async (folder) => {
-    await run('python3', ['-m', 'pip', 'install', '--quiet', '--no-compile', '--target', folder, VALIDATOR], {
-      timeout: TIMEOUT_MS,
-    });
-  });
+  const packages = await pythonPackages(VALIDATOR);
   const crds = (await Promise.all(CUSTOM.map(definitionsOf))).flat();
   const program = fileURLToPath(new URL('check_schemas.py', import.meta.url));
   const child = run('python3', [program], {
