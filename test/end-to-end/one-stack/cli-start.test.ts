@@ -230,6 +230,15 @@ describe('role-build start', { concurrency: 4 }, () => {
     assert.equal(on.stack.buildApi.requests('another-request').length, 0);
   });
 
+  it('start --wait says once that it started the job, and each step once', async () => {
+    const stdin = JSON.stringify(inputFor(on.stack, 'said-once', { polls: 0 }));
+    const { code, stderr } = await on.stack.cli(['start', '--input', '-', '--wait'], { stdin });
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr.match(/started/g)?.length, 1, stderr);
+    const lines = stderr.trimEnd().split('\n');
+    assert.deepEqual(lines, [...new Set(lines)]);
+  });
+
   it('a hundred racing starts give exactly one build', async () => {
     const connection = await Connection.connect({ address: on.stack.temporal.address });
     const client = new Client({ namespace: on.stack.temporal.namespace, connection });

@@ -32,7 +32,7 @@ export function faultsOf(table: Table, item: Item): Map<string, string> {
   return attributeFaults(table, item, REQUIRED[table]);
 }
 
-/** An `error_info` belongs to FAILED alone, as a map with the texts Error and Cause; whoever failed it may not have said why. */
+/** An `error_info` belongs to FAILED alone, as a map with the texts Error and Cause; a FAILED record may lack it. */
 export function isErrorInfoRight({ status, error_info }: Item): boolean {
   return error_info === undefined || (status === 'FAILED' && isOfKind(error_info, 'error_info'));
 }

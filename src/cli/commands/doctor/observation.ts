@@ -40,7 +40,7 @@ export function observationOf(jobId: string | undefined, found: Found, actual: A
   const ended = own.filter(({ item }) => isEndStatus(item['status']));
   /** Of its own records one for each end that they tell. */
   const ends = ended.filter(({ item }, i) => ended.findIndex((one) => endIn(one.item) === endIn(item)) === i);
-  /** The end that they tell, if it is one: it was written by whoever knew it. */
+  /** The end that they tell, if it is one: one who knew it wrote it. */
   const recorded = ends.length === 1 && ends[0] !== undefined ? endOf(ends[0].item, build_id) : undefined;
   const isOver = actual.state === 'lost' || actual.state === 'gone';
   /** Whether the build API's word would decide what neither Temporal nor the records do. */
