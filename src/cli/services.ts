@@ -21,8 +21,8 @@ import { serviceError, type Called } from './errors/service.ts';
 import { whoAmI } from './input/who.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Temporal's client waits for ever by default. */
-const CALL_TIMEOUT_MS = 10_000;
+/** Temporal's client waits for ever by default. The server answers a long poll within 20 s, empty if nothing happened. */
+const CALL_TIMEOUT_MS = 30_000;
 
 /** A collector that does not answer holds up the end for so long. */
 const LAST_SPANS_MS = 1_000;
@@ -71,17 +71,14 @@ export async function openServices(env: Environment, note: (text: string) => voi
     /** Reads the payloads in a workflow's events. */
     payloadsOf: (workflowId: string) => payloadReader(client.options.loadedDataConverter, namespace, workflowId),
     /**
-     * Runs a call of Temporal within a time limit, 10 s by default.
+     * Runs a call of Temporal within 30 s.
      *
      * @throws CliError if it is away or refuses; any other error as it is
      */
-    async temporal<T>(
-      call: () => Promise<T>,
-      { withinMs = CALL_TIMEOUT_MS, signal }: { withinMs?: number; signal?: AbortSignal | undefined } = {},
-    ): Promise<T> {
+    async temporal<T>(call: () => Promise<T>, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<T> {
       const abortable = signal === undefined ? call : () => connection.withAbortSignal(signal, call);
       try {
-        return await connection.withDeadline(Date.now() + withinMs, abortable);
+        return await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, abortable);
       } catch (err) {
         throw serviceError(err, called) ?? err;
       }

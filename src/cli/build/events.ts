@@ -9,8 +9,6 @@ import { closedAs } from './state.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
-/** The server answers a long poll within 20 s, empty if nothing happened. */
-const LONG_POLL_MS = 30_000;
 /** How long `--wait` bears a server that is away, before it says so and ends; the build goes on. */
 const PATIENCE_MS = 600_000;
 const RETRY_EVERY_MS = 1_000;
@@ -41,9 +39,7 @@ export async function* readEvents(
 ): AsyncGenerator<HistoryEvent> {
   const { client, namespace } = services;
   const call = <T>(send: () => Promise<T>): Promise<T> =>
-    follow
-      ? patiently(() => services.temporal(send, { withinMs: LONG_POLL_MS, signal }), signal)
-      : services.temporal(send);
+    follow ? patiently(() => services.temporal(send, { signal }), signal) : services.temporal(send);
   let nextPageToken: Uint8Array | undefined;
   let last: HistoryEvent | undefined;
   const page = () =>
