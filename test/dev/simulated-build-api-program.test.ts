@@ -80,8 +80,8 @@ describe('the program', () => {
   }
 
   it('the program explains itself', async () => {
-    const { code, stdout } = await run(['--help']);
-    assert.equal(code, 0);
+    const { code, stdout, stderr } = await run(['--help']);
+    assert.equal(code, 0, stderr);
     assert.match(stdout, /^Usage: .*--port/);
   });
 

@@ -7,6 +7,7 @@ import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, parseJson } from '../support/stack.ts';
 import { batchFixture, type Given } from '../support/batch-fixture.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 describe('role-build batch', { concurrency: 2 }, () => {
   const on = batchFixture();
@@ -94,7 +95,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     const latin1 = join(on.folder, 'latin-1.csv');
     await writeFile(latin1, Buffer.from(`account,role,build_body.owner\n${ACCOUNT},odd-1,Renée\n`, 'latin1'));
     const { code, stderr } = await on.stack.cli(['batch', latin1]);
-    assert.equal(code, 2);
+    assert.equal(code, 2, stderr);
     assert.match(stderr, /^role-build: latin-1\.csv: line 2, byte 23: 0xE9 is not UTF-8; save it as UTF-8$/m);
     assert.match(
       (await on.stack.cli(['batch', join(on.folder, 'none.csv')])).stderr,
@@ -182,7 +183,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
       Array.from({ length: 250 }, () => ({})),
     );
     const { code, stderr, stdout } = await on.stack.cli(args(file, 'many-faults'));
-    assert.equal(code, 2);
+    assert.equal(code, 2, stderr);
     assert.match(stderr, /^line 100: /m);
     assert.doesNotMatch(stderr, /^line 101: /m);
     assert.match(stderr, /^and 150 more lines that are not valid$/m);
@@ -211,9 +212,9 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(await readFile(earlier, 'utf8'), /NOT_STARTED/);
 
     const { code, stderr } = await on.stack.cli(args(file, 'clash-2', '--failed-from', file));
-    assert.equal(code, 2);
+    assert.equal(code, 2, stderr);
     assert.match(stderr, /is not a batch report: see its line 1/);
-    assert.equal((await on.stack.cli(['batch', file, '--rate', '0'])).code, 2);
+    await exitsWith(2, on.stack.cli(['batch', file, '--rate', '0']));
     assert.equal(postsOf('clash').size, 0);
   });
 });

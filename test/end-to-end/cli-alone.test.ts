@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { documents, TERMINAL, type, type SessionOptions, type Shown } from '../support/cli-session.ts';
 import { PROGRAMS } from '../support/programs.ts';
 import { until } from '../support/until.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 /** Port 9 is for discarding, and nobody listens there. */
 const NOWHERE = {
@@ -56,7 +57,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
   ] as const) {
     it(`${line} ends with exit code 2 and says what was meant`, async () => {
       const { code, screen, stderr } = await $(line);
-      assert.equal(code, 2);
+      assert.equal(code, 2, stderr);
       assert.equal(screen, '');
       assert.match(stderr, hint);
       const [json] = documents(await $(`${line} --json`));
@@ -66,7 +67,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
 
   it('role-build says what happened, why, and what to try, if a service is away', async () => {
     const { code, screen, stderr } = await $('role-build list');
-    assert.equal(code, 5);
+    assert.equal(code, 5, stderr);
     assert.equal(screen, '');
     assert.match(stderr, /^role-build: Temporal can't be reached at 127\.0\.0\.1:9: .*\ntry: role-build config /);
     const quiet = await $('role-build list --quiet --json');
@@ -117,7 +118,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
   it('config names a setting that is wrong, without its value', async () => {
     const settings = { TEMPORAL_UI_URL: 'https://user:s3cret@ui.example.com', LOG_LEVEL: 'loud' };
     const { code, screen, stderr } = await $('role-build config', { settings });
-    assert.equal(code, 2);
+    assert.equal(code, 2, stderr);
     assert.match(screen, /^TEMPORAL_UI_URL +\(hidden\) +wrong$/m);
     assert.match(stderr, /^role-build: TEMPORAL_UI_URL must be an address/m);
     assert.match(stderr, /^role-build: LOG_LEVEL must be one of/m);
@@ -178,12 +179,12 @@ describe('a session without any service', { concurrency: 4 }, () => {
       assert.equal(code, 2, stderr);
       assert.ok(stderr.includes(said), stderr);
     }
-    assert.equal((await $('role-build list', { settings: { HOME: home, AWS_CONFIG_FILE: file } })).code, 5);
+    await exitsWith(5, $('role-build list', { settings: { HOME: home, AWS_CONFIG_FILE: file } }));
   });
 
   it('help fits the terminal, and lists every command', async () => {
-    const { code, screen } = await $('role-build --help', { terminal: { columns: 60, rows: 100 } });
-    assert.equal(code, 0);
+    const { code, screen, stderr } = await $('role-build --help', { terminal: { columns: 60, rows: 100 } });
+    assert.equal(code, 0, stderr);
     for (const row of screen.split('\n').slice(0, 20)) assert.ok(row.length <= 60, row);
     for (const command of ['status', 'list', 'history', 'completion'])
       assert.match(screen, new RegExp(`^ {2}${command} `, 'm'));
@@ -219,8 +220,8 @@ describe('a session without any service', { concurrency: 4 }, () => {
     ['fish', /complete -c role-build/],
   ] as const) {
     it(`role-build prints a completion script for ${shell}`, async () => {
-      const { code, screen } = await $(`role-build completion ${shell}`);
-      assert.equal(code, 0);
+      const { code, screen, stderr } = await $(`role-build completion ${shell}`);
+      assert.equal(code, 0, stderr);
       assert.match(screen, marker);
     });
   }

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 import { documents, TERMINAL, type, type SessionOptions, type Shown } from '../support/cli-session.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 const OTHER = '210987654321';
 
@@ -33,8 +34,8 @@ describe('a session about many builds', { concurrency: 4 }, () => {
   const resources = (shown: Shown) => documents(shown).map(({ resource }) => String(resource).replace('iam_role#', ''));
 
   it('list shows all, the last to end first, in a table', async () => {
-    const { code, screen, raw } = await $('role-build list', { terminal: { columns: 120, rows: 30 } });
-    assert.equal(code, 0);
+    const { code, screen, raw, stderr } = await $('role-build list', { terminal: { columns: 120, rows: 30 } });
+    assert.equal(code, 0, stderr);
     assert.match(screen, /^STATUS +ACCOUNT +RESOURCE +ACTION +STARTED +TOOK +JOB\n/);
     const rows = screen.split('\n').slice(1);
     assert.deepEqual(
@@ -124,8 +125,8 @@ describe('a session about many builds', { concurrency: 4 }, () => {
   });
 
   it('history shows past requests, with the jobs that a resume took over from', async () => {
-    const { code, screen } = await $(`role-build history ${OTHER}`);
-    assert.equal(code, 0);
+    const { code, screen, stderr } = await $(`role-build history ${OTHER}`);
+    assert.equal(code, 0, stderr);
     assert.match(
       screen,
       /^STATUS .*\nCOMPLETE +iam_role#resumed +create .*\n↳ FAILED +resumed +.* BuildApiUnavailable +job \S+\nCOMPLETE +iam_role#elsewhere /,
@@ -158,7 +159,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     client.destroy();
     const settings = { HISTORY_TABLE: 'as-the-originals' };
     const { code, stderr } = await $(`role-build history ${ACCOUNT}`, { settings });
-    assert.equal(code, 5);
+    assert.equal(code, 5, stderr);
     assert.match(
       stderr,
       /^role-build: table as-the-originals has no index account_id-start_at, .*\ntry: role-build setup adds it/,
@@ -167,7 +168,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     assert.equal(setup.code, 0, setup.stderr);
     assert.match(setup.screen, /^index account_id-start_at of as-the-originals: (created|missing, and .* needs it)/m);
     if (stack.dynamoDb.kind === 'dynamodb-local') {
-      assert.equal((await $(`role-build history ${ACCOUNT}`, { settings })).code, 0);
+      await exitsWith(0, $(`role-build history ${ACCOUNT}`, { settings }));
     }
   });
 });

@@ -58,7 +58,7 @@ describe('what is printed', { concurrency: 2 }, () => {
   for (const command of ['config', 'config --json', '--help', '--version', 'completion bash']) {
     it(`what is printed is one line and exit code 5 for ${command} on a full disk`, async () => {
       const { code, stderr } = await sh(`"$node" "$role_build" ${command} > /dev/full`);
-      assert.equal(code, 5);
+      assert.equal(code, 5, stderr);
       assert.equal(stderr, "role-build: the result can't be written: ENOSPC: no space left on device, write\n");
     });
   }

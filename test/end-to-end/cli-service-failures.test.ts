@@ -199,7 +199,7 @@ describe('a failure of a service', () => {
 
   it('a failure of a service of the settings: a namespace that can be no header is refused as one', async () => {
     const told = await run(STATUS, { TEMPORAL_NAMESPACE: 'prüfung' });
-    assert.equal(told.code, 2);
+    assert.equal(told.code, 2, told.stderr);
     assert.match(told.message, /TEMPORAL_NAMESPACE must be printable ASCII/);
   });
 
@@ -215,7 +215,7 @@ describe('a failure of a service', () => {
       TEMPORAL_TLS_CLIENT_CERT_PATH: '/nowhere.pem',
       TEMPORAL_TLS_CLIENT_KEY_PATH: '/nowhere.pem',
     });
-    assert.equal(told.code, 2);
+    assert.equal(told.code, 2, told.stderr);
     assert.match(told.message, /Temporal's variables or temporal\.toml: ENOENT.*\/nowhere\.pem/);
   });
 

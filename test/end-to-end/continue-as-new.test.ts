@@ -21,8 +21,8 @@ describe('a build whose history grows long', { concurrency: 4 }, () => {
 
   it('a build whose history grows long continues as new with the same job, start, build and poll count, is triggered once, and is followed to its end', async () => {
     const input = inputFor(stack, 'long', { polls: 12 });
-    const { code, json } = await stack.build(input);
-    assert.equal(code, 0);
+    const { code, json, stderr } = await stack.build(input);
+    assert.equal(code, 0, stderr);
     assert.equal(json['status'], 'COMPLETE');
     assert.equal(json['polls'], 13);
     const requests = stack.buildApi.requests(input.correlation_id);

@@ -10,6 +10,7 @@ import {
   type Job,
 } from '../support/doctor-fixture.ts';
 import { CREDENTIAL, until } from '../support/stack.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 describe('doctor --fix', () => {
   let stack: DoctorStack;
@@ -83,7 +84,7 @@ describe('doctor --fix', () => {
     assert.equal(only({ code, stderr, ...examined }, job.input).result, 'changed meanwhile; left alone');
     assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
     assert.match(stderr, /findings: 1, repaired: 0, left: 0/);
-    assert.equal(code, 0);
+    assert.equal(code, 0, stderr);
   });
 
   it('a write whose answer is lost is known to have been made', async () => {
@@ -134,10 +135,10 @@ describe('doctor --fix', () => {
       ['TEMPORAL_ADDRESS', '127.0.0.1:9'],
       ['AWS_ENDPOINT_URL_DYNAMODB', 'http://127.0.0.1:9'],
     ] as const) {
-      assert.equal((await stack.cli(['doctor'], { settings: { [name]: value } })).code, 5);
+      await exitsWith(5, stack.cli(['doctor'], { settings: { [name]: value } }));
     }
-    const { code, stdout } = await stack.cli(['doctor', '--help']);
-    assert.equal(code, 0);
+    const { code, stdout, stderr } = await stack.cli(['doctor', '--help']);
+    assert.equal(code, 0, stderr);
     assert.match(stdout, /Example:\n.*role-build doctor/);
   });
 });

@@ -46,8 +46,8 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
       const plan: Plan = { operation, table, faults: [fault, fault] };
       plans.set(name, plan);
       const input = inputFor(stack, name, { polls: 0 });
-      const { code, json } = await stack.build(input);
-      assert.equal(code, 0);
+      const { code, json, stderr } = await stack.build(input);
+      assert.equal(code, 0, stderr);
       assert.equal(json['status'], 'COMPLETE');
       const at = callsOf(name, plan).map((call) => call.at);
       assert.equal(at.length, 3);
@@ -67,8 +67,8 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
       faults: ['throttle', 'throttle', 'throttle'],
     });
     const input = inputFor(stack, 'upsert-out');
-    const { code, json } = await stack.build(input);
-    assert.equal(code, 1);
+    const { code, json, stderr } = await stack.build(input);
+    assert.equal(code, 1, stderr);
     assert.equal(json['status'], 'FAILED');
     assert.equal((json['error_info'] as { Error: string }).Error, 'RecordWriteFailed');
     assert.deepEqual(await stack.records(input), { status: undefined, history: undefined });
@@ -133,8 +133,8 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     const first = inputFor(stack, 'first-owner', { polls: 0 });
     await stack.build(first);
     const input = inputFor(stack, 'second-owner', {}, { correlation_id: first.correlation_id });
-    const { code, json } = await stack.build(input);
-    assert.equal(code, 1);
+    const { code, json, stderr } = await stack.build(input);
+    assert.equal(code, 1, stderr);
     assert.match((json['error_info'] as { Cause: string }).Cause, /iam_role#first-owner/);
     const { status, history } = await stack.records(input);
     assert.equal(status?.['status']?.S, 'FAILED');

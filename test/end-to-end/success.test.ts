@@ -14,8 +14,8 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
 
   it('a build that succeeds writes what the state machine writes, in its types and order, and ends both records COMPLETE', async () => {
     const input = inputFor(stack, 'data-reader', { polls: 1, build_id: 4711 }, { requested_by: 'someone' });
-    const { code, json } = await stack.build(input);
-    assert.equal(code, 0);
+    const { code, json, stderr } = await stack.build(input);
+    assert.equal(code, 0, stderr);
     assert.equal(json['status'], 'COMPLETE');
 
     const job = { job_id: { S: json['job_id'] as string }, start_at: { S: json['start_at'] as string } };

@@ -7,6 +7,7 @@ import type { CliResult } from '../../dev/stack.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import { startRoleBuild } from '../../src/start-role-build.ts';
 import { ACCOUNT, inputFor, parseJson, startTestStack, type RawItem, type TestStack } from '../support/stack.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 const EXECUTION = 'arn:aws:states:eu-west-1:123456789012:execution:iam-orchestrator:e-1';
 
@@ -53,7 +54,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     await putOriginal(input, 'request-of-the-original');
     const records = await stack.records(input);
     const { code, json, stderr } = await stack.build(input);
-    assert.equal(code, 3);
+    assert.equal(code, 3, stderr);
     assert.equal(json['job_id'], EXECUTION);
     assert.match(stderr, /--take-over/);
     assert.deepEqual(await stack.records(input), records);
@@ -106,7 +107,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     await putOriginal(input, 'a-third-request-of-the-original');
     const blind = { stdin: JSON.stringify(input), settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } };
     const result = await stack.cli(['start', '--input', '-', '--wait', '--json'], blind);
-    assert.equal(result.code, 3);
+    assert.equal(result.code, 3, result.stderr);
     assert.match(String(parseJson(result)['message']), /e-1/);
   });
 
@@ -114,8 +115,8 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     const input = inputFor(stack, 'held-history', { polls: 0 });
     const other = inputFor(stack, 'held-history-other', { polls: 0 });
     await putOriginal(other, input.correlation_id);
-    const { code } = await stack.build(input);
-    assert.equal(code, 3);
+    const { code, stderr } = await stack.build(input);
+    assert.equal(code, 3, stderr);
   });
 
   it('a record that is IN_PROGRESS under Step Functions is replaced with --take-over', async () => {
@@ -123,7 +124,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     await putOriginal(input);
     const stdin = JSON.stringify(input);
     const result = await stack.cli(['start', '--input', '-', '--wait', '--json', '--take-over'], { stdin });
-    assert.equal(result.code, 0);
+    assert.equal(result.code, 0, result.stderr);
     const { status, history } = await stack.records(input);
     for (const record of [status, history]) {
       assert.equal(record?.['status']?.S, 'COMPLETE');
@@ -246,7 +247,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
       assert.match(people.stdout, /^status +UNKNOWN$/m);
       assert.match(people.stdout, /^the record is not valid: .*start_at is not a time in ISO 8601, UTC: 5; .*quota/m);
       assert.ok(!people.stdout.includes('\u001b'));
-      assert.equal((await stack.cli(['watch', OTHER, 'odd', '--json'])).code, 1);
+      await exitsWith(1, stack.cli(['watch', OTHER, 'odd', '--json']));
 
       const error_info = { error_info: { NULL: true }, status: { S: 'COMPLETE' }, start_at: { S: START } };
       await put(STATUS_TABLE_NAME, statusItem('half', error_info));
@@ -257,7 +258,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
         assert.equal(parseJson(shown)['resource'], resource);
         const strange = { request_id: { S: 'strange' }, account_id: { S: '333322221111' } };
         await put(HISTORY_TABLE_NAME, { ...statusItem(resource, error_info), ...strange });
-        assert.equal((await stack.cli(['status', '--correlation-id', 'strange', '--json'])).code, 0);
+        await exitsWith(0, stack.cli(['status', '--correlation-id', 'strange', '--json']));
       }
       const half = parseJson(await stack.cli(['status', OTHER, 'half', '--json']));
       assert.deepEqual([half['status'], half['start_at'], half['error_info']], ['COMPLETE', START, undefined]);
@@ -283,7 +284,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
       // What runs there is another request's.
       const shown = parseJson(await stack.cli(['status', '--correlation-id', 'says-nothing', '--json']));
       assert.deepEqual([shown['status'], shown['job_id']], ['COMPLETE', undefined]);
-      assert.equal((await stack.cli(['cancel', '--correlation-id', 'says-nothing'])).code, 4);
+      await exitsWith(4, stack.cli(['cancel', '--correlation-id', 'says-nothing']));
       await stack.cli(['cancel', '--job-id', String(parseJson(started)['job_id']), '--wait']);
     });
 
@@ -296,7 +297,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
       };
       await put(STATUS_TABLE_NAME, odd);
       const refused = await stack.build(input);
-      assert.equal(refused.code, 1);
+      assert.equal(refused.code, 1, refused.stderr);
       const { Error: name, Cause } = refused.json['error_info'] as Record<string, string>;
       assert.equal(name, 'RecordWriteFailed');
       assert.match(Cause ?? '', /start_at is missing.* or delete the item/);
@@ -309,7 +310,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
       assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
 
       await put(STATUS_TABLE_NAME, { ...odd, start_at: { S: START } });
-      assert.equal((await stack.build(input)).code, 0);
+      await exitsWith(0, stack.build(input));
     });
   });
 });

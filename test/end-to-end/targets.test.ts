@@ -162,8 +162,11 @@ describe('a worker', { concurrency: 4 }, () => {
     };
     const worker = await stack.startWorker({ settings });
     const input = inputFor(stack, 'proxied', { polls: 0 });
-    const { code } = await stack.cli(['start', '--input', '-', '--wait'], { settings, stdin: JSON.stringify(input) });
-    assert.equal(code, 0);
+    const { code, stderr } = await stack.cli(['start', '--input', '-', '--wait'], {
+      settings,
+      stdin: JSON.stringify(input),
+    });
+    assert.equal(code, 0, stderr);
     assert.equal(asked.length, 2);
     for (const url of asked) assert.ok(url.startsWith(`${stack.buildApiUrl}/build`), url);
     await worker.stop();

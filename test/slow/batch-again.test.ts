@@ -7,6 +7,7 @@ import type { Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { CliResult } from '../../dev/stack.ts';
 import { ACCOUNT, letSucceed, parseJson, until } from '../support/stack.ts';
 import { batchFixture } from '../support/batch-fixture.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 function countsOf(result: CliResult) {
   const { started, started_before, on_their_way } = parseJson(result);
@@ -115,7 +116,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     const first = await on.stack.cli(args(file, 'lost', '--wait'));
     assert.equal(first.code, 0, first.stderr);
     const settings = { STATUS_TABLE: 'another_status', HISTORY_TABLE: 'another_history' };
-    assert.equal((await on.stack.cli(['setup'], { settings })).code, 0);
+    await exitsWith(0, on.stack.cli(['setup'], { settings }));
     const again = await on.stack.cli(args(file, 'lost-2'), { settings });
     assert.deepEqual(countsOf(again), { started: 0, started_before: 2, on_their_way: 0 });
     assert.deepEqual(await readReport('lost-2'), await readReport('lost'));
@@ -156,7 +157,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     const workflowId = `role-build:${ACCOUNT}:iam_role#ended-1`;
     await new Client({ namespace: on.stack.temporal.namespace, connection }).workflow.getHandle(workflowId).terminate();
     await connection.close();
-    assert.equal((await running).code, 1);
+    await exitsWith(1, running);
     assert.deepEqual(
       (await readReport('ended')).map(({ status }) => status),
       ['TERMINATED'],
@@ -224,7 +225,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
 
     // The batch by itself starts no failed request again: it was not missing.
     const plain = await on.stack.cli(args(file, 'failing-plain', '--wait'));
-    assert.equal(plain.code, 1);
+    assert.equal(plain.code, 1, plain.stderr);
     assert.deepEqual([...postsOf('failing').values()], [1, 1, 1, 1, 1, 1]);
 
     const again = await on.stack.cli(args(file, 'failing-2', '--failed-from', reportPath('failing'), '--wait'));

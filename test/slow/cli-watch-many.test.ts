@@ -36,7 +36,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     assert.match(lines.screen, /^123456789012 iam_role#watched-1: GetBuildStatus: poll \d+, IN_PROGRESS$/m);
     assert.match(lines.screen, /^123456789012 iam_role#watched-2: ended: FAILED$/m);
     assert.match(lines.stderr, /1 CANCELLED, 1 FAILED|1 FAILED, 1 CANCELLED/);
-    assert.equal(screen.code, 1);
+    assert.equal(screen.code, 1, screen.stderr);
     assert.match(screen.screen, /^STATUS +ACCOUNT +RESOURCE +STEP +POLLS/);
     assert.match(screen.screen, /^CANCELLED +\d{12} +iam_role#watched-1/m);
     assert.match(screen.screen, /^FAILED +\d{12} +iam_role#watched-2/m);
@@ -45,8 +45,8 @@ describe('watch of many builds', { concurrency: 3 }, () => {
 
   it('watch of many builds ends with 0 if all are COMPLETE; with --json a document a change', async () => {
     await start('all-well', { polls: 30 }, 'update');
-    const { code, screen } = await $('role-build watch --action update --since 1h --json');
-    assert.equal(code, 0);
+    const { code, screen, stderr } = await $('role-build watch --action update --since 1h --json');
+    assert.equal(code, 0, stderr);
     const all = documents({ screen });
     assert.ok(all.length > 3);
     assert.equal(all.at(-1)?.['status'], 'COMPLETE');
@@ -61,8 +61,8 @@ describe('watch of many builds', { concurrency: 3 }, () => {
         if (chunk.includes('WaitForBuild')) watching.kill('SIGINT');
       },
     });
-    const { code, screen } = await watching.shown;
-    assert.equal(code, 130);
+    const { code, screen, stderr } = await watching.shown;
+    assert.equal(code, 130, stderr);
     assert.match(screen, /1 IN_PROGRESS\ninterrupted; the build goes on$/);
     for (const row of screen.split('\n')) assert.ok(row.length <= 50, row);
     const [left] = documents(await $('role-build list --role left-alone --json'));
@@ -72,7 +72,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
 
   it('watch of many builds says that nothing matches', async () => {
     const { code, stderr } = await $('role-build watch --role nobody');
-    assert.equal(code, 4);
+    assert.equal(code, 4, stderr);
     assert.match(stderr, /no running build matches\ntry: role-build list/);
   });
 });

@@ -12,6 +12,7 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { startLdapFront, type LdapFront } from '../support/ldap-front.ts';
 import { readMetrics } from '../support/metrics-page.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 /** A worker is missed after 15 s without a heartbeat; the rest is for a busy machine. */
 const DEAD_WORKER_MS = 300_000;
@@ -66,8 +67,8 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
 
   it('a build that asks for a group has it made, and recorded in both tables', async () => {
     const input = inputOf('created');
-    const { code, json } = await stack.build(input);
-    assert.equal(code, 0);
+    const { code, json, stderr } = await stack.build(input);
+    assert.equal(code, 0, stderr);
     const { object_guid, ...group } = json['directory_group'] as Record<string, string>;
     const dn = `CN=${nameFor('created')},${GROUP_OU}`;
     assert.deepEqual(group, { name: nameFor('created'), dn, outcome: 'created' });
@@ -104,8 +105,8 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
   it('a build that asks for a group has it looked for alone on a dry run', async () => {
     const input = inputOf('dry');
     input.build_body.dry_run = true;
-    const { code } = await stack.build(input);
-    assert.equal(code, 0);
+    const { code, stderr } = await stack.build(input);
+    assert.equal(code, 0, stderr);
     const dn = `CN=${nameFor('dry')},${GROUP_OU}`;
     for (const recorded of await recordedGroups(input)) {
       assert.deepEqual(recorded, { name: { S: nameFor('dry') }, dn: { S: dn }, outcome: { S: 'would_create' } });
@@ -115,7 +116,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
 
   it('a build that asks for a group records nothing of a group where none was asked for', async () => {
     const input = inputFor(stack, 'not-asked', { polls: 0 });
-    assert.equal((await stack.build(input)).code, 0);
+    await exitsWith(0, stack.build(input));
     assert.deepEqual(await recordedGroups(input), [undefined, undefined]);
     assert.deepEqual(groupsOf('not-asked'), []);
   });
@@ -127,8 +128,8 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     await administrator.add(dn, { objectClass: ['top', 'group'], sAMAccountName: nameFor('taken') });
     await administrator.unbind();
     const input = inputOf('taken');
-    const { code, json } = await stack.build(input);
-    assert.equal(code, 1);
+    const { code, json, stderr } = await stack.build(input);
+    assert.equal(code, 1, stderr);
     assert.equal(errorOf(json).Error, 'DirectoryGroupConflict');
     assert.ok(errorOf(json).Cause.includes(dn), errorOf(json).Cause);
     assert.deepEqual(posts(input), []);
@@ -143,7 +144,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     await stack.startWorker({ settings: settingsThrough(own, taskQueue) });
     const input = inputOf('refused');
     const first = await run(['start', '--input', '-', '--wait'], input, taskQueue);
-    assert.equal(first.code, 1);
+    assert.equal(first.code, 1, first.stderr);
     assert.equal(first.json['status'], 'FAILED');
     assert.equal(errorOf(first.json).Error, 'DirectoryRefused');
     assert.match(errorOf(first.json).Cause, /role exists/);
@@ -153,7 +154,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     const { directory_group: _, ...withoutGroup } = input;
     const half = ['resume', ACCOUNT, input.ddb_composite_sort_key, '--input', '-'];
     const refused = await stack.cli(half, { stdin: JSON.stringify(withoutGroup) });
-    assert.equal(refused.code, 2);
+    assert.equal(refused.code, 2, refused.stderr);
     assert.match(refused.stderr, /directory_group differ from the record/);
 
     const second = await run(['resume', ACCOUNT, input.ddb_composite_sort_key, '--wait'], input, taskQueue);

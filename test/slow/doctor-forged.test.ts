@@ -6,6 +6,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import { searchAttributes, workflowIdOf } from '../../src/contract.ts';
 import { only, startDoctorStack, type DoctorStack, type Job } from '../support/doctor-fixture.ts';
 import { ACCOUNT, inputFor, parseJson, until } from '../support/stack.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 describe('a workflow that only says whose it is', () => {
   let stack: DoctorStack;
@@ -74,7 +75,7 @@ describe('a workflow that only says whose it is', () => {
     assert.equal(gone?.result, 'mended');
     assert.deepEqual(await stack.statuses(job.input), ['FAILED', 'FAILED']);
     for (const handle of forged) await handle.terminate();
-    assert.equal((await stack.doctor()).code, 0);
+    await exitsWith(0, stack.doctor());
   });
 
   it("a workflow that only says whose it is of another type under the build's ID is no build: not for doctor, status or cancel", async () => {
@@ -82,8 +83,8 @@ describe('a workflow that only says whose it is', () => {
     await stack.remove('status', job.input);
     const workflowId = workflowIdOf(ACCOUNT, job.input.ddb_composite_sort_key);
     const handle = await stack.client.workflow.start('another', { workflowId, taskQueue: 'of-nobody', args: [] });
-    const { code } = await stack.doctor(['--fix', '--yes']);
-    assert.equal(code, 0);
+    const { code, stderr } = await stack.doctor(['--fix', '--yes']);
+    assert.equal(code, 0, stderr);
     assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
     const { json } = await statusOf(ACCOUNT, job.input.ddb_composite_sort_key);
     assert.deepEqual([json['status'], json['job_id']], ['COMPLETE', job.jobId]);
@@ -91,7 +92,7 @@ describe('a workflow that only says whose it is', () => {
       [ACCOUNT, job.input.ddb_composite_sort_key],
       ['--workflow-id', workflowId],
     ]) {
-      assert.equal((await stack.cli(['cancel', ...name])).code, 4);
+      await exitsWith(4, stack.cli(['cancel', ...name]));
     }
     assert.equal((await handle.describe()).raw.workflowExecutionInfo?.status, 1);
     await handle.terminate();
@@ -102,7 +103,7 @@ describe('a workflow that only says whose it is', () => {
     const forged = await forge({ jobId: job.jobId }, ids('by-job'));
     const { code, json } = await statusOf('--job-id', job.jobId);
     assert.deepEqual([code, json['job_id'], json['resource']], [0, job.jobId, 'iam_role#by-job']);
-    assert.equal((await stack.cli(['cancel', '--job-id', job.jobId, '--wait'])).code, 0);
+    await exitsWith(0, stack.cli(['cancel', '--job-id', job.jobId, '--wait']));
     assert.deepEqual(await stack.statuses(job.input), ['CANCELLED', 'CANCELLED']);
 
     const nobodys = '01a2286f-5bb7-7342-8031-2f1fe3bea523';
@@ -121,7 +122,7 @@ describe('a workflow that only says whose it is', () => {
     assert.equal((await statusOf(...named)).json['job_id'], job.jobId);
     await stack.remove('history', job.input);
     assert.equal((await statusOf(...named)).json['job_id'], job.jobId);
-    assert.equal((await stack.cli(['cancel', ...named, '--wait'])).code, 0);
+    await exitsWith(0, stack.cli(['cancel', ...named, '--wait']));
     await stack.remove('history', job.input);
     for (const handle of forged) await handle.terminate();
     await until('visibility has its end', async () => (await statusOf(...named)).json['status'] === 'CANCELLED');
@@ -220,7 +221,7 @@ describe('doctor in a namespace that did not run the builds', () => {
     const all = [young, old, undated, ended];
     const was = await Promise.all(all.map(({ input }) => stack.records(input)));
     const left = await stack.doctor(['--fix', '--yes'], inOther);
-    assert.equal(left.code, 1);
+    assert.equal(left.code, 1, left.stderr);
     for (const { input } of all) {
       const found = left.of(input).find(({ finding }) => ['WorkflowGone', 'RecordMissing'].includes(finding));
       assert.deepEqual([found?.fixable, found?.doubtful, found?.result], [true, true, 'left alone']);
@@ -232,7 +233,7 @@ describe('doctor in a namespace that did not run the builds', () => {
     // Each is asked about, even after "all".
     const asked = await stack.doctor(['--fix'], { ...inOther, stdin: 'all\nn\n' });
     assert.equal(asked.findings.filter(({ result }) => result === 'mended').length, 1);
-    assert.equal(asked.code, 1);
+    assert.equal(asked.code, 1, asked.stderr);
     const repaired = await stack.doctor(['--fix'], { ...inOther, stdin: 'y\n'.repeat(20) });
     assert.equal(
       repaired.findings.filter(({ finding, result }) => finding === 'WorkflowGone' && result !== 'mended').length,

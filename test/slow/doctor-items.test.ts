@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { FORGETS_AT_ONCE } from '../support/shared-temporal.ts';
 import { repairAll, only, startDoctorStack, type DoctorStack } from '../support/doctor-fixture.ts';
 import { ACCOUNT, inputFor, parseJson, until, type RawItem } from '../support/stack.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 /** A pair of records by hand. */
 function pair(name: string, attributes: { job_id: string; start_at: string; status: string }): [RawItem, RawItem] {
@@ -59,7 +60,7 @@ describe('doctor and items of every kind', () => {
     await stack.change('history', input, { status: { S: 'IN_PROGRESS' } });
     assert.deepEqual(await stack.records(input), was);
     await stack.remove('history', input);
-    assert.equal((await stack.doctor()).code, 0);
+    await exitsWith(0, stack.doctor());
     await stack.remove('status', input);
   });
 
@@ -129,7 +130,7 @@ describe('doctor and items of every kind', () => {
       new Set([...items.map((item) => item['resource']?.S), 'nothing else', 'odd']),
     );
     const people = await stack.cli(['doctor']);
-    assert.equal(people.code, 1);
+    assert.equal(people.code, 1, people.stderr);
     assert.ok(!people.stdout.includes('\u202e') && !people.stdout.includes('\u0000'));
     for (const item of items)
       await stack.remove(
@@ -146,7 +147,7 @@ describe('doctor and items of every kind', () => {
       );
     for (const correlation_id of ['nothing else', 'odd'])
       await stack.remove('history', inputFor(stack, '', {}, { correlation_id }));
-    assert.equal((await stack.doctor()).code, 0);
+    await exitsWith(0, stack.doctor());
   });
 
   it('doctor and items of every kind reports a status that is none of ours, and a start in the future, which keeps every newer build away', async () => {
@@ -162,7 +163,7 @@ describe('doctor and items of every kind', () => {
     const start_at = { S: new Date(Date.now() + 3_600_000).toISOString() };
     for (const table of ['status', 'history'] as const) await stack.change(table, job.input, { start_at });
     const left = await stack.doctor(['--fix', '--yes']);
-    assert.equal(left.code, 1);
+    assert.equal(left.code, 1, left.stderr);
     const finding = only(left, job.input);
     assert.deepEqual([finding.finding, finding.fixable], ['ClocksApart', false]);
     assert.match(finding.reason, /lies in the future: until then no newer build/);
@@ -185,7 +186,7 @@ describe('doctor and items of every kind', () => {
     });
     assert.deepEqual((await stack.doctor()).findings, []);
     await assert.rejects(handle.result());
-    assert.equal((await stack.doctor()).code, 0);
+    await exitsWith(0, stack.doctor());
   });
 
   it('doctor and items of every kind reports two tables that tell different reasons, and writes the one that Temporal tells', async () => {
@@ -223,7 +224,7 @@ describe('doctor and items of every kind', () => {
   it('doctor and items of every kind takes no older job of a request that was asked again for anything', async () => {
     const { input } = await stack.ended('asked-again', { polls: 0, outcome: 'FAILED' });
     await stack.build({ ...input, build_body: { ...input.build_body, simulate: { polls: 0 } } });
-    assert.equal((await stack.doctor()).code, 0);
+    await exitsWith(0, stack.doctor());
   });
 
   it('doctor and items of every kind knows the build of a job that was lost after it had continued as new', async () => {

@@ -11,6 +11,7 @@ import {
   type Examined,
 } from '../support/doctor-fixture.ts';
 import { inputFor, parseJson, until } from '../support/stack.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 describe('doctor --fix', () => {
   let stack: DoctorStack;
@@ -31,7 +32,7 @@ describe('doctor --fix', () => {
       searchAttributes: ['DryRun', 'JobId'],
     });
     const found = await stack.doctor();
-    assert.equal(found.code, 1);
+    assert.equal(found.code, 1, found.stderr);
     assert.deepEqual(
       found.findings.map(({ finding, fixable, fix }) => [finding, fixable, fix]),
       [
@@ -125,7 +126,7 @@ describe('doctor --fix', () => {
 
   it('doctor --fix reports a table with another key, which it can not mend', async () => {
     const found = await stack.doctor(['--fix', '--yes'], { settings: { STATUS_TABLE: TABLE_NAMES.history } });
-    assert.equal(found.code, 1);
+    assert.equal(found.code, 1, found.stderr);
     assert.deepEqual(
       found.findings.map(({ finding, fixable, result }) => [finding, fixable, result]),
       [['TableKeyMismatch', false, 'left alone']],
@@ -239,6 +240,6 @@ describe('doctor --fix', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     assert.deepEqual([code, finding?.['finding'], failure?.['error']], [5, 'SearchAttributeMissing', 'unreachable']);
-    assert.equal((await stack.cli(['setup'])).code, 0);
+    await exitsWith(0, stack.cli(['setup']));
   });
 });

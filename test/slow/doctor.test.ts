@@ -64,7 +64,7 @@ describe('doctor', () => {
   it('doctor mends records whose workflow was terminated: FAILED, ExecutionLost, with the build ID and who did it', async () => {
     const job = await stack.terminated('terminated');
     const found = await stack.doctor();
-    assert.equal(found.code, 1);
+    assert.equal(found.code, 1, found.stderr);
     const finding = only(found, job.input);
     assert.equal(finding.finding, 'WorkflowGone');
     assert.equal(finding.fixable, true);
@@ -202,7 +202,7 @@ describe('doctor', () => {
 
     await stack.change('history', half.input, { status: { S: 'CANCELLED' } });
     const left = await stack.doctor(['--fix', '--yes']);
-    assert.equal(left.code, 1);
+    assert.equal(left.code, 1, left.stderr);
     const one = only(left, half.input);
     assert.deepEqual([one.finding, one.fixable, one.result], ['EndsDiffer', false, 'left alone']);
     assert.match(one.fix, /--ask-api/);
@@ -235,7 +235,7 @@ describe('doctor', () => {
     await likeBefore();
     await stack.remove('status', job.input);
     const left = await stack.doctor(['--fix', '--yes']);
-    assert.equal(left.code, 1);
+    assert.equal(left.code, 1, left.stderr);
     assert.equal(only(left, job.input).fixable, false);
     await stack.remove('history', job.input);
   });
@@ -253,7 +253,7 @@ describe('doctor', () => {
         ['WorkflowWithoutRecord', 'iam_orchestrator_request_history', 'mended'],
       ],
     );
-    assert.equal(repaired.code, 0);
+    assert.equal(repaired.code, 0, repaired.stderr);
     letSucceed(stack, input);
     await until('it has ended', async () => (await stack.statuses(input)).every((status) => status === 'COMPLETE'));
     await repairAll(stack);

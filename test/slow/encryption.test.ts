@@ -16,6 +16,7 @@ import { keysText, newKey } from '../encryption/keys.ts';
 import { startKmsServer, type KmsServer } from '../encryption/kms-server.ts';
 import { loadedIn } from '../support/print-loaded.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, startTestStack, until, type TestStack } from '../support/stack.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 const [A, B] = [newKey('key-a'), newKey('key-b')];
 const KMS_KEY = 'arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001';
@@ -163,14 +164,14 @@ describe('an encrypted build', () => {
   it('an encrypted build is told of by the command line only with its key: else exit code 2, and which key is missing', async () => {
     const input = inputFor(stack, 'told', { polls: 0 });
     const worker = await stack.startWorker();
-    assert.equal((await stack.build(input)).code, 0);
+    await exitsWith(0, stack.build(input));
     await worker.stop();
     for (const keys of [keysText(B), '']) {
       for (const command of ['status', 'watch']) {
         const { code, stdout, stderr } = await stack.cli([command, ACCOUNT, input.ddb_composite_sort_key], {
           settings: { ENCRYPTION_KEYS: keys },
         });
-        assert.equal(code, 2);
+        assert.equal(code, 2, stderr);
         assert.equal(stdout, '');
         assert.match(
           stderr,

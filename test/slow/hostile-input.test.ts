@@ -120,8 +120,8 @@ describe('a hostile input', () => {
     }
     await assertNothingWritten();
     assert.equal(workerHasExited(), false);
-    const { code } = await stack.build(inputFor(stack, 'ordinary', { polls: 0 }));
-    assert.equal(code, 0);
+    const { code, stderr } = await stack.build(inputFor(stack, 'ordinary', { polls: 0 }));
+    assert.equal(code, 0, stderr);
     assert.equal(process.kill(workerPid, 0), true);
   });
 

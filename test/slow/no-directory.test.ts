@@ -28,8 +28,8 @@ it('a request for a group fails with a real worker without a directory too, and 
   t.after(() => stack.stop());
   await stack.startWorker();
   const input = inputFor(stack, 'no-directory', {}, { directory_group: true });
-  const { code, json } = await stack.build(input);
-  assert.equal(code, 1);
+  const { code, json, stderr } = await stack.build(input);
+  assert.equal(code, 1, stderr);
   const { Error: name, Cause } = json['error_info'] as { Error: string; Cause: string };
   assert.equal(name, 'DirectoryUnavailable');
   assert.match(Cause, /DIRECTORY_URL, DIRECTORY_BIND_USER, DIRECTORY_PASSWORD_FILE and DIRECTORY_GROUP_OU/);

@@ -61,8 +61,8 @@ describe('a build whose workflow is paused', () => {
   });
 
   it('a build whose workflow is paused is in progress and paused to status, which says how it may go on', async () => {
-    const { code, stdout } = await stack.cli(['status', ACCOUNT, RESOURCE, '--json']);
-    assert.equal(code, 0);
+    const { code, stdout, stderr } = await stack.cli(['status', ACCOUNT, RESOURCE, '--json']);
+    assert.equal(code, 0, stderr);
     const view = JSON.parse(stdout) as Record<string, unknown>;
     assert.deepEqual(
       [view['status'], view['job_id'], view['execution_status'], view['move'], view['next_command']],
@@ -132,8 +132,8 @@ describe('a build whose workflow is paused', () => {
 
     await temporal('workflow', 'unpause', '--workflow-id', `role-build:${ACCOUNT}:${RESOURCE}`);
     for (const { result } of [one, many]) {
-      const { code, stdout } = await result;
-      assert.equal(code, 1);
+      const { code, stdout, stderr } = await result;
+      assert.equal(code, 1, stderr);
       const last = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
       assert.deepEqual([last['status'], last['job_id']], ['CANCELLED', jobId]);
     }

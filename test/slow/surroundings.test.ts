@@ -76,7 +76,7 @@ describe(
         assert.doesNotMatch(stderr, /^ +at /m);
       }
       const { code, stderr } = await cli(['batch', '-'], { TMPDIR: '/tmp' }, line);
-      assert.equal(code, 2);
+      assert.equal(code, 2, stderr);
       assert.match(stderr, /^role-build: the report can't be written: EACCES.*\ntry: --report FILE/);
       const elsewhere = await cli(['batch', '-', '--report', '/dev/null'], { TMPDIR: '/tmp' }, line);
       assert.doesNotMatch(elsewhere.stderr, /^ +at /m);

@@ -227,7 +227,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
           [CANARY],
         ]) {
           const { code, stdout, stderr } = await stack.cli(['start', '--account', ACCOUNT, ...args]);
-          assert.equal(code, 2);
+          assert.equal(code, 2, stderr);
           assert.deepEqual(canariesIn(`${stdout}${stderr}`), [], stderr);
         }
       });

@@ -5,6 +5,7 @@ import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 import { changedWorker, type ChangedWorker } from './changed-worker.ts';
+import { exitsWith } from '../support/exits-with.ts';
 
 /** The change: a pause before the POST. Once as CONTRIBUTING.md says, and once without its guard. */
 const BEFORE_THE_POST = "showStep(progress, 'TriggerBuild');";
@@ -76,8 +77,8 @@ it('a build that an old worker started is ended by a new one, whose workflow was
   assert.equal((await stack.records(input)).status?.['status']?.S, 'IN_PROGRESS');
 
   await stack.startWorker({ program: guarded.program });
-  const { code, json } = await ended;
-  assert.equal(code, 0);
+  const { code, json, stderr } = await ended;
+  assert.equal(code, 0, stderr);
   assert.equal(json['status'], 'COMPLETE');
   const requests = stack.buildApi.requests(input.correlation_id);
   assert.deepEqual(
@@ -89,6 +90,6 @@ it('a build that an old worker started is ended by a new one, whose workflow was
   assert.equal(await pauses(input), 0);
 
   const next = inputFor(stack, 'after', { polls: 0 });
-  assert.equal((await stack.build(next)).code, 0);
+  await exitsWith(0, stack.build(next));
   assert.equal(await pauses(next), 1);
 });

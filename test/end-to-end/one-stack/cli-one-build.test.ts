@@ -7,6 +7,7 @@ import type { Simulate } from '../../../dev/simulated-build-api/server.ts';
 import { ACCOUNT, inputFor, letSucceed, until, type TestStack } from '../../support/stack.ts';
 import { oneStack } from './one-stack.ts';
 import { documents, steady, TERMINAL, type, type SessionOptions, type Shown } from '../../support/cli-session.ts';
+import { exitsWith } from '../../support/exits-with.ts';
 
 /** Acts once, as soon as that was shown. */
 function onceShown(what: RegExp, act: () => void): (chunk: string) => void {
@@ -39,8 +40,8 @@ describe('a session about one build', { concurrency: 4 }, () => {
 
   it('status of a build that runs: record, steps, last answer, next poll, Web UI, what to type next', async () => {
     const { json } = await start('running', { outcome: 'NEVER' }, { poll_interval_seconds: 2 });
-    const { code, screen } = await $(`role-build status ${ACCOUNT} 'iam_role#running'`);
-    assert.equal(code, 0);
+    const { code, screen, stderr } = await $(`role-build status ${ACCOUNT} 'iam_role#running'`);
+    assert.equal(code, 0, stderr);
     assert.match(screen, /^status +IN_PROGRESS\nworkflow_id +role-build:123456789012:iam_role#running\n/);
     assert.match(screen, /^start_at +(now|\d+s ago) {2}\d{4}-.*Z$/m);
     assert.match(screen, /^last_status +IN_PROGRESS$/m);
@@ -61,7 +62,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     const unavailable = { status: 503 };
     await start('let-down', { polls: 0, status: [unavailable, unavailable, unavailable] });
     const shown = await $(`role-build status ${ACCOUNT} 'iam_role#let-down'`);
-    assert.equal(shown.code, 0);
+    assert.equal(shown.code, 0, shown.stderr);
     assert.match(shown.screen, /^GetBuildStatus +failed +3 /m);
     assert.match(
       shown.screen,
@@ -102,11 +103,11 @@ describe('a session about one build', { concurrency: 4 }, () => {
   it('watch redraws a screen in place and leaves the build as it ended', async () => {
     const input = inputFor(stack, 'live', { outcome: 'NEVER' });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
-    const { code, screen, raw } = await $(`role-build watch ${ACCOUNT} 'iam_role#live'`, {
+    const { code, screen, raw, stderr } = await $(`role-build watch ${ACCOUNT} 'iam_role#live'`, {
       terminal: TERMINAL,
       onStdout: onceShown(/next poll/, () => letSucceed(stack, input)),
     });
-    assert.equal(code, 0);
+    assert.equal(code, 0, stderr);
     assert.match(steady(raw), /IN_PROGRESS[\s\S]*WaitForBuildStatus[\s\S]*next poll/);
     assert.equal(screen.match(/^status /gm)?.length, 1, screen);
     assert.match(screen, /^status +COMPLETE\nworkflow_id [\s\S]*^UpdateSuccessfulHistory +done/m);
@@ -140,8 +141,8 @@ describe('a session about one build', { concurrency: 4 }, () => {
       // A second one would end it at once.
       onStdout: onceShown(/WaitForBuildStatus/, () => watching.kill('SIGINT')),
     });
-    const { code, screen, raw } = await watching.shown;
-    assert.equal(code, 130);
+    const { code, screen, raw, stderr } = await watching.shown;
+    assert.equal(code, 130, stderr);
     assert.match(screen, /interrupted; the build goes on$/);
     assert.ok(raw.includes('\u001b[?25h'), 'the cursor is back');
     const [now] = documents(await $(`role-build status ${ACCOUNT} 'iam_role#left' --json`));
@@ -157,7 +158,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     await start('opened', { polls: 0 });
     const line = `role-build open ${ACCOUNT} 'iam_role#opened'`;
     const printed = await $(line, { settings: { BROWSER: browser } });
-    assert.equal(printed.code, 0);
+    assert.equal(printed.code, 0, printed.stderr);
     assert.match(printed.screen, /^http:\/\/127\.0\.0\.1:\d+\/namespaces\/[\w-]+\/workflows\/role-build%3A\S+\n$/);
     const page = await fetch(printed.screen.trim());
     assert.equal(page.status, 200);
@@ -168,9 +169,9 @@ describe('a session about one build', { concurrency: 4 }, () => {
     await until('it is opened', () => readFile(opened).then(Boolean, () => false));
     assert.equal(await readFile(opened, 'utf8'), shown.screen);
     const without = await $(line, { settings: { TEMPORAL_UI_URL: '' } });
-    assert.equal(without.code, 2);
+    assert.equal(without.code, 2, without.stderr);
     assert.match(without.stderr, /TEMPORAL_UI_URL does not say .*\ntry: export TEMPORAL_UI_URL=/);
-    assert.equal((await $(`role-build open ${ACCOUNT} nothing`)).code, 4);
+    await exitsWith(4, $(`role-build open ${ACCOUNT} nothing`));
     await rm(folder, { recursive: true });
   });
 });

@@ -8,6 +8,7 @@ import { Client, Connection } from '@temporalio/client';
 import { BuildInProgressError, startRoleBuild } from '../../../src/index.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, parseJson, until } from '../../support/stack.ts';
 import { cliFixture } from './cli-fixture.ts';
+import { exitsWith } from '../../support/exits-with.ts';
 
 describe('role-build start', { concurrency: 4 }, () => {
   const on = cliFixture();
@@ -130,7 +131,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     const fromEnvironment = await on.stack.cli(flags('env'), { settings: { ENCRYPTED_JWT: CREDENTIAL } });
     assert.equal(fromEnvironment.code, 0, fromEnvironment.stderr);
     const without = await on.stack.cli(flags('none'));
-    assert.equal(without.code, 2);
+    assert.equal(without.code, 2, without.stderr);
     assert.match(without.stderr, /encrypted_jwt: is missing/);
   });
 
@@ -144,7 +145,7 @@ describe('role-build start', { concurrency: 4 }, () => {
       [['start', '--input', '-', '--json'], { stdin: inInput }],
     ] as const) {
       const { code, stdout, stderr } = await on.stack.cli(args, options);
-      assert.equal(code, 2);
+      assert.equal(code, 2, stderr);
       assert.match(stderr, /encrypted_jwt: must be at most 16384 characters/);
       assert.ok(!`${stdout}${stderr}`.includes('long-credential-'));
     }
@@ -162,7 +163,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     const { code, stdout, stderr } = await on.stack.cli(['start', '--input', '-', '--json'], {
       stdin: JSON.stringify(input),
     });
-    assert.equal(code, 2);
+    assert.equal(code, 2, stderr);
     const { faults } = JSON.parse(stdout) as { faults: { path: string }[] };
     assert.deepEqual(faults.map(({ path }) => path).sort(), [
       'build_body.account_id',
@@ -184,15 +185,15 @@ describe('role-build start', { concurrency: 4 }, () => {
     const { code, stderr } = await on.stack.cli(['start', '--input', '-'], {
       stdin: `{"encrypted_jwt": "${CREDENTIAL}" oops`,
     });
-    assert.equal(code, 2);
+    assert.equal(code, 2, stderr);
     assert.match(stderr, /stdin is not JSON/);
     assert.ok(!stderr.includes(CREDENTIAL));
   });
 
   it('a URL outside the allowed origins is refused by the worker, with nothing written', async () => {
     const input = inputFor(on.stack, 'evil', {}, { url: 'http://127.0.0.1:9' });
-    const { code, json } = await on.stack.build(input);
-    assert.equal(code, 1);
+    const { code, json, stderr } = await on.stack.build(input);
+    assert.equal(code, 1, stderr);
     assert.equal(json['status'], 'FAILED');
     assert.match(JSON.stringify(json['error_info']), /InvalidInput.*BUILD_API_ALLOWED_ORIGINS/);
     assert.deepEqual(await on.stack.records(input), { status: undefined, history: undefined });
@@ -203,7 +204,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     const again = await on.stack.cli(['start', '--input', '-', '--json'], {
       stdin: JSON.stringify({ ...input, correlation_id: 'other' }),
     });
-    assert.equal(again.code, 3);
+    assert.equal(again.code, 3, again.stderr);
     assert.equal(parseJson(again)['job_id'], started.job_id);
     assert.ok(again.stderr.includes(started.job_id));
     await on.stack.cli(['cancel', '--job-id', started.job_id]);
@@ -219,7 +220,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     const refused = await on.stack.cli(['start', '--input', '-', '--attach', '--json'], {
       stdin: JSON.stringify(other),
     });
-    assert.equal(refused.code, 3);
+    assert.equal(refused.code, 3, refused.stderr);
     assert.match(refused.stderr, /build_body is not the same/);
     const followed = await on.stack.cli(['start', '--input', '-', '--attach', '--wait', '--json'], {
       stdin: JSON.stringify(same),
@@ -254,7 +255,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     }
     const postsOfRole = () => on.stack.buildApi.requests().filter((request) => request.body.includes('"raced"'));
     await until('it was triggered', () => postsOfRole().length > 0);
-    assert.equal((await on.stack.cli(['cancel', ACCOUNT, 'iam_role#raced', '--wait'])).code, 0);
+    await exitsWith(0, on.stack.cli(['cancel', ACCOUNT, 'iam_role#raced', '--wait']));
     const posts = postsOfRole();
     assert.equal(posts.length, 1);
     await connection.close();

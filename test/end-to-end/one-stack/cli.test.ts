@@ -9,8 +9,8 @@ describe('role-build', { concurrency: 4 }, () => {
   const { statusOf, startEndless } = on;
 
   it('setup is safe to repeat and says what was there', async () => {
-    const { code, stdout } = await on.stack.cli(['setup']);
-    assert.equal(code, 0);
+    const { code, stdout, stderr } = await on.stack.cli(['setup']);
+    assert.equal(code, 0, stderr);
     assert.match(stdout, /table iam_orchestrator_execution_status: was there/);
     assert.match(stdout, /search attribute DryRun: was there/);
   });
@@ -61,7 +61,7 @@ describe('role-build', { concurrency: 4 }, () => {
   it('cancel --wait ends a build CANCELLED in both records, keeps its build ID and says that the API may go on', async () => {
     const { input } = await startEndless('cancelled');
     const { code, stdout, stderr } = await on.stack.cli(['cancel', ACCOUNT, 'iam_role#cancelled', '--wait', '--json']);
-    assert.equal(code, 0);
+    assert.equal(code, 0, stderr);
     assert.match(stderr, /may go on/);
     assert.equal((JSON.parse(stdout) as { status: string }).status, 'CANCELLED');
     const polls = on.stack.buildApi.requests(input.correlation_id).length;
@@ -73,16 +73,15 @@ describe('role-build', { concurrency: 4 }, () => {
     assert.equal(on.stack.buildApi.requests(input.correlation_id).length, polls);
     assert.match(history?.['cancelled_by']?.S ?? '', /^\S+@\S+$/);
     const again = await on.stack.cli(['cancel', ACCOUNT, 'iam_role#cancelled']);
-    assert.equal(again.code, 4);
+    assert.equal(again.code, 4, again.stderr);
     const shown = await statusOf(ACCOUNT, 'iam_role#cancelled');
-    assert.equal(shown.code, 0);
-    assert.equal(shown.json['status'], 'CANCELLED');
+    assert.deepEqual([shown.code, shown.json['status']], [0, 'CANCELLED']);
   });
 
   it('watch ends with 1 if the build ended otherwise', async () => {
     await on.stack.build(inputFor(on.stack, 'watched-failed', { polls: 0, outcome: 'FAILED' }));
-    const { code, stdout } = await on.stack.cli(['watch', ACCOUNT, 'iam_role#watched-failed']);
-    assert.equal(code, 1);
+    const { code, stdout, stderr } = await on.stack.cli(['watch', ACCOUNT, 'iam_role#watched-failed']);
+    assert.equal(code, 1, stderr);
     assert.match(stdout, /BuildFailed/);
   });
 
@@ -98,7 +97,7 @@ describe('role-build', { concurrency: 4 }, () => {
       assert.match(stderr, /the build goes on/);
       letSucceed(on.stack, input);
       const watched = await on.stack.cli(['watch', ACCOUNT, `iam_role#${name}`]);
-      assert.equal(watched.code, 0);
+      assert.equal(watched.code, 0, watched.stderr);
     });
   }
 });

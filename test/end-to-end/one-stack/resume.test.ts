@@ -6,6 +6,7 @@ import { workflowIdOf } from '../../../src/contract.ts';
 import type { RoleBuildInput } from '../../../src/domain/role-build-input.ts';
 import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, parseJson, until, type TestStack } from '../../support/stack.ts';
 import { oneStack } from './one-stack.ts';
+import { exitsWith } from '../../support/exits-with.ts';
 
 const three = <T>(value: T): T[] => [value, value, value];
 
@@ -31,8 +32,8 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildApiUnavailable');
     const earlier = await stack.records(input);
 
-    const { code, json } = await resume(input, ['--wait']);
-    assert.equal(code, 0);
+    const { code, json, stderr } = await resume(input, ['--wait']);
+    assert.equal(code, 0, stderr);
     assert.equal(json['status'], 'COMPLETE');
     assert.notEqual(json['job_id'], first.json['job_id']);
     assert.equal(json['correlation_id'], input.correlation_id);
@@ -57,15 +58,15 @@ describe('resume', { concurrency: 8 }, () => {
     // Long enough for the POST to be made and answered on a busy machine.
     const input = inputFor(stack, 'deadline', { outcome: 'NEVER' }, { deadline_seconds: 14, requested_by: 'somebody' });
     const first = await stack.build(input);
-    assert.equal(first.code, 1);
+    assert.equal(first.code, 1, first.stderr);
     assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
     assert.ok((await stack.records(input)).history?.['build_id']?.S);
     const second = await resume(input, ['--wait']);
-    assert.equal(second.code, 1);
+    assert.equal(second.code, 1, second.stderr);
     assert.equal((second.json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
     letSucceed(stack, input);
     const third = await resume(input, ['--wait', '--deadline-seconds', '600']);
-    assert.equal(third.code, 0);
+    assert.equal(third.code, 0, third.stderr);
     assert.equal(posts(input).length, 1);
     const { history } = await stack.records(input);
     assert.deepEqual(
@@ -79,8 +80,8 @@ describe('resume', { concurrency: 8 }, () => {
     const input = inputFor(stack, 'unknown', { polls: 0, trigger: three({ drop: 'after' }) });
     const first = await stack.build(input);
     assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildTriggerUnknown');
-    const { code, json } = await resume(input, ['--wait']);
-    assert.equal(code, 0);
+    const { code, json, stderr } = await resume(input, ['--wait']);
+    assert.equal(code, 0, stderr);
     assert.equal(posts(input).length, 4);
     assert.equal(stack.buildApi.builds().filter((build) => build.correlation_id === input.correlation_id).length, 1);
     assert.equal(typeof json['build_id'], 'string');
@@ -92,8 +93,12 @@ describe('resume', { concurrency: 8 }, () => {
     const input = inputFor(stack, 'fresh', { polls: 0, status: three({ status: 503 }) });
     await stack.build(input);
     const fresh = { settings: { ENCRYPTED_JWT: 'fresh-credential' } };
-    const { code } = await resume(input, ['--wait', '--url', `${stack.buildApiUrl}/`.replace(/\/$/, '')], fresh);
-    assert.equal(code, 0);
+    const { code, stderr } = await resume(
+      input,
+      ['--wait', '--url', `${stack.buildApiUrl}/`.replace(/\/$/, '')],
+      fresh,
+    );
+    assert.equal(code, 0, stderr);
     const sent = polls(input).map(({ headers }) => new Map(headers).get('encrypted-authorization'));
     assert.deepEqual(sent, [...three(CREDENTIAL), 'fresh-credential']);
 
@@ -151,7 +156,7 @@ describe('resume', { concurrency: 8 }, () => {
     // The credential that it was started with is no new one.
     const same = inputFor(stack, 'same', { polls: 0, status: three({ status: 503 }) });
     await stack.build(same);
-    assert.equal((await resume(same, ['--wait'], { settings: { ENCRYPTED_JWT: CREDENTIAL } })).code, 0);
+    await exitsWith(0, resume(same, ['--wait'], { settings: { ENCRYPTED_JWT: CREDENTIAL } }));
   });
 
   it('resume takes the rest from --input if Temporal no longer has it, and only that request', async () => {
@@ -173,16 +178,16 @@ describe('resume', { concurrency: 8 }, () => {
     await connection.close();
 
     const without = await resume(input);
-    assert.equal(without.code, 2);
+    assert.equal(without.code, 2, without.stderr);
     assert.match(without.stderr, /--input FILE/);
     const other = { ...input, build_body: { ...input.build_body, action: 'delete' } };
     const wrong = await resume(input, ['--input', '-'], { stdin: JSON.stringify(other) });
-    assert.equal(wrong.code, 2);
+    assert.equal(wrong.code, 2, wrong.stderr);
     assert.match(wrong.stderr, /action/);
 
     const { correlation_id: _, trace_header: __, ...rest } = input;
-    const { code } = await resume(input, ['--wait', '--input', '-'], { stdin: JSON.stringify(rest) });
-    assert.equal(code, 0);
+    const { code, stderr } = await resume(input, ['--wait', '--input', '-'], { stdin: JSON.stringify(rest) });
+    assert.equal(code, 0, stderr);
     const { status, history } = await stack.records(input);
     assert.equal(status?.['correlation_id']?.S, input.correlation_id);
     assert.equal(status['trace_header']?.S, input.trace_header);
@@ -200,7 +205,7 @@ describe('resume', { concurrency: 8 }, () => {
       await stack.build(input);
       const records = await stack.records(input);
       const { code, stderr, json } = await resume(input);
-      assert.equal(code, 4);
+      assert.equal(code, 4, stderr);
       assert.match(stderr, why);
       assert.equal(json['error'], 'notFound');
       assert.deepEqual(await stack.records(input), records);
@@ -210,8 +215,8 @@ describe('resume', { concurrency: 8 }, () => {
   it('resume refuses a build that runs, and one that is not there', async () => {
     const input = inputFor(stack, 'running', { outcome: 'NEVER' });
     const { stdout } = await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
-    const { code, json } = await resume(input);
-    assert.equal(code, 3);
+    const { code, json, stderr } = await resume(input);
+    assert.equal(code, 3, stderr);
     assert.equal(json['job_id'], (JSON.parse(stdout) as { job_id: string }).job_id);
     await stack.cli(['cancel', ACCOUNT, input.ddb_composite_sort_key]);
     const { code: missing } = await stack.cli(['resume', ACCOUNT, 'iam_role#nobody']);
@@ -224,7 +229,7 @@ describe('resume', { concurrency: 8 }, () => {
     const newer = inputFor(stack, 'overtaken', { polls: 0 }, { correlation_id: 'request-overtaken-2' });
     await stack.build(newer);
     const { code, stderr } = await stack.cli(['resume', '--job-id', String(first.json['job_id'])]);
-    assert.equal(code, 4);
+    assert.equal(code, 4, stderr);
     assert.match(stderr, /has taken its record/);
   });
 

@@ -208,7 +208,8 @@ describe('the documents', () => {
           await on.ended();
           await built();
           const [show = ''] = block('deploy/encryption/README.md', 0).split('\nDATA_KEY=');
-          assert.equal((await on.checkout.run(show)).code, 0);
+          const shown = await on.checkout.run(show);
+          assert.equal(shown.code, 0, shown.output);
         },
         shows: DECRYPTED,
       },

@@ -56,7 +56,8 @@ export async function startSurroundings(makeKeys: string): Promise<Surroundings>
   await checkout.addProgram('temporal', `'${await findTemporalCli()}'`);
   await checkout.addProgram('python3', `env PYTHONPATH='${packages}' '${python.trim()}'`);
   await checkout.addProgram('aws', 'python3 -m awscli');
-  assert.equal((await checkout.run(makeKeys)).code, 0);
+  const made = await checkout.run(makeKeys);
+  assert.equal(made.code, 0, made.output);
   Object.assign(stack.settings, {
     ENCRYPTION_KEYS_FILE: join(checkout.folder, 'keys.txt'),
     ENCRYPTION_KMS_KEY_ARNS: KMS_KEY,

@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict';
+
+/** Waits for a command's end; if its exit code is another, the failure shows what the command printed to stderr. */
+export async function exitsWith<T extends { code: number | null; stderr: string }>(
+  code: number,
+  command: T | Promise<T>,
+): Promise<T> {
+  const result = await command;
+  assert.equal(result.code, code, result.stderr);
+  return result;
+}
