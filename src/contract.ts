@@ -67,7 +67,7 @@ export function searchAttributesOf(input: RoleBuildInput): SearchAttributePair[]
   ];
 }
 
-/** What stands in the Web UI's list beside a build. Temporal refuses more than 400 bytes. */
+/** A build's summary in the Web UI's list. Temporal refuses more than 400 bytes. */
 export function summaryOf({ build_body: body }: RoleBuildInput): string {
   const dryRun = body.dry_run ? ' (dry run)' : '';
   const text = `${body.action} ${body.build_type} ${body.custom_role_name} in ${body.account_id}${dryRun}`;
@@ -102,7 +102,7 @@ export const CONTESTED_MEMO = 'contested';
  */
 export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
 
-/** The reason of a cancellation that a build which continued as new asks of itself, once its end is written. */
+/** The reason when a build that continued as new requests its own cancellation, once its end is written. */
 export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';
 
 /** Summaries of timers: the wait for the next poll, the deadline, and the waits to make a step again. */

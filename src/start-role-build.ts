@@ -72,7 +72,7 @@ export async function startRoleBuild(
   const faults = inputFaults(input);
   if (faults.length > 0) throw new InvalidInputError(faults);
   const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
-  // A build that ends between the refusal and the look at who holds the ID is no reason to refuse.
+  // The build may end between the refusal and the look at who holds the ID: then try again.
   for (let tries = 1; ; tries += 1) {
     try {
       const startOptions: WorkflowStartOptions & InternalWorkflowStartOptions = {

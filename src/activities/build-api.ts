@@ -16,7 +16,7 @@ const HEARTBEAT_EVERY_MS = 4_000;
 /** A `Retry-After` beyond this is taken as this. */
 const RETRY_AFTER_MAX_MS = 3_600_000;
 
-/** Carried from attempt to attempt as heartbeat details. */
+/** Heartbeat details, which the next attempt reads. */
 interface TriggerAttempts {
   /** Whether an attempt so far may have been taken by the build API without an answer. */
   unanswered: boolean;
@@ -26,7 +26,7 @@ interface TriggerAttempts {
 export interface PollOptions {
   /** None by default. */
   pollRate?: RateLimit | undefined;
-  /** Called with what each poll came to. */
+  /** Called with the result of each poll. */
   onPoll?: (verdict: Verdict) => void;
 }
 

@@ -19,7 +19,7 @@ interface About {
 
 type Activities = RoleBuildActivities & DirectoryActivities & OwnWorkflowActivities;
 
-/** Temporal's hosts may differ by so much about the time. */
+/** How far apart the clocks of Temporal's hosts may be. */
 const CLOCKS_APART_MS = 60_000;
 
 // The activity itself refuses what is no input, and says what is wrong with it.

@@ -28,7 +28,7 @@ export async function requestOwnCancellation(): Promise<void> {
 /**
  * Who asked to cancel the workflow that the activity under way belongs to, as the request's identity says. Looked up in
  * Temporal's history, newest event first, and in the runs before this one, since a request does not pass through
- * continue-as-new; `undefined` if that can't be read: a record is not kept from its end for want of a name.
+ * continue-as-new; `undefined` if that can't be read: a missing name must not keep a record from its end.
  */
 export async function whoCancelled(): Promise<string | undefined> {
   const { workflowId, runId } = ownExecution();

@@ -136,7 +136,7 @@ function holderOf(found: FoundRecord | undefined, which: string, job: Job, resum
   throw ApplicationFailure.retryable(`the ${which} record changed while it was being written`, 'RecordWriteFailed');
 }
 
-/** What kept this job's final record update from being made. */
+/** Why this job's final record update was not made. */
 function keptBy(result: WriteResult, job: Job): Written {
   if (result.written) return null;
   const { job_id = '(not named)', start_at = '' } = result.found ?? {};
@@ -154,7 +154,7 @@ function belongsTo(found: FoundRecord | undefined): string {
     : `belongs to ${resource} in account ${account_id}`;
 }
 
-/** Another attempt would come to the same. */
+/** Another attempt would fail in the same way. */
 function givenUp(message: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(message, 'RecordWriteFailed');
 }

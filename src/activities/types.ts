@@ -1,4 +1,4 @@
-/** The activities' names, arguments and results: all that workflow code may know of them. */
+/** The activities' names, arguments and results. Workflow code imports nothing else of them. */
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import type { DirectoryGroup, GroupRequest } from '../domain/directory-group.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
@@ -53,13 +53,13 @@ export interface RoleBuildActivities {
 
 /** On workers with a directory alone, by a task queue of their own. */
 export interface DirectoryActivities {
-  /** Finds out whether `ensureDirectoryGroup` would come to a group. Only reads. */
+  /** Checks whether `ensureDirectoryGroup` could provide the group. Only reads. */
   checkDirectoryGroup(request: GroupRequest): Promise<DirectoryGroup>;
   /** Adopts the group, or makes it. */
   ensureDirectoryGroup(request: GroupRequest): Promise<DirectoryGroup>;
 }
 
-/** No state of the state machine: what a workflow can't do for itself. */
+/** Not a state of the state machine: what a workflow can't do itself. */
 export interface OwnWorkflowActivities {
   /** Asks Temporal to cancel the workflow that calls it. */
   requestOwnCancellation(): Promise<void>;

@@ -39,7 +39,7 @@ export function parseTriggerAnswer(body: string): { build_id: string } {
 /**
  * What is needed of a 2xx answer to `GET /build/{build_id}`.
  *
- * @param redact takes the credential out of text that is going to be kept
+ * @param redact removes the credential from text that will be stored
  * @throws ContractBreach if it is not a JSON object
  */
 export function parseStatusAnswer(body: string, redact: Redact): BuildStatusAnswer {

@@ -1,4 +1,7 @@
-/** Answers that come compressed, though `identity` was asked for: HTTP allows it. https://www.rfc-editor.org/rfc/rfc9110#field.content-encoding */
+/**
+ * Answers that are compressed although the request accepts `identity` alone, as HTTP allows.
+ * https://www.rfc-editor.org/rfc/rfc9110#field.content-encoding
+ */
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib';
 
@@ -14,7 +17,7 @@ const DECODERS: Readonly<Record<string, Decode>> = {
   br: promisify(brotliDecompress),
   zstd: promisify(zstdDecompress),
 };
-/** More, one in another, is no answer in good faith. */
+/** More nested codings than this are no honest answer. */
 const MAX_CODINGS = 3;
 
 /** What became of an answer's body: it is `cut short` if the compressed stream ends too early. */

@@ -4,7 +4,7 @@ import { clip } from '../domain/failures.ts';
 const ORIGIN_SHOWN_CHARACTERS = 300;
 
 /**
- * Holds the build API to where it may be. An origin is compared as the URL standard serialises it, so that no other spelling of
+ * Allows only listed origins of the build API. An origin is compared as the URL standard serialises it, so that no other spelling of
  * a host, port or user name gets past the list.
  *
  * @param allowed serialised origins, such as `https://builds.example.com` or `http://127.0.0.1:8090`

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * So many calls a second and no more, evenly spaced, first come first served. What would have to wait for longer than is
- * sensible is turned away at once.
+ * So many calls a second and no more, evenly spaced, first come first served. A call that would have to wait longer than is
+ * sensible is rejected at once.
  */
 export class RateLimit {
   readonly #spacingMs: number;

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 
-/** Enough that a walk does not wait for one answer after the other, and no burden to a server. */
+/** Concurrent calls: enough not to wait for each answer in turn, and no burden to a server. */
 const CONCURRENCY = 16;
 
 /** @returns the results in the items' order */

@@ -51,7 +51,7 @@ const COMMANDS: Readonly<Record<string, [summary: string, load: () => Promise<Co
   ],
   config: ['show each setting in force and where it comes from', () => import('./commands/config.ts')],
   'completion <shell>': ["print a shell's completion script", () => import('./commands/completion.ts')],
-  // What a shell asks, and nobody types.
+  // For shells, not for people.
   'complete [args...]': ['answer a completion script', () => import('./commands/complete.ts')],
 };
 
@@ -90,7 +90,7 @@ export async function defineProgram(args?: readonly string[], execute: Execute =
   return program;
 }
 
-/** A longer meaning has a line for each command that it is about. */
+/** A longer description has a line for each command. */
 const LINE_CHARACTERS = 80;
 
 function exitCodesHelp(): string {

@@ -1,11 +1,11 @@
-/** Where the codec server listens, and what it asks of a token. */
+/** Where the codec server listens, and what it requires of a token. */
 import { isIPv4 } from 'node:net';
 import { hasKey } from './encryption.ts';
 import type { HostPort } from '../process/listen.ts';
 
 /**
  * A claim that a token must hold: a value, or what a value begins with and what it ends with. `{namespace}` in it stands for
- * the namespace that is asked about.
+ * the request's namespace.
  */
 export interface RequiredClaim {
   name: string;

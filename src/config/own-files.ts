@@ -85,7 +85,7 @@ export function filesOfOthers(env: Environment): string[] {
 
 /** Where Temporal's library looks for `temporal.toml` if no variable names it; `undefined` if it looks nowhere. */
 export function temporalConfigPath(env: Environment): string | undefined {
-  // It asks nobody but these two for the home, and takes no relative path.
+  // It looks for the home in these two variables alone, and takes no relative path.
   const { HOME, XDG_CONFIG_HOME } = env;
   const path = HOME || XDG_CONFIG_HOME ? defaultFiles(env)['TEMPORAL_CONFIG_FILE'] : undefined;
   return path !== undefined && isAbsolute(path) ? path : undefined;

@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import type { HostPort } from '../process/listen.ts';
 
-/** What programs are given of the environment. */
+/** The environment variables of a program. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

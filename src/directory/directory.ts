@@ -19,7 +19,7 @@ export class Directory extends Connector {
     for (const [attribute, value] of settings.DIRECTORY_GROUP_OU) this.#ou.addPairRDN(attribute, value);
   }
 
-  /** Finds out whether {@link ensure} would come to a group. Only reads. @throws TemporalFailure */
+  /** Checks whether {@link ensure} could provide the group. Only reads. @throws TemporalFailure */
   async check(request: GroupRequest): Promise<DirectoryGroup> {
     const { name, dn } = this.#groupOf(request);
     return this.connected(undefined, async (connection) => {
@@ -48,7 +48,7 @@ export class Directory extends Connector {
           sent_to = connection.server;
           const group = { objectClass: ['top', 'group'], sAMAccountName: name, groupType: GLOBAL_SECURITY_GROUP };
           await connection.client.add(dn, { ...group, info: marks.slice(0, 1) }).catch((err: unknown) => {
-            // By somebody who was faster, or by what this account can't see.
+            // Another client was faster, or this account can't see the entry.
             isTaken = err instanceof ldap.AlreadyExistsError;
             if (!isTaken && err instanceof ldap.ResultCodeError) sent_to = undefined;
             if (!isTaken) throw err;

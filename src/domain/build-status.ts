@@ -8,7 +8,7 @@ export interface BuildStatusAnswer {
   build_status: string | null;
   /** The whole answer as JSON, without the credential and cut to fit a record; only if the build has failed. */
   answer?: string;
-  /** The API was not asked, since the worker had reached its limit: then `can_retry` is `true`, and the next poll is the next try. */
+  /** No request was made, since the worker had reached its rate limit: `can_retry` is `true`, and the next poll tries again. */
   put_off?: true;
 }
 

@@ -39,7 +39,7 @@ export interface ErrorInfo {
   Error: FailureName;
   /** At most 32,768 characters: the step and what happened, for a person. */
   Cause: string;
-  /** Where the group's add was sent to, if nobody knows what became of it. */
+  /** Where the group's add was sent to, if its outcome is unknown. */
   sent_to?: DirectoryServer;
 }
 

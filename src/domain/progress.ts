@@ -35,7 +35,7 @@ export interface Progress extends Polls {
   contested: boolean;
   role_built?: true;
   directory_group?: DirectoryGroup;
-  /** Where the group's add was sent to, of which nobody knows what became. */
+  /** Where the group's add was sent to, if its outcome is unknown. */
   group_sent_to?: DirectoryServer;
   /** Why the first put was refused; the workflow ends as that if none of its records turns out to be there. */
   refusal?: Refusal;
@@ -76,7 +76,7 @@ const isText = (value: unknown) => typeof value === 'string' && value.length <= 
 
 type Rule = [isGood: (value: unknown) => boolean, must: string, optional?: 'optional'];
 
-/** What each of them must be. Keys of a newer version are let pass, for a rollback's sake. */
+/** What each of them must be. Keys of a newer version are ignored, so that a rollback works. */
 const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
   version: [(value) => value === 1, 'must be 1', 'optional'],
   start_at: [isInstant, 'must be a time in UTC, ISO 8601 with milliseconds'],

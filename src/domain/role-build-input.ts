@@ -1,5 +1,5 @@
 /**
- * What a caller asks for: the state machine's execution input, with a few optional keys of ours.
+ * A caller's request: the state machine's execution input, with a few optional keys of ours.
  *
  * Apart from its validator, so that workflow code can import it without loading that.
  */
@@ -43,7 +43,7 @@ export interface RoleBuildInput {
   requested_by?: string;
   /** Replaces records that are IN_PROGRESS under an execution of Step Functions. Default false: it is left alone. */
   take_over?: boolean;
-  /** Asks for the role's group in the workers' directory too; only if the action is `create`. Default false. */
+  /** Also makes the role's group in the workers' directory; only if the action is `create`. Default false. */
   directory_group?: boolean;
 }
 

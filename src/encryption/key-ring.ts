@@ -5,9 +5,9 @@ import type { Kms } from './kms.ts';
 import type { EncryptionSettings, LocalKey } from '../config/encryption.ts';
 import { PayloadUnreadableError } from './unreadable.ts';
 
-/** How long a data key is used again: after it, one whose KMS key was disabled is of no use any more. */
+/** How long a data key is used again: after it, a data key of a disabled KMS key can't be used any more. */
 const MAX_AGE_MS = 5 * 60_000;
-/** A worker meets one of each other worker every five minutes, and one of each caller. */
+/** A worker gets one from each other worker every five minutes, and one from each caller. */
 const MAX_DATA_KEYS = 1_000;
 
 /** KMS wraps no data key in more bytes, and takes no more. */

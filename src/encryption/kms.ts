@@ -20,7 +20,7 @@ export class Kms {
     return { key: secretOf(arn, KeyId, Plaintext), wrappedKey: CiphertextBlob };
   }
 
-  /** By this key and no other, whatever wrapped it. @throws Error likewise */
+  /** With this key and no other, even if another wrapped it. @throws Error likewise */
   async decrypt(arn: string, wrappedKey: Uint8Array, namespace: string): Promise<KeyObject> {
     const { KeyId, Plaintext } = await this.#clientFor(arn).send(
       new DecryptCommand({ KeyId: arn, CiphertextBlob: wrappedKey, EncryptionContext: contextOf(namespace) }),

@@ -1,7 +1,7 @@
 import { pino, type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions } from 'pino';
 import { StandardStream } from './standard-stream.ts';
 
-/** Whatever a field of such a name holds is not for a log. */
+/** The value of a field of such a name is never logged. */
 const REDACTED = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authorization'].flatMap((name) => [
   `["${name}"]`,
   `*["${name}"]`,

@@ -4,7 +4,7 @@ import { openLog } from './logger.ts';
 import { onStopSignal } from './signals.ts';
 
 /**
- * Runs a program and ends the process: with 0 once it has stopped, with 1 if it failed or was told twice to stop.
+ * Runs a program and ends the process: with 0 once it has stopped, with 1 if it failed or got a second stop signal.
  *
  * @param run ends in good time once the signal is aborted
  */

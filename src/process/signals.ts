@@ -3,7 +3,7 @@ const SAME_SIGNAL_MS = 1_000;
 
 const exit = () => process.exit(0);
 
-/** Ends the program at a SIGINT or SIGTERM, until {@link onStopSignal} has it stop cleanly. */
+/** Ends the program at a SIGINT or SIGTERM, until {@link onStopSignal} makes it stop cleanly. */
 export function exitOnStopSignal(): void {
   process.on('SIGINT', exit);
   process.on('SIGTERM', exit);

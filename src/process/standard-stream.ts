@@ -1,7 +1,7 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What a write fails with whose reader has had enough, such as `head`, or is gone. */
+/** Error codes of a write if the reader has closed the pipe, as `head` does. */
 const READER_GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
 
 /**

@@ -1,4 +1,4 @@
-/** The attributes of both records, and an item as far as it is one: others write to the tables too. */
+/** The attributes of both records, and how much of an item is a record: others write to the tables too. */
 import { defined } from '../domain/defined.ts';
 import { hasTexts, isDirectoryGroup, type DirectoryGroup } from '../domain/directory-group.ts';
 import { parseIsoTime } from '../domain/iso-time.ts';
@@ -139,7 +139,7 @@ export type AsRead<R> = Partial<Omit<R, 'status'>> & {
 
 const VALUE_MAX_CHARACTERS = 200;
 
-/** What of an item can be relied on. Attributes that are none of ours stay as they are. */
+/** The part of an item that is valid. Attributes that are not ours stay as they are. */
 export function asRecord<R>(table: Table, item: Item): AsRead<R> {
   const faults = attributeFaults(table, item);
   const sound = Object.entries(item).filter(([name]) => !faults.has(name));
@@ -157,7 +157,7 @@ export function isWhole<R>(record: AsRead<R>): record is AsRead<R> & R {
   return record.odd_attributes === undefined;
 }
 
-/** In a sentence about a record: what is odd about it. */
+/** What is odd about a record, as part of a sentence. */
 export function oddities({ odd_attributes = {} }: AsRead<unknown>): string {
   return Object.values(odd_attributes).join('; ');
 }

@@ -1,4 +1,4 @@
-/** What it means that a record is in a build's way, for a person: each says what can be done about it. */
+/** Messages about a record that is in a build's way, with what to do about it. */
 import { isStepFunctionsJob } from '../domain/identity.ts';
 import { isHeldByStepFunctions, type FoundRecord } from './write.ts';
 

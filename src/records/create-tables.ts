@@ -15,7 +15,7 @@ import { addHistoryIndex, describeTable, HISTORY_INDEX, KeyMismatchError, type I
 import type { RecordTables } from './items.ts';
 
 const READY_WITHIN_SECONDS = 120;
-/** A new table's backups are being made ready for a while, and can't be asked for yet. */
+/** It takes a while before backups of a new table can be enabled. */
 const BACKUPS_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 
@@ -36,7 +36,7 @@ function table(TableName: string, keys: readonly string[]): CreateTableCommandIn
   return {
     TableName,
     BillingMode: 'PAY_PER_REQUEST',
-    // Encryption at rest needs no asking for: the service does it with a key of its own unless another is named.
+    // Encryption at rest is always on, with a key of the service unless another is named.
     DeletionProtectionEnabled: true,
     AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
     KeySchema: keys.map((AttributeName, i) => ({ AttributeName, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
@@ -85,7 +85,7 @@ export function tableChecks(client: DynamoDBClient, tables: RecordTables): Table
 
 /**
  * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat. New ones get deletion protection and
- * point-in-time recovery; what those that are there have is told, and left as it is.
+ * point-in-time recovery; the settings of existing tables are reported and not changed.
  *
  * @throws KeyMismatchError
  */
@@ -125,7 +125,7 @@ async function create(client: DynamoDBClient, definition: CreateTableCommandInpu
   try {
     await client.send(new CreateTableCommand(definition));
   } catch (err) {
-    // Someone else's setup was faster, and sees to the rest.
+    // Someone else's setup was faster, and does the rest.
     if (err instanceof ResourceInUseException) return untilUsable(client, name);
     throw err;
   }

@@ -10,14 +10,14 @@ const CALL_TIMEOUT_MS = 10_000;
 /** An idle connection is closed before others close theirs, so that none is reused too late: that would cost an attempt of three. */
 const IDLE_CONNECTION_MS = 4_000;
 
-/** What AWS refuses a request as that was signed by a clock minutes away from its own. Nothing was done with it. */
+/** AWS's errors for a request that was signed by a clock minutes away from its own. It was not carried out. */
 const REFUSED_FOR_THE_CLOCK =
   /^(InvalidSignature|SignatureDoesNotMatch|RequestTimeTooSkewed|RequestExpired|RequestInTheFuture)/;
 
 /**
  * Opens the way to both tables. Region, endpoint and credentials are the AWS SDK's own settings.
  * An attempt is one request: Temporal owns the retries. Only one that was refused for the clock is sent once more, signed by the
- * time that the answer told; from then on the SDK signs by that.
+ * time in the answer; from then on the SDK signs by that.
  */
 export function openRecordTables(names: { statusTable: string; historyTable: string }): RecordTables {
   const agent = { timeout: IDLE_CONNECTION_MS };

@@ -62,7 +62,7 @@ export async function readStatusRecord(
 }
 
 /**
- * The records of an account that are IN_PROGRESS under a name which to IAM is the one asked for, since its names differ by
+ * The records of an account that are IN_PROGRESS for a role that is the same to IAM, since its names differ by
  * more than case. Reads all records of the account, some thousands at most.
  *
  * @param signal ends the look @throws if it does

@@ -1,4 +1,4 @@
-/** Conditional writes. Each is one request, and one that is refused tells what stands there. */
+/** Conditional writes. Each is one request; a refused one returns the item that is there. */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { isStepFunctionsJob, STEP_FUNCTIONS_JOB_PREFIX, type Job } from '../domain/identity.ts';
@@ -11,7 +11,7 @@ import { KEYS, plainItem, readItem, tableName, type Item, type RecordTables, typ
 /** What a record, whatever is in it, tells of the job that it is of. */
 export type FoundRecord = AsRead<Job & { account_id: string; resource: string; status: string }>;
 
-/** What became of a conditional write: `found` is what kept it from being made, `undefined` if that is that there is no item. */
+/** The result of a conditional write: `found` is the record that kept it from being made, `undefined` if there is no item. */
 export type WriteResult = { written: true } | { written: false; found: FoundRecord | undefined };
 
 /** What a final update writes beside the job. */

@@ -8,7 +8,7 @@ import { Spans, type SpansOptions } from './spans.ts';
 
 export interface ClientTraces {
   startWithDetails: NonNullable<WorkflowClientInterceptor['startWithDetails']>;
-  /** Sends what there is, and gives up after that time. */
+  /** Sends the spans that are left, and gives up after that time. */
   close(withinMs: number): Promise<void>;
 }
 

@@ -23,7 +23,7 @@ export interface Origin {
   traceId?: string | undefined;
 }
 
-/** Below it nothing is kept, so nobody asks for it. */
+/** No span below it is sampled, so none is made. */
 const NO_PARENT = 'Parent=0000000000000001';
 
 /**

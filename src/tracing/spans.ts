@@ -44,7 +44,7 @@ export interface SpansOptions {
   warn: (text: string) => void;
 }
 
-/** IDs that a span is given instead of new ones. */
+/** IDs for a span instead of random ones. */
 export interface GivenIds {
   traceId?: string | undefined;
   spanId?: string;
@@ -76,7 +76,7 @@ export class Spans {
     return this.#ids.given(ids, () => this.#tracer.startSpan(name, options, parent));
   }
 
-  /** Sends what has ended, and gives up after that time. */
+  /** Sends the spans that have ended, and gives up after that time. */
   async close(withinMs: number): Promise<void> {
     const closed = new AbortController();
     const isLate = delay(withinMs, true, { signal: closed.signal }).catch(() => false);

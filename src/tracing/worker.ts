@@ -15,7 +15,7 @@ export interface WorkerTraces {
   activity: (context: ActivityContext) => ActivityInterceptors;
   sinks: InjectedSinks<TraceSinks>;
   traceCall: NonNullable<BuildApiSettings['traceCall']>;
-  /** Sends what there is, and gives up after that time. */
+  /** Sends the spans that are left, and gives up after that time. */
   close(withinMs: number): Promise<void>;
 }
 
@@ -98,7 +98,7 @@ function activityInterceptors(spans: Spans, { info }: ActivityContext): Activity
 /** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client */
 function startCall(spans: Spans, traceHeaders: TraceHeaders, { method, url, template }: TracedCall): CallTrace {
   const active = context.active();
-  // A worker without traces has asked for the step, so there is no trace to join.
+  // A worker without traces has scheduled the step, so there is no trace to join.
   if (trace.getSpan(active) === undefined) return { headers: {}, end: () => undefined };
   const { hostname, port, protocol } = new URL(url);
   const { attempt } = activityInfo();

@@ -22,7 +22,7 @@ export function activityLogFields({ info }: Context): ActivityInterceptors {
   };
 }
 
-/** The IDs that an activity was given, wherever in its arguments they stand. */
+/** The build's IDs, wherever they are in an activity's arguments. */
 function idsIn(args: readonly unknown[]): { correlation_id?: string; job_id?: string } {
   const found: { correlation_id?: string; job_id?: string } = {};
   const objects = args.flatMap((arg) => (isObject(arg) ? [arg, arg['request'], arg['job']] : []));

@@ -6,7 +6,7 @@ import { END_STATUSES } from '../domain/record-status.ts';
 import type { MetricName } from '../domain/metrics.ts';
 
 const COUNT_EVERY_MS = 30_000;
-/** If Temporal refuses for the rate of requests; what is counted is then older, which an alert tells of after 10 min. */
+/** If Temporal refuses for the rate of requests; the counts are then older, and an alert fires after 10 min. */
 const COUNT_AT_LEAST_EVERY_MS = 240_000;
 /** https://grpc.io/docs/guides/status-codes/ */
 const RESOURCE_EXHAUSTED = 8;
@@ -25,7 +25,7 @@ export interface CountsOptions {
 }
 
 /**
- * Has Temporal count the builds of a task queue, again and again until the signal aborts. What a worker knows itself goes
+ * Has Temporal count the builds of a task queue, periodically, until the signal aborts. What a worker knows itself goes
  * with it, and what two know would be counted twice; Temporal knows whatever becomes of workers.
  */
 export async function keepCounting({ client, taskQueue, setGauge, onFault }: CountsOptions, signal: AbortSignal) {
@@ -42,7 +42,7 @@ export async function keepCounting({ client, taskQueue, setGauge, onFault }: Cou
       if (!signal.aborted) onFault(err);
       if (isRateLimited(err)) everyMs = Math.min(COUNT_AT_LEAST_EVERY_MS, everyMs * 2);
     }
-    // Aborted is what ends it.
+    // The abort ends it.
     await delay(jittered(everyMs), undefined, { ref: false, signal }).catch(() => undefined);
   }
 }

@@ -1,4 +1,4 @@
-/** What a platform asks a worker: whether the process lives, and whether it takes builds on. */
+/** Health probes: whether the process is alive, and whether it is ready for builds. */
 import { createServer, type ServerResponse } from 'node:http';
 import { listen, type HostPort } from '../process/listen.ts';
 
@@ -8,8 +8,8 @@ export interface HealthServer extends HostPort {
 }
 
 /**
- * Answers `GET /livez` with 200 for as long as the process can answer at all, whatever state its servers are in: to be
- * restarted would not help it. `GET /readyz` is 200, or 503 with the reason.
+ * Answers `GET /livez` with 200 for as long as the process can answer at all, whatever state its servers are in: a
+ * restart would not help. `GET /readyz` is 200, or 503 with the reason.
  *
  * @param whyNotReady `undefined` if it is ready
  * @throws if the address can't be listened on

@@ -3,7 +3,7 @@ import type { Worker } from '@temporalio/worker';
 
 const RETRY_MS = 2_000;
 
-/** Whether a worker takes builds on: it is running, its pollers poll, and the tables answered once since it started. */
+/** Whether a worker is ready for builds: it is running, its pollers poll, and the tables answered once since it started. */
 export class Readiness {
   #stopping = false;
   #tablesReached = false;

@@ -61,7 +61,7 @@ export interface WorkerProgram {
   /** None by default; nothing of OpenTelemetry is loaded then. */
   tracing: Tracing | undefined;
   logger: Logger;
-  /** Once aborted, steps under way are let finish. */
+  /** Once aborted, the worker drains: running activities finish. */
   stop: AbortSignal;
 }
 
@@ -184,7 +184,7 @@ function tuneMemory(): void {
   Buffer.poolSize = 8 * 2 ** 10;
 }
 
-/** If one ends by itself, the others are let finish what they are at. @throws what ended it */
+/** If one ends by itself, the others drain. @throws what ended it */
 async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
   const stopAll = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();

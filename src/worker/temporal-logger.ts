@@ -23,8 +23,8 @@ export function temporalLogger(logger: Logger): DefaultLogger {
     const pinoLevel = LEVELS[LOGGED_BY_US.has(message) ? 'DEBUG' : level];
     if (!logger.isLevelEnabled(pinoLevel)) return;
     const { error: err } = meta as { error?: unknown };
-    const told = Object.entries(meta).filter(([name]) => !NOT_FOR_A_LOG.has(name));
-    const fields = withoutPayloads(Object.fromEntries(told));
+    const kept = Object.entries(meta).filter(([name]) => !NOT_FOR_A_LOG.has(name));
+    const fields = withoutPayloads(Object.fromEntries(kept));
     logger[pinoLevel](err === undefined ? fields : { ...fields, err }, message);
   });
 }

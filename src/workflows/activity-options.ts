@@ -53,7 +53,7 @@ export const directoryEnsure = {
   summary: 'add the group',
 } satisfies ActivityOptions;
 
-/** The check of a carried input; it is made until it is answered. */
+/** The check of a carried input; it is retried until it is answered. */
 export const checkOfCarried = {
   startToCloseTimeout: '15 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },

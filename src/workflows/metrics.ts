@@ -1,5 +1,5 @@
 /**
- * What builds count. Through a sink, which is not called on replay, and not through the SDK's own meter for workflows: that
+ * Metrics of builds. Through a sink, which is not called on replay, and not through the SDK's own meter for workflows: that
  * one spells its labels `taskQueue` and `workflowType`, but everything else on the metrics page has `task_queue`.
  */
 import { proxySinks, type Sinks } from '@temporalio/workflow';

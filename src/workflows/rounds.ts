@@ -11,7 +11,7 @@ import { code, showStep } from './show.ts';
 /**
  * Waits durably after each round that failed, longer each time, then goes on, in a new run if that is due.
  *
- * @param onFailed throws to give it up; the end of what it says is when the next round comes
+ * @param onFailed throws to give up; its text ends with the time of the next round
  */
 export async function inRounds<T>(
   input: RoleBuildInput,

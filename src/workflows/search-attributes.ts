@@ -5,8 +5,8 @@ import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.t
 import { isContinued } from './continue-as-new.ts';
 
 /**
- * Sets the job's ID, and in the same history event whatever a client other than ours left out at the start or set otherwise
- * than the input says.
+ * Sets the job's ID, and in the same history event whatever another client left out at the start or set
+ * differently from the input.
  */
 export function showJob(input: RoleBuildInput, jobId: string): void {
   const shown = workflowInfo().typedSearchAttributes;

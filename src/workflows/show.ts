@@ -28,7 +28,7 @@ export function logRefused(step: string | undefined, refusal: string, why: strin
   log.warn(`refused: ${why}`, { ...fields(step), cause: refusal });
 }
 
-/** What tells a build's lines from others'. */
+/** Fields that identify a build's log lines. */
 function fields(step: string | undefined): Record<string, unknown> {
   const { workflowId, firstExecutionRunId, typedSearchAttributes } = workflowInfo();
   return {

@@ -67,7 +67,7 @@ export function progressAtStart(given: Progress | Resumption | null | undefined)
   return newProgress(startTime.toISOString(), isReset ? 'unknown' : 'absent', given as Resumption | null | undefined);
 }
 
-/** Only a run that goes on from another is handed what that one knows; from a client it would pass for checked. */
+/** Only a run that continues another may carry progress; from a client it would pass for checked. */
 function givenFaults(given: unknown): Fault[] {
   if (isTooDeep(given)) return [{ path: isContinued() ? '(carried)' : '(resumption)', message: TOO_DEEP }];
   if (isContinued()) return progressFaults(given, workflowInfo().startTime.toISOString());

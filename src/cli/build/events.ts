@@ -9,10 +9,10 @@ import { closedAs } from './state.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
-/** How long `--wait` bears a server that is away, before it says so and ends; the build goes on. */
+/** How long `--wait` tolerates a server that is away before it gives up; the build goes on. */
 const PATIENCE_MS = 600_000;
 const RETRY_EVERY_MS = 1_000;
-/** Temporal waits for no event of a paused workflow, so it is asked this often. */
+/** Temporal has no long poll for a paused workflow, so it is polled this often. */
 const PAUSED_LOOK_EVERY_MS = 2_000;
 
 export interface Run {

@@ -1,6 +1,6 @@
 /**
  * Finding builds in Temporal by their job or by their request. Any client may start a workflow, and its search attributes say
- * what that client likes. So what a search finds is held against what Temporal itself says: a job's executions are those whose
+ * what that client likes. So a search's results are checked against what Temporal itself says: a job's executions are those whose
  * first run ID is the job's.
  */
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
@@ -14,7 +14,7 @@ import { quotedForQuery } from '../temporal/queries.ts';
 import { lastEventOf } from './events.ts';
 import { readStarted } from './follow.ts';
 
-/** Of the executions that claim to be a job or a request, so many are looked at, the newest first. */
+/** How many executions that claim to be a job or a request are read, the newest first. */
 const CLAIMS_LOOKED_AT = 1_000;
 
 /** @returns what Temporal says of a build's run, by default the latest; `undefined` if there is none or it is no build's */

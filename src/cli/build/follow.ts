@@ -1,4 +1,4 @@
-/** Builds as their events tell of them: a run's states, and a job followed to its end. No worker is asked. */
+/** Builds as their events show them: a run's states, and a job followed to its end. Needs no worker. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import type { CommandContext } from '../context.ts';
@@ -20,7 +20,7 @@ export async function* statesOf(
   }
 }
 
-/** What the first event of a run tells: job, start and input. */
+/** What the first event of a run holds: job, start and input. */
 export async function readStarted(services: Services, run: Run): Promise<BuildState> {
   for await (const { build } of statesOf(services, run, { pageSize: 1 })) return build;
   return newBuildState();

@@ -8,7 +8,7 @@ import { readStarted } from './follow.ts';
 
 export type ListedBuild = Awaited<ReturnType<typeof listedBuild>>;
 
-/** The record's status of a workflow that ended by its own doing, by Temporal's word for that. */
+/** The record's status of a workflow that closed by itself, by Temporal's status. */
 export const END_OF: Readonly<Record<string, string>> = {
   COMPLETED: 'COMPLETE',
   FAILED: 'FAILED',

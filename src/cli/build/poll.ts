@@ -1,4 +1,4 @@
-/** A poll as the events tell of it: by the marker of its local activity. Others, such as those of patches, tell of none. */
+/** A poll as the events show it: the marker of its local activity. Other markers, such as those of patches, are none. */
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
@@ -8,7 +8,7 @@ import type { PayloadReader } from '../services.ts';
 
 export interface Poll {
   attempts: number;
-  /** What it came to, an answer of the build API or none; missing if it failed. */
+  /** Its result, an answer of the build API or none; missing if it failed. */
   answer?: BuildStatusAnswer;
   failure?: temporal.api.failure.v1.IFailure;
 }

@@ -14,7 +14,7 @@ import { jobIdOf, recordUnder, type Target } from './target.ts';
 export type Resumable = Awaited<ReturnType<typeof findResumable>>;
 
 /**
- * Finds the job to resume: the last one of its account and resource, as the status record tells.
+ * Finds the job to resume: the last one of its account and resource, as the status record says.
  *
  * @throws CliError `inProgress` if it runs; `notFound` with the reason if there is nothing to resume
  */
@@ -52,7 +52,7 @@ async function findEnded(services: Services, target: Target): Promise<StatusReco
   return record;
 }
 
-/** @throws CliError `notFound` unless the record tells of an end that can be resumed */
+/** @throws CliError `notFound` unless the record has an end that can be resumed */
 function pickBuildId(record: StatusRecord, target: Target): string | undefined {
   const { status, error_info: errorInfo, build_id } = record;
   if (status === 'IN_PROGRESS') {

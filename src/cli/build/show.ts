@@ -66,7 +66,7 @@ export function buildScreen(
 }
 
 const TIMES = new Set(['start_at', 'updated_at', 'next_poll_at', 'next_attempt_at', 'closed_at']);
-/** Attributes that the steps tell of. */
+/** Attributes that the steps show. */
 const IN_STEPS = new Set(['step', 'attempts', 'polls']);
 
 /** The attributes by their own names. A time is relative, and as it stands. */

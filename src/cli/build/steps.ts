@@ -3,7 +3,7 @@ import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import { defined } from '../../domain/defined.ts';
 
-/** A step's latest doings. */
+/** A step's latest attempt. */
 export interface StepProgress {
   /** The state's name in the Step Functions state machine. */
   step: string;
@@ -29,7 +29,7 @@ export interface BuildStep {
   failure?: string;
 }
 
-/** What is looked at of a build. */
+/** The part of a build that steps are made of. */
 interface Now {
   current?: StepProgress;
   polls: number;

@@ -1,4 +1,4 @@
-/** Checks every line of a file, and then starts what was not started yet; the same file may be given again and again. */
+/** Checks every line of a file, then starts what was not started yet. Safe to repeat with the same file. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { INPUT_KEYS, type Fault } from '../../domain/validate-input.ts';
 import { quoted } from '../build/next-step.ts';
@@ -92,9 +92,9 @@ interface Batch {
   failed: FailedRequests | undefined;
 }
 
-/** Of very many lines with faults, so many are shown. */
+/** How many lines with faults are shown. */
 const LINES_SHOWN = 100;
-/** Of very many faults, so many go into the JSON. */
+/** How many faults go into the JSON. */
 const FAULTS_KEPT = 1_000;
 
 export async function run(context: CommandContext, file: string, options: BatchOptions): CommandResult {
@@ -117,7 +117,7 @@ export async function run(context: CommandContext, file: string, options: BatchO
   }
 }
 
-/** @returns how many requests there are to see to @throws CliError `usage` if a line is not valid */
+/** @returns how many requests there are @throws CliError `usage` if a line is not valid */
 async function check(
   { output, signal }: CommandContext,
   { source, defaults, failed }: Batch,

@@ -12,7 +12,7 @@ import { relative, tookBetween } from '../terminal/times.ts';
 import type { Command } from 'commander';
 import { examples, limitOf, nextPage, pages, type PageOptions } from '../options.ts';
 
-/** How many are printed at once. */
+/** How many are printed at a time. */
 const BLOCK = 200;
 
 export function define(command: Command): Command {
@@ -90,7 +90,7 @@ async function* requests(
   } while (after !== undefined);
 }
 
-/** The Step Functions state machine's table has no such index, and a new one takes its time to fill. */
+/** The Step Functions state machine's table has no such index, and DynamoDB needs time to fill a new one. */
 function withoutIndex(err: unknown, tableName: string): CliError | undefined {
   const { name, message } = err as Error;
   if (name !== 'ValidationException') return undefined;

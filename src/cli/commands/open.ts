@@ -76,7 +76,7 @@ function withAddress(words: readonly string[], url: string): string[] {
   return words.some((word) => /(^|[^%])(%%)*%s/.test(word)) ? filled : [...filled, url];
 }
 
-/** Starts a program, which may outlive this one. @returns why it could not be started */
+/** Starts a program, which may outlive this one. @returns the reason if it could not be started */
 async function launch([program = '', ...args]: string[]): Promise<Error | undefined> {
   const child = spawn(program, args, { detached: true, stdio: 'ignore' });
   child.unref();

@@ -66,7 +66,7 @@ export async function run(
   return showStarted(context, services, { ...started, resumes, ...defined({ build_id }) }, options.wait === true);
 }
 
-/** The input of the job that ended, from Temporal's history or from `--input`, with what was given anew. */
+/** The input of the job that ended, from Temporal's history or from `--input`, with the values that this command was given. */
 async function readOwnInput(
   context: CommandContext,
   services: Services,
@@ -140,7 +140,7 @@ function refuseOtherRequest(input: RoleBuildInput, { record }: Resumable): void 
   const entries = Object.entries(attributes);
   const differ = entries.filter(([name, value]) => record[name as keyof typeof attributes] !== value);
   const names = differ.map(([name]) => name);
-  // That a group was asked for, the record says by its failure alone.
+  // The record shows by its failure alone that the request included a group.
   if (record.error_info?.Error.startsWith('Directory') && !input.directory_group) names.push('directory_group');
   if (names.length === 0) return;
   const what = names.join(', ');

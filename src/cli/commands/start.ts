@@ -16,7 +16,7 @@ import { showStarted, type Started } from '../build/started.ts';
 import type { Command } from 'commander';
 import { examples, seconds } from '../options.ts';
 
-/** A start waits no longer than this for what only the tables know. */
+/** How long a start waits for the tables. */
 const LOOK_WITHIN_MS = 10_000;
 
 export interface StartOptions extends InputOptions {
@@ -116,7 +116,7 @@ async function lookAtRecords(services: Services, input: RoleBuildInput, output: 
   for (const note of await looking) output.note(note);
 }
 
-/** @returns what is to be said of other builds of the role; not every caller may query the table */
+/** @returns warnings about other builds of the role; not every caller may query the table */
 async function lookForTwins(
   { tables, dynamoDb }: Services,
   key: StatusKey,

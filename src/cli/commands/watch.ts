@@ -39,7 +39,7 @@ export function define(command: Command): Command {
     );
 }
 
-/** Attempts of a step make no event, so they are asked for this often. */
+/** Attempts of a step make no event, so Temporal is polled for them this often. */
 const LOOK_EVERY_MS = 3_000;
 
 export async function run(
@@ -98,7 +98,7 @@ async function followLive(
   let now: BuildState | undefined;
   let looking: Promise<void> | undefined;
   const live = startLive(output, () => (shown === undefined ? '' : liveBuildScreen(shown, output.terminal)));
-  /** Adds what only Temporal's description of the execution tells: attempts, and the link. */
+  /** Adds what only Temporal's description of the execution has: attempts, and the link. */
   const look = async () => {
     const execution = await describeExecution(services, workflowId, jobId);
     if (execution === undefined || now === undefined || now.closed !== undefined) return;
@@ -107,7 +107,7 @@ async function followLive(
     live.draw();
   };
   const lookSoon = () => {
-    // A look that fails is followed by another; the events tell of the end.
+    // The next poll makes up for one that fails; the events show the end.
     looking ??= look()
       .catch(() => {})
       .finally(() => (looking = undefined));

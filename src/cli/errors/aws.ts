@@ -1,4 +1,4 @@
-/** What AWS's services and its SDK fail with, and what helps. */
+/** Errors of AWS's services and of its SDK, and what helps. */
 
 /** How a message about a service goes on after its name, and what to try. */
 export interface Meaning {

@@ -6,7 +6,7 @@ export interface ErrorDetails {
   fields?: Record<string, unknown>;
   /** What to try: a command, or a sentence. */
   hint?: string | undefined;
-  /** The same call may succeed a moment later: the service was away, or asked to wait. */
+  /** The same call may succeed a moment later: the service was away, or throttled it. */
   transient?: boolean;
   /** Where in the program it happened; of an internal error alone. */
   trace?: string;

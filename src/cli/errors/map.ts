@@ -6,7 +6,7 @@ import { version } from '../version.ts';
 import { CliError } from './cli-error.ts';
 import { serviceError } from './service.ts';
 
-/** @returns `internal` for an error that nobody has foreseen: it is a fault of this program */
+/** @returns `internal` for an unexpected error, which is a bug in this program */
 export function toCliError(err: unknown): CliError {
   if (!(err instanceof Error)) return internal(err);
   return (
@@ -61,7 +61,7 @@ function fileError(err: NodeJS.ErrnoException): CliError | undefined {
   return path === undefined ? undefined : new CliError('usage', message, { cause: err });
 }
 
-/** Causes are followed no further. */
+/** How many causes are followed. */
 const CAUSES_SHOWN = 5;
 
 function internal(err: unknown): CliError {

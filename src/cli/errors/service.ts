@@ -1,4 +1,4 @@
-/** What Temporal, DynamoDB and AWS KMS fail with: away, refused, not set up, or asked for what makes no sense. */
+/** What Temporal, DynamoDB and AWS KMS fail with: away, access denied, not set up, or a request that makes no sense. */
 import { SearchAttributeType } from '@temporalio/common';
 import { searchAttributes } from '../../contract.ts';
 import { LATER, LOOK_AT_SETTINGS, meaningOfAws, textOfAws } from './aws.ts';

@@ -6,7 +6,7 @@ import { getSystemErrorMessage } from 'node:util';
 import { NotUtf8Error, utf8Text } from '../../process/utf8.ts';
 import { CliError } from '../errors/cli-error.ts';
 
-/** Ten times what an input may be, since it may be indented; a device that never ends is given up. */
+/** Ten times what an input may be, since it may be indented; reading a device that never ends stops here. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**

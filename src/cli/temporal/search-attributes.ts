@@ -28,7 +28,7 @@ type Rooms = SearchAttributesFound['rooms'];
 export class RegistrationRefused extends CliError {
   override name = 'RegistrationRefused';
   readonly fix: string;
-  /** What somebody else has to run, who may. */
+  /** What somebody with the permission has to run. */
   readonly command: string | undefined;
 
   constructor(message: string, fix: string, more: { command?: string; cause?: unknown } = {}) {

@@ -26,7 +26,7 @@ export function startLive({ terminal }: Pick<Output, 'terminal'>, render: () => 
     update.done();
   };
   return {
-    /** It has changed. It is drawn anew once a second in any case, since times are relative. */
+    /** Draws a change. It is redrawn once a second in any case, since times are relative. */
     draw: () => void (soon ??= setTimeout(draw, SETTLE_MS)),
     /** Leaves it as it is. */
     stop: () => end(draw),

@@ -35,7 +35,7 @@ export async function* csvLines(text: AsyncIterable<string>): AsyncGenerator<Lin
     Readable.from(text),
     // The longest record also ends a quote that was never closed.
     parse({ raw: true, relax_column_count: true, skip_empty_lines: true, max_record_size: LINE_MAX }),
-    // Whoever reads the records gets the error.
+    // The reader of the records gets the error.
     () => undefined,
   );
   let columns: string[] | undefined;
@@ -93,7 +93,7 @@ function headerFaults(header: readonly string[], columns: readonly string[]): Fa
   });
 }
 
-/** An input of what the cells say; an empty cell says nothing. */
+/** An input from the cells; an empty cell is left out. */
 function readCells(columns: readonly string[], cells: readonly string[]): Omit<Line, 'number'> {
   if (cells.length !== columns.length) {
     const message = `has ${cells.length} cells; the header has ${columns.length}`;

@@ -11,10 +11,10 @@ import { errorOf, historiesOf } from './known.ts';
 import type { ReportLine, ReportStatus } from './report.ts';
 
 const LOOK_EVERY_MS = 1_000;
-/** Visibility hears of a closed workflow a little after the fact, and clocks differ. */
+/** Visibility is eventually consistent, and clocks differ. */
 const OVERLAP_MS = 5_000;
 const PAGE = 1_000;
-/** So many are looked up by name each time: what visibility never tells is found out all the same. */
+/** How many are looked up by ID each time, in case visibility never shows one. */
 const LOOKED_UP_BY_NAME = 5;
 /** How long a service may be away before the batch gives up following; the builds go on. */
 const PATIENCE_MS = 600_000;

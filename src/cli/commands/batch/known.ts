@@ -25,7 +25,7 @@ export type Known =
   /** Not to be started: another build, or another's record, is in its way. */
   | { state: 'held'; job_id?: string | undefined; error: string };
 
-/** What is looked at of a record, whatever is in it. */
+/** The part of a record that is read, whatever is in it. */
 type Found = AsRead<Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>>;
 const ATTRIBUTES = ['account_id', 'resource', 'job_id', 'start_at', 'status', 'error_info'];
 

@@ -8,7 +8,7 @@ export const LINE_MAX = 4_000_000;
 /** The path of a fault that is the whole line's. */
 export const WHOLE_LINE = '(line)';
 
-/** What one line asks for, before anything is filled in; or why it can't be read. */
+/** One line's request before defaults; or why it can't be read. */
 export interface Line {
   number: number;
   given?: unknown;

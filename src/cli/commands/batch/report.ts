@@ -124,7 +124,7 @@ export class Report {
   }
 }
 
-/** Looks before it takes anything away, and keeps open what it has looked at. */
+/** Checks the file before it truncates it, through the same file descriptor. */
 function openReport(path: string, read: readonly (BigIntStats | undefined)[]): number {
   // Without waiting: a pipe would be waited for without end.
   const fd = openNew(path) ?? openSync(path, constants.O_RDWR | constants.O_APPEND | (constants.O_NONBLOCK ?? 0));

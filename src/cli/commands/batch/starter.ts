@@ -1,4 +1,4 @@
-/** Starts the requests of a batch that nobody has started yet: a few at a time, at a rate, and with so many in flight. */
+/** Starts the requests of a batch that nobody has started yet, with limits on concurrency, rate and builds in flight. */
 import { setTimeout as delay } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { BuildInProgressError, startRoleBuild } from '../../../start-role-build.ts';
@@ -18,11 +18,11 @@ const LOOKED_UP_TOGETHER = 50;
 const ATTEMPTS = 6;
 /** That builds have ended is noticed once a second. */
 const CHECK_EVERY_MS = 100;
-/** The longest that a timer takes. */
+/** The longest delay of a timer. */
 const INTERVAL_MAX_MS = 2 ** 31 - 1;
 
 export interface StartingOptions {
-  /** Starts a second, whole or a fraction; as fast as it goes by default. */
+  /** Starts a second, whole or a fraction; unlimited by default. */
   rate?: number;
   /** Builds that may run at a time. */
   maxInFlight?: number;

@@ -21,7 +21,7 @@ interface Run {
 export type ActualState = {
   /** What became of the workflow: the end of a sentence about it. */
   how: string;
-  /** Why it may be otherwise all the same: nothing is written on the strength of it unless a person says so. */
+  /** Why this may be wrong: nothing is written because of it unless a person says so. */
   doubt?: string | undefined;
 } & (
   | { state: 'running'; run: Run }
@@ -59,7 +59,7 @@ export async function actualStateOf(
       const trace = await traceOf(readEvents(services, { workflowId, runId }), services.payloadsOf(workflowId));
       return interpret({ workflow_id: workflowId, is_latest: isLatest, trace });
     } catch (err) {
-      // Retention may take it between two looks.
+      // Retention may delete it between two reads.
       if (!isUnknown(err)) throw err;
     }
   }
@@ -103,7 +103,7 @@ function howItWasLost({ build: { closed, failure }, terminatedBy }: Trace): stri
     : `failed without recording it: ${failure.Error}: ${failure.Cause}`;
 }
 
-/** The end of a job that told none: what the build API says if it was asked, `ExecutionLost` if nobody knows. */
+/** The end of a job that wrote none: the build API's answer if there is one, else `ExecutionLost`. */
 export function lostEnd({ run, how }: ActualState, buildId: string | undefined, answer: ApiAnswer | undefined): End {
   const isHalf = answer?.end !== undefined && run !== undefined && needsGroup(run.trace, answer.end);
   if (answer?.end !== undefined && !isHalf) return answer.end;

@@ -31,7 +31,7 @@ export async function readClock({ tables }: Services) {
   return {
     /** How far DynamoDB's is ahead of this machine's; `undefined` if it could not be read. */
     aheadMs: Number.isNaN(ahead) ? undefined : ahead,
-    /** What time it is at the earliest, and at the latest, by either clock. */
+    /** The earlier and the later time of the two clocks. */
     earliest: () => Date.now() + Math.min(0, known),
     latest: () => Date.now() + Math.max(0, known),
   };

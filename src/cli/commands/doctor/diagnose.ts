@@ -1,4 +1,4 @@
-/** Holds a job's two records against what really became of it: what is wrong, and the writes that repair it. */
+/** Compares a job's two records with its actual state: what is wrong, and the writes that repair it. */
 import { isEndStatus, isRecordStatus } from '../../../domain/record-status.ts';
 import type { Item, Table } from '../../../records/items.ts';
 import { lostEnd } from './actual-state.ts';
@@ -129,7 +129,7 @@ function afterwards(observation: Observation, desired: DesiredState, answer: Api
   return answer.isUndecided ? '; then role-build resume polls on' : '';
 }
 
-/** What is to be said of records that are wrong: a status that is none outranks all else. */
+/** Describes records that are wrong; an unknown status comes first. */
 function kindOf({ own }: Observation, otherwise: 'WorkflowGone' | 'EndsDiffer'): FindingKind {
   const statuses = own.map(({ item }) => item['status']);
   if (statuses.some((status) => typeof status !== 'string')) return 'AttributeMissing';

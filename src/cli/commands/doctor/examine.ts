@@ -1,4 +1,4 @@
-/** A close look at one job that seemed wrong in passing, so that a build in progress is never taken for a lost one. */
+/** Examines one job that seemed wrong, so that a build in progress is never taken for a lost one. */
 import { isDeepStrictEqual } from 'node:util';
 import { defined } from '../../../domain/defined.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
@@ -14,7 +14,7 @@ import { REPAIRED, type Finding, type Repaired, type Subject } from './findings.
 import { doubtsAbout } from './namespace.ts';
 import { observationOf, type Found, type Observation } from './observation.ts';
 
-/** A job that seemed wrong in passing. */
+/** A job that seemed wrong to a pass. */
 export interface Candidate extends Named {
   /** `undefined` if a record does not say it. */
   job_id: string | undefined;
@@ -25,13 +25,13 @@ export interface Candidate extends Named {
 /** For a record that does not say whose it is. */
 const UNKNOWN: ActualState = { state: 'gone', how: 'is not known' };
 const NAMES = ['account_id', 'resource', 'correlation_id'] as const;
-/** What has changed so often between two looks is being worked on. */
+/** How often a job may change between two reads; then somebody is working on it. */
 const LOOKS = 5;
 
 export function examinerOf(services: Services, askApi: AskApi | undefined, clock: Clock) {
   const { dynamoDb, tables } = services;
   const doubtOf = doubtsAbout(services, clock);
-  /** The API is asked once about a build: another answer before a repair could only tell something else than was shown. */
+  /** One answer for each build: a later one could differ from what the user was shown. */
   const answers = new Map<string, ApiAnswer>();
 
   /** Reads the records, then Temporal, then the records again, until nothing has moved meanwhile. */

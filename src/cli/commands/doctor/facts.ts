@@ -11,7 +11,7 @@ export interface Named {
   correlation_id?: string | undefined;
 }
 
-/** What is read of each record in passing. */
+/** What a pass reads of each record. */
 export const ATTRIBUTES: Record<Table, readonly string[]> = {
   status: [...Object.keys(REQUIRED.status), 'error_info'],
   history: [...Object.keys(REQUIRED.history), 'error_info'],

@@ -42,7 +42,7 @@ export interface Subject {
 
 export interface Finding {
   finding: FindingKind;
-  /** The same for a finding that another pass comes upon again. */
+  /** Equal if another pass finds the same thing again. */
   about: string;
   subject: Subject;
   reason: string;
@@ -64,7 +64,7 @@ export interface Repaired {
 export const REPAIRED: Repaired = { result: 'mended', left: false };
 export const LEFT_ALONE: Repaired = { result: 'left alone', left: true };
 
-/** Whether a service knows who asks, and refuses that one call. */
+/** Whether a service knows the caller, and refuses that one call. */
 export function isDenied(err: unknown): boolean {
   return hasGrpcStatus(err, 'PERMISSION_DENIED') || awsDenial(err) !== undefined;
 }

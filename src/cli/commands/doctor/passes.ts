@@ -84,7 +84,7 @@ async function* tablePages({ services, counts }: Context, table: Table) {
     const { value: page, done } = await services.dynamoDb(() => pages.next());
     if (done === true) return;
     counts[`${table}_records`] += page.length;
-    // The state of an execution of Step Functions is none of doctor's business.
+    // Doctor does not check executions of Step Functions.
     const ours = page.filter((item) => !isStepFunctionsJob(item['job_id']));
     const theirs = page.filter((item) => isStepFunctionsJob(item['job_id']) && item['status'] === 'IN_PROGRESS');
     counts.step_functions += theirs.length;

@@ -8,16 +8,16 @@ export class Reporter {
   findings = 0;
   repaired = 0;
   left = 0;
-  /** Of those that are left: in doubt, and nobody was there to be asked. */
+  /** Of those that are left: in doubt, and not confirmed by a person. */
   doubted = 0;
-  /** The user has had enough. */
+  /** The user answered `quit`. */
   quit = false;
   readonly #context: CommandContext;
   readonly #options: { fix: boolean; yes: boolean };
   readonly #answers: AsyncIterator<string>;
-  /** Several passes come upon the same job. */
+  /** Several passes may find the same job. */
   readonly #seen = new Set<string>();
-  /** The user wants all that is not in doubt. */
+  /** The user answered `all`: repair what is not in doubt. */
   #all = false;
 
   /** @param options `yes` repairs without asking */
@@ -64,7 +64,7 @@ export class Reporter {
     }
   }
 
-  /** What is in doubt is asked about by itself, even after `all`. */
+  /** A finding in doubt has a question of its own, even after `all`. */
   async #isWanted(doubt: string | undefined): Promise<boolean> {
     const { output } = this.#context;
     if (doubt !== undefined) output.note(`in doubt: ${doubt}`);

@@ -25,7 +25,7 @@ export interface End {
 
 export interface Trace {
   build: BuildState;
-  /** The records that it is known to have put. */
+  /** The records that the events show it has put. */
   written: Set<Table>;
   /** Whether a POST may have been sent. */
   triggered: boolean;

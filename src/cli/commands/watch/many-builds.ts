@@ -12,7 +12,7 @@ import { manyScreen, type Watched } from './many-screen.ts';
 import type { Services } from '../../services.ts';
 
 const DEFAULT_LIMIT = 50;
-/** Builds that start meanwhile are seen so soon. */
+/** How often it looks for builds that started meanwhile. */
 const LIST_EVERY_MS = 3_000;
 
 type Tell = (view: BuildView, build: BuildState) => Promise<void>;
@@ -46,7 +46,7 @@ export async function watchMany(context: CommandContext, options: BuildFilters &
   return views.every(({ status }) => status === 'COMPLETE') ? 'done' : 'endedOtherwise';
 }
 
-/** Looks for matching builds again and again, and follows each to its end. */
+/** Polls for matching builds, and follows each to its end. */
 async function followAll(
   services: Services,
   query: string,
@@ -71,7 +71,7 @@ async function followAll(
     for (const { workflowId, runId, typedSearchAttributes } of open) {
       // Missing only until the first run's first task is done.
       const jobId = typedSearchAttributes.get(searchAttributes.JobId) ?? runId;
-      // Visibility learns of an end a moment later than the history.
+      // Visibility shows an end a moment later than the history.
       if (ended.has(jobId)) continue;
       found += 1;
       if (watched.running.has(jobId) || watched.running.size >= limit) continue;
@@ -85,7 +85,7 @@ async function followAll(
   }
 }
 
-/** Tells how a build stands, then every change: not how it came there. */
+/** Reports a build's state, then every change, but not the changes before. */
 async function followFromNow(
   services: Services,
   { workflowId, runId }: { workflowId: string; runId: string },
