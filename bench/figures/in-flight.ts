@@ -78,7 +78,7 @@ export const inFlight: Figure = {
       found.set(name, levels);
     }
     return {
-      rows: [heldOf(found)],
+      rows: [heldOf(found), ...costsOf(found)],
       curves: curvesOf(found),
       notes: [
         `Each build polls every ${plan.pollIntervalSeconds} s; levels of ${plan.levels.join(', ')} builds${plan.otherwise?.dbos === undefined ? '' : ` (DBOS: ${plan.otherwise.dbos.levels.join(', ')})`}, each watched for ${plan.pollIntervalSeconds + plan.windowMs / 1000} s. A level is held while the p99 of the polls' lateness is at most ${LATENESS_LIMIT_MS / 1000} s, with each build that did not poll at all counted as ${plan.windowMs / 1000} s late, and 99 of 100 builds poll at all.`,
@@ -170,6 +170,29 @@ function heldOf(found: Found): Row {
     values: Object.fromEntries([...found].map(([name, levels]) => [name, [heldBy(levels)]])),
     bar: { against: 'plain', is: 'at least', bar: 2, goal: 4 },
   };
+}
+
+/** What a poll costs at the highest level that was measured of both, up to this. */
+const COST_LEVEL = 3_000;
+
+function costsOf(found: Found): Row[] {
+  const [ours, plain] = [found.get('roleBuild') ?? [], found.get('plain') ?? []];
+  const pairs = ours.flatMap((our) => {
+    const their = plain.find(({ builds }) => builds === our.builds);
+    return their !== undefined && our.builds <= COST_LEVEL ? [{ our, their }] : [];
+  });
+  const pair = pairs.at(-1);
+  if (pair === undefined) return [];
+  const row = (what: string, bar: number, of: (level: Level) => number): Row => ({
+    what: `${what} CPU a poll, ${pair.our.builds} builds in flight`,
+    unit: 'ms',
+    values: { roleBuild: [of(pair.our)], plain: [of(pair.their)] },
+    bar: { against: 'plain', is: 'at most', bar },
+  });
+  return [
+    row('engine', 0.7, ({ engineMsAPoll }) => engineMsAPoll),
+    row('worker', 0.8, ({ workerMsAPoll }) => workerMsAPoll),
+  ];
 }
 
 function heldBy(levels: readonly Level[]): number {
