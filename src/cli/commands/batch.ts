@@ -57,7 +57,7 @@ export function define(command: Command): Command {
       'for lines without one: wait up to this much longer, at random, before the first poll (default: 5)',
       seconds,
     )
-    .option('--requested-by <who>', 'for lines without one: who asked for the build (default: user@host)')
+    .option('--requested-by <who>', 'for lines without one: who requested the build (default: user@host)')
     .option('--take-over', 'replace records that an execution of Step Functions left IN_PROGRESS')
     .option('--wait', 'follow the builds to their end')
     .addHelpText(

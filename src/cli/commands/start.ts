@@ -52,7 +52,7 @@ export function define(command: Command): Command {
       'wait up to this much longer, at random, before the first poll (default: 0)',
       seconds,
     )
-    .option('--requested-by <who>', 'who asked for the build, for the history record (default: user@host)')
+    .option('--requested-by <who>', 'who requested the build, for the history record (default: user@host)')
     .option('--take-over', 'replace records that an execution of Step Functions left IN_PROGRESS')
     .option('--directory-group', "also make the role's group in the directory")
     .option('--attach', 'join the running build of the resource if its build_body and directory_group are equal')
