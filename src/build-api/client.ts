@@ -63,7 +63,7 @@ export class BuildApi {
     });
   }
 
-  /** `POST {url}/build`. Once begun it is not aborted. @throws BuildApiError */
+  /** `POST {url}/build`. Once begun, its caller can't drop it. @throws BuildApiError */
   async triggerBuild(target: BuildApiTarget, buildBody: unknown): Promise<{ build_id: string }> {
     const url = `${target.url}/build`;
     const call = new Call(this.#settings, target, { method: 'POST', url, template: '/build' });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /**
  * So many calls a second and no more, evenly spaced, first come first served. A call that would have to wait longer than is
- * sensible is rejected at once.
+ * sensible is turned away at once (`false`).
  */
 export class RateLimit {
   readonly #spacingMs: number;

@@ -12,7 +12,7 @@ const BACKSLASHED = /\\(["'\\/])/g;
 const LAYERS_OF_ESCAPES = 4;
 
 /**
- * Removes a credential that somebody echoed from text that will be stored: as it stands, in JSON, in a URL
+ * Removes a credential from text that will be stored, if somebody echoed it there: as it stands, in JSON, in a URL
  * or in Base64, as a whole or in part. Text that holds it between escapes is shown without any.
  *
  * @param maxCharacters longer text is cut to this. No more than that, and a margin, is looked at

@@ -90,7 +90,7 @@ export async function defineProgram(args?: readonly string[], execute: Execute =
   return program;
 }
 
-/** A longer description has a line for each command. */
+/** A longer meaning of an exit code has a line for each command that it names. */
 const LINE_CHARACTERS = 80;
 
 function exitCodesHelp(): string {

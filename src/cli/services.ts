@@ -30,7 +30,7 @@ const LAST_SPANS_MS = 1_000;
 export type Services = Awaited<ReturnType<typeof openServices>>;
 
 /**
- * @param note tells the user what the command ignores
+ * @param note tells the user of settings that are ignored, and of spans that could not be sent
  * @throws CliError if Temporal can't be reached; @throws SettingsError
  */
 export async function openServices(env: Environment, note: (text: string) => void) {

@@ -43,7 +43,7 @@ export interface RoleBuildInput {
   requested_by?: string;
   /** Replaces records that are IN_PROGRESS under an execution of Step Functions. Default false: it is left alone. */
   take_over?: boolean;
-  /** Also makes the role's group in the workers' directory; only if the action is `create`. Default false. */
+  /** Also requests the role's group in the workers' directory; only if the action is `create`. Default false. */
   directory_group?: boolean;
 }
 

@@ -1,7 +1,7 @@
 import { pino, type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions } from 'pino';
 import { StandardStream } from './standard-stream.ts';
 
-/** The value of a field of such a name is never logged. */
+/** The value of a field of such a name must not be logged: redacted at the top and up to three levels down. */
 const REDACTED = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authorization'].flatMap((name) => [
   `["${name}"]`,
   `*["${name}"]`,

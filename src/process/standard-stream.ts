@@ -1,7 +1,7 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Error codes of a write if the reader has closed the pipe, as `head` does. */
+/** Error codes of a write whose reader has closed the pipe, as `head` does, or is gone. */
 const READER_GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
 
 /**

@@ -85,7 +85,7 @@ export function tableChecks(client: DynamoDBClient, tables: RecordTables): Table
 
 /**
  * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat. New ones get deletion protection and
- * point-in-time recovery; the settings of existing tables are reported and not changed.
+ * point-in-time recovery; whether existing tables have them is reported and not changed.
  *
  * @throws KeyMismatchError
  */

@@ -10,7 +10,7 @@ const CALL_TIMEOUT_MS = 10_000;
 /** An idle connection is closed before others close theirs, so that none is reused too late: that would cost an attempt of three. */
 const IDLE_CONNECTION_MS = 4_000;
 
-/** AWS's errors for a request that was signed by a clock minutes away from its own. It was not carried out. */
+/** AWS's errors for a request that was signed by a clock minutes away from AWS's. The request was not carried out. */
 const REFUSED_FOR_THE_CLOCK =
   /^(InvalidSignature|SignatureDoesNotMatch|RequestTimeTooSkewed|RequestExpired|RequestInTheFuture)/;
 

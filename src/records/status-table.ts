@@ -62,8 +62,8 @@ export async function readStatusRecord(
 }
 
 /**
- * The records of an account that are IN_PROGRESS for a role that is the same to IAM, since its names differ by
- * more than case. Reads all records of the account, some thousands at most.
+ * The records of an account that are IN_PROGRESS for a role whose name differs from the given one in case alone: to IAM it
+ * is the same role. Reads all records of the account, some thousands at most.
  *
  * @param signal ends the look @throws if it does
  */

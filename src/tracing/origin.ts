@@ -23,7 +23,7 @@ export interface Origin {
   traceId?: string | undefined;
 }
 
-/** No span below it is sampled, so none is made. */
+/** Made up: with a parent-based sampler no span below it is kept, so nobody looks for it. */
 const NO_PARENT = 'Parent=0000000000000001';
 
 /**

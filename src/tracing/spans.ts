@@ -44,7 +44,7 @@ export interface SpansOptions {
   warn: (text: string) => void;
 }
 
-/** IDs for a span instead of random ones. */
+/** IDs for a span instead of generated ones. */
 export interface GivenIds {
   traceId?: string | undefined;
   spanId?: string;

@@ -6,7 +6,7 @@ import { END_STATUSES } from '../domain/record-status.ts';
 import type { MetricName } from '../domain/metrics.ts';
 
 const COUNT_EVERY_MS = 30_000;
-/** If Temporal refuses for the rate of requests; the counts are then older, and an alert fires after 10 min. */
+/** The slowest, while Temporal refuses for the rate of requests. An alert fires once there has been no count for 10 min. */
 const COUNT_AT_LEAST_EVERY_MS = 240_000;
 /** https://grpc.io/docs/guides/status-codes/ */
 const RESOURCE_EXHAUSTED = 8;

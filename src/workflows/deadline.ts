@@ -9,7 +9,7 @@ import type { Ending } from '../domain/progress.ts';
 
 /**
  * Runs what decides a build, cut short at its deadline: a wait ends, a poll is dropped, a POST under way finishes
- * and its answer kept. A cancellation of the workflow passes through as it is and outranks the deadline.
+ * and its answer is kept. A cancellation of the workflow passes through as it is and outranks the deadline.
  *
  * @param decide is given a check to make before each poll: if a worker was away for long, a wait and the deadline can
  *   end in the same workflow task

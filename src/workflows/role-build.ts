@@ -46,7 +46,7 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
  *
  * @param input the state machine's execution input
  * @param given none for a new request; the {@link Resumption} of a resumed one; {@link Progress} after continue-as-new: what
- *   earlier runs know
+ *   the earlier runs found out
  * @returns how a COMPLETE build ended
  * @throws ApplicationFailure of a type in `FAILURES` with a {@link RoleBuildOutcome} as its first detail, after both
  *   records say FAILED; of a type in `REFUSALS` if nothing was written

@@ -11,7 +11,7 @@ import { code, showStep } from './show.ts';
 /**
  * Waits durably after each round that failed, longer each time, then goes on, in a new run if that is due.
  *
- * @param onFailed throws to give up; its text ends with the time of the next round
+ * @param onFailed throws to give up; "tried again at" and the time of the next round follow the text of its `says`
  */
 export async function inRounds<T>(
   input: RoleBuildInput,

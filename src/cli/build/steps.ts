@@ -3,7 +3,7 @@ import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import { defined } from '../../domain/defined.ts';
 
-/** A step's latest attempt. */
+/** A step's latest progress. */
 export interface StepProgress {
   /** The state's name in the Step Functions state machine. */
   step: string;

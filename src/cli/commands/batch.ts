@@ -117,7 +117,7 @@ export async function run(context: CommandContext, file: string, options: BatchO
   }
 }
 
-/** @returns how many requests there are @throws CliError `usage` if a line is not valid */
+/** @returns how many lines there are, invalid ones included @throws CliError `usage` if one is not valid, without `--skip-invalid` */
 async function check(
   { output, signal }: CommandContext,
   { source, defaults, failed }: Batch,

@@ -127,7 +127,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
   ];
 }
 
-/** The AWS SDK's settings that are in the environment; the SDK reads all others from its own files. */
+/** The AWS SDK's main settings as far as they are in the environment; the SDK looks for others in its own files. */
 function awsSettings(env: Environment): SettingInForce[] {
   const names = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ACCESS_KEY_ID'];
   const elsewhere = "not set; the AWS SDK's own files";

@@ -61,7 +61,7 @@ function fileError(err: NodeJS.ErrnoException): CliError | undefined {
   return path === undefined ? undefined : new CliError('usage', message, { cause: err });
 }
 
-/** How many causes are followed. */
+/** How many errors of a chain of causes are shown, the first included. */
 const CAUSES_SHOWN = 5;
 
 function internal(err: unknown): CliError {

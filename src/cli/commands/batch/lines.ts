@@ -8,7 +8,7 @@ export const LINE_MAX = 4_000_000;
 /** The path of a fault that is the whole line's. */
 export const WHOLE_LINE = '(line)';
 
-/** One line's request before defaults; or why it can't be read. */
+/** One line's request, before the defaults of the command's options; or why it can't be read. */
 export interface Line {
   number: number;
   given?: unknown;

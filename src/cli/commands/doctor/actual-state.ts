@@ -103,7 +103,7 @@ function howItWasLost({ build: { closed, failure }, terminatedBy }: Trace): stri
     : `failed without recording it: ${failure.Error}: ${failure.Cause}`;
 }
 
-/** The end of a job that wrote none: the build API's answer if there is one, else `ExecutionLost`. */
+/** The end of a job that wrote none: the one in the build API's answer if it has a whole one, else `ExecutionLost`. */
 export function lostEnd({ run, how }: ActualState, buildId: string | undefined, answer: ApiAnswer | undefined): End {
   const isHalf = answer?.end !== undefined && run !== undefined && needsGroup(run.trace, answer.end);
   if (answer?.end !== undefined && !isHalf) return answer.end;

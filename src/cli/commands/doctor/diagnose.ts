@@ -129,7 +129,7 @@ function afterwards(observation: Observation, desired: DesiredState, answer: Api
   return answer.isUndecided ? '; then role-build resume polls on' : '';
 }
 
-/** Describes records that are wrong; an unknown status comes first. */
+/** The kind of finding for records that are wrong: a missing status outranks an unknown one, and that all else. */
 function kindOf({ own }: Observation, otherwise: 'WorkflowGone' | 'EndsDiffer'): FindingKind {
   const statuses = own.map(({ item }) => item['status']);
   if (statuses.some((status) => typeof status !== 'string')) return 'AttributeMissing';

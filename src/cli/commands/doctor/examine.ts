@@ -25,7 +25,7 @@ export interface Candidate extends Named {
 /** For a record that does not say whose it is. */
 const UNKNOWN: ActualState = { state: 'gone', how: 'is not known' };
 const NAMES = ['account_id', 'resource', 'correlation_id'] as const;
-/** How often a job may change between two reads; then somebody is working on it. */
+/** How many times a job is looked at: if it changes every time, somebody is working on it. */
 const LOOKS = 5;
 
 export function examinerOf(services: Services, askApi: AskApi | undefined, clock: Clock) {

@@ -41,7 +41,7 @@ export function doubtsAbout(services: Services, clock: Clock) {
     if (Number.isNaN(age)) return `no record says when it began, so perhaps ${ELSEWHERE}`;
     const retention = `Temporal keeps a workflow for ${kept / 3_600_000} h after its end`;
     if (age < kept) return `${retention}, so it was deleted, or ${ELSEWHERE}`;
-    // Without permission to list, the doubt stays.
+    // If any of these reads is denied, the doubt stays.
     if (await (isOfTheseTables ??= undefinedIf(isDenied, hasRunTheirJobs(services)))) return undefined;
     return `Temporal knows none of the jobs in these tables here, so perhaps ${ELSEWHERE}`;
   };

@@ -8,7 +8,7 @@ export class Reporter {
   findings = 0;
   repaired = 0;
   left = 0;
-  /** Of those that are left: in doubt, and not confirmed by a person. */
+  /** Of those that are left: in doubt, and nobody was asked because of `--yes`. */
   doubted = 0;
   /** The user answered `quit`. */
   quit = false;
