@@ -20,3 +20,14 @@ it('a worker is not ready while its directory refuses the password', async () =>
   refused = undefined;
   assert.equal(readiness.whyNot(), undefined);
 });
+
+it('a worker is not ready before the tables have answered once', async () => {
+  const readiness = new Readiness();
+  readiness.watch([worker], () => undefined);
+  assert.equal(readiness.whyNot(), 'the DynamoDB tables have not answered yet');
+  await readiness.reach(
+    () => Promise.resolve(),
+    () => undefined,
+  );
+  assert.equal(readiness.whyNot(), undefined);
+});
