@@ -172,21 +172,20 @@ function heldOf(found: Found): Row {
   };
 }
 
-/** What a poll costs at the highest level that was measured of both, up to this. */
+/** Up to this level the costs of a poll are compared. */
 const COST_LEVEL = 3_000;
 
+/** What a poll costs at the highest level that was measured of both. */
 function costsOf(found: Found): Row[] {
-  const [ours, plain] = [found.get('roleBuild') ?? [], found.get('plain') ?? []];
-  const pairs = ours.flatMap((our) => {
-    const their = plain.find(({ builds }) => builds === our.builds);
-    return their !== undefined && our.builds <= COST_LEVEL ? [{ our, their }] : [];
-  });
-  const pair = pairs.at(-1);
-  if (pair === undefined) return [];
+  const plain = found.get('plain') ?? [];
+  const theirsAt = (level: number) => plain.find(({ builds }) => builds === level);
+  const ours = found.get('roleBuild')?.findLast(({ builds }) => builds <= COST_LEVEL && theirsAt(builds) !== undefined);
+  const theirs = ours && theirsAt(ours.builds);
+  if (ours === undefined || theirs === undefined) return [];
   const row = (what: string, bar: number, of: (level: Level) => number): Row => ({
-    what: `${what} CPU a poll, ${pair.our.builds} builds in flight`,
+    what: `${what} CPU a poll, ${ours.builds} builds in flight`,
     unit: 'ms',
-    values: { roleBuild: [of(pair.our)], plain: [of(pair.their)] },
+    values: { roleBuild: [of(ours)], plain: [of(theirs)] },
     bar: { against: 'plain', is: 'at most', bar },
   });
   return [

@@ -71,7 +71,8 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
       // So many that their log is more than a pipe holds, 64 KiB.
       const inputs = Array.from({ length: 20 }, (_, i) => inputFor(stack, `logged-${name}-${i}`, { polls: 3 }));
       const stdin = inputs.map((input) => JSON.stringify(input)).join('\n');
-      const { code, stdout, stderr } = await stack.cli(['batch', '-', '--wait'], { stdin, settings });
+      const batch = ['batch', '-', '--wait', '--report', join(folder, `${name}.ndjson`)];
+      const { code, stdout, stderr } = await stack.cli(batch, { stdin, settings });
       assert.equal(code, 0, stdout + stderr);
       child.kill('SIGTERM');
       assert.deepEqual(await ended, [0, null]);
