@@ -9,6 +9,7 @@ export const BUNDLE_FILE = 'workflow-bundle.js';
 
 const workflowsPath = pathOf('../workflows/index.ts');
 const tracesPath = pathOf('../workflows/traces.ts');
+const payloadConverterPath = pathOf('../workflows/payload-converter.ts');
 const failureConverterPath = pathOf('../workflows/failure-converter.ts');
 
 /** With its source map inline (two thirds of it), which turns a workflow's stack traces into TypeScript's lines. */
@@ -16,10 +17,11 @@ export async function bundleWorkflows(logger: Logger): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     workflowInterceptorModules: [tracesPath],
+    payloadConverterPath,
     failureConverterPath,
     // Loaded once for all builds and not for each: a build then takes a quarter of the memory. None of them may keep anything
     // of a build; test/architecture.test.ts holds them to that.
-    preloadModules: [workflowsPath, tracesPath, failureConverterPath],
+    preloadModules: [workflowsPath, tracesPath, payloadConverterPath, failureConverterPath],
     logger,
   });
   return code;

@@ -12,10 +12,12 @@ import {
   type RoleBuildInput,
 } from '../domain/role-build-input.ts';
 import { isContinued } from './continue-as-new.ts';
+import { UNDECODABLE } from './payload-converter.ts';
 
 const SHOWN_CHARACTERS = 256;
 /** It could not even be given to the activity that checks it: the workflow task would fail, again and again. */
 const TOO_DEEP = `is nested more than ${INPUT_MAX_DEPTH} levels deep`;
+const NO_JSON = 'must be JSON, in a payload of the encoding json/plain';
 
 /**
  * What is wrong with a run's start, which is its starter's word: any client may start a workflow, with any options, or
@@ -27,6 +29,7 @@ export function faultsOfStart(input: unknown, given: unknown): Fault[] {
 
 /** One build at a time follows from the ID alone. An input that makes none is left to the first activity, which says why. */
 function inputFaults(input: unknown): Fault[] {
+  if (input === UNDECODABLE) return [{ path: '(input)', message: NO_JSON }];
   if (isTooDeep(input)) return [{ path: '(input)', message: TOO_DEEP }];
   const { build_body: body, ddb_composite_sort_key: resource } = (input ?? {}) as Partial<RoleBuildInput>;
   if (typeof body?.account_id !== 'string' || typeof resource !== 'string') return [];
@@ -69,8 +72,10 @@ export function progressAtStart(given: Progress | Resumption | null | undefined)
 
 /** Only a run that continues another may carry progress; from a client it would pass for checked. */
 function givenFaults(given: unknown): Fault[] {
-  if (isTooDeep(given)) return [{ path: isContinued() ? '(carried)' : '(resumption)', message: TOO_DEEP }];
+  const path = isContinued() ? '(carried)' : '(resumption)';
+  if (given === UNDECODABLE) return [{ path, message: NO_JSON }];
+  if (isTooDeep(given)) return [{ path, message: TOO_DEEP }];
   if (isContinued()) return progressFaults(given, workflowInfo().startTime.toISOString());
   if (given === undefined || given === null || isResumption(given)) return [];
-  return [{ path: '(resumption)', message: 'is not made as a resumption is' }];
+  return [{ path, message: 'is not made as a resumption is' }];
 }

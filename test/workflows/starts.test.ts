@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { WorkflowStartOptions } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { defaultPayloadConverter, RawValue } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import type { ContinueAsNewOptions } from '@temporalio/workflow';
@@ -86,6 +86,27 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     assert.deepEqual(Object.keys(faultsOf(await build.end())), ['(resumption)']);
     await assertNothingDone(build);
   });
+
+  for (const [what, encoding, text] of [
+    ['Protobuf', 'json/protobuf', '{}'],
+    ['text that is no JSON', 'json/plain', '{"encrypted_jwt": "canary'],
+  ] as const) {
+    it(`a start that is not as a build is started with ${what} for its arguments is refused, and what they hold is not repeated`, async (t) => {
+      const payload = { metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(text) };
+      const handle = await environment.client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, {
+        workflowId: `no arguments: ${what}`,
+        taskQueue: TASK_QUEUE,
+        args: [RawValue.fromPayload(payload), RawValue.fromPayload(payload)],
+        memo: { contested: RawValue.fromPayload(payload) },
+      });
+      t.after(() => handle.terminate().catch(() => undefined));
+      const build = new RunningBuild(handle, handle.firstExecutionRunId, inputWith(), []);
+      const end = await build.end();
+      assert.deepEqual(Object.keys(faultsOf(end)), ['(input)', '(resumption)']);
+      assert.doesNotMatch(JSON.stringify(end), /canary/);
+      await assertNothingDone(build);
+    });
+  }
 
   it('a start that is not as a build is started is told of every fault at once', async (t) => {
     const request = {
