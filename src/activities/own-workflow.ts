@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { activityInfo, getClient, log } from '@temporalio/activity';
 import { isGrpcServiceError } from '@temporalio/client';
 import { OWN_CANCELLATION_REASON } from '../contract.ts';
+import { clip } from '../domain/failures.ts';
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const GRPC_ALREADY_EXISTS = 6;
@@ -65,7 +66,7 @@ async function lookAtRun(workflowId: string, runId: string): Promise<RunLookedAt
     });
     for (const event of page.history?.events ?? []) {
       const identity = event.workflowExecutionCancelRequestedEventAttributes?.identity;
-      if (identity) return { cancelledBy: identity.slice(0, IDENTITY_MAX_CHARACTERS) };
+      if (identity) return { cancelledBy: clip(identity, IDENTITY_MAX_CHARACTERS) };
       const previousRunId = event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
       if (previousRunId) return { previousRunId };
     }

@@ -38,7 +38,9 @@ export function isDirectoryServer(value: unknown): value is DirectoryServer {
   return hasTexts(value, ['name', 'address']) && IP_ADDRESS.test((value as DirectoryServer).address);
 }
 
+/** Of well-formed Unicode: DynamoDB promises to take no other. */
 export function hasTexts(value: unknown, names: readonly string[]): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'string');
+  const texts = names.map((name) => (value as Record<string, unknown>)[name]);
+  return texts.every((text) => typeof text === 'string' && text.isWellFormed());
 }

@@ -147,7 +147,8 @@ function isEnding(value: unknown): boolean {
   if (status !== 'FAILED') return (status === 'COMPLETE' || status === 'CANCELLED') && error_info === undefined;
   const { Error: name, Cause: cause, sent_to } = error_info ?? {};
   if (sent_to !== undefined && !isDirectoryServer(sent_to)) return false;
-  return isFailureName(name) && typeof cause === 'string' && cause.length <= CAUSE_MAX_CHARACTERS;
+  if (typeof cause !== 'string' || !cause.isWellFormed() || cause.length > CAUSE_MAX_CHARACTERS) return false;
+  return isFailureName(name);
 }
 
 function isRefusal(value: unknown): boolean {

@@ -24,10 +24,8 @@ const ENCRYPTED_JWT_MAX_CHARACTERS = 16_384;
 const ROOT = '(input)';
 
 const printableAscii = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
-const text = z
-  .string('must be a string')
-  .min(1, 'must not be empty')
-  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+const maybeEmpty = z.string('must be a string').refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+const text = maybeEmpty.min(1, 'must not be empty');
 /** Both records, with an error's cause beside it, stay well below DynamoDB's 400 KB for an item. */
 const recorded = (maxCharacters: number) => text.max(maxCharacters, `must be at most ${maxCharacters} characters`);
 /** What becomes a search attribute or an ID: Temporal's databases of SQL don't take NUL. */
@@ -187,15 +185,15 @@ const segment = text
   .max(2_048, 'must be at most 2048 characters')
   .refine((value) => value !== '.' && value !== '..', 'must be a path segment');
 const sent_to = z.strictObject({ name: text, address: text }).refine(isDirectoryServer, 'must have an IP address');
-const errorInfo = { Error: z.string(), Cause: z.string(), sent_to: sent_to.optional() };
+const errorInfo = { Error: maybeEmpty, Cause: maybeEmpty, sent_to: sent_to.optional() };
 /** What is in the history record for good: more, or deeper, DynamoDB would refuse at each of its writes. */
 const previousJob = z.strictObject(
   {
     job_id: text,
     start_at: text,
     status: text,
-    updated_at: z.string().optional(),
-    build_id: z.string().optional(),
+    updated_at: maybeEmpty.optional(),
+    build_id: maybeEmpty.optional(),
     error_info: z.strictObject(errorInfo, 'must be an Error and its Cause').optional(),
   },
   'must be a job as the history keeps it',

@@ -15,6 +15,7 @@ describe('what others give as a group', () => {
   it('what others give as a group is none otherwise', () => {
     const changes = [
       { name: 1 },
+      { name: 'half \uD83D' },
       { dn: undefined },
       { object_guid: 7 },
       { outcome: 'deleted' },

@@ -98,6 +98,7 @@ describe('what a build takes along when it continues as new', () => {
     ['a failure without its error', failed(undefined), '(carried).ending'],
     ['a failure of no name', failed({ Error: 'toString', Cause }), '(carried).ending'],
     ['a failure that is a refusal', failed({ Error: 'InvalidInput', Cause }), '(carried).ending'],
+    ['half a character', failed({ Error: 'BuildFailed', Cause: 'cut \uD83D' }), '(carried).ending'],
     ['a failure without a cause', failed({ Error: 'BuildFailed' }), '(carried).ending'],
     [
       'an add that was sent to a host name',

@@ -42,8 +42,8 @@ describe('a resumption that somebody gives', () => {
     [`${inJob}.job_id`, 'must not be empty', [{ ...job, job_id: '' }]],
     [`${inJob}.start_at`, 'is missing', [{ ...job, start_at: undefined }]],
     [`${inJob}.status`, 'must be a string', [{ ...job, status: 7 }]],
-    [`${inJob}.updated_at`, 'Invalid input: expected string, received number', [{ ...job, updated_at: 7 }]],
-    [`${inJob}.build_id`, 'Invalid input: expected string, received null', [{ ...job, build_id: null }]],
+    [`${inJob}.updated_at`, 'must be a string', [{ ...job, updated_at: 7 }]],
+    [`${inJob}.build_id`, 'must be a string', [{ ...job, build_id: null }]],
     [`${inJob}.error_info`, 'must be an Error and its Cause', [{ ...job, error_info: 'E' }]],
     [
       `${inJob}.error_info`,
@@ -52,6 +52,11 @@ describe('a resumption that somebody gives', () => {
     ],
     [`${inJob}.error_info.Error`, 'is missing', [{ ...job, error_info: { Cause: 'C' } }]],
     [`${inJob}.error_info.Cause`, 'is missing', [{ ...job, error_info: { Error: 'E' } }]],
+    [
+      `${inJob}.error_info.Cause`,
+      'must be well-formed Unicode',
+      [{ ...job, error_info: { Error: 'E', Cause: '\uD800' } }],
+    ],
     [
       `${inJob}.error_info.sent_to`,
       'must have an IP address',
