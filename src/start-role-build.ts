@@ -1,7 +1,8 @@
 import {
   type Client,
+  isGrpcServiceError,
+  ServiceError,
   WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import {
@@ -16,10 +17,12 @@ import {
   summaryOf,
   workflowIdOf,
 } from './contract.ts';
-import { isOpen } from './domain/execution-status.ts';
 import type { Resumption } from './domain/resumption.ts';
 import type { RoleBuildInput } from './domain/role-build-input.ts';
 import { describeFaults, inputFaults, type Fault } from './domain/validate-input.ts';
+
+/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const GRPC_NOT_FOUND = 5;
 
 /** The input was refused before anything was started. */
 export class InvalidInputError extends Error {
@@ -102,11 +105,14 @@ export async function startRoleBuild(
 }
 
 async function runningJobOf(client: Client, workflowId: string): Promise<string | undefined> {
+  // Not by the client's own method, which decodes the memo: any client may have put anything there.
+  const request = { namespace: client.options.namespace, execution: { workflowId } };
   try {
-    const { status, raw } = await client.workflow.getHandle(workflowId).describe();
-    return isOpen(status.name) ? (raw.workflowExecutionInfo?.firstRunId ?? undefined) : undefined;
+    const { workflowExecutionInfo: info } = await client.workflowService.describeWorkflowExecution(request);
+    return info?.closeTime == null ? (info?.firstRunId ?? undefined) : undefined;
   } catch (err) {
-    if (err instanceof WorkflowNotFoundError) return undefined;
-    throw err;
+    if (!isGrpcServiceError(err)) throw err;
+    if ((err.code as number) === GRPC_NOT_FOUND) return undefined;
+    throw new ServiceError('Failed to describe the workflow that runs', { cause: err });
   }
 }

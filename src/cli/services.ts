@@ -1,6 +1,6 @@
 /** The two services that the command line talks to, opened only when a command needs them. */
 import { Client, Connection } from '@temporalio/client';
-import type { LoadedDataConverter } from '@temporalio/common';
+import type { LoadedDataConverter, Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
@@ -9,6 +9,7 @@ import {
 import type { temporal } from '@temporalio/proto';
 import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config/settings.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
+import { PayloadUnreadableError } from '../encryption/unreadable.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import { checkSurroundings } from '../config/surroundings.ts';
 import { loadTemporalConfig } from '../config/temporal.ts';
@@ -16,6 +17,7 @@ import type { ClientTraces } from '../tracing/client.ts';
 import { LOOK_AT_SETTINGS } from './errors/aws.ts';
 import { readTracing } from '../config/tracing.ts';
 import { CliError } from './errors/cli-error.ts';
+import { undefinedIf } from './errors/expected.ts';
 import { grpcErrorOf } from './errors/grpc.ts';
 import { serviceError, type Called } from './errors/service.ts';
 import { whoAmI } from './input/who.ts';
@@ -51,6 +53,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
     throw cannotConnect(err, called);
   }
   const dataConverter = tolerant(loadDataConverter(createDataConverter(encryptionOf(settings), namespace)));
+  const lenient = { ...dataConverter, payloadCodecs: dataConverter.payloadCodecs.map(leavingOutUnreadable) };
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   let traces: Promise<ClientTraces | undefined> | undefined;
   // Only a start makes a span, so nothing else waits for OpenTelemetry to load.
@@ -59,7 +62,8 @@ export async function openServices(env: Environment, note: (text: string) => voi
     return opened === undefined ? next(input) : opened.startWithDetails(input, next);
   };
   const interceptors = { workflow: [{ startWithDetails }] };
-  const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter, interceptors });
+  // What the client itself decodes is the memo, and anybody's workflow may have one.
+  const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter: lenient, interceptors });
   return {
     taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
     namespace,
@@ -68,8 +72,10 @@ export async function openServices(env: Environment, note: (text: string) => voi
     connection,
     /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
     uiUrl: (workflowId: string, runId?: string) => webUiPage(settings.TEMPORAL_UI_URL, namespace, workflowId, runId),
-    /** Reads the payloads in a workflow's events. */
-    payloadsOf: (workflowId: string) => payloadReader(client.options.loadedDataConverter, namespace, workflowId),
+    /** Reads the payloads in a workflow's events. @throws PayloadUnreadableError of a read */
+    payloadsOf: (workflowId: string) => payloadReader(dataConverter, namespace, workflowId),
+    /** The same without the error: what can't be read is `undefined`. */
+    readablePayloadsOf: (workflowId: string) => payloadReader(lenient, namespace, workflowId),
     /**
      * Runs a call of Temporal within 30 s.
      *
@@ -127,6 +133,18 @@ function tolerant(loaded: LoadedDataConverter): LoadedDataConverter {
         }
       },
     },
+  };
+}
+
+/** A payload that can't be decrypted reads as `undefined`: a workflow of another client must not hide all others. */
+function leavingOutUnreadable(codec: PayloadCodec): PayloadCodec {
+  const decode = async (payload: Payload, context: SerializationContext | undefined): Promise<Payload> => {
+    const decoded = await undefinedIf((err) => err instanceof PayloadUnreadableError, codec.decode([payload], context));
+    return decoded?.[0] ?? {};
+  };
+  return {
+    encode: (payloads, context) => codec.encode(payloads, context),
+    decode: (payloads, context) => Promise.all(payloads.map((payload) => decode(payload, context))),
   };
 }
 

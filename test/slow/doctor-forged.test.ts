@@ -128,20 +128,29 @@ describe('a workflow that only says whose it is', () => {
     await until('visibility has its end', async () => (await statusOf(...named)).json['status'] === 'CANCELLED');
   });
 
-  it('a workflow that only says whose it is and whose input or memo is no value at all hides no other: not from list, status or doctor', async () => {
+  it('a workflow that only says whose it is and whose input or memo is no value, or is encrypted with no key of ours, hides no other: not from list, watch, status, start or doctor', async (t) => {
     const { workflowService } = stack.client;
     const noValue = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('not JSON') };
-    const names = ['no-input', 'no-encoding'];
+    const metadata = { 'encryption-format': '1', 'encryption-key-id': 'theirs', 'temporal-namespace': 'theirs' };
+    const encrypted = {
+      metadata: Object.fromEntries(
+        Object.entries({ encoding: 'binary/encrypted', ...metadata }).map(([name, text]) => [name, Buffer.from(text)]),
+      ),
+      data: Buffer.from('not ours'),
+    };
+    const noEncoding = { metadata: { encoding: Buffer.from('json/odd') } };
+    const starts = { 'no-input': noValue, 'no-encoding': noEncoding, encrypted };
+    const names = Object.keys(starts);
     const runs = await Promise.all(
-      names.map((name, i) =>
+      Object.entries(starts).map(([name, payload]) =>
         workflowService.startWorkflowExecution({
           namespace: stack.temporal.namespace,
           workflowId: workflowIdOf(ACCOUNT, `iam_role#${name}`),
           workflowType: { name: 'roleBuild' },
           taskQueue: { name: 'of-nobody' },
           requestId: crypto.randomUUID(),
-          input: { payloads: [i === 0 ? noValue : { metadata: { encoding: Buffer.from('json/odd') } }] },
-          memo: { fields: { contested: noValue } },
+          input: { payloads: [payload] },
+          memo: { fields: { contested: payload } },
           searchAttributes: {
             indexedFields: {
               JobId: { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('"of-another"') },
@@ -164,7 +173,23 @@ describe('a workflow that only says whose it is', () => {
     for (const id of [job.jobId, ...runs.map(({ runId }) => runId)]) assert.ok(jobs.includes(id ?? ''), stdout);
     const { code: shown, json } = await statusOf(ACCOUNT, 'iam_role#no-input');
     assert.deepEqual([shown, json['status'], json['job_id']], [0, 'IN_PROGRESS', runs[0]?.runId]);
-    assert.notEqual((await stack.doctor()).code, 70);
+    let watched = '';
+    const watch = stack.startCli(['watch', '--status', 'IN_PROGRESS', '--json'], {
+      onStdout: (chunk) => (watched += chunk),
+    });
+    t.after(() => watch.kill('SIGKILL'));
+    await until('all are watched', () => runs.every(({ runId }) => watched.includes(`"job_id":"${runId}"`)));
+    watch.kill('SIGINT');
+    await exitsWith(130, watch.result);
+    const examined = await stack.doctor();
+    assert.equal(examined.code, 1, examined.stderr);
+    const found = names.flatMap((name) => examined.findings.filter(({ resource }) => resource === `iam_role#${name}`));
+    assert.deepEqual(
+      found.map(({ finding, resource }) => [finding, resource]),
+      [['PayloadUnreadable', 'iam_role#encrypted']],
+    );
+    const again = { stdin: JSON.stringify(inputFor(stack, 'encrypted')) };
+    await exitsWith(3, stack.cli(['start', '--input', '-'], again));
     for (const name of names) {
       await stack.client.workflow.getHandle(workflowIdOf(ACCOUNT, `iam_role#${name}`)).terminate();
     }

@@ -4,6 +4,8 @@ import { parseRoleBuildId, searchAttributes } from '../../contract.ts';
 import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import type { Services } from '../services.ts';
+import { undefinedIf } from '../errors/expected.ts';
+import { isUnknown } from './find.ts';
 import { readStarted } from './follow.ts';
 
 export type ListedBuild = Awaited<ReturnType<typeof listedBuild>>;
@@ -20,13 +22,14 @@ export async function listedBuild(services: Services, info: WorkflowExecutionInf
   const key = parseRoleBuildId(workflowId);
   const claimed = attributes.get(searchAttributes.JobId) || info.raw.firstRunId || runId;
   // A run that continued as new began later than its job. Its first event says which job it is; a search attribute is the starter's word.
-  const started = claimed === runId ? undefined : await readStarted(services, { workflowId, runId });
+  const started =
+    claimed === runId ? undefined : await undefinedIf(isUnknown, readStarted(services, { workflowId, runId }));
   return defined({
     workflow_id: workflowId,
     job_id: started?.job_id || runId,
     run_id: runId,
-    account_id: attributes.get(searchAttributes.AccountId) ?? key?.account_id,
-    // A Keyword may be cut; a workflow ID is not.
+    // The workflow ID first: a Keyword may be cut, and says what the starter likes until the workflow begins.
+    account_id: key?.account_id ?? attributes.get(searchAttributes.AccountId),
     resource: key?.resource ?? attributes.get(searchAttributes.Resource),
     build_type: attributes.get(searchAttributes.BuildType),
     action: attributes.get(searchAttributes.BuildAction),

@@ -40,6 +40,8 @@ export function closedAs(event: HistoryEvent | undefined) {
 }
 
 export interface BuildState extends Polls {
+  /** The run whose events these are. */
+  run_id?: string;
   workflow_id?: string;
   job_id?: string;
   start_at?: string;

@@ -8,6 +8,7 @@ import { CliError, notFound } from '../errors/cli-error.ts';
 import { describeBuild, findJob, findStartsOf, firstRunIdOf, readStart } from './find.ts';
 import type { CommandContext } from '../context.ts';
 import type { Services } from '../services.ts';
+import { leniently } from './follow.ts';
 
 /** The ways to name one build on the command line. */
 export interface TargetOptions {
@@ -122,7 +123,7 @@ async function runningJobOf(
 ): Promise<string | undefined> {
   const latest = await describeBuild(services, workflowId);
   if (latest === undefined || !isOpen(latest.status.name)) return undefined;
-  const start = await readStart(services, workflowId, latest.runId);
+  const start = await readStart(leniently(services), workflowId, latest.runId);
   return start?.input.correlation_id === correlationId ? firstRunIdOf(latest) : undefined;
 }
 

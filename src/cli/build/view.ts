@@ -1,6 +1,6 @@
 /** One build as a command shows it: the record if there is one, Temporal's events if they tell more. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { CONTESTED_MEMO, WAIT_SUMMARY } from '../../contract.ts';
+import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import type { ReadHistoryRecord } from '../../records/history-table.ts';
@@ -97,6 +97,7 @@ export function viewOfTemporal(workflowId: string, build: BuildState): BuildView
   const { outcome, current, resumes, cancelled_by, last_status, next_poll_at, next_attempt_at, closed_at } = build;
   return {
     workflow_id: workflowId,
+    ...parseRoleBuildId(workflowId),
     ...recordOf(build),
     contested: outcome?.contested ?? false,
     polls: outcome?.polls ?? build.polls,

@@ -3,6 +3,8 @@ import { buildsQuery, isFiltered, type BuildFilters } from '../temporal/queries.
 import type { CommandContext, CommandResult } from '../context.ts';
 import { listedBuild, type ListedBuild } from '../build/listed.ts';
 import { listPage } from '../temporal/list-page.ts';
+import { inParallel } from '../in-parallel.ts';
+import { leniently } from '../build/follow.ts';
 import type { Services } from '../services.ts';
 import { tableOf, type ColumnOf } from '../terminal/table.ts';
 import { relative, tookBetween } from '../terminal/times.ts';
@@ -31,14 +33,14 @@ export function define(command: Command): Command {
 export async function run(context: CommandContext, options: ListOptions): CommandResult {
   const { output, json } = context;
   const query = buildsQuery(options);
-  const services = await context.services();
+  const services = leniently(await context.services());
   let left = limitOf(options);
 
   let printed = 0;
   let next = options.pageToken;
   do {
     const page = await listPage(services, query, left, next);
-    const builds = await Promise.all(page.executions.map((info) => listedBuild(services, info)));
+    const builds = await inParallel(page.executions, (info) => listedBuild(services, info));
     if (json) for (const build of builds) output.json(build);
     else if (builds.length > 0) output.screen(tableOf(COLUMNS, builds, output.terminal));
     printed += builds.length;

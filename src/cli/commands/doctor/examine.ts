@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { defined } from '../../../domain/defined.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
+import { PayloadUnreadableError } from '../../../encryption/unreadable.ts';
 import { itemOf, tableName, type Table } from '../../../records/items.ts';
 import { writeAsFound } from '../../../records/repair.ts';
 import type { Services } from '../../services.ts';
@@ -43,7 +44,13 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
       const found = await read(names);
       const record = Object.values(found).find((item) => textOf(item, 'job_id') === job_id);
       const key = { ...names, start_at: textOf(record, 'start_at') };
-      const actual = job_id === undefined ? UNKNOWN : await actualStateOf(services, { ...key, job_id }, doubtOf);
+      let actual: ActualState = UNKNOWN;
+      try {
+        if (job_id !== undefined) actual = await actualStateOf(services, { ...key, job_id }, doubtOf);
+      } catch (err) {
+        if (!(err instanceof PayloadUnreadableError)) throw err;
+        return { diagnoses: [unreadable(err)], observation };
+      }
       observation = observationOf(job_id, found, actual);
       if (correctNames(names, observation)) continue;
       const answer = await ask(observation);
@@ -129,6 +136,12 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
       repair: one.writes.length === 0 ? undefined : () => repair(candidate, one),
     }));
   };
+}
+
+function unreadable({ message: reason }: PayloadUnreadableError): Diagnosis {
+  const fix =
+    'give doctor the keys that the workers have (ENCRYPTION_…); terminate the workflow if it is no build of yours';
+  return { finding: 'PayloadUnreadable', reason, fix, writes: [] };
 }
 
 /** Adds what a record left out, and replaces what contradicts Temporal. @returns whether there was any */

@@ -16,6 +16,8 @@ export const FINDINGS = {
   EndsDiffer:
     'the two tables have different ends, a record has another end than Temporal, or has an error_info without being FAILED',
   RecordMissing: 'one table lacks the record that the other has',
+  PayloadUnreadable:
+    "a job's workflow can't be read with the keys given here, so its records were not compared with it",
   WorkflowWithoutRecord: 'a workflow runs past the writing of a record that is not there',
   DirectoryUnusable: 'no group can be made, or from some day of the next 30 on: connection, certificate, bind, right',
   DirectoryGroupDuplicate: 'a group was made twice, and replication renamed one of the two',

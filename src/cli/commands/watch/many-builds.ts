@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { searchAttributes } from '../../../contract.ts';
 import { OPEN_QUERY } from '../../../domain/execution-status.ts';
+import type { Run } from '../../build/events.ts';
 import type { BuildState } from '../../build/state.ts';
 import { readBuildState, viewOfTemporal, type BuildView } from '../../build/view.ts';
 import { buildsQuery, type BuildFilters } from '../../temporal/queries.ts';
 import type { CommandContext, CommandResult } from '../../context.ts';
 import { CliError } from '../../errors/cli-error.ts';
-import { describeChange, followBuild } from '../../build/follow.ts';
+import { describeChange, followBuild, leniently } from '../../build/follow.ts';
 import { startLive } from '../../terminal/live.ts';
-import { manyScreen, type Watched } from './many-screen.ts';
+import { oneLine } from '../../terminal/output.ts';
+import { manyScreen, namesOf, type Watched } from './many-screen.ts';
+import { isUnknown } from '../../build/find.ts';
+import { undefinedIf } from '../../errors/expected.ts';
 import type { Services } from '../../services.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -21,7 +24,7 @@ type Tell = (view: BuildView, build: BuildState) => Promise<void>;
 export async function watchMany(context: CommandContext, options: BuildFilters & { limit?: number }): CommandResult {
   const { output, json, signal } = context;
   const query = `${buildsQuery(options)} AND ${OPEN_QUERY}`;
-  const services = await context.services();
+  const services = leniently(await context.services());
   const watched: Watched = { views: new Map(), running: new Set(), waiting: 0 };
   const isLive = output.terminal.isTerminal && !json;
   const live = isLive ? startLive(output, () => manyScreen(watched, output.terminal)) : undefined;
@@ -29,7 +32,7 @@ export async function watchMany(context: CommandContext, options: BuildFilters &
     watched.views.set(`${view.job_id}`, view);
     if (live !== undefined) live.draw();
     else if (json) output.json(view);
-    else output.line(`${String(view['account_id'])} ${String(view['resource'])}: ${describeChange(build)}`);
+    else output.line(`${oneLine(namesOf(view).join(' '))}: ${describeChange(build)}`);
     await output.drained();
   };
   try {
@@ -59,24 +62,24 @@ async function followAll(
   const failed = Promise.withResolvers<never>();
   let idle = Promise.withResolvers<void>();
   const ended = new Set<string>();
-  const follow = async (workflowId: string, runId: string, jobId: string) => {
-    await followFromNow(services, { workflowId, runId }, tell, signal);
-    watched.running.delete(jobId);
-    ended.add(jobId);
+  const follow = async (run: Run) => {
+    // One that is deleted meanwhile has no more to tell.
+    const last = await undefinedIf(isUnknown, followFromNow(services, run, tell, signal));
+    watched.running.delete(run.workflowId);
+    ended.add(run.runId).add(last?.run_id ?? run.runId);
     if (watched.running.size === 0) idle.resolve();
   };
   for (;;) {
     let found = 0;
     const open = await services.temporal(() => Array.fromAsync(services.client.workflow.list({ query })));
-    for (const { workflowId, runId, typedSearchAttributes } of open) {
-      // Missing only until the first run's first task is done.
-      const jobId = typedSearchAttributes.get(searchAttributes.JobId) ?? runId;
+    for (const { workflowId, runId } of open) {
       // Visibility shows an end a moment later than the history.
-      if (ended.has(jobId)) continue;
+      if (ended.has(runId)) continue;
       found += 1;
-      if (watched.running.has(jobId) || watched.running.size >= limit) continue;
-      watched.running.add(jobId);
-      follow(workflowId, runId, jobId).catch(failed.reject);
+      // Of a workflow ID one execution is open at a time; which job it is of is only the starter's word.
+      if (watched.running.has(workflowId) || watched.running.size >= limit) continue;
+      watched.running.add(workflowId);
+      follow({ workflowId, runId }).catch(failed.reject);
     }
     watched.waiting = Math.max(0, found - watched.running.size);
     if (found === 0 && watched.running.size === 0) return;
@@ -85,17 +88,17 @@ async function followAll(
   }
 }
 
-/** Reports a build's state, then every change, but not the changes before. */
+/** Reports a build's state, then every change, but not the changes before. @returns the build as it stands at its end */
 async function followFromNow(
   services: Services,
-  { workflowId, runId }: { workflowId: string; runId: string },
+  { workflowId, runId }: Run,
   tell: Tell,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<BuildState> {
   const before = await readBuildState(services, workflowId, runId);
   await tell(viewOfTemporal(workflowId, before), before);
   let first: BuildState | undefined;
-  await followBuild(
+  return followBuild(
     services,
     { workflowId, runId },
     async (now) => {

@@ -7,6 +7,7 @@ import { relative } from '../../terminal/times.ts';
 /** Builds that are followed, as far as they are known. */
 export interface Watched {
   views: Map<string, BuildView>;
+  /** Their workflow IDs. */
   running: Set<string>;
   /** Running builds beyond the limit. */
   waiting: number;
@@ -14,14 +15,20 @@ export interface Watched {
 
 const COLUMNS: readonly ColumnOf<BuildView>[] = [
   { head: 'STATUS', cell: ({ status }, style) => style.status(status) },
-  { head: 'ACCOUNT', goes: 3, cell: (view, style) => style.plain(String(view['account_id'])) },
-  { head: 'RESOURCE', min: 12, cell: (view, style) => style.bold(String(view['resource'])) },
+  { head: 'ACCOUNT', goes: 3, cell: (view, style) => style.plain(namesOf(view)[0]) },
+  { head: 'RESOURCE', min: 12, cell: (view, style) => style.bold(namesOf(view)[1]) },
   { head: 'STEP', min: 10, cell: ({ step = '' }, style) => style.plain(step) },
   { head: 'POLLS', goes: 1, cell: ({ polls = 0 }) => String(polls) },
   { head: 'LAST ANSWER', min: 8, goes: 2, cell: ({ last_status = '' }, style) => style.plain(last_status) },
   { head: 'NEXT', goes: 4, cell: ({ next_poll_at: next }, style) => (next ? style.plain(relative(next)) : '') },
   { head: 'STARTED', goes: 5, cell: (view, style) => style.plain(relative(startOf(view))) },
 ];
+
+/** Account and resource; another client's workflow may have neither, and its ID is shown instead. */
+export function namesOf({ workflow_id, account_id, resource }: BuildView): [account: string, resource: string] {
+  const text = (value: unknown, otherwise: string) => (typeof value === 'string' ? value : otherwise);
+  return [text(account_id, ''), text(resource, workflow_id)];
+}
 
 /** Heads, what is left out, the sum, and the line that the cursor stands in. */
 const OTHER_ROWS = 5;
