@@ -1,15 +1,8 @@
 /** The two services that the command line talks to, opened only when a command needs them. */
 import { Client, Connection } from '@temporalio/client';
-import type { LoadedDataConverter, Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
-import {
-  decodeArrayFromPayloads,
-  decodeOptionalFailureToOptionalError,
-  loadDataConverter,
-} from '@temporalio/common/lib/internal-non-workflow/index.js';
-import type { temporal } from '@temporalio/proto';
+import { loadDataConverter } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config/settings.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
-import { PayloadUnreadableError } from '../encryption/unreadable.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import { checkSurroundings } from '../config/surroundings.ts';
 import { loadTemporalConfig } from '../config/temporal.ts';
@@ -17,10 +10,10 @@ import type { ClientTraces } from '../tracing/client.ts';
 import { LOOK_AT_SETTINGS } from './errors/aws.ts';
 import { readTracing } from '../config/tracing.ts';
 import { CliError } from './errors/cli-error.ts';
-import { undefinedIf } from './errors/expected.ts';
 import { grpcErrorOf } from './errors/grpc.ts';
 import { serviceError, type Called } from './errors/service.ts';
 import { whoAmI } from './input/who.ts';
+import { leavingOutUnreadable, payloadReader, tolerant } from './temporal/payloads.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Temporal's client waits for ever by default. The server answers a long poll within 20 s, empty if nothing happened. */
@@ -53,7 +46,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
     throw cannotConnect(err, called);
   }
   const dataConverter = tolerant(loadDataConverter(createDataConverter(encryptionOf(settings), namespace)));
-  const lenient = { ...dataConverter, payloadCodecs: dataConverter.payloadCodecs.map(leavingOutUnreadable) };
+  const lenient = leavingOutUnreadable(dataConverter);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   let traces: Promise<ClientTraces | undefined> | undefined;
   // Only a start makes a span, so nothing else waits for OpenTelemetry to load.
@@ -102,49 +95,6 @@ export async function openServices(env: Environment, note: (text: string) => voi
       await connection.close();
       await (await traces)?.close(LAST_SPANS_MS);
     },
-  };
-}
-
-export type PayloadReader = ReturnType<typeof payloadReader>;
-
-/** Encrypted payloads are bound to their workflow. */
-export function payloadReader(converter: LoadedDataConverter, namespace: string, workflowId: string) {
-  const context = { type: 'workflow', namespace, workflowId } as const;
-  return {
-    values: (payloads: temporal.api.common.v1.IPayload[] | null | undefined): Promise<unknown[]> =>
-      decodeArrayFromPayloads(converter, payloads, context),
-    failure: (failure: temporal.api.failure.v1.IFailure | null | undefined) =>
-      decodeOptionalFailureToOptionalError(converter, failure, context),
-  };
-}
-
-/** Any client may start a workflow with bytes that are no value: one such must not hide all others. It reads as `undefined`. */
-function tolerant(loaded: LoadedDataConverter): LoadedDataConverter {
-  const { payloadConverter } = loaded;
-  return {
-    ...loaded,
-    payloadConverter: {
-      toPayload: (value) => payloadConverter.toPayload(value),
-      fromPayload: (payload) => {
-        try {
-          return payloadConverter.fromPayload(payload);
-        } catch {
-          return undefined as never;
-        }
-      },
-    },
-  };
-}
-
-/** A payload that can't be decrypted reads as `undefined`: a workflow of another client must not hide all others. */
-function leavingOutUnreadable(codec: PayloadCodec): PayloadCodec {
-  const decode = async (payload: Payload, context: SerializationContext | undefined): Promise<Payload> => {
-    const decoded = await undefinedIf((err) => err instanceof PayloadUnreadableError, codec.decode([payload], context));
-    return decoded?.[0] ?? {};
-  };
-  return {
-    encode: (payloads, context) => codec.encode(payloads, context),
-    decode: (payloads, context) => Promise.all(payloads.map((payload) => decode(payload, context))),
   };
 }
 

@@ -4,7 +4,7 @@ import { defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { RoleBuildActivities } from '../../activities/types.ts';
 import type { BuildStatusAnswer } from '../../domain/build-status.ts';
-import type { PayloadReader } from '../services.ts';
+import type { PayloadReader } from '../temporal/payloads.ts';
 
 export interface Poll {
   attempts: number;

@@ -19,7 +19,7 @@ import { progressFaults, type Progress } from '../../domain/progress.ts';
 import { isEndStatus } from '../../domain/record-status.ts';
 import { isResumption } from '../../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
-import type { PayloadReader } from '../services.ts';
+import type { PayloadReader } from '../temporal/payloads.ts';
 import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
 import { pollIn } from './poll.ts';
 

@@ -6,7 +6,7 @@ import type { temporal } from '@temporalio/proto';
 import { newBuildState, takeEvent, type BuildState } from '../../../src/cli/build/state.ts';
 import { traceOf } from '../../../src/cli/commands/doctor/trace.ts';
 import { describeChange } from '../../../src/cli/build/follow.ts';
-import { payloadReader } from '../../../src/cli/services.ts';
+import { payloadReader } from '../../../src/cli/temporal/payloads.ts';
 import { WAIT_SUMMARY } from '../../../src/contract.ts';
 import type { BuildStatusAnswer } from '../../../src/domain/build-status.ts';
 

@@ -11,7 +11,7 @@ import type { EndStatus } from '../../../domain/record-status.ts';
 import type { Table } from '../../../records/items.ts';
 import { pollIn } from '../../build/poll.ts';
 import { carriedBy, newBuildState, takeEvent, type BuildState } from '../../build/state.ts';
-import type { PayloadReader } from '../../services.ts';
+import type { PayloadReader } from '../../temporal/payloads.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 

@@ -7,7 +7,7 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { temporal } from '@temporalio/proto';
 import { traceOf } from '../../../../src/cli/commands/doctor/trace.ts';
 import { interpret, lostEnd, type ActualState } from '../../../../src/cli/commands/doctor/actual-state.ts';
-import { payloadReader } from '../../../../src/cli/services.ts';
+import { payloadReader } from '../../../../src/cli/temporal/payloads.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 

@@ -1,0 +1,56 @@
+/** Payloads of workflows, which may be any client's, as commands read them. */
+import type { LoadedDataConverter, Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { temporal } from '@temporalio/proto';
+import { PayloadUnreadableError } from '../../encryption/unreadable.ts';
+import { undefinedIf } from '../errors/expected.ts';
+
+export type PayloadReader = ReturnType<typeof payloadReader>;
+
+/** Encrypted payloads are bound to their workflow. */
+export function payloadReader(converter: LoadedDataConverter, namespace: string, workflowId: string) {
+  const context = { type: 'workflow', namespace, workflowId } as const;
+  return {
+    values: (payloads: temporal.api.common.v1.IPayload[] | null | undefined): Promise<unknown[]> =>
+      decodeArrayFromPayloads(converter, payloads, context),
+    failure: (failure: temporal.api.failure.v1.IFailure | null | undefined) =>
+      decodeOptionalFailureToOptionalError(converter, failure, context),
+  };
+}
+
+/** Any client may start a workflow with bytes that are no value: one such must not hide all others. It reads as `undefined`. */
+export function tolerant(loaded: LoadedDataConverter): LoadedDataConverter {
+  const { payloadConverter } = loaded;
+  return {
+    ...loaded,
+    payloadConverter: {
+      toPayload: (value) => payloadConverter.toPayload(value),
+      fromPayload: (payload) => {
+        try {
+          return payloadConverter.fromPayload(payload);
+        } catch {
+          return undefined as never;
+        }
+      },
+    },
+  };
+}
+
+/** A payload that can't be decrypted reads as `undefined`: a workflow of another client must not hide all others. */
+export function leavingOutUnreadable(loaded: LoadedDataConverter): LoadedDataConverter {
+  return { ...loaded, payloadCodecs: loaded.payloadCodecs.map(withoutUnreadable) };
+}
+
+function withoutUnreadable(codec: PayloadCodec): PayloadCodec {
+  const decode = async (payload: Payload, context: SerializationContext | undefined): Promise<Payload> => {
+    const decoded = await undefinedIf((err) => err instanceof PayloadUnreadableError, codec.decode([payload], context));
+    return decoded?.[0] ?? {};
+  };
+  return {
+    encode: (payloads, context) => codec.encode(payloads, context),
+    decode: (payloads, context) => Promise.all(payloads.map((payload) => decode(payload, context))),
+  };
+}
