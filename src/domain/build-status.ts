@@ -12,6 +12,13 @@ export interface BuildStatusAnswer {
   put_off?: true;
 }
 
+/** Whether a value, such as an activity's result in a history, is one. */
+export function isBuildStatusAnswer(value: unknown): value is BuildStatusAnswer {
+  const { can_retry, build_status, answer } = (value ?? {}) as Partial<Record<keyof BuildStatusAnswer, unknown>>;
+  const isText = (one: unknown) => typeof one === 'string';
+  return typeof can_retry === 'boolean' && [build_status ?? '', answer ?? ''].every(isText);
+}
+
 export type Verdict = 'deferred' | 'undecided' | 'succeeded' | 'failed';
 
 /** The state machine's Choice state `CheckBuildStatus`, in its order: `can_retry` outranks even SUCCEEDED. */

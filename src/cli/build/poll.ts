@@ -1,10 +1,9 @@
 /** A poll as the events show it: the marker of its local activity. Other markers, such as those of patches, are none. */
-import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { RoleBuildActivities } from '../../activities/types.ts';
-import type { BuildStatusAnswer } from '../../domain/build-status.ts';
-import type { PayloadReader } from '../temporal/payloads.ts';
+import { isBuildStatusAnswer, type BuildStatusAnswer } from '../../domain/build-status.ts';
+import { payloadReader, tolerant, type PayloadReader } from '../temporal/payloads.ts';
 
 export interface Poll {
   attempts: number;
@@ -13,6 +12,8 @@ export interface Poll {
   failure?: temporal.api.failure.v1.IFailure;
 }
 
+/** For the SDK's own note of a local activity, which no codec sees. */
+const NOTES = payloadReader(tolerant(defaultDataConverter), '', '');
 const NAME: keyof RoleBuildActivities = 'getBuildStatus';
 
 export async function pollIn(
@@ -20,12 +21,11 @@ export async function pollIn(
   reader: PayloadReader,
 ): Promise<Poll | undefined> {
   const { data, result } = marker?.details ?? {};
-  // The SDK's own note of a local activity, which no codec sees.
-  const [note] = await decodeArrayFromPayloads(defaultDataConverter, data?.payloads);
+  const [note] = await NOTES.values(data?.payloads);
   const { activity_type, attempt } = (note ?? {}) as { activity_type?: string; attempt?: number | null };
   if (activity_type !== NAME) return undefined;
   const attempts = attempt ?? 1;
   if (marker?.failure) return { attempts, failure: marker.failure };
-  const [answer] = (await reader.values(result?.payloads)) as [BuildStatusAnswer?];
-  return answer ? { attempts, answer } : { attempts };
+  const [answer] = await reader.values(result?.payloads);
+  return isBuildStatusAnswer(answer) ? { attempts, answer } : { attempts };
 }

@@ -19,6 +19,7 @@ import { progressFaults, type Progress } from '../../domain/progress.ts';
 import { isEndStatus } from '../../domain/record-status.ts';
 import { isResumption } from '../../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
+import { isOfKind, type Kind } from '../../records/attributes.ts';
 import type { PayloadReader } from '../temporal/payloads.ts';
 import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
 import { pollIn } from './poll.ts';
@@ -223,8 +224,27 @@ function timeOf(event: HistoryEvent): string {
   return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
 }
 
+const OUTCOME: Readonly<Partial<Record<keyof RoleBuildOutcome, Kind>>> = {
+  account_id: 'text',
+  resource: 'text',
+  job_id: 'text',
+  start_at: 'time',
+  correlation_id: 'text',
+  build_id: 'text',
+  error_info: 'error_info',
+  directory_group: 'directory_group',
+};
+
+/** Another client's workflow may have ended with anything. */
 function isOutcome(value: unknown): value is RoleBuildOutcome {
-  return isEndStatus((value as Partial<RoleBuildOutcome> | null | undefined)?.status);
+  const outcome = (value ?? {}) as Partial<Record<keyof RoleBuildOutcome, unknown>>;
+  const { status, polls, contested, error_info } = outcome;
+  const isWhole = Number.isSafeInteger(polls) && typeof contested === 'boolean';
+  if (!isWhole || !isEndStatus(status) || (status === 'FAILED') !== (error_info !== undefined)) return false;
+  return Object.entries(OUTCOME).every(([name, kind]) => {
+    const attribute = outcome[name as keyof RoleBuildOutcome];
+    return attribute === undefined || isOfKind(attribute, kind);
+  });
 }
 
 function looksLikeInput(value: unknown): value is RoleBuildInput {

@@ -8,7 +8,9 @@ import {
 import { isDirectoryServer, type DirectoryGroup, type DirectoryServer } from '../../../domain/directory-group.ts';
 import type { ErrorInfo } from '../../../domain/failures.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
+import { asRecord } from '../../../records/attributes.ts';
 import type { Table } from '../../../records/items.ts';
+import type { StatusRecord } from '../../../records/status-table.ts';
 import { pollIn } from '../../build/poll.ts';
 import { carriedBy, newBuildState, takeEvent, type BuildState } from '../../build/state.ts';
 import type { PayloadReader } from '../../temporal/payloads.ts';
@@ -82,9 +84,12 @@ async function takeProof(
     if (name === 'triggerBuild') trace.triggered = true;
     const status = FINAL_UPDATES.get(name);
     if (status === undefined || trace.decided !== undefined) return;
-    const [end, error_info] = (await reader.values(input?.payloads)) as [Partial<End>?, ErrorInfo?];
-    const { build_id, directory_group } = end ?? {};
-    trace.decided = { status, build_id, error_info: error_info ?? undefined, directory_group };
+    const [end, error] = (await reader.values(input?.payloads)) as [object?, unknown?];
+    // Whatever another client's worker has put there, a record gets none of it that is not as an attribute must be.
+    const known = asRecord<StatusRecord>('status', { ...end, error_info: error ?? undefined });
+    const { build_id, error_info, directory_group } = known;
+    if (status === 'FAILED' && error_info === undefined) return;
+    trace.decided = { status, build_id, error_info, directory_group };
   } else if (event.activityTaskCompletedEventAttributes) {
     const { scheduledEventId, result } = event.activityTaskCompletedEventAttributes;
     const table = PUTS.get(activities.get(String(scheduledEventId)) ?? '');
