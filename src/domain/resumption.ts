@@ -50,6 +50,17 @@ export function withPreviousJob(earlier: readonly PreviousJob[], ended: Previous
 }
 
 function shortened({ job_id, start_at, status, updated_at, build_id, error_info }: PreviousJob): PreviousJob {
-  const why = error_info && { ...error_info, Cause: clip(error_info.Cause, PREVIOUS_CAUSE_MAX_CHARACTERS) };
-  return defined({ job_id, start_at, status, updated_at, build_id, error_info: why });
+  return defined({
+    job_id,
+    start_at,
+    status,
+    updated_at,
+    build_id,
+    error_info: error_info && shortenedInfo(error_info),
+  });
+}
+
+/** By their names: workers refuse what else stands in an item. */
+function shortenedInfo({ Error: name, Cause: cause, sent_to }: ErrorInfo): ErrorInfo {
+  return defined({ Error: name, Cause: clip(cause, PREVIOUS_CAUSE_MAX_CHARACTERS), sent_to });
 }

@@ -189,9 +189,9 @@ const errorInfo = { Error: maybeEmpty, Cause: maybeEmpty, sent_to: sent_to.optio
 /** What is in the history record for good: more, or deeper, DynamoDB would refuse at each of its writes. */
 const previousJob = z.strictObject(
   {
-    job_id: text,
-    start_at: text,
-    status: text,
+    job_id: maybeEmpty,
+    start_at: maybeEmpty,
+    status: maybeEmpty,
     updated_at: maybeEmpty.optional(),
     build_id: maybeEmpty.optional(),
     error_info: z.strictObject(errorInfo, 'must be an Error and its Cause').optional(),

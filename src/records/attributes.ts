@@ -1,6 +1,6 @@
 /** The attributes of both records, and how much of an item is a record: others write to the tables too. */
 import { defined } from '../domain/defined.ts';
-import { hasTexts, isDirectoryGroup, type DirectoryGroup } from '../domain/directory-group.ts';
+import { hasTexts, isDirectoryGroup, isDirectoryServer, type DirectoryGroup } from '../domain/directory-group.ts';
 import { parseIsoTime } from '../domain/iso-time.ts';
 import { clip, type ErrorInfo } from '../domain/failures.ts';
 import type { RecordStatus } from '../domain/record-status.ts';
@@ -121,12 +121,16 @@ function isTime(value: unknown): boolean {
 }
 
 function isErrorInfo(value: unknown): boolean {
-  return hasTexts(value, ['Error', 'Cause']);
+  if (!hasTexts(value, ['Error', 'Cause'])) return false;
+  const { sent_to } = value as { sent_to?: unknown };
+  return sent_to === undefined || isDirectoryServer(sent_to);
 }
 
 function isPreviousJob(value: unknown): boolean {
-  const { error_info } = (value ?? {}) as { error_info?: unknown };
-  return hasTexts(value, ['job_id', 'start_at', 'status']) && (error_info === undefined || isErrorInfo(error_info));
+  const job = { updated_at: '', build_id: '', ...(value as object | null) };
+  if (!hasTexts(job, ['job_id', 'start_at', 'status', 'updated_at', 'build_id'])) return false;
+  const { error_info } = job as { error_info?: unknown };
+  return error_info === undefined || isErrorInfo(error_info);
 }
 
 /** A record as it was read: attributes that are missing or of another type are not there, and `odd_attributes` names them. */

@@ -39,7 +39,7 @@ describe('a resumption that somebody gives', () => {
     ['previous_jobs', 'must be a list', {}],
     [inJob, 'must be a job as the history keeps it', ['job-1']],
     [inJob, 'must be a job as the history keeps it', [{ ...job, more: 1 }]],
-    [`${inJob}.job_id`, 'must not be empty', [{ ...job, job_id: '' }]],
+    [`${inJob}.job_id`, 'must be well-formed Unicode', [{ ...job, job_id: '\uD800' }]],
     [`${inJob}.start_at`, 'is missing', [{ ...job, start_at: undefined }]],
     [`${inJob}.status`, 'must be a string', [{ ...job, status: 7 }]],
     [`${inJob}.updated_at`, 'must be a string', [{ ...job, updated_at: 7 }]],

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { resumptionFaults } from '../../src/domain/validate-input.ts';
+import { withPreviousJob } from '../../src/domain/resumption.ts';
 import { asRecord, isWhole, oddities } from '../../src/records/attributes.ts';
+import type { HistoryRecord } from '../../src/records/history-table.ts';
 import type { Item, Table } from '../../src/records/items.ts';
 
 const STATUS: Item = {
@@ -117,6 +120,28 @@ describe('an item read as a record', () => {
       assert.equal(isWhole(record), false);
     });
   }
+
+  it('an item read as a record has no previous jobs that a resume would be refused for', () => {
+    const sent_to = { name: 'dc1', address: '10.0.0.1' };
+    const error_info = { Error: 'DirectoryGroupUnknown', Cause: 'c', sent_to };
+    const job = { job_id: 'j', start_at: 's', status: 'FAILED', updated_at: 'u', build_id: 'b', error_info };
+    const strange = [undefined, null, 5, '', 'text', 'half \uD83D', [], {}, { Error: 'E', Cause: 'C', more: 1 }];
+    let whole = 0;
+    for (const value of strange) {
+      const more = { ...job, error_info: { ...error_info, more: value } };
+      const replaced = Object.keys(job).map((name) => ({ ...job, [name]: value }));
+      const inError = Object.keys(error_info).map((name) => ({ ...job, error_info: { ...error_info, [name]: value } }));
+      for (const one of [job, more, ...replaced, ...inError]) {
+        const record = asRecord<HistoryRecord>('history', { ...HISTORY, previous_jobs: [one] });
+        if (record.previous_jobs === undefined) continue;
+        whole += 1;
+        const [last = assert.fail()] = record.previous_jobs;
+        const resumption = { resumes: 'j', previous_jobs: withPreviousJob(record.previous_jobs, last) };
+        assert.deepEqual(resumptionFaults(resumption), [], JSON.stringify(one));
+      }
+    }
+    assert.ok(whole > strange.length);
+  });
 
   it('an item read as a record takes no list in which one previous job lacks a text of its own', () => {
     const job = { job_id: 'j', start_at: 's', status: 'FAILED' };
