@@ -70,7 +70,7 @@ describe('the documents', () => {
       { by: '.ci/run' },
       {
         given: async () => {
-          await mkdir(join(on.checkout.folder, '.dev'));
+          await mkdir(join(on.checkout.folder, '.dev'), { recursive: true });
           const settings = Object.entries(on.stack.settings).map(([name, value]) => `export ${name}='${value}'\n`);
           await on.put('.dev/settings.env', settings.join(''));
         },
