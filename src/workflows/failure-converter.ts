@@ -1,7 +1,23 @@
-/** Puts a failure's message and stack trace where the codec encrypts them; `undefined` has the SDK use its own converter. */
-import { DefaultFailureConverter } from '@temporalio/common';
+/** Failures as workflow code reads and writes them. */
+import { ApplicationFailure, DefaultFailureConverter, type FailureConverter } from '@temporalio/common';
 import { encryptsFailures } from './worker-options.ts';
 
-export const failureConverter = encryptsFailures
-  ? new DefaultFailureConverter({ encodeCommonAttributes: true })
-  : undefined;
+/**
+ * The SDK's own, without the error for a failure that is none of Temporal's: any client may start a workflow with one, as if
+ * an earlier run had failed, and an error would fail the workflow task again and again.
+ */
+function tolerant(sdks: FailureConverter): FailureConverter {
+  return {
+    errorToFailure: (...given) => sdks.errorToFailure(...given),
+    failureToError(failure, ...given) {
+      try {
+        return sdks.failureToError(failure, ...given);
+      } catch {
+        return ApplicationFailure.create({ message: failure.message ?? '' });
+      }
+    },
+  };
+}
+
+/** Puts a failure's message and stack trace where the codec encrypts them, if it does. */
+export const failureConverter = tolerant(new DefaultFailureConverter({ encodeCommonAttributes: encryptsFailures }));

@@ -137,6 +137,13 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
 });
 
 describe('a start by another client that is as it should be', { concurrency: true }, () => {
+  it('a start by another client that is as it should be may say of an earlier failure what is none', async (t) => {
+    const continuedFailure = { message: 'odd', childWorkflowExecutionFailureInfo: {} };
+    const request = { continuedFailure };
+    const build = await environment.start(t, {}, { request, input: { poll_interval_seconds: 1 } });
+    assert.equal((await build.end()).status, 'COMPLETED');
+  });
+
   it('a start by another client that is as it should be may be delayed', async (t) => {
     const request = { workflowStartDelay: msToTs(1_000) };
     const build = await environment.start(t, {}, { request, input: { poll_interval_seconds: 1 } });
