@@ -21,6 +21,8 @@ export function checkSurroundings(env: NodeJS.ProcessEnv, warn: (text: string) =
   // The AWS SDK reads the one alone; other tools of AWS read both, and some platforms set no other.
   const { AWS_REGION: region, AWS_DEFAULT_REGION: fallback } = env;
   if (!region && fallback) env['AWS_REGION'] = fallback;
+  // Temporal's library takes an empty text for false, and would send the API key in the clear.
+  for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) if (env[name] === '') delete env[name];
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return;
   delete env['NODE_TLS_REJECT_UNAUTHORIZED'];
   warn('NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored; NODE_EXTRA_CA_CERTS names an authority to trust');

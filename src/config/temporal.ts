@@ -30,6 +30,12 @@ export function configFile(env: Environment): { configSource?: { data: string } 
   // The library would find `constructor` among its profiles, as in any object.
   const profile = env['TEMPORAL_PROFILE'] ?? '';
   if (profile in Object.prototype) throw new Error(`Profile '${profile}' not found in config data`);
+  // The library takes anything but two spellings of true for false, and would send the API key in the clear.
+  for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) {
+    const given = env[name] ?? '';
+    if (!/^(true|false|1|0|)$/.test(given))
+      throw new Error(`${name} must be true or false, not ${JSON.stringify(given)}`);
+  }
   const named = env['TEMPORAL_CONFIG_FILE'] || undefined;
   const path = named ?? temporalConfigPath(env);
   if (path === undefined) return {};

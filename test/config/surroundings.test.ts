@@ -18,6 +18,13 @@ describe('the surroundings of a program', () => {
     assert.equal(after({ HOME })['AWS_REGION'], undefined);
   });
 
+  it("the surroundings of a program have no variable of Temporal's for TLS that is empty, which the library takes for false", () => {
+    for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) {
+      assert.ok(!(name in after({ HOME: '/', [name]: '' })));
+      assert.equal(after({ HOME: '/', [name]: 'true' })[name], 'true');
+    }
+  });
+
   it("the surroundings of a program have the user's home, whatever HOME lacks, so that no library looks into the folder that it was started in", () => {
     const { homedir } = userInfo();
     assert.equal(after({})['HOME'], homedir);

@@ -9,6 +9,23 @@ import { loadTemporalConfig } from '../../src/config/temporal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'temporal-toml-'));
 
+describe("Temporal's variables", () => {
+  it("Temporal's variables turn TLS on or off in no other words than true and false, since the library takes yes for no", () => {
+    const names = ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION'];
+    for (const name of names) {
+      for (const value of ['yes', 'TRUE', 'on', 'true ', 'off', 'no']) {
+        assert.throws(() => loadTemporalConfig({ HOME: folder, [name]: value }), {
+          name: 'SettingsError',
+          message: new RegExp(`${name} must be true or false, not "${value}"`),
+        });
+      }
+      for (const value of ['true', 'false', '1', '0', undefined]) {
+        assert.doesNotThrow(() => loadTemporalConfig({ HOME: folder, [name]: value }));
+      }
+    }
+  });
+});
+
 describe('temporal.toml', () => {
   after(() => rmSync(folder, { recursive: true }));
 
