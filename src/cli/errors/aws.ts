@@ -55,6 +55,8 @@ const BY_TEXT: readonly (readonly [RegExp, Meaning])[] = [
     BUSY,
   ],
   [/^CredentialsProviderError:/, NO_CREDENTIALS],
+  // A credential_process that answers with no texts, and a profile that names an sso-session which is not there.
+  [/^\w+: (Resolved credential object is not valid|.*\(reading 'sso_)/, NO_CREDENTIALS],
   [/^(TimeoutError|AbortError):/, AWAY],
   [
     /^ValidationException:/,
@@ -103,7 +105,7 @@ const BY_CODE: readonly (readonly [RegExp, Meaning])[] = [
 /** What the SDK calls an answer that names no error, or that can't be read. */
 const UNNAMED = /^(Unknown|UnknownError|SyntaxError)$/;
 
-type AwsError = Error & { code?: unknown; path?: unknown; $metadata?: { httpStatusCode?: number }; $fault?: string };
+type AwsError = Error & { code?: unknown; syscall?: unknown; $metadata?: { httpStatusCode?: number }; $fault?: string };
 
 /**
  * @param ofCall whether it came of a call of AWS: else only what the SDK alone throws counts
@@ -118,7 +120,7 @@ export function meaningOfAws(err: AwsError, ofCall: boolean): Meaning | undefine
   const byCode = typeof code === 'string' ? BY_CODE.find(([pattern]) => pattern.test(code)) : undefined;
   if (byCode !== undefined) return byCode[1];
   // The SDK reads its settings, and the token of a web identity, before it calls.
-  if (ofCall && typeof code === 'string' && typeof err.path === 'string') return NO_CREDENTIALS;
+  if (ofCall && typeof code === 'string' && typeof err.syscall === 'string') return NO_CREDENTIALS;
   if (!isOfSdk) return undefined;
   if (UNNAMED.test(name)) return NOT_AWS;
   if (($metadata?.httpStatusCode ?? 0) >= 500) return BUSY;
