@@ -1,5 +1,6 @@
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
+import { buildIdFault } from '../../domain/build-status.ts';
 import { resumedBy, withPreviousJob } from '../../domain/resumption.ts';
 import { isWhole, oddities, type AsRead } from '../../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
@@ -26,6 +27,9 @@ export async function findResumable(services: Services, target: Target) {
   const isOwn = history?.account_id === record.account_id && history.resource === record.resource;
   if (history !== undefined && (!isOwn || history.job_id !== record.job_id)) {
     throw nothing(target, `the history of request ${record.correlation_id} names job ${history.job_id}`);
+  }
+  if (history?.build_id !== undefined && build_id !== undefined && history.build_id !== build_id) {
+    throw nothing(target, 'its two records name different builds, in build_id');
   }
   return {
     record,
@@ -65,6 +69,8 @@ function pickBuildId(record: StatusRecord, target: Target): string | undefined {
   if (build_id === undefined) {
     throw nothing(target, `it ended with ${errorInfo?.Error} before the build API gave a build_id; start it again`);
   }
+  const fault = buildIdFault(build_id);
+  if (fault !== undefined) throw nothing(target, `its record is odd: ${fault}`);
   return build_id;
 }
 

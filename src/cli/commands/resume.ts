@@ -13,6 +13,7 @@ import { findResumable, type Resumable } from '../build/resumable.ts';
 import type { Services } from '../services.ts';
 import { showStarted } from '../build/started.ts';
 import { openTarget, type Target, type TargetOptions } from '../build/target.ts';
+import { oneLine } from '../terminal/output.ts';
 import type { Command } from 'commander';
 import { examples, namesOneBuild, seconds } from '../options.ts';
 
@@ -61,7 +62,7 @@ export async function run(
   context.output.note(
     build_id === undefined
       ? `resumes job ${resumes}: the POST is made again with the same request ID`
-      : `resumes job ${resumes}: build ${build_id} is polled on`,
+      : `resumes job ${resumes}: build ${oneLine(build_id)} is polled on`,
   );
   return showStarted(context, services, { ...started, resumes, ...defined({ build_id }) }, options.wait === true);
 }
