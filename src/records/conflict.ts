@@ -7,7 +7,9 @@ type Found = Pick<FoundRecord, 'job_id' | 'status' | 'start_at' | 'odd_attribute
 /** @returns `undefined` unless the record is IN_PROGRESS under an execution of Step Functions */
 export function heldByStepFunctions(found: Found | undefined): string | undefined {
   if (found === undefined || !isHeldByStepFunctions(found)) return undefined;
-  return `${found.job_id}, an execution of Step Functions, is IN_PROGRESS there; ${withoutStart(found) ?? '--take-over replaces its record'}`;
+  // Escaped as in JSON: what stands in an item must not begin a line of its own.
+  const job = JSON.stringify(found.job_id).slice(1, -1);
+  return `${job}, an execution of Step Functions, is IN_PROGRESS there; ${withoutStart(found) ?? '--take-over replaces its record'}`;
 }
 
 /**

@@ -16,6 +16,8 @@ describe('a record in the way', () => {
       heldByStepFunctions({ ...held, ...ODD }),
       `${said}no build can replace its record, since start_at is missing: ${BY_HAND}`,
     );
+    const forged = heldByStepFunctions({ ...held, ...START, job_id: 'arn:x\nrole-build: all is well' });
+    assert.ok(forged?.startsWith(String.raw`arn:x\nrole-build: all is well, an execution`), forged);
     for (const other of [undefined, { ...held, ...START, status: 'FAILED' }, { ...held, ...START, job_id: 'job' }]) {
       assert.equal(heldByStepFunctions(other), undefined);
     }

@@ -128,7 +128,7 @@ async function lookForTwins(
     );
     return twins.map(
       ({ resource, job_id }) =>
-        `role-build: ${oneLine(resource)} is IN_PROGRESS in this account, job ${job_id ?? '(not named)'}: IAM ignores ` +
+        `role-build: ${oneLine(resource)} is IN_PROGRESS in this account, job ${oneLine(job_id ?? '(not named)')}: IAM ignores ` +
         'the case of role names, so it is the same role; watch it, or cancel one of the two builds',
     );
   } catch (err) {

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { oneLine, printable } from './output.ts';
+import { oneLine } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Colours for text that may come from outside: whatever could drive the terminal is shown instead. */
@@ -33,6 +33,6 @@ export function styleFor({ colours }: Pick<Terminal, 'colours'>) {
       return colour === undefined ? oneLine(text) : paint(colour, text);
     },
     link: inOne('underline'),
-    bad: (text: string) => paint('red', printable(text)),
+    bad: inOne('red'),
   };
 }

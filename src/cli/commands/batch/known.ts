@@ -13,6 +13,7 @@ import { recordOf } from '../../build/state.ts';
 import { readBuildState } from '../../build/view.ts';
 import { undefinedIf } from '../../errors/expected.ts';
 import { inParallel } from '../../in-parallel.ts';
+import { oneLine } from '../../terminal/output.ts';
 import type { Services } from '../../services.ts';
 import type { ReportStatus } from './report.ts';
 import type { Request } from './requests.ts';
@@ -132,7 +133,7 @@ function knownOf({ request: { input }, failedJob, history, holder, last, ended }
   if (history !== undefined) {
     const { account_id = '(no account)', resource = '(no resource)', job_id } = history;
     if (account_id !== input.build_body.account_id || resource !== input.ddb_composite_sort_key) {
-      const error = `request ${input.correlation_id} is that of ${account_id} ${resource}`;
+      const error = `request ${input.correlation_id} is that of ${oneLine(`${account_id} ${resource}`)}`;
       return { state: 'held', error };
     }
     // A job that this Temporal does not know may run on another.
@@ -154,7 +155,9 @@ function recorded(history: Found, job_id: string | undefined): Known {
   const { status } = history;
   if (status === 'IN_PROGRESS') return { state: 'running', job_id };
   if (isRecordStatus(status)) return { state: 'ended', status, job_id, error: errorOf(history) };
-  const error = `its history record has the status ${JSON.stringify(status)}, which is unknown: role-build doctor --fix`;
+  const odd = history.odd_attributes?.['status'];
+  const what = odd === undefined ? `has the status ${JSON.stringify(status)}, which is unknown` : `is odd: ${odd}`;
+  const error = `its history record ${what}: role-build doctor --fix`;
   return { state: 'held', job_id, error };
 }
 
