@@ -16,11 +16,10 @@ import { takePoll, type Polls } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { isFailureName, type ErrorInfo } from '../../domain/failures.ts';
 import { progressFaults, type Progress } from '../../domain/progress.ts';
-import { isEndStatus } from '../../domain/record-status.ts';
 import { isResumption } from '../../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
-import { isOfKind, type Kind } from '../../records/attributes.ts';
 import type { PayloadReader } from '../temporal/payloads.ts';
+import { outcomeOf } from './outcome.ts';
 import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
 import { pollIn } from './poll.ts';
 
@@ -192,7 +191,7 @@ async function takeClosingEvent(build: BuildState, event: HistoryEvent, reader: 
     build.failure = { Error: type, Cause: failure?.message ?? '' };
     if (failure instanceof ApplicationFailure && isFailureName(type)) [outcome] = failure.details ?? [];
   }
-  if (isOutcome(outcome)) build.outcome = outcome;
+  Object.assign(build, defined({ outcome: outcomeOf(outcome) }));
   build.closed_at = timeOf(event);
   stopWaiting(build);
   delete build.current;
@@ -224,34 +223,8 @@ function timeOf(event: HistoryEvent): string {
   return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
 }
 
-const OUTCOME: Readonly<Partial<Record<keyof RoleBuildOutcome, Kind>>> = {
-  account_id: 'text',
-  resource: 'text',
-  job_id: 'text',
-  start_at: 'time',
-  correlation_id: 'text',
-  build_id: 'text',
-  error_info: 'error_info',
-  directory_group: 'directory_group',
-};
-
-/** Another client's workflow may have ended with anything. */
-function isOutcome(value: unknown): value is RoleBuildOutcome {
-  const outcome = (value ?? {}) as Partial<Record<keyof RoleBuildOutcome, unknown>>;
-  const { status, polls, contested, error_info } = outcome;
-  const isWhole = Number.isSafeInteger(polls) && typeof contested === 'boolean';
-  if (!isWhole || !isEndStatus(status) || (status === 'FAILED') !== (error_info !== undefined)) return false;
-  return Object.entries(OUTCOME).every(([name, kind]) => {
-    const attribute = outcome[name as keyof RoleBuildOutcome];
-    return attribute === undefined || isOfKind(attribute, kind);
-  });
-}
-
 function looksLikeInput(value: unknown): value is RoleBuildInput {
   const input = value as Partial<RoleBuildInput> | null | undefined;
-  return (
-    typeof input?.build_body === 'object' &&
-    input.build_body !== null &&
-    typeof input.ddb_composite_sort_key === 'string'
-  );
+  const account: unknown = input?.build_body?.account_id;
+  return typeof account === 'string' && typeof input?.ddb_composite_sort_key === 'string';
 }

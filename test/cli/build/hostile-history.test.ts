@@ -22,14 +22,30 @@ type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 const FOLDER = new URL('../../replay/histories/', import.meta.url);
 const READER = payloadReader(tolerant(loadDataConverter()), 'default', 'any');
+const UNPRINTABLE = { toString: 1, valueOf: 1 };
+const ERROR_INFO = { Error: 'BuildFailed', Cause: 'x'.repeat(40_000), sent_to: 'canary', more: 'canary' };
+const OUTCOME = { status: 'FAILED', polls: 1, contested: false, build_id: '..', directory_group: { name: 'canary' } };
+const VALUES: readonly unknown[] = [
+  null,
+  5,
+  'text',
+  [],
+  {},
+  [null],
+  { status: 'FAILED', error_info: 5 },
+  { status: 'COMPLETE', build_id: 7 },
+  { status: 'FAILED', error_info: { Error: 'BuildFailed' }, directory_group: 'text' },
+  { build_id: { a: 1 } },
+  { build_body: { account_id: UNPRINTABLE }, ddb_composite_sort_key: 'x' },
+  { activity_type: 'getBuildStatus', attempt: UNPRINTABLE },
+  { ...OUTCOME, error_info: ERROR_INFO },
+  { ...OUTCOME, status: 'COMPLETE' },
+  ERROR_INFO,
+];
 const STRANGE: readonly Payload[] = [
-  ...[null, 5, 'text', [], {}, [null], { status: 'FAILED', error_info: 5 }, { status: 'COMPLETE', build_id: 7 }].map(
-    (value) => defaultPayloadConverter.toPayload(value),
-  ),
-  ...[{ status: 'FAILED', error_info: { Error: 'BuildFailed' }, directory_group: 'text' }, { build_id: { a: 1 } }].map(
-    (value) => defaultPayloadConverter.toPayload(value),
-  ),
+  ...VALUES.map((value) => defaultPayloadConverter.toPayload(value)),
   { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('no JSON') },
+  { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('['.repeat(20_000) + ']'.repeat(20_000)) },
   { metadata: { encoding: Buffer.from('json/protobuf') }, data: Buffer.from('{}') },
   {},
 ];
@@ -70,7 +86,9 @@ async function readAll(events: readonly HistoryEvent[]): Promise<void> {
   const observation = observationOf(job_id, { status: record, history: undefined }, actual);
   for (const { table, set } of diagnose(observation, undefined, Date.now()).flatMap(({ writes }) => writes)) {
     const faults = [...attributeFaults(table, { ...record, ...set }).keys()].filter((name) => name in set);
-    assert.deepEqual(faults, [], `doctor would write ${JSON.stringify(set)}`);
+    const text = JSON.stringify(set);
+    assert.deepEqual(faults, [], `doctor would write ${text}`);
+    assert.ok(!text.includes('canary') && text.length < 34_000, `doctor would write ${text}`);
   }
 }
 
@@ -104,4 +122,19 @@ describe('a history of another client', () => {
       holder[key] = ours;
     });
   }
+
+  it('a history of another client with a failure that is none of the SDK is read and shown', async () => {
+    let failures = 0;
+    for (const file of readdirSync(FOLDER)) {
+      const { events = [] } = historyFromJSON(JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')));
+      for (const event of events ?? []) {
+        const failed = event.activityTaskFailedEventAttributes ?? event.workflowExecutionFailedEventAttributes;
+        if (!failed?.failure) continue;
+        failures += 1;
+        failed.failure = { message: 'odd', cause: { childWorkflowExecutionFailureInfo: {} } };
+      }
+      await readAll(events ?? []);
+    }
+    assert.ok(failures > 5);
+  });
 });

@@ -1,4 +1,6 @@
 /** What really became of a job, as far as Temporal can tell. */
+import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { parseRoleBuildId } from '../../../contract.ts';
 import { errorInfo, isRefusalName } from '../../../domain/failures.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { readEvents } from '../../build/events.ts';
@@ -57,7 +59,9 @@ export async function actualStateOf(
     const { workflowId, runId } = execution;
     try {
       const trace = await traceOf(readEvents(services, { workflowId, runId }), services.payloadsOf(workflowId));
-      return interpret({ workflow_id: workflowId, is_latest: isLatest, trace });
+      const run = { workflow_id: workflowId, is_latest: isLatest, trace };
+      const doubt = lookAtStarter(execution, trace, services.taskQueue);
+      return doubt === undefined ? interpret(run) : { ...interpret(run), doubt };
     } catch (err) {
       // Retention may delete it between two reads.
       if (!isUnknown(err)) throw err;
@@ -65,6 +69,25 @@ export async function actualStateOf(
   }
   const how = `is not known to Temporal (any more) in namespace ${services.namespace}`;
   return { state: 'gone', how, doubt: unsure ?? (await doubtOf(job)) };
+}
+
+/**
+ * Any client may start a workflow that is called a build, and have its own worker say what it likes. What one says that is none
+ * under its workflow ID is left out of its trace; of one on another task queue it is in doubt what it has put.
+ *
+ * @returns why it may be no build
+ */
+function lookAtStarter(
+  { workflowId, taskQueue }: WorkflowExecutionDescription,
+  trace: Trace,
+  ours: string,
+): string | undefined {
+  if (taskQueue !== ours) trace.doubt = `it runs on the task queue ${JSON.stringify(taskQueue)}, not on ${ours}`;
+  if (parseRoleBuildId(workflowId) !== undefined && trace.build.workflow_id === workflowId) return undefined;
+  trace.written.clear();
+  for (const name of ['input', 'outcome', 'build_id'] as const) delete trace.build[name];
+  delete trace.decided;
+  return 'its input is not that of a build under its workflow ID';
 }
 
 /** What the latest run of a job proves. */

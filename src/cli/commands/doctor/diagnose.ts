@@ -117,7 +117,8 @@ function compare(
     table,
     reason: because(`${said}, and the ${table} table has no record of this job`),
     fix: fixOf(created[i], byHand),
-    doubt,
+    // With a record of its own it is a build that our workers have made.
+    doubt: doubt ?? (own.length === 0 ? actual.run?.trace.doubt : undefined),
     writes: created[i] ?? [],
   }));
 }

@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { defined } from '../../../domain/defined.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
-import { PayloadUnreadableError } from '../../../encryption/unreadable.ts';
 import { itemOf, tableName, type Table } from '../../../records/items.ts';
 import { writeAsFound } from '../../../records/repair.ts';
+import { CliError } from '../../errors/cli-error.ts';
 import type { Services } from '../../services.ts';
 import { actualStateOf, type ActualState } from './actual-state.ts';
 import type { ApiAnswer, AskApi } from './ask-api.ts';
@@ -48,7 +48,8 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
       try {
         if (job_id !== undefined) actual = await actualStateOf(services, { ...key, job_id }, doubtOf);
       } catch (err) {
-        if (!(err instanceof PayloadUnreadableError)) throw err;
+        // One workflow that can't be read keeps no other from being looked at; a service that is away does.
+        if (err instanceof CliError || !(err instanceof Error)) throw err;
         return { diagnoses: [unreadable(err)], observation };
       }
       observation = observationOf(job_id, found, actual);
@@ -138,10 +139,11 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
   };
 }
 
-function unreadable({ message: reason }: PayloadUnreadableError): Diagnosis {
+function unreadable({ message }: Error): Diagnosis {
+  const reason = `its workflow can't be read: ${message}`;
   const fix =
     'give doctor the keys that the workers have (ENCRYPTION_…); terminate the workflow if it is no build of yours';
-  return { finding: 'PayloadUnreadable', reason, fix, writes: [] };
+  return { finding: 'WorkflowUnreadable', reason, fix, writes: [] };
 }
 
 /** Adds what a record left out, and replaces what contradicts Temporal. @returns whether there was any */

@@ -16,8 +16,8 @@ export const FINDINGS = {
   EndsDiffer:
     'the two tables have different ends, a record has another end than Temporal, or has an error_info without being FAILED',
   RecordMissing: 'one table lacks the record that the other has',
-  PayloadUnreadable:
-    "a job's workflow can't be read with the keys given here, so its records were not compared with it",
+  WorkflowUnreadable:
+    "a job's workflow can't be read, as for want of its key, so its records were not compared with it",
   WorkflowWithoutRecord: 'a workflow runs past the writing of a record that is not there',
   DirectoryUnusable: 'no group can be made, or from some day of the next 30 on: connection, certificate, bind, right',
   DirectoryGroupDuplicate: 'a group was made twice, and replication renamed one of the two',
@@ -69,6 +69,11 @@ export const LEFT_ALONE: Repaired = { result: 'left alone', left: true };
 /** Whether a service knows the caller, and refuses that one call. */
 export function isDenied(err: unknown): boolean {
   return hasGrpcStatus(err, 'PERMISSION_DENIED') || awsDenial(err) !== undefined;
+}
+
+/** Whether DynamoDB refuses to write one record, as for its size: others may be written all the same. */
+export function isRefusedWrite(err: unknown): boolean {
+  return err instanceof Error && (err.name === 'ValidationException' || isRefusedWrite(err.cause));
 }
 
 /** @param undone what was not checked because of that */

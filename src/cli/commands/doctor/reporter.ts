@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import type { CommandContext } from '../../context.ts';
 import { fields } from '../../terminal/output.ts';
-import { isDenied, LEFT_ALONE, type Finding, type Repaired } from './findings.ts';
+import { isDenied, isRefusedWrite, LEFT_ALONE, type Finding, type Repaired } from './findings.ts';
 
 export class Reporter {
   findings = 0;
@@ -58,7 +58,7 @@ export class Reporter {
     try {
       return await repair();
     } catch (err) {
-      if (!isDenied(err)) throw err;
+      if (!isDenied(err) && !isRefusedWrite(err)) throw err;
       output.note(`it can't be repaired: ${(err as Error).message}`);
       return LEFT_ALONE;
     }

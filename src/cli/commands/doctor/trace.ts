@@ -8,9 +8,8 @@ import {
 import { isDirectoryServer, type DirectoryGroup, type DirectoryServer } from '../../../domain/directory-group.ts';
 import type { ErrorInfo } from '../../../domain/failures.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
-import { asRecord } from '../../../records/attributes.ts';
 import type { Table } from '../../../records/items.ts';
-import type { StatusRecord } from '../../../records/status-table.ts';
+import { endAttributesOf } from '../../build/outcome.ts';
 import { pollIn } from '../../build/poll.ts';
 import { carriedBy, newBuildState, takeEvent, type BuildState } from '../../build/state.ts';
 import type { PayloadReader } from '../../temporal/payloads.ts';
@@ -36,6 +35,8 @@ export interface Trace {
   group_sent_to?: DirectoryServer;
   /** The step that it was in, by its name in the Step Functions state machine. */
   step?: string;
+  /** Why it may not have put what it says. */
+  doubt?: string;
   /** Who terminated it. */
   terminatedBy?: string;
 }
@@ -85,9 +86,7 @@ async function takeProof(
     const status = FINAL_UPDATES.get(name);
     if (status === undefined || trace.decided !== undefined) return;
     const [end, error] = (await reader.values(input?.payloads)) as [object?, unknown?];
-    // Whatever another client's worker has put there, a record gets none of it that is not as an attribute must be.
-    const known = asRecord<StatusRecord>('status', { ...end, error_info: error ?? undefined });
-    const { build_id, error_info, directory_group } = known;
+    const { build_id, error_info, directory_group } = endAttributesOf({ ...end, error_info: error });
     if (status === 'FAILED' && error_info === undefined) return;
     trace.decided = { status, build_id, error_info, directory_group };
   } else if (event.activityTaskCompletedEventAttributes) {
