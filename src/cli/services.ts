@@ -16,6 +16,7 @@ import { whoAmI } from './input/who.ts';
 import { leavingOutUnreadable, payloadReader, tolerant } from './temporal/payloads.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+const MESSAGE_MAX_BYTES = 512 * 2 ** 20;
 /** Temporal's client waits for ever by default. The server answers a long poll within 20 s, empty if nothing happened. */
 const CALL_TIMEOUT_MS = 30_000;
 
@@ -40,7 +41,11 @@ export async function openServices(env: Environment, note: (text: string) => voi
       ...connectionOptions,
       connectTimeout: CONNECT_TIMEOUT_MS,
       // Else gRPC would take `https_proxy` and `http_proxy` too, which the worker does not.
-      channelArgs: { 'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0 },
+      channelArgs: {
+        'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0,
+        // A page of a list has the memo of each execution, 2 MiB at most; gRPC's own limit is 4 MiB for all of them.
+        'grpc.max_receive_message_length': MESSAGE_MAX_BYTES,
+      },
     });
   } catch (err) {
     throw cannotConnect(err, called);

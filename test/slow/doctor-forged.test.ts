@@ -1,9 +1,11 @@
 /** `doctor` and the commands about one build against other clients' workflows, and against another namespace than the builds'. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { WorkflowFailedError } from '@temporalio/client';
-import { TypedSearchAttributes } from '@temporalio/common';
+import { WorkflowFailedError, type WorkflowStartOptions } from '@temporalio/client';
+import { defaultPayloadConverter, TypedSearchAttributes } from '@temporalio/common';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { searchAttributes, workflowIdOf } from '../../src/contract.ts';
+import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { only, startDoctorStack, type DoctorStack, type Job } from '../support/doctor-fixture.ts';
 import { ACCOUNT, inputFor, parseJson, until } from '../support/stack.ts';
 import { exitsWith } from '../support/exits-with.ts';
@@ -17,13 +19,18 @@ describe('a workflow that only says whose it is', () => {
   after(() => stack.stop());
 
   /** Workflows that say they are a job and a request, open ones and closed ones, on a queue that nobody works on. */
-  async function forge(claims: { jobId?: string; correlationId?: string }, workflowIds: readonly string[]) {
+  async function forge(
+    claims: { jobId?: string; correlationId?: string },
+    workflowIds: readonly string[],
+    more: Partial<WorkflowStartOptions> = {},
+  ) {
     const forged = await Promise.all(
       workflowIds.map((workflowId, i) =>
         stack.client.workflow.start('roleBuild', {
           workflowId,
           taskQueue: 'of-nobody',
           args: [inputFor(stack, `forged-${i}`)],
+          ...more,
           typedSearchAttributes: new TypedSearchAttributes([
             ...(claims.jobId === undefined ? [] : [{ key: searchAttributes.JobId, value: claims.jobId }]),
             ...(claims.correlationId === undefined
@@ -186,13 +193,85 @@ describe('a workflow that only says whose it is', () => {
     const found = names.flatMap((name) => examined.findings.filter(({ resource }) => resource === `iam_role#${name}`));
     assert.deepEqual(
       found.map(({ finding, resource }) => [finding, resource]),
-      [['PayloadUnreadable', 'iam_role#encrypted']],
+      [['WorkflowUnreadable', 'iam_role#encrypted']],
     );
     const again = { stdin: JSON.stringify(inputFor(stack, 'encrypted')) };
     await exitsWith(3, stack.cli(['start', '--input', '-'], again));
     for (const name of names) {
       await stack.client.workflow.getHandle(workflowIdOf(ACCOUNT, `iam_role#${name}`)).terminate();
     }
+  });
+
+  /** Its worker says that it has put the status record. */
+  async function forgePut(workflowId: string, input: RoleBuildInput) {
+    const { workflowService } = stack.client;
+    const { namespace } = stack.temporal;
+    const taskQueue = { name: `theirs ${workflowId}` };
+    const handle = await stack.client.workflow.start('roleBuild', {
+      workflowId,
+      taskQueue: taskQueue.name,
+      args: [input],
+      typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.JobId, value: 'of-a-forger' }]),
+    });
+    const within = <T>(poll: () => Promise<T>) => stack.client.connection.withDeadline(Date.now() + 60_000, poll);
+    const { taskToken } = await within(() => workflowService.pollWorkflowTaskQueue({ namespace, taskQueue }));
+    const scheduleActivityTaskCommandAttributes = {
+      activityId: '1',
+      activityType: { name: 'upsertRequestRecord' },
+      taskQueue,
+      startToCloseTimeout: msToTs('1 minute'),
+      scheduleToCloseTimeout: msToTs('1 minute'),
+    };
+    const commands = [{ commandType: 1, scheduleActivityTaskCommandAttributes }];
+    await workflowService.respondWorkflowTaskCompleted({ namespace, taskToken, commands });
+    const task = await within(() => workflowService.pollActivityTaskQueue({ namespace, taskQueue }));
+    const result = { payloads: [defaultPayloadConverter.toPayload(null)] };
+    await workflowService.respondActivityTaskCompleted({ namespace, taskToken: task.taskToken, result });
+    await until('visibility has it', async () => {
+      return (await stack.client.workflow.count(`WorkflowId = '${workflowId}'`)).count > 0;
+    });
+    return handle;
+  }
+
+  it('a workflow that only says whose it is takes no record of a build by doctor --fix --yes, whatever its own worker says it has put', async () => {
+    const job = await stack.ended('taken');
+    const own = workflowIdOf(ACCOUNT, job.input.ddb_composite_sort_key);
+    for (const [workflowId, isDoubted] of [
+      ['anything', false],
+      [own, true],
+    ] as const) {
+      const handle = await forgePut(workflowId, job.input);
+      const { of, stderr } = await stack.doctor(['--fix', '--yes']);
+      const found = of(job.input).map(({ finding, doubtful, result }) => ({ finding, doubtful, result }));
+      const doubted = { finding: 'WorkflowWithoutRecord', doubtful: true, result: 'left alone' };
+      assert.deepEqual(found, isDoubted ? [doubted] : [], stderr);
+      assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
+      await handle.terminate();
+    }
+  });
+
+  it('a workflow that only says whose it is and has a memo of two megabytes hides no other from list', async () => {
+    const forged = await forge({ jobId: 'of-another-with-memo' }, ['memo-1', 'memo-2', 'memo-3'], {
+      memo: { note: 'x'.repeat(1_900_000) },
+    });
+    await exitsWith(0, stack.cli(['list', '--limit', '0']));
+    await Promise.all(forged.map((handle) => handle.terminate()));
+  });
+
+  it('resume goes on with no build that the two records do not agree on', async () => {
+    const unavailable = { status: 503 };
+    const job = await stack.ended('another-build', { polls: 0, status: [unavailable, unavailable, unavailable] });
+    const resume = async () => stack.cli(['resume', ACCOUNT, job.input.ddb_composite_sort_key]);
+    for (const [build_id, why] of [
+      ['another', /its two records name different builds/],
+      ['..', /its record is odd: build_id is "\.\."/],
+    ] as const) {
+      await stack.change('status', job.input, { build_id: { S: build_id } });
+      const { code, stderr } = await resume();
+      assert.equal(code, 4, stderr);
+      assert.match(stderr, why);
+    }
+    for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
   it('a workflow that only says whose it is is not chosen if two builds match one request and no record tells which', async () => {

@@ -17,6 +17,10 @@ import { readStarted } from './follow.ts';
 /** How many executions that claim to be a job or a request are read, the newest first. */
 const CLAIMS_LOOKED_AT = 1_000;
 
+/** Temporal's SQL stores take no query with it, and say that they are away. */
+const NUL = '\0';
+const NO_QUERY = 'its name has a NUL, which Temporal can not be asked for';
+
 /** @returns what Temporal says of a build's run, by default the latest; `undefined` if there is none or it is no build's */
 export async function describeBuild(
   services: Services,
@@ -81,6 +85,7 @@ function unsureAfter(looked: number): { unsure?: string } {
 
 /** Temporal may no longer have a job's first runs while its last goes on. */
 async function findLaterRun(services: Services, jobId: string, workflowId: string | undefined): Promise<FoundJob> {
+  if (workflowId?.includes(NUL)) return { unsure: NO_QUERY };
   const query =
     workflowId === undefined
       ? `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ${searchAttributes.JobId.name} = '${jobId}'`
@@ -146,6 +151,7 @@ export async function findStartsOf(
   services: Services,
   correlationId: string,
 ): Promise<{ starts: Start[]; unsure?: string }> {
+  if (correlationId.includes(NUL)) return { starts: [], unsure: NO_QUERY };
   const claim = `${searchAttributes.CorrelationId.name} = ${quotedForQuery(keyword(correlationId))}`;
   const query = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ${claim}`;
   const found = await claims(services, query, CLAIMS_LOOKED_AT);

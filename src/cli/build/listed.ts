@@ -5,7 +5,7 @@ import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import type { Services } from '../services.ts';
 import { undefinedIf } from '../errors/expected.ts';
-import { isUnknown } from './find.ts';
+import { CliError } from '../errors/cli-error.ts';
 import { readStarted } from './follow.ts';
 
 export type ListedBuild = Awaited<ReturnType<typeof listedBuild>>;
@@ -17,13 +17,16 @@ export const END_OF: Readonly<Record<string, string>> = {
   CANCELLED: 'CANCELLED',
 };
 
+/** Whether only this execution can't be read, as one that is deleted meanwhile, and no service is away. */
+const isOfThisOne = (err: unknown) => !(err instanceof CliError);
+
 export async function listedBuild(services: Services, info: WorkflowExecutionInfo) {
   const { workflowId, runId, status, startTime, closeTime, typedSearchAttributes: attributes } = info;
   const key = parseRoleBuildId(workflowId);
   const claimed = attributes.get(searchAttributes.JobId) || info.raw.firstRunId || runId;
   // A run that continued as new began later than its job. Its first event says which job it is; a search attribute is the starter's word.
   const started =
-    claimed === runId ? undefined : await undefinedIf(isUnknown, readStarted(services, { workflowId, runId }));
+    claimed === runId ? undefined : await undefinedIf(isOfThisOne, readStarted(services, { workflowId, runId }));
   return defined({
     workflow_id: workflowId,
     job_id: started?.job_id || runId,

@@ -22,9 +22,9 @@ export async function pollIn(
 ): Promise<Poll | undefined> {
   const { data, result } = marker?.details ?? {};
   const [note] = await NOTES.values(data?.payloads);
-  const { activity_type, attempt } = (note ?? {}) as { activity_type?: string; attempt?: number | null };
+  const { activity_type, attempt } = (note ?? {}) as { activity_type?: unknown; attempt?: unknown };
   if (activity_type !== NAME) return undefined;
-  const attempts = attempt ?? 1;
+  const attempts = Number.isSafeInteger(attempt) ? (attempt as number) : 1;
   if (marker?.failure) return { attempts, failure: marker.failure };
   const [answer] = await reader.values(result?.payloads);
   return isBuildStatusAnswer(answer) ? { attempts, answer } : { attempts };

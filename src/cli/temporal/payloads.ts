@@ -5,6 +5,7 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { temporal } from '@temporalio/proto';
+import { isTooDeep } from '../../domain/role-build-input.ts';
 import { PayloadUnreadableError } from '../../encryption/unreadable.ts';
 import { undefinedIf } from '../errors/expected.ts';
 
@@ -14,10 +15,20 @@ export type PayloadReader = ReturnType<typeof payloadReader>;
 export function payloadReader(converter: LoadedDataConverter, namespace: string, workflowId: string) {
   const context = { type: 'workflow', namespace, workflowId } as const;
   return {
-    values: (payloads: temporal.api.common.v1.IPayload[] | null | undefined): Promise<unknown[]> =>
-      decodeArrayFromPayloads(converter, payloads, context),
-    failure: (failure: temporal.api.failure.v1.IFailure | null | undefined) =>
-      decodeOptionalFailureToOptionalError(converter, failure, context),
+    /** One that is nested too deep to be shown or written reads as `undefined`. */
+    async values(payloads: temporal.api.common.v1.IPayload[] | null | undefined): Promise<unknown[]> {
+      const values = await decodeArrayFromPayloads(converter, payloads, context);
+      return values.map((value) => (isTooDeep(value) ? undefined : value));
+    },
+    /** One that the SDK makes no error of has its message alone. */
+    async failure(failure: temporal.api.failure.v1.IFailure | null | undefined): Promise<Error | undefined> {
+      try {
+        return await decodeOptionalFailureToOptionalError(converter, failure, context);
+      } catch (err) {
+        if (err instanceof PayloadUnreadableError) throw err;
+        return new Error(failure?.message ?? '');
+      }
+    },
   };
 }
 

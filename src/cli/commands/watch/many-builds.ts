@@ -11,7 +11,6 @@ import { startLive } from '../../terminal/live.ts';
 import { oneLine } from '../../terminal/output.ts';
 import { manyScreen, namesOf, type Watched } from './many-screen.ts';
 import { isUnknown } from '../../build/find.ts';
-import { undefinedIf } from '../../errors/expected.ts';
 import type { Services } from '../../services.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -22,7 +21,7 @@ type Tell = (view: BuildView, build: BuildState) => Promise<void>;
 
 /** Follows every running build that matches until none runs. */
 export async function watchMany(context: CommandContext, options: BuildFilters & { limit?: number }): CommandResult {
-  const { output, json, signal } = context;
+  const { output, json } = context;
   const query = `${buildsQuery(options)} AND ${OPEN_QUERY}`;
   const services = leniently(await context.services());
   const watched: Watched = { views: new Map(), running: new Set(), waiting: 0 };
@@ -36,7 +35,7 @@ export async function watchMany(context: CommandContext, options: BuildFilters &
     await output.drained();
   };
   try {
-    await followAll(services, query, options, watched, tell, signal);
+    await followAll(services, query, options, watched, tell, context);
   } finally {
     live?.stop();
   }
@@ -56,7 +55,7 @@ async function followAll(
   options: { limit?: number },
   watched: Watched,
   tell: Tell,
-  signal: AbortSignal,
+  { output: { note }, signal }: CommandContext,
 ): Promise<void> {
   const limit = options.limit || DEFAULT_LIMIT;
   const failed = Promise.withResolvers<never>();
@@ -64,7 +63,10 @@ async function followAll(
   const ended = new Set<string>();
   const follow = async (run: Run) => {
     // One that is deleted meanwhile has no more to tell.
-    const last = await undefinedIf(isUnknown, followFromNow(services, run, tell, signal));
+    const last = await followFromNow(services, run, tell, signal).catch((err: unknown) => {
+      if (err instanceof CliError || signal.aborted) throw err;
+      if (!isUnknown(err)) note(`role-build: ${run.workflowId} can't be followed: ${(err as Error).message}`);
+    });
     watched.running.delete(run.workflowId);
     ended.add(run.runId).add(last?.run_id ?? run.runId);
     if (watched.running.size === 0) idle.resolve();
