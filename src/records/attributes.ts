@@ -156,11 +156,6 @@ function valueOf(value: unknown): string {
   return value === undefined ? '' : `: ${clip(JSON.stringify(value), VALUE_MAX_CHARACTERS)}`;
 }
 
-/** Whether nothing is odd about a record. */
-export function isWhole<R>(record: AsRead<R>): record is AsRead<R> & R {
-  return record.odd_attributes === undefined;
-}
-
 /** What is odd about a record, as part of a sentence. */
 export function oddities({ odd_attributes = {} }: AsRead<unknown>): string {
   return Object.values(odd_attributes).join('; ');

@@ -250,6 +250,30 @@ describe('a workflow that only says whose it is', () => {
     }
   });
 
+  for (const isKnown of [true, false]) {
+    it(`a record under another key than its job's own is found by doctor, and no other is made for it, ${isKnown ? 'while' : 'though'} Temporal ${isKnown ? 'knows the job' : 'has forgotten it'}`, async () => {
+      const job = await stack.ended(`copied-${isKnown}`);
+      if (!isKnown) await stack.forget(job);
+      const { status = {}, history = {} } = await stack.records(job.input);
+      const copy = inputFor(stack, `copy-${isKnown}`);
+      await stack.put('status', { ...status, resource: { S: copy.ddb_composite_sort_key } });
+      await stack.put('history', { ...history, request_id: { S: copy.correlation_id }, status: { S: 'IN_PROGRESS' } });
+      const { findings } = await stack.doctor(['--fix', '--yes']);
+      const found = findings
+        .filter(({ job_id }) => job_id === job.jobId)
+        .map(({ finding, reason }) => [finding, reason]);
+      assert.deepEqual(
+        found.map(([finding]) => finding),
+        isKnown ? ['RecordMisplaced', 'RecordMisplaced'] : found.map(() => 'RecordMisplaced'),
+        JSON.stringify(found),
+      );
+      assert.ok(found.length > 0);
+      assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
+      for (const input of [job.input, copy])
+        for (const table of ['status', 'history'] as const) await stack.remove(table, input);
+    });
+  }
+
   it('a workflow that only says whose it is and has a memo of two megabytes hides no other from list', async () => {
     const forged = await forge({ jobId: 'of-another-with-memo' }, ['memo-1', 'memo-2', 'memo-3'], {
       memo: { note: 'x'.repeat(1_900_000) },
@@ -262,6 +286,7 @@ describe('a workflow that only says whose it is', () => {
     const unavailable = { status: 503 };
     const job = await stack.ended('another-build', { polls: 0, status: [unavailable, unavailable, unavailable] });
     const resume = async () => stack.cli(['resume', ACCOUNT, job.input.ddb_composite_sort_key]);
+    await stack.change('history', job.input, { updated_at: { S: 'yesterday' }, requested_by: { NULL: true } });
     for (const [build_id, why] of [
       ['another', /its two records name different builds/],
       ['..', /its record is odd: build_id is "\.\."/],

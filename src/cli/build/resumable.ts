@@ -2,7 +2,7 @@ import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { buildIdFault } from '../../domain/build-status.ts';
 import { resumedBy, withPreviousJob } from '../../domain/resumption.ts';
-import { isWhole, oddities, type AsRead } from '../../records/attributes.ts';
+import { oddities, type AsRead } from '../../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
 import type { Table } from '../../records/items.ts';
 import type { StatusRecord } from '../../records/status-table.ts';
@@ -74,9 +74,12 @@ function pickBuildId(record: StatusRecord, target: Target): string | undefined {
   return build_id;
 }
 
-/** @throws CliError `notFound` if it is odd */
+/** Without these a job is resumed all the same. */
+const NOT_NEEDED = ['updated_at', 'requested_by', 'cancelled_by', 'directory_group'];
+
+/** @throws CliError `notFound` if it is odd in what a resume needs */
 function whole<R>(target: Target, table: Table, record: AsRead<R>): R {
-  if (isWhole(record)) return record;
+  if (Object.keys(record.odd_attributes ?? {}).every((name) => NOT_NEEDED.includes(name))) return record as R;
   const fix = 'role-build doctor --fix repairs what Temporal still knows, the rest has to be repaired by hand';
   throw nothing(target, `the ${table} record is odd: ${oddities(record)}; ${fix}`);
 }

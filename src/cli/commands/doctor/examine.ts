@@ -21,6 +21,8 @@ export interface Candidate extends Named {
   job_id: string | undefined;
   /** Of a record that does not say its job: its table, the only one that is looked at. */
   table?: Table | undefined;
+  /** The table of the record that names the job; absent if it is Temporal that does. */
+  from?: Table;
 }
 
 /** For a record that does not say whose it is. */
@@ -130,13 +132,24 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
   /** What is wrong with a job, each with what repairs it; nothing if all is well after all. */
   return async (candidate: Candidate): Promise<Finding[]> => {
     const { diagnoses, observation } = await look(candidate);
-    return diagnoses.map((one) => ({
+    return [...misplaced(candidate, observation), ...diagnoses].map((one) => ({
       ...one,
       about: aboutOf(candidate, one),
       subject: subjectOf(candidate, observation, one),
       repair: one.writes.length === 0 ? undefined : () => repair(candidate, one),
     }));
   };
+}
+
+/** A record under another key than its job's own: whatever becomes of the job, no build writes it any more. */
+function misplaced({ from, job_id, ...names }: Candidate, { facts }: Observation): Diagnosis[] {
+  if (from === undefined || job_id === undefined) return [];
+  const key = from === 'status' ? (['account_id', 'resource'] as const) : (['correlation_id'] as const);
+  if (key.every((name) => typeof facts[name] !== 'string' || facts[name] === names[name])) return [];
+  const [own, here] = [facts, names].map((one) => key.map((name) => JSON.stringify(one[name])).join(' '));
+  const reason = `the ${from} record under ${here} is that of job ${job_id}, which is a build of ${own}`;
+  const fix = 'by hand: delete the item if it is a copy; else set what is wrong in it or in the other record';
+  return [{ finding: 'RecordMisplaced', table: from, reason, fix, writes: [] }];
 }
 
 function unreadable({ message }: Error): Diagnosis {
@@ -156,5 +169,6 @@ function correctNames(names: Named, { facts }: Observation): boolean {
 function aboutOf({ job_id, account_id, resource, correlation_id, ...of }: Candidate, one: Diagnosis): string {
   // One resource lacks one status record, however many of its jobs the history knows.
   if (one.finding === 'RecordMissing' && one.table === 'status') return JSON.stringify([account_id, resource]);
+  if (one.finding === 'RecordMisplaced') return JSON.stringify([account_id, resource, correlation_id, one.table]);
   return JSON.stringify([job_id ?? [of.table, account_id, resource, correlation_id], one.table]);
 }

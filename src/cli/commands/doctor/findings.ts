@@ -15,6 +15,7 @@ export const FINDINGS = {
   WorkflowGone: 'a record is IN_PROGRESS, and its workflow no longer runs',
   EndsDiffer:
     'the two tables have different ends, a record has another end than Temporal, or has an error_info without being FAILED',
+  RecordMisplaced: 'a record stands under another key than the one that its job has',
   RecordMissing: 'one table lacks the record that the other has',
   WorkflowUnreadable:
     "a job's workflow can't be read, as for want of its key, so its records were not compared with it",

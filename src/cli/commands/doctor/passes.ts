@@ -69,7 +69,7 @@ async function* inHistoryTable(context: Context): AsyncGenerator<Candidate[]> {
   for await (const page of tablePages(context, 'history')) {
     const seen = page.filter(({ item, other: status }) => {
       if (!isSound(item, 'history', context.clock) || status === undefined) return true;
-      if (status['job_id'] === item['job_id']) return false;
+      if (status['job_id'] === item['job_id']) return status['correlation_id'] !== item['request_id'];
       const isNewer = (textOf(item, 'start_at') ?? '') > (textOf(status, 'start_at') ?? '');
       return item['status'] === 'IN_PROGRESS' || (isNewer && !isStepFunctionsJob(status['job_id']));
     });
@@ -99,6 +99,7 @@ function candidateOf(item: Item, table: Table): Candidate {
   return {
     job_id,
     table: job_id === undefined ? table : undefined,
+    from: table,
     account_id: textOf(item, 'account_id'),
     resource: textOf(item, 'resource'),
     correlation_id: textOf(item, table === 'status' ? 'correlation_id' : 'request_id'),
