@@ -9,19 +9,18 @@ export const BUNDLE_FILE = 'workflow-bundle.js';
 
 const workflowsPath = pathOf('../workflows/index.ts');
 const tracesPath = pathOf('../workflows/traces.ts');
-const payloadConverterPath = pathOf('../workflows/payload-converter.ts');
-const failureConverterPath = pathOf('../workflows/failure-converter.ts');
+const convertersPath = pathOf('../workflows/converters.ts');
 
 /** With its source map inline (two thirds of it), which turns a workflow's stack traces into TypeScript's lines. */
 export async function bundleWorkflows(logger: Logger): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     workflowInterceptorModules: [tracesPath],
-    payloadConverterPath,
-    failureConverterPath,
+    payloadConverterPath: convertersPath,
+    failureConverterPath: convertersPath,
     // Loaded once for all builds and not for each: a build then takes a quarter of the memory. None of them may keep anything
     // of a build; test/architecture.test.ts holds them to that.
-    preloadModules: [workflowsPath, tracesPath, payloadConverterPath, failureConverterPath],
+    preloadModules: [workflowsPath, tracesPath, convertersPath],
     logger,
   });
   return code;

@@ -4,11 +4,12 @@ import type { ActivityOptions, ApplicationFailure, TimeoutFailure } from '@tempo
 import { STATE_NAMES, type DirectoryActivities } from '../activities/types.ts';
 import { directoryQueueOf, GROUP_WAITS } from '../contract.ts';
 import { defined } from '../domain/defined.ts';
-import { isDirectoryServer, type GroupRequest } from '../domain/directory-group.ts';
+import { isDirectoryGroup, isDirectoryServer, type GroupRequest } from '../domain/directory-group.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Ending, Progress } from '../domain/progress.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { directoryCheck, directoryEnsure } from './activity-options.ts';
+import { requireAnswer } from './answers.ts';
 import { isCancelled } from './cancelled.ts';
 import { isFinal } from './endings.ts';
 import { inRounds } from './rounds.ts';
@@ -26,6 +27,7 @@ export async function checkGroup(input: RoleBuildInput, job: Job, progress: Prog
   showStep(progress, CHECK);
   const request = requestOf(input, job, progress);
   const group = await onceReadable(progress, CHECK, () => activities(directoryCheck).checkDirectoryGroup(request));
+  requireAnswer(isDirectoryGroup(group), CHECK);
   if (input.build_body.dry_run) progress.directory_group = group;
 }
 
@@ -41,7 +43,7 @@ export async function ensureGroup(input: RoleBuildInput, job: Job, progress: Pro
     const request = requestOf(input, job, progress);
     return CancellationScope.nonCancellable(() => activities(directoryEnsure).ensureDirectoryGroup(request));
   };
-  progress.directory_group ??= await inRounds(input, progress, ENSURE, attempts, (failure) => {
+  progress.directory_group ??= await inRounds(input, progress, ENSURE, attempts, isDirectoryGroup, (failure) => {
     // Of an add that was not answered; a worker that died has said it by its heartbeat.
     const { details, lastHeartbeatDetails } = (failure.cause ?? {}) as Partial<ApplicationFailure & TimeoutFailure>;
     const sentTo: unknown = details?.[0] ?? lastHeartbeatDetails;

@@ -5,6 +5,7 @@ import { retrySummary } from '../contract.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasInputShape, historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { LATE_PUT_MS, recordWrite } from './activity-options.ts';
+import { isWritten } from './answers.ts';
 import { isContinued } from './continue-as-new.ts';
 import { countContested } from './metrics.ts';
 import { inRounds } from './rounds.ts';
@@ -85,7 +86,7 @@ async function untilRight(
   ending: Ending,
   { state, write }: FinalUpdate,
 ): Promise<void> {
-  const written = await inRounds(input, progress, state, write, () => {
+  const written = await inRounds(input, progress, state, write, isWritten, () => {
     showThatItWaits(progress, ending);
     return { says: (why) => `failed (${why}); it is never given up and`, summary: 'wait to try again' };
   });

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, triggersQueueOf, type RoleBuildOutcome } from '../contract.ts';
-import { generateBuildStatusErrorMessage, takePoll } from '../domain/build-status.ts';
+import { buildIdFault, generateBuildStatusErrorMessage, takePoll } from '../domain/build-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import {
@@ -19,6 +19,7 @@ import {
   type RoleBuildInput,
 } from '../domain/role-build-input.ts';
 import { poll, recordWrite, trigger } from './activity-options.ts';
+import { isHolder, requireAnswer } from './answers.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { checkGroup, ensureGroup } from './directory-group.ts';
@@ -91,6 +92,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     if (isCancelled()) throw new CancelledFailure('cancelled before the first step');
 
     const recordHolder = await putStatusRecord(input, job, progress);
+    requireAnswer(isHolder(recordHolder), 'UpsertRequestRecord');
     if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
     progress.record = 'written';
 
@@ -98,6 +100,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     const historyHolder = await onceReadable(progress, 'InsertRequestHistory', () =>
       insertRequestHistory(historyRequestOf(input, resumption), job),
     );
+    requireAnswer(isHolder(historyHolder), 'InsertRequestHistory');
     if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
   }
 
@@ -123,6 +126,7 @@ function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGrou
       const answer = await onceReadable(progress, 'TriggerBuild', () =>
         triggerBuild.executeWithOptions(onItsQueue, [target, input.build_body]),
       );
+      requireAnswer(buildIdFault((answer as typeof answer | null)?.build_id) === undefined, 'TriggerBuild');
       progress.build_id = answer.build_id;
     }
 

@@ -4,6 +4,7 @@ import { retrySummary } from '../contract.ts';
 import type { Progress } from '../domain/progress.ts';
 import { FINAL_UPDATE_RETRY } from '../domain/retries.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { requireAnswer } from './answers.ts';
 import { goOnAsNew, isContinueAsNewDue } from './continue-as-new.ts';
 import { countFailedRound } from './metrics.ts';
 import { code, showStep } from './show.ts';
@@ -18,12 +19,14 @@ export async function inRounds<T>(
   progress: Progress,
   state: string,
   attempts: () => Promise<T>,
+  isAnswer: (answer: unknown) => answer is T,
   onFailed: (failure: ActivityFailure) => { says: (why: string) => string; summary: string; maxMs?: number },
 ): Promise<T> {
   for (;;) {
     showStep(progress, state);
     try {
       const answer = await attempts();
+      requireAnswer(isAnswer(answer), state);
       delete progress.last_write_wait_ms;
       return answer;
     } catch (err) {

@@ -12,7 +12,7 @@ import {
   type RoleBuildInput,
 } from '../domain/role-build-input.ts';
 import { isContinued } from './continue-as-new.ts';
-import { UNDECODABLE } from './payload-converter.ts';
+import { UNDECODABLE } from './converters.ts';
 
 const SHOWN_CHARACTERS = 256;
 /** It could not even be given to the activity that checks it: the workflow task would fail, again and again. */

@@ -8,7 +8,7 @@ import type { CommandContext, CommandResult } from '../../context.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import { describeChange, followBuild, leniently } from '../../build/follow.ts';
 import { startLive } from '../../terminal/live.ts';
-import { oneLine } from '../../terminal/output.ts';
+import { oneLine, ReaderGone } from '../../terminal/output.ts';
 import { manyScreen, namesOf, type Watched } from './many-screen.ts';
 import { isUnknown } from '../../build/find.ts';
 import type { Services } from '../../services.ts';
@@ -64,7 +64,7 @@ async function followAll(
   const follow = async (run: Run) => {
     // One that is deleted meanwhile has no more to tell.
     const last = await followFromNow(services, run, tell, signal).catch((err: unknown) => {
-      if (err instanceof CliError || signal.aborted) throw err;
+      if (err instanceof CliError || err instanceof ReaderGone || signal.aborted) throw err;
       if (!isUnknown(err)) note(`role-build: ${run.workflowId} can't be followed: ${(err as Error).message}`);
     });
     watched.running.delete(run.workflowId);

@@ -1,0 +1,23 @@
+/** Answers of activities. Any client that may write to the namespace can answer one that is under way, with what it likes. */
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import type { Written } from '../activities/types.ts';
+import { hasTexts } from '../domain/directory-group.ts';
+import type { Job } from '../domain/identity.ts';
+
+const NOT_OURS = 'it was answered with what no worker of ours answers';
+
+/** @throws ActivityFailure for an answer that is not as it must be: as if the activity had failed, whatever it did */
+export function requireAnswer(isGood: boolean, state: string): void {
+  if (isGood) return;
+  const cause = ApplicationFailure.nonRetryable(NOT_OURS);
+  throw new ActivityFailure(NOT_OURS, state, undefined, 'NON_RETRYABLE_FAILURE', undefined, cause);
+}
+
+export function isHolder(answer: unknown): answer is Job | null {
+  return answer === null || hasTexts(answer, ['job_id', 'start_at']);
+}
+
+export function isWritten(answer: unknown): answer is Written {
+  const { absent } = (answer ?? {}) as { absent?: unknown };
+  return absent === true || isHolder(answer);
+}
