@@ -5,6 +5,8 @@ import { filesOfOthers } from './own-files.ts';
 const EXIT_BAD_SETTINGS = 2;
 /** As the runtimes of containers have it for a user ID without a name. */
 const NO_HOME = '/';
+/** Variables that Temporal's library takes for false unless they are `true` or `1`. */
+export const TLS_SWITCHES = ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION'];
 
 /**
  * Called by every program before it connects to anything: what another user, or a variable meant for another program, must
@@ -21,8 +23,8 @@ export function checkSurroundings(env: NodeJS.ProcessEnv, warn: (text: string) =
   // The AWS SDK reads the one alone; other tools of AWS read both, and some platforms set no other.
   const { AWS_REGION: region, AWS_DEFAULT_REGION: fallback } = env;
   if (!region && fallback) env['AWS_REGION'] = fallback;
-  // Temporal's library takes an empty text for false, and would send the API key in the clear.
-  for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) if (env[name] === '') delete env[name];
+  // With one that is empty, it would send the API key in the clear.
+  for (const name of TLS_SWITCHES) if (env[name] === '') delete env[name];
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return;
   delete env['NODE_TLS_REJECT_UNAUTHORIZED'];
   warn('NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored; NODE_EXTRA_CA_CERTS names an authority to trust');

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { SettingsError, type Environment } from './settings.ts';
 import { temporalConfigPath } from './own-files.ts';
+import { TLS_SWITCHES } from './surroundings.ts';
 import { utf8Text } from '../process/utf8.ts';
 
 /** @param env the process's own, which the library reads @throws SettingsError if they can't be read */
@@ -30,8 +31,8 @@ export function configFile(env: Environment): { configSource?: { data: string } 
   // The library would find `constructor` among its profiles, as in any object.
   const profile = env['TEMPORAL_PROFILE'] ?? '';
   if (profile in Object.prototype) throw new Error(`Profile '${profile}' not found in config data`);
-  // The library takes anything but two spellings of true for false, and would send the API key in the clear.
-  for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) {
+  // Any other word for true would have it send the API key in the clear.
+  for (const name of TLS_SWITCHES) {
     const given = env[name] ?? '';
     if (!/^(true|false|1|0|)$/.test(given))
       throw new Error(`${name} must be true or false, not ${JSON.stringify(given)}`);

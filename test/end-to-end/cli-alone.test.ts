@@ -115,6 +115,17 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${shown.screen}${json.screen}`, /s3cret/);
   });
 
+  it('config shows TLS as it is: on with an API key, also if its variable is empty, and never by another word', async () => {
+    const settings = { TEMPORAL_API_KEY: 's3cret', TEMPORAL_TLS: '' };
+    const { code, screen, stderr } = await $('role-build config', { settings });
+    assert.equal(code, 0, stderr);
+    assert.match(screen, /^TEMPORAL_TLS +true +because of the API key$/m);
+    const yes = await $('role-build config', { settings: { ...settings, TEMPORAL_TLS: 'yes' } });
+    assert.equal(yes.code, 2);
+    assert.match(yes.stderr, /TEMPORAL_TLS must be true or false, not "yes"/);
+    assert.doesNotMatch(`${screen}${yes.screen}${yes.stderr}`, /s3cret/);
+  });
+
   it('config names a setting that is wrong, without its value', async () => {
     const settings = { TEMPORAL_UI_URL: 'https://user:s3cret@ui.example.com', LOG_LEVEL: 'loud' };
     const { code, screen, stderr } = await $('role-build config', { settings });

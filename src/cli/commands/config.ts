@@ -11,6 +11,7 @@ import {
 } from '../../config/settings.ts';
 import { filesOfOthers } from '../../config/own-files.ts';
 import { defined } from '../../domain/defined.ts';
+import { TLS_SWITCHES } from '../../config/surroundings.ts';
 import { configFile, whyUnreadable } from '../../config/temporal.ts';
 import { TRACING_SETTINGS } from '../../config/tracing.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
@@ -99,7 +100,12 @@ function ownSettings(env: Environment): SettingInForce[] {
 function temporalSettings(env: Environment): SettingInForce[] {
   let profile: ReturnType<typeof loadClientConfigProfile>;
   try {
-    profile = loadClientConfigProfile({ ...configFile(env), overrideEnvVars: defined(env) as Record<string, string> });
+    // As a program goes on that has checked its surroundings.
+    const variables = defined({
+      ...env,
+      ...Object.fromEntries(TLS_SWITCHES.map((name) => [name, env[name] || undefined])),
+    });
+    profile = loadClientConfigProfile({ ...configFile(env), overrideEnvVars: variables as Record<string, string> });
   } catch (err) {
     const source = env['TEMPORAL_CONFIG_FILE'] ?? 'temporal.toml';
     return [{ name: 'TEMPORAL_CONFIG_FILE', value: source, source, fault: `can't be read: ${whyUnreadable(err)}` }];
