@@ -51,7 +51,11 @@ const FIRST_LINE_MAX_BYTES = 1024 * 1024;
 function reportLineOf(text: string): ReportLine | undefined {
   try {
     const given = JSON.parse(text) as ReportLine;
-    return Number.isSafeInteger(given.line) && Object.hasOwn(IS_FAILED, given.status) ? given : undefined;
+    const { line, status, correlation_id } = given as Partial<Record<keyof ReportLine, unknown>>;
+    if (!Number.isSafeInteger(line) || typeof status !== 'string' || !Object.hasOwn(IS_FAILED, status))
+      return undefined;
+    // What is not to run again by its ID would be left out without a word.
+    return status === 'INVALID' || typeof correlation_id === 'string' ? given : undefined;
   } catch {
     return undefined;
   }
@@ -104,6 +108,10 @@ export class Report {
   }
 
   close(): void {
+    if (this.isWhole && fstatSync(this.#fd).size !== this.#size) {
+      this.isWhole = false;
+      this.#say(`role-build: another program has changed the report ${this.path}, so it is not whole`);
+    }
     // A file system on the network may find out only now that there is no room.
     this.#try(() => closeSync(this.#fd));
   }
@@ -193,9 +201,7 @@ export async function readFailedRequests(path: string): Promise<FailedRequests> 
       const one = reportLineOf(text);
       if (one === undefined) unreadable = number;
       else if (one.status === 'INVALID') failed.lines.add(one.line);
-      else if (IS_FAILED[one.status] && typeof one.correlation_id === 'string') {
-        failed.jobs.set(one.correlation_id, one.job_id);
-      }
+      else if (IS_FAILED[one.status]) failed.jobs.set(one.correlation_id ?? '', one.job_id);
     }
     if (unreadable === 1) throw refuse(1);
     const empty = `${path} is empty: its batch came to no line; give the whole batch again`;

@@ -100,6 +100,20 @@ describe('a report', () => {
   });
 });
 
+describe('a report that another program writes to', () => {
+  it('a report that another program writes to is not whole, and is told of', () => {
+    const said: string[] = [];
+    const report = new Report(at('shared'), [], (text) => said.push(text));
+    report.add({ line: 1, correlation_id: 'c', status: 'FAILED' });
+    const other = new Report(at('shared'), [], () => undefined);
+    other.close();
+    report.close();
+    assert.equal(report.isWhole, false);
+    assert.match(said.join(), /another program has changed the report/);
+    assert.equal(other.isWhole, true);
+  });
+});
+
 describe('what --failed-from reads', () => {
   it('what --failed-from reads is a report, which may have a byte order mark and end within a line', async () => {
     const failed = await readFailedRequests(write('failed', `\uFEFF${EARLIER}{"line":3,"stat`));
@@ -116,6 +130,10 @@ describe('what --failed-from reads', () => {
     await refused('oops', /is not a batch report: see its line 1$/);
     await refused('', /is empty/);
     await refused(Buffer.from(`${EARLIER}{"line":3,"error":"Renée"}`, 'latin1'), /line 3, byte 23: 0xE9 is not UTF-8/);
+    for (const line of ['{"line":1,"status":"FAILED"}', '{"line":1,"status":["FAILED"],"correlation_id":"c"}']) {
+      writeFileSync(at('without-id'), `${line}\n`);
+      await assert.rejects(readFailedRequests(at('without-id')), refusal(/is not a batch report: see its line 1$/));
+    }
     await assert.rejects(readFailedRequests(folder), refusal(/^the report can't be read: EISDIR/));
     await assert.rejects(readFailedRequests(at('none')), refusal(/^the report can't be read: ENOENT/));
   });
