@@ -22,6 +22,8 @@ export interface CodecServerOptions {
 
 /** More than two payloads of Temporal's largest size, 2 MiB, in Base64. */
 const MAX_BODY_BYTES = 4 * 2 ** 20;
+/** Of empty ones a body of that size has a million, which would take seconds. The Web UI sends those of a page of events. */
+const MAX_PAYLOADS = 20_000;
 /** From the first byte to the last of a request. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -44,6 +46,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   try {
     await route(request, response, path, options, note);
   } catch (err) {
+    if (response.destroyed || request.errored) return options.logger.debug(note, 'the client went away');
     const { status, message } = asHttpError(err);
     note['error'] = message;
     if (status >= 500) note['err'] = (err as Error).cause ?? err;
@@ -134,6 +137,7 @@ function payloadsOf(body: string): Payload[] {
   try {
     const { payloads } = JSON.parse(body) as { payloads?: unknown };
     if (!Array.isArray(payloads)) throw new Error('no list');
+    if (payloads.length > MAX_PAYLOADS) throw new HttpError(413, `there must be at most ${MAX_PAYLOADS} payloads`);
     const read = Payloads.fromObject({ payloads }).payloads;
     // A list instead of Base64 comes through as it is. What holds nothing comes without data.
     const values = read.flatMap((payload) => [
@@ -142,7 +146,8 @@ function payloadsOf(body: string): Payload[] {
     ]);
     if (!values.every((value) => value instanceof Uint8Array)) throw new Error('not Base64');
     return read;
-  } catch {
+  } catch (err) {
+    if (err instanceof HttpError) throw err;
     throw new HttpError(400, 'the body must be JSON such as {"payloads": [{"metadata": {…}, "data": "…"}]}');
   }
 }

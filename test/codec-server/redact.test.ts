@@ -25,6 +25,12 @@ describe('what people see of a payload', () => {
     });
   }
 
+  it('what people see of a payload has no credential under a name that is there twice', () => {
+    for (const name of ['encrypted_jwt', 'encrypted\\u005fjwt']) {
+      assert.equal(shown(`{"x":{"${name}":"canary"},"x":1}`), '{"x":1}');
+    }
+  });
+
   it('what people see of a payload is otherwise as it is, to the byte', () => {
     for (const json of ['{"n":1.0e2, "build_id":9007199254740993}', '"encrypted_jwt"', '{"name":"encrypted_jwt"}']) {
       assert.equal(shown(json), json);
