@@ -137,7 +137,7 @@ export type TraceCarrier = Partial<Record<'traceparent' | 'tracestate' | 'x-amzn
  */
 export function xrayHeaderOf(text: unknown): string {
   if (typeof text !== 'string') return '';
-  const parts = ['Root=1-[0-9a-f]{8}-[0-9a-f]{24}', 'Parent=[0-9a-f]{16}', 'Sampled=[01]'];
+  const parts = ['Root=1-(?!0{8}-0{24})[0-9a-f]{8}-[0-9a-f]{24}', 'Parent=[0-9a-f]{16}', 'Sampled=[01]'];
   const found = parts.map((part) => new RegExp(`(?:^|;)\\s*(${part})\\s*(?=;|$)`).exec(text)?.[1]);
   return found[0] === undefined ? '' : found.filter((part) => part !== undefined).join(';');
 }

@@ -71,5 +71,12 @@ export function withCarrier(headers: Headers, carrier: TraceCarrier): Headers {
 /** @returns `undefined` if the workflow runs on a worker without traces */
 export function carrierIn(headers: Headers): TraceCarrier | undefined {
   const payload = headers[TRACE_HEADER];
-  return payload === undefined ? undefined : defaultPayloadConverter.fromPayload<TraceCarrier>(payload);
+  if (payload === undefined) return undefined;
+  try {
+    const carrier = defaultPayloadConverter.fromPayload<object | null>(payload);
+    return Object.fromEntries(Object.entries(carrier ?? {}).filter(([, value]) => typeof value === 'string'));
+  } catch {
+    // Another client's workflow may call an activity with anything there.
+    return undefined;
+  }
 }

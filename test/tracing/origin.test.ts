@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import type { TraceCarrier } from '../../src/contract.ts';
-import { headersOf, originOf } from '../../src/tracing/origin.ts';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { TRACE_HEADER, xrayHeaderOf, type TraceCarrier } from '../../src/contract.ts';
+import { carrierIn, headersOf, originOf } from '../../src/tracing/origin.ts';
 import type { Tracing } from '../../src/config/tracing.ts';
 import { Spans } from '../../src/tracing/spans.ts';
 
@@ -27,6 +28,20 @@ describe('where a trace comes from', () => {
     const made = by.start('made', {}, parent, { traceId }).spanContext();
     return { parentId: found?.spanId, traceId: made.traceId, sampled: made.traceFlags === 1 };
   };
+
+  it('where a trace comes from is nothing that a header of another client says in another form', () => {
+    const payloads = [null, 5, 'text', { 'x-amzn-trace-id': 5 }].map((value) =>
+      defaultPayloadConverter.toPayload(value),
+    );
+    payloads.push({ metadata: { encoding: Buffer.from('json/odd') } });
+    payloads.push({ metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('{') });
+    for (const payload of payloads) {
+      const carrier = carrierIn({ [TRACE_HEADER]: payload }) ?? {};
+      assert.ok(Object.values(carrier).every((value) => typeof value === 'string'));
+      assert.equal(read(carrier).parentId, undefined);
+    }
+    assert.equal(xrayHeaderOf(`Root=1-${'0'.repeat(8)}-${'0'.repeat(24)};Parent=${PARENT};Sampled=0`), '');
+  });
 
   it('where a trace comes from is the span that an X-Ray header names, with its decision', () => {
     for (const sampled of [true, false]) {
