@@ -1,6 +1,7 @@
 /** `doctor` and the commands about one build against other clients' workflows, and against another namespace than the builds'. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowFailedError, type WorkflowStartOptions } from '@temporalio/client';
 import { defaultPayloadConverter, TypedSearchAttributes } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -280,6 +281,29 @@ describe('a workflow that only says whose it is', () => {
     });
     await exitsWith(0, stack.cli(['list', '--limit', '0']));
     await Promise.all(forged.map((handle) => handle.terminate()));
+  });
+
+  it('doctor --fix that is interrupted ends between two repairs, and says what it has done', async (t) => {
+    const jobs = await Promise.all(Array.from({ length: 8 }, (_, i) => stack.terminated(`interrupted-${i}`)));
+    // The writes of a repair take so long that the interrupt comes in the middle of one.
+    stack.proxy.decide = async ({ operation }) => {
+      if (operation === 'UpdateItem') await delay(300);
+      return undefined;
+    };
+    t.after(() => (stack.proxy.decide = () => undefined));
+    let printed = '';
+    const running = stack.startCli(['doctor', '--fix', '--yes', '--json'], { onStdout: (chunk) => (printed += chunk) });
+    t.after(() => running.kill('SIGKILL'));
+    await until('one is repaired', () => printed.includes('"mended"'));
+    running.kill('SIGINT');
+    const { code, stdout, stderr } = await running.result;
+    assert.equal(code, 130, stderr);
+    const repaired = stdout.split('"mended"').length - 1;
+    assert.match(stderr, new RegExp(`findings: \\d+, repaired: ${repaired}, left: `));
+    const states = await Promise.all(jobs.map(async (job) => (await stack.statuses(job.input)).join()));
+    assert.equal(states.filter((state) => state === 'FAILED,FAILED').length, repaired, states.join(' '));
+    assert.ok(repaired < jobs.length && !states.includes('FAILED,IN_PROGRESS'), states.join(' '));
+    for (const { input } of jobs) for (const table of ['status', 'history'] as const) await stack.remove(table, input);
   });
 
   it('resume goes on with no build that the two records do not agree on', async () => {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
+import type { ExitReason } from '../errors/exit-codes.ts';
 import { inParallel } from '../in-parallel.ts';
 import { examples } from '../options.ts';
 import type { Output } from '../terminal/output.ts';
@@ -69,7 +70,7 @@ export async function run(context: CommandContext, options: DoctorOptions): Comm
   output.note(room);
   if (whyNot !== undefined) {
     output.note(`the records were not compared: ${whyNot}`);
-    return concluded(output, report);
+    return concluded(context, report);
   }
   const counts: Counts = { status_records: 0, history_records: 0, executions: 0, step_functions: 0 };
   const progress = context.json ? () => undefined : progressOf(output, counts);
@@ -83,12 +84,12 @@ export async function run(context: CommandContext, options: DoctorOptions): Comm
       for await (const page of candidates({ services, counts, clock })) {
         progress();
         yield* (await inParallel(page, examine)).flat();
-        signal.throwIfAborted();
+        if (signal.aborted) return;
       }
     });
     if (report.quit) break;
   }
-  return concluded(output, report, counts);
+  return concluded(context, report, counts);
 }
 
 /** Takes findings as they come. @param undone what is left undone if a call is refused that they need */
@@ -108,7 +109,7 @@ async function takeAll(
   }
 }
 
-function concluded(output: Output, report: Reporter, counts?: Counts): 'done' | 'endedOtherwise' {
+function concluded({ output, signal }: CommandContext, report: Reporter, counts?: Counts): ExitReason {
   if (report.quit) output.note('stopped: the rest was not checked');
   if (counts !== undefined) {
     const { status_records, history_records, executions, step_functions } = counts;
@@ -123,6 +124,7 @@ function concluded(output: Output, report: Reporter, counts?: Counts): 'done' | 
       `${report.doubted} of them in doubt, which --yes does not confirm: role-build doctor --fix asks about each`,
     );
   }
+  if (signal.aborted) return 'interrupted';
   return report.left > 0 || report.quit ? 'endedOtherwise' : 'done';
 }
 

@@ -10,13 +10,13 @@ export class Reporter {
   left = 0;
   /** Of those that are left: in doubt, and nobody was asked because of `--yes`. */
   doubted = 0;
-  /** The user answered `quit`. */
-  quit = false;
   readonly #context: CommandContext;
   readonly #options: { fix: boolean; yes: boolean };
   readonly #answers: AsyncIterator<string>;
   /** Several passes may find the same job. */
   readonly #seen = new Set<string>();
+  /** The user answered `quit`. */
+  #hasQuit = false;
   /** The user answered `all`: repair what is not in doubt. */
   #all = false;
 
@@ -24,7 +24,12 @@ export class Reporter {
   constructor(context: CommandContext, options: { fix: boolean; yes: boolean }) {
     this.#context = context;
     this.#options = options;
-    this.#answers = linesOf(context.stdin);
+    this.#answers = linesOf(context);
+  }
+
+  /** Nothing more is to be looked at: the user said so, or has interrupted the command. */
+  get quit(): boolean {
+    return this.#hasQuit || this.#context.signal.aborted;
   }
 
   async take(finding: Finding): Promise<void> {
@@ -55,6 +60,8 @@ export class Reporter {
     if (isAsked && json) output.note(`${finding}\n${indented(fields({ ...subject, reason, fix }))}`);
     if (!isAsked && doubt !== undefined) this.doubted += 1;
     if (isAsked ? !(await this.#isWanted(doubt)) : doubt !== undefined) return LEFT_ALONE;
+    // An interrupt ends the command between two repairs, and not between the two records of one.
+    this.#context.endsByItself();
     try {
       return await repair();
     } catch (err) {
@@ -72,13 +79,13 @@ export class Reporter {
     const { value, done } = await this.#answers.next();
     const answer = done === true ? '' : value.trim().toLowerCase();
     if (answer === 'all') this.#all = true;
-    if (answer === 'quit' || answer === 'q') this.quit = true;
+    if (answer === 'quit' || answer === 'q') this.#hasQuit = true;
     return ['y', 'yes', 'all'].includes(answer);
   }
 }
 
-async function* linesOf(stdin: NodeJS.ReadableStream): AsyncGenerator<string> {
-  yield* createInterface({ input: stdin });
+async function* linesOf({ stdin, signal }: CommandContext): AsyncGenerator<string> {
+  yield* createInterface({ input: stdin, signal });
 }
 
 function indented(text: string): string {
