@@ -1,5 +1,6 @@
 import { defined } from '../../domain/defined.ts';
 import { oddities } from '../../records/attributes.ts';
+import { KEY_MAX_BYTES } from '../../records/items.ts';
 import { HISTORY_INDEX_NAME } from '../../records/names.ts';
 import { queryHistory, type HistoryPosition, type ReadHistoryRecord } from '../../records/history-table.ts';
 import { sinceOf } from '../temporal/queries.ts';
@@ -178,7 +179,11 @@ function toPageToken({ start_at, request_id }: HistoryPosition): string {
 function fromPageToken(token: string, account_id: string): HistoryPosition {
   try {
     const [start_at, request_id] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
-    if (typeof start_at === 'string' && typeof request_id === 'string') return { account_id, start_at, request_id };
+    // The key of an index is as long as a sort key at most. What others have written there need not be a time.
+    const isKeyText = (text: unknown, maxBytes: number): text is string =>
+      typeof text === 'string' && text !== '' && Buffer.byteLength(text) <= maxBytes;
+    const [requestMax, startMax] = KEY_MAX_BYTES;
+    if (isKeyText(start_at, startMax) && isKeyText(request_id, requestMax)) return { account_id, start_at, request_id };
   } catch {
     // As below.
   }

@@ -35,7 +35,10 @@ function ownError(cause: Error): CliError | undefined {
       return new CliError('inProgress', message, { cause, fields: { workflow_id, job_id } });
     }
     case 'WorkflowNotFoundError':
-      return new CliError('notFound', `Temporal does not know the build: ${message}`, { cause });
+      return new CliError('notFound', `Temporal does not know the build, or no longer: ${message}`, {
+        cause,
+        hint: 'role-build doctor compares the records with what Temporal has',
+      });
     case 'WorkflowExecutionAlreadyStartedError':
       return new CliError('inProgress', message, { cause });
     case 'KeyMismatchError':
