@@ -51,11 +51,10 @@ const FIRST_LINE_MAX_BYTES = 1024 * 1024;
 function reportLineOf(text: string): ReportLine | undefined {
   try {
     const given = JSON.parse(text) as ReportLine;
-    const { line, status, correlation_id } = given as Partial<Record<keyof ReportLine, unknown>>;
-    if (!Number.isSafeInteger(line) || typeof status !== 'string' || !Object.hasOwn(IS_FAILED, status))
-      return undefined;
-    // What is not to run again by its ID would be left out without a word.
-    return status === 'INVALID' || typeof correlation_id === 'string' ? given : undefined;
+    const { line, status } = given as Partial<Record<keyof ReportLine, unknown>>;
+    return Number.isSafeInteger(line) && typeof status === 'string' && Object.hasOwn(IS_FAILED, status)
+      ? given
+      : undefined;
   } catch {
     return undefined;
   }
@@ -181,7 +180,7 @@ function defaultName(): string {
 export interface FailedRequests {
   /** The job that failed, if one was started, by correlation ID. */
   jobs: Map<string, string | undefined>;
-  /** Lines that were invalid. They have changed since, and their made-up `correlation_id` with them. */
+  /** Lines that were invalid, which have changed since, and their made-up `correlation_id` with them; and those that name none. */
   lines: Set<number>;
   /** The report's file. */
   identity: BigIntStats;
@@ -200,8 +199,9 @@ export async function readFailedRequests(path: string): Promise<FailedRequests> 
       if (unreadable > 0) throw refuse(unreadable);
       const one = reportLineOf(text);
       if (one === undefined) unreadable = number;
-      else if (one.status === 'INVALID') failed.lines.add(one.line);
-      else if (IS_FAILED[one.status]) failed.jobs.set(one.correlation_id ?? '', one.job_id);
+      else if (!IS_FAILED[one.status]) continue;
+      else if (one.status === 'INVALID' || typeof one.correlation_id !== 'string') failed.lines.add(one.line);
+      else failed.jobs.set(one.correlation_id, one.job_id);
     }
     if (unreadable === 1) throw refuse(1);
     const empty = `${path} is empty: its batch came to no line; give the whole batch again`;

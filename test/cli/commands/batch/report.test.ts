@@ -100,6 +100,14 @@ describe('a report', () => {
   });
 });
 
+describe('a line of a report that names no request', () => {
+  it('a line of a report that names no request runs again by its number if it failed', async () => {
+    writeFileSync(at('unnamed'), '{"line":3,"status":"FAILED"}\n{"line":4,"status":"COMPLETE"}\n');
+    const { jobs, lines } = await readFailedRequests(at('unnamed'));
+    assert.deepEqual([[...jobs], [...lines]], [[], [3]]);
+  });
+});
+
 describe('a report that another program writes to', () => {
   it('a report that another program writes to is not whole, and is told of', () => {
     const said: string[] = [];
@@ -130,10 +138,8 @@ describe('what --failed-from reads', () => {
     await refused('oops', /is not a batch report: see its line 1$/);
     await refused('', /is empty/);
     await refused(Buffer.from(`${EARLIER}{"line":3,"error":"Renée"}`, 'latin1'), /line 3, byte 23: 0xE9 is not UTF-8/);
-    for (const line of ['{"line":1,"status":"FAILED"}', '{"line":1,"status":["FAILED"],"correlation_id":"c"}']) {
-      writeFileSync(at('without-id'), `${line}\n`);
-      await assert.rejects(readFailedRequests(at('without-id')), refusal(/is not a batch report: see its line 1$/));
-    }
+    writeFileSync(at('odd-status'), '{"line":1,"status":["FAILED"],"correlation_id":"c"}\n');
+    await assert.rejects(readFailedRequests(at('odd-status')), refusal(/is not a batch report: see its line 1$/));
     await assert.rejects(readFailedRequests(folder), refusal(/^the report can't be read: EISDIR/));
     await assert.rejects(readFailedRequests(at('none')), refusal(/^the report can't be read: ENOENT/));
   });
