@@ -1,7 +1,6 @@
 /** `doctor` and the commands about one build against other clients' workflows, and against another namespace than the builds'. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowFailedError, type WorkflowStartOptions } from '@temporalio/client';
 import { defaultPayloadConverter, TypedSearchAttributes } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -251,76 +250,12 @@ describe('a workflow that only says whose it is', () => {
     }
   });
 
-  for (const isKnown of [true, false]) {
-    it(`a record under another key than its job's own is found by doctor, and no other is made for it, ${isKnown ? 'while' : 'though'} Temporal ${isKnown ? 'knows the job' : 'has forgotten it'}`, async () => {
-      const job = await stack.ended(`copied-${isKnown}`);
-      if (!isKnown) await stack.forget(job);
-      const { status = {}, history = {} } = await stack.records(job.input);
-      const copy = inputFor(stack, `copy-${isKnown}`);
-      await stack.put('status', { ...status, resource: { S: copy.ddb_composite_sort_key } });
-      await stack.put('history', { ...history, request_id: { S: copy.correlation_id }, status: { S: 'IN_PROGRESS' } });
-      const { findings } = await stack.doctor(['--fix', '--yes']);
-      const found = findings
-        .filter(({ job_id }) => job_id === job.jobId)
-        .map(({ finding, reason }) => [finding, reason]);
-      assert.deepEqual(
-        found.map(([finding]) => finding),
-        isKnown ? ['RecordMisplaced', 'RecordMisplaced'] : found.map(() => 'RecordMisplaced'),
-        JSON.stringify(found),
-      );
-      assert.ok(found.length > 0);
-      assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
-      for (const input of [job.input, copy])
-        for (const table of ['status', 'history'] as const) await stack.remove(table, input);
-    });
-  }
-
   it('a workflow that only says whose it is and has a memo of two megabytes hides no other from list', async () => {
     const forged = await forge({ jobId: 'of-another-with-memo' }, ['memo-1', 'memo-2', 'memo-3'], {
       memo: { note: 'x'.repeat(1_900_000) },
     });
     await exitsWith(0, stack.cli(['list', '--limit', '0']));
     await Promise.all(forged.map((handle) => handle.terminate()));
-  });
-
-  it('doctor --fix that is interrupted ends between two repairs, and says what it has done', async (t) => {
-    const jobs = await Promise.all(Array.from({ length: 8 }, (_, i) => stack.terminated(`interrupted-${i}`)));
-    // The writes of a repair take so long that the interrupt comes in the middle of one.
-    stack.proxy.decide = async ({ operation }) => {
-      if (operation === 'UpdateItem') await delay(300);
-      return undefined;
-    };
-    t.after(() => (stack.proxy.decide = () => undefined));
-    let printed = '';
-    const running = stack.startCli(['doctor', '--fix', '--yes', '--json'], { onStdout: (chunk) => (printed += chunk) });
-    t.after(() => running.kill('SIGKILL'));
-    await until('one is repaired', () => printed.includes('"mended"'));
-    running.kill('SIGINT');
-    const { code, stdout, stderr } = await running.result;
-    assert.equal(code, 130, stderr);
-    const repaired = stdout.split('"mended"').length - 1;
-    assert.match(stderr, new RegExp(`findings: \\d+, repaired: ${repaired}, left: `));
-    const states = await Promise.all(jobs.map(async (job) => (await stack.statuses(job.input)).join()));
-    assert.equal(states.filter((state) => state === 'FAILED,FAILED').length, repaired, states.join(' '));
-    assert.ok(repaired < jobs.length && !states.includes('FAILED,IN_PROGRESS'), states.join(' '));
-    for (const { input } of jobs) for (const table of ['status', 'history'] as const) await stack.remove(table, input);
-  });
-
-  it('resume goes on with no build that the two records do not agree on', async () => {
-    const unavailable = { status: 503 };
-    const job = await stack.ended('another-build', { polls: 0, status: [unavailable, unavailable, unavailable] });
-    const resume = async () => stack.cli(['resume', ACCOUNT, job.input.ddb_composite_sort_key]);
-    await stack.change('history', job.input, { updated_at: { S: 'yesterday' }, requested_by: { NULL: true } });
-    for (const [build_id, why] of [
-      ['another', /its two records name different builds/],
-      ['..', /its record is odd: build_id is "\.\."/],
-    ] as const) {
-      await stack.change('status', job.input, { build_id: { S: build_id } });
-      const { code, stderr } = await resume();
-      assert.equal(code, 4, stderr);
-      assert.match(stderr, why);
-    }
-    for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
   it('a workflow that only says whose it is is not chosen if two builds match one request and no record tells which', async () => {
