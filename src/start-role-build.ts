@@ -17,12 +17,10 @@ import {
   summaryOf,
   workflowIdOf,
 } from './contract.ts';
+import { hasGrpcStatus } from './domain/grpc.ts';
 import type { Resumption } from './domain/resumption.ts';
 import type { RoleBuildInput } from './domain/role-build-input.ts';
 import { describeFaults, inputFaults, type Fault } from './domain/validate-input.ts';
-
-/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
-const GRPC_NOT_FOUND = 5;
 
 /** The input was refused before anything was started. */
 export class InvalidInputError extends Error {
@@ -111,8 +109,8 @@ async function runningJobOf(client: Client, workflowId: string): Promise<string 
     const { workflowExecutionInfo: info } = await client.workflowService.describeWorkflowExecution(request);
     return info?.closeTime == null ? (info?.firstRunId ?? undefined) : undefined;
   } catch (err) {
+    if (hasGrpcStatus(err, 'NOT_FOUND')) return undefined;
     if (!isGrpcServiceError(err)) throw err;
-    if ((err.code as number) === GRPC_NOT_FOUND) return undefined;
     throw new ServiceError('Failed to describe the workflow that runs', { cause: err });
   }
 }

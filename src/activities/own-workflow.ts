@@ -1,11 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { activityInfo, getClient, log } from '@temporalio/activity';
-import { isGrpcServiceError } from '@temporalio/client';
 import { OWN_CANCELLATION_REASON } from '../contract.ts';
 import { clip } from '../domain/failures.ts';
-
-/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
-const GRPC_ALREADY_EXISTS = 6;
+import { hasGrpcStatus } from '../domain/grpc.ts';
 
 /** Asks Temporal to cancel the workflow that calls it. */
 export async function requestOwnCancellation(): Promise<void> {
@@ -21,8 +18,7 @@ export async function requestOwnCancellation(): Promise<void> {
     });
   } catch (err) {
     // By an attempt whose answer was lost, or by somebody else.
-    const isRequestedAlready = isGrpcServiceError(err) && (err.code as number) === GRPC_ALREADY_EXISTS;
-    if (!isRequestedAlready) throw err;
+    if (!hasGrpcStatus(err, 'ALREADY_EXISTS')) throw err;
   }
 }
 

@@ -10,7 +10,7 @@ import type { ClientTraces } from '../tracing/client.ts';
 import { LOOK_AT_SETTINGS } from './errors/aws.ts';
 import { readTracing } from '../config/tracing.ts';
 import { CliError } from './errors/cli-error.ts';
-import { grpcErrorOf } from './errors/grpc.ts';
+import { grpcErrorOf } from '../domain/grpc.ts';
 import { serviceError, type Called } from './errors/service.ts';
 import { whoAmI } from './input/who.ts';
 import { leavingOutUnreadable, payloadReader, tolerant } from './temporal/payloads.ts';

@@ -2,15 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { ROLE_BUILD_WORKFLOW_TYPE } from '../contract.ts';
 import { OPEN_QUERY } from '../domain/execution-status.ts';
+import { GRPC_STATUS } from '../domain/grpc.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
 import type { MetricName } from '../domain/metrics.ts';
 
 const COUNT_EVERY_MS = 30_000;
 /** The slowest, while Temporal refuses for the rate of requests. An alert fires once there has been no count for 10 min. */
 const COUNT_AT_LEAST_EVERY_MS = 240_000;
-/** https://grpc.io/docs/guides/status-codes/ */
-const RESOURCE_EXHAUSTED = 8;
-
 /** A build that runs although it has an end waits for its final record updates. Also for people, in Temporal's Web UI. */
 const QUERIES = {
   role_build_in_flight: OPEN_QUERY,
@@ -55,7 +53,7 @@ function jittered(ms: number): number {
 /** The client wraps what gRPC says. */
 function isRateLimited(err: unknown): boolean {
   for (let cause = err; cause instanceof Error; cause = cause.cause) {
-    if ((cause as { code?: unknown }).code === RESOURCE_EXHAUSTED) return true;
+    if ((cause as { code?: unknown }).code === GRPC_STATUS.RESOURCE_EXHAUSTED) return true;
   }
   return false;
 }

@@ -3,7 +3,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { defined } from '../../domain/defined.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { hasGrpcStatus } from '../errors/grpc.ts';
+import { hasGrpcStatus } from '../../domain/grpc.ts';
 import type { Services } from '../services.ts';
 import { closedAs } from './state.ts';
 

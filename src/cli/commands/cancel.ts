@@ -9,7 +9,7 @@ import { jobIdOf, openTarget, type Target, type TargetOptions } from '../build/t
 import { viewBuild } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { hasGrpcStatus } from '../errors/grpc.ts';
+import { hasGrpcStatus } from '../../domain/grpc.ts';
 import { whoAmI } from '../input/who.ts';
 import { examples, namesOneBuild } from '../options.ts';
 import type { Services } from '../services.ts';

@@ -3,7 +3,7 @@ import { SearchAttributeType } from '@temporalio/common';
 import { searchAttributes } from '../../contract.ts';
 import { LATER, LOOK_AT_SETTINGS, meaningOfAws, textOfAws } from './aws.ts';
 import { CliError } from './cli-error.ts';
-import { GRPC_STATUS, grpcErrorOf } from './grpc.ts';
+import { GRPC_STATUS, grpcErrorOf } from '../../domain/grpc.ts';
 
 /** Whom a call was made to; `AWS` if that is not known. */
 export type Called =

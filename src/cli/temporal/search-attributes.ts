@@ -5,7 +5,7 @@ import { searchAttributes } from '../../contract.ts';
 import { quoted } from '../build/next-step.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { undefinedIf } from '../errors/expected.ts';
-import { grpcErrorOf, hasGrpcStatus } from '../errors/grpc.ts';
+import { grpcErrorOf, hasGrpcStatus } from '../../domain/grpc.ts';
 import type { Services } from '../services.ts';
 
 type TypeName = (typeof searchAttributes)[keyof typeof searchAttributes]['type'];

@@ -5,7 +5,7 @@ import { errorInfo, isRefusalName } from '../../../domain/failures.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { readEvents } from '../../build/events.ts';
 import { findJob, isUnknown, type FoundJob } from '../../build/find.ts';
-import { hasGrpcStatus } from '../../errors/grpc.ts';
+import { hasGrpcStatus } from '../../../domain/grpc.ts';
 import type { Services } from '../../services.ts';
 import type { ApiAnswer } from './ask-api.ts';
 import type { Named } from './facts.ts';

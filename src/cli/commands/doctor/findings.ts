@@ -1,5 +1,5 @@
 /** What doctor finds: the kinds, and what each finding says. */
-import { hasGrpcStatus } from '../../errors/grpc.ts';
+import { hasGrpcStatus } from '../../../domain/grpc.ts';
 
 /** Every kind of finding, and what it means; docs/operations.md prints this table. */
 export const FINDINGS = {
