@@ -124,6 +124,21 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     }
   });
 
+  it('history refuses a page token that it has not printed', async () => {
+    const encoded = (...position: unknown[]) => Buffer.from(JSON.stringify(position)).toString('base64url');
+    for (const token of [
+      'x',
+      encoded('', ''),
+      encoded('2026', ''),
+      encoded('2026', 'x'.repeat(3_000)),
+      encoded(5, 'a'),
+    ]) {
+      const { code, stderr } = await $(`role-build history ${OTHER} --page-token ${token}`);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /--page-token is not a token that history printed/);
+    }
+  });
+
   it('history shows past requests, with the jobs that a resume took over from', async () => {
     const { code, screen, stderr } = await $(`role-build history ${OTHER}`);
     assert.equal(code, 0, stderr);

@@ -162,6 +162,11 @@ describe('the codec server', () => {
     assert.equal(status, 413);
   });
 
+  it('the codec server answers 413 to more payloads than a page of events has, however small', async () => {
+    const body = JSON.stringify({ payloads: Array.from({ length: 20_001 }, () => ({})) });
+    assert.equal((await server.post('/decode', body)).status, 413);
+  });
+
   it('the codec server takes a build’s largest input', async () => {
     const [value] = await valuesOf(await server.post('/decode', await encrypted(['x'.repeat(1_500_000)])));
     assert.equal((value as string).length, 1_500_000);
