@@ -84,15 +84,23 @@ describe('a session about many builds', { concurrency: 4 }, () => {
 
   it('list shows a page and the command for the next, which goes on where it ended', async () => {
     const seen: string[] = [];
+    const tokens: string[] = [];
     let line: string | undefined = 'role-build list --json --limit 4';
     for (let pages = 0; line !== undefined && pages < 3; pages += 1) {
       const shown: Shown = await $(line);
       seen.push(...resources(shown));
       const more: string | undefined = /^more: (.*)$/m.exec(shown.stderr)?.[1];
+      tokens.push(...(/--page-token (\S+)/.exec(more ?? '')?.slice(1) ?? []));
       line = more === undefined ? undefined : `${more} --json`;
     }
     assert.deepEqual(seen, ['resumed', 'resumed', 'elsewhere', 'third', 'second', 'first']);
     assert.equal(line, undefined);
+    assert.ok(tokens.length > 0);
+    for (const cut of tokens.flatMap((token) => [token.slice(0, -1), token.slice(1), 'AAAA'])) {
+      const { code, stderr } = await $(`role-build list --page-token=${cut}`);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /--page-token is not a token that list printed/);
+    }
     assert.deepEqual(resources(await $('role-build list --json --limit 0')), seen);
   });
 

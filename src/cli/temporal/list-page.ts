@@ -1,4 +1,5 @@
 /** Executions as Temporal's visibility lists them: a page at a time, in the server's own order. */
+import { crc32 } from 'node:zlib';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
 import { CliError } from '../errors/cli-error.ts';
@@ -6,6 +7,7 @@ import type { Services } from '../services.ts';
 
 /** The most that a Temporal server returns at once by default (`frontend.visibilityMaxPageSize`). */
 const PAGE_MAX = 1_000;
+const CHECKSUM_BYTES = 4;
 
 /**
  * Servers list open executions first, by their start, then closed ones, by their close: the latest of each first.
@@ -13,7 +15,7 @@ const PAGE_MAX = 1_000;
  * @param query a visibility query
  * @param limit the most to return; the server may return fewer before the end
  * @param token of this page, as the one before named it; `undefined` for the first
- * @returns `next` is the token of the next page, in base64url; `undefined` after the last
+ * @returns `next` is the token of the next page, the server's with a checksum in base64url; `undefined` after the last
  * @throws CliError `usage` if the token is not one of these
  */
 export function listPage(
@@ -30,13 +32,20 @@ export function listPage(
     );
     const { loadedDataConverter } = client.options;
     const executions = answer.executions.map((raw) => executionInfoFromRaw(raw, loadedDataConverter, raw, namespace));
-    const next = answer.nextPageToken?.length ? Buffer.from(answer.nextPageToken).toString('base64url') : undefined;
+    const next = answer.nextPageToken?.length ? toToken(answer.nextPageToken) : undefined;
     return { executions: await Promise.all(executions), next };
   });
 }
 
+/** A server takes long to refuse a token that was cut on its way here, and does not say what is wrong: the checksum does. */
+function toToken(bytes: Uint8Array): string {
+  const checksum = Buffer.alloc(CHECKSUM_BYTES);
+  checksum.writeUInt32BE(crc32(bytes));
+  return Buffer.concat([checksum, bytes]).toString('base64url');
+}
+
 function fromToken(token: string): Uint8Array {
-  const bytes = Buffer.from(token, 'base64url');
-  if (bytes.length > 0 && bytes.toString('base64url') === token) return bytes;
+  const bytes = Buffer.from(token, 'base64url').subarray(CHECKSUM_BYTES);
+  if (bytes.length > 0 && toToken(bytes) === token) return bytes;
   throw new CliError('usage', '--page-token is not a token that list printed');
 }
