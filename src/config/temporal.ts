@@ -14,11 +14,19 @@ export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClie
   } catch (err) {
     throw new SettingsError([`Temporal's variables or temporal.toml: ${whyUnreadable(err)}`]);
   }
-  const { namespace = '' } = config;
-  if (!/^[\x20-\x7e]*$/.test(namespace)) {
-    throw new SettingsError(['TEMPORAL_NAMESPACE must be printable ASCII, since it becomes a header']);
-  }
+  const faults = connectionFaults(config.connectionOptions.address, config.namespace);
+  if (faults.size > 0) throw new SettingsError([...faults].map(([name, fault]) => `${name} ${fault}`));
   return config;
+}
+
+/** What the library lets through, by the variable's name. The value is not repeated, since it may have a password in it. */
+export function connectionFaults(address = '', namespace = ''): Map<string, string> {
+  const faults = new Map<string, string>();
+  if (address.includes('@')) faults.set('TEMPORAL_ADDRESS', 'must be host:port, without a user name or password');
+  if (!/^[\x20-\x7e]*$/.test(namespace)) {
+    faults.set('TEMPORAL_NAMESPACE', 'must be printable ASCII, since it becomes a header');
+  }
+  return faults;
 }
 
 /**

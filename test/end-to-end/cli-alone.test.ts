@@ -115,6 +115,19 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${shown.screen}${json.screen}`, /s3cret/);
   });
 
+  for (const address of ['me:s3cret@temporal.example:7233', 'https://me:s3cret@temporal.example']) {
+    it(`an address of Temporal with a password in it is refused and not repeated: ${address.split(':')[0]}`, async () => {
+      const settings = { HOME: folder, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'bücher' };
+      for (const line of ['role-build config', 'role-build config --json', 'role-build list']) {
+        const { code, raw, stderr } = await $(line, { settings });
+        assert.equal(code, 2, stderr);
+        assert.match(stderr, /TEMPORAL_ADDRESS must be host:port, without a user name or password/);
+        assert.match(stderr, /TEMPORAL_NAMESPACE must be printable ASCII/);
+        assert.ok(!`${raw}${stderr}`.includes('s3cret'));
+      }
+    });
+  }
+
   it('config shows TLS as it is: on with an API key, also if its variable is empty, and never by another word', async () => {
     const settings = { TEMPORAL_API_KEY: 's3cret', TEMPORAL_TLS: '' };
     const { code, screen, stderr } = await $('role-build config', { settings });

@@ -12,7 +12,7 @@ import {
 import { filesOfOthers } from '../../config/own-files.ts';
 import { defined } from '../../domain/defined.ts';
 import { TLS_SWITCHES } from '../../config/surroundings.ts';
-import { configFile, whyUnreadable } from '../../config/temporal.ts';
+import { configFile, connectionFaults, whyUnreadable } from '../../config/temporal.ts';
 import { TRACING_SETTINGS } from '../../config/tracing.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { ENCRYPTED_JWT_VARIABLE } from '../input/read-input.ts';
@@ -117,10 +117,18 @@ function temporalSettings(env: Environment): SettingInForce[] {
   const hasTls = tls === undefined ? apiKey !== undefined : tls.disabled !== true;
   const tlsVariable = Object.keys(env).find((name) => name.startsWith('TEMPORAL_TLS') && env[name]) ?? 'TEMPORAL_TLS';
   const tlsSource = tls === undefined && apiKey !== undefined ? 'because of the API key' : from(tlsVariable, tls);
+  const faults = connectionFaults(address, namespace);
+  const connected = (name: string, value: string | undefined, fallback: string): SettingInForce => {
+    const fault = faults.get(name);
+    return {
+      ...shown(name, fault === undefined ? (value ?? fallback) : null, from(name, value)),
+      ...defined({ fault }),
+    };
+  };
   const apiKeySource = from('TEMPORAL_API_KEY', apiKey);
   return [
-    shown('TEMPORAL_ADDRESS', address ?? '127.0.0.1:7233', from('TEMPORAL_ADDRESS', address)),
-    shown('TEMPORAL_NAMESPACE', namespace ?? 'default', from('TEMPORAL_NAMESPACE', namespace)),
+    connected('TEMPORAL_ADDRESS', address, '127.0.0.1:7233'),
+    connected('TEMPORAL_NAMESPACE', namespace, 'default'),
     apiKey === undefined
       ? { name: 'TEMPORAL_API_KEY', value: null, source: apiKeySource }
       : shown('TEMPORAL_API_KEY', null, apiKeySource),
