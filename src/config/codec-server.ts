@@ -1,7 +1,7 @@
 /** Where the codec server listens, and what it requires of a token. */
 import { isIPv4 } from 'node:net';
 import { hasKey } from './encryption.ts';
-import type { HostPort } from '../process/listen.ts';
+import { hostPort, optional, origins, setting, text, type Parsed } from './values.ts';
 
 /**
  * A claim that a token must hold: a value, or what a value begins with and what it ends with. `{namespace}` in it stands for
@@ -19,7 +19,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** @throws Error that does not repeat the value, which may hold a password by mistake */
-export function jwksUrl(value: string): URL {
+function jwksUrl(value: string): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isSafe =
     url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')));
@@ -32,14 +32,14 @@ export function jwksUrl(value: string): URL {
 }
 
 /** `*` in the value stands for any text without `@` and white space, `\*` for an asterisk. @throws Error */
-export function requiredClaim(text: string): RequiredClaim {
-  const [, name, value] = /^([^=\s]+)=(\S+)$/.exec(text) ?? [];
+export function requiredClaim(given: string): RequiredClaim {
+  const [, name, value] = /^([^=\s]+)=(\S+)$/.exec(given) ?? [];
   if (name === undefined || value === undefined) {
-    throw new Error(`must be NAME=VALUE, such as permissions={namespace}:read or email=*@example.com, not "${text}"`);
+    throw new Error(`must be NAME=VALUE, such as permissions={namespace}:read or email=*@example.com, not "${given}"`);
   }
   const [first = '', second, ...others] = value.split(/(?<!\\)\*/).map((part) => part.replaceAll('\\*', '*'));
   if (second === undefined) return { name, value: [first] };
-  if (others.length > 0) throw new Error(`must have one * at most, not "${text}"`);
+  if (others.length > 0) throw new Error(`must have one * at most, not "${given}"`);
   if (first + second === '') throw new Error(`must have more than * for a value, which every token would hold`);
   return { name, value: [first, second] };
 }
@@ -47,14 +47,45 @@ export function requiredClaim(text: string): RequiredClaim {
 /** Where the keys of Temporal Cloud's own tokens are. */
 const TEMPORAL_CLOUD = 'login.tmprl.cloud';
 
+export const CODEC_SETTINGS = {
+  CODEC_SERVER_ADDRESS: setting({
+    default: '127.0.0.1:8081',
+    meaning: 'address that the codec server listens on; port 0 and host 0.0.0.0 as in `HEALTH_ADDRESS`',
+    example: '0.0.0.0:8081',
+    parse: hostPort,
+  }),
+  CODEC_SERVER_ALLOWED_ORIGINS: setting({
+    requiredBy: 'codec server',
+    meaning: 'comma-separated origins of the Web UIs whose pages may call the codec server',
+    example: 'https://cloud.temporal.io',
+    parse: origins,
+  }),
+  CODEC_SERVER_JWKS_URL: setting({
+    meaning:
+      'URL of the keys (JWKS) that bearer tokens are checked against; without it the codec server listens on loopback only',
+    example: 'https://login.example.com/.well-known/jwks.json',
+    ...optional({ parse: jwksUrl }),
+  }),
+  CODEC_SERVER_JWT_ISSUER: setting({
+    meaning: 'issuer (`iss`) that a token must have',
+    example: 'https://login.example.com/',
+    ...optional({ parse: text }),
+  }),
+  CODEC_SERVER_JWT_AUDIENCE: setting({
+    meaning: 'audience (`aud`) that a token must have',
+    example: 'https://codec.example.com',
+    ...optional({ parse: text }),
+  }),
+  CODEC_SERVER_REQUIRED_CLAIM: setting({
+    meaning:
+      'claim that a token must hold; `{namespace}` stands for the namespace, one `*` for any text without `@` and spaces',
+    example: 'permissions={namespace}:read',
+    ...optional({ parse: requiredClaim }),
+  }),
+};
+
 /** What was read of the settings; the address is absent if another program reads them. */
-interface Given {
-  CODEC_SERVER_ADDRESS?: HostPort;
-  CODEC_SERVER_JWKS_URL?: URL | undefined;
-  CODEC_SERVER_JWT_ISSUER?: string | undefined;
-  CODEC_SERVER_JWT_AUDIENCE?: string | undefined;
-  CODEC_SERVER_REQUIRED_CLAIM?: RequiredClaim | undefined;
-}
+type Given = Partial<Parsed<typeof CODEC_SETTINGS>>;
 
 /** What is right by itself and wrong beside another setting, or without one. */
 export function codecServerFaults(given: Given & Parameters<typeof hasKey>[0]): string[] {

@@ -1,4 +1,4 @@
-import { numberFrom, optional, setting, text } from './values.ts';
+import { numberFrom, optional, setting, text, type Parsed } from './values.ts';
 
 export const DIRECTORY_SETTINGS = {
   DIRECTORY_URL: setting({
@@ -41,7 +41,7 @@ export const DIRECTORY_SETTINGS = {
   }),
 };
 
-type Given = { [K in keyof typeof DIRECTORY_SETTINGS]: ReturnType<(typeof DIRECTORY_SETTINGS)[K]['parse']> };
+type Given = Parsed<typeof DIRECTORY_SETTINGS>;
 
 const REQUIRED = ['DIRECTORY_URL', 'DIRECTORY_BIND_USER', 'DIRECTORY_PASSWORD_FILE', 'DIRECTORY_GROUP_OU'] as const;
 

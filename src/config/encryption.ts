@@ -1,6 +1,6 @@
 /** Settings of encryption: its keys, and whether payloads that nobody encrypted are still read. */
 import { readFileSync } from 'node:fs';
-import { entriesOf } from './values.ts';
+import { entriesOf, optional, setting, trueOrFalse, type Parsed } from './values.ts';
 import { NotUtf8Error, utf8Text } from '../process/utf8.ts';
 
 /** A 256-bit AES key of the local key ring. */
@@ -93,13 +93,33 @@ export function isEncrypting({ kmsKeyArns = [], localKeys = [] }: EncryptionSett
   return kmsKeyArns.length > 0 || localKeys.length > 0;
 }
 
+export const ENCRYPTION_SETTINGS = {
+  ENCRYPTION_KEYS: setting({
+    meaning: 'comma-separated `NAME:KEY` with keys of 32 bytes in Base64; the first encrypts payloads, all decrypt',
+    secret: true,
+    example: 'k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
+    ...optional({ parse: parseLocalKeys }),
+  }),
+  ENCRYPTION_KEYS_FILE: setting({
+    meaning: 'file with such keys, one a line, instead of `ENCRYPTION_KEYS`',
+    example: '/run/secrets/encryption-keys',
+    ...optional({ parse: localKeysIn }),
+  }),
+  ENCRYPTION_KMS_KEY_ARNS: setting({
+    meaning: 'comma-separated ARNs of AWS KMS keys; the first encrypts payloads, all decrypt, local keys too',
+    example: 'arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555',
+    ...optional({ parse: parseKmsKeyArns }),
+  }),
+  ENCRYPTION_REQUIRED: setting({
+    default: 'false',
+    meaning: '`true` refuses payloads that are not encrypted',
+    example: 'true',
+    ...trueOrFalse,
+  }),
+};
+
 /** What was read of the settings; absent if a program doesn't read it. */
-interface Given {
-  ENCRYPTION_KEYS?: LocalKey[] | undefined;
-  ENCRYPTION_KEYS_FILE?: LocalKey[] | undefined;
-  ENCRYPTION_KMS_KEY_ARNS?: string[] | undefined;
-  ENCRYPTION_REQUIRED?: boolean;
-}
+type Given = Partial<Parsed<typeof ENCRYPTION_SETTINGS>>;
 
 /** What is right by itself and wrong beside another setting. */
 export function encryptionFaults(given: Given): string[] {

@@ -2,16 +2,10 @@
  * Every setting of ours: its variable, its default, what it must be. Parsed once, every fault reported together.
  * Temporal's own variables go through `@temporalio/envconfig`, AWS's own through the AWS SDK.
  */
-import { codecServerFaults, jwksUrl, requiredClaim } from './codec-server.ts';
+import { codecServerFaults, CODEC_SETTINGS } from './codec-server.ts';
 import { DEFAULT_TASK_QUEUE } from '../contract.ts';
 import { directoryFaults, DIRECTORY_SETTINGS, hasDirectory, type DirectorySettings } from './directory.ts';
-import {
-  encryptionFaults,
-  localKeysIn,
-  parseKmsKeyArns,
-  parseLocalKeys,
-  type EncryptionSettings,
-} from './encryption.ts';
+import { encryptionFaults, ENCRYPTION_SETTINGS, type EncryptionSettings } from './encryption.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../records/names.ts';
 import {
   headerText,
@@ -25,13 +19,13 @@ import {
   requestHeaderName,
   setting,
   text,
-  trueOrFalse,
   webAddress,
   wholeNumberFrom,
   type Environment,
+  type Parsed,
   type Setting,
 } from './values.ts';
-import { TRACE_HEADERS, TRACING_SECRETS, TRACING_SETTINGS } from './tracing.ts';
+import { TRACE_HEADERS, TRACING_SETTINGS } from './tracing.ts';
 
 export { LOG_LEVELS, type Environment, type Setting } from './values.ts';
 
@@ -80,6 +74,7 @@ export const SETTINGS = {
   }),
   BUILD_API_PROXY: setting({
     meaning: 'HTTP proxy to the build API; `HTTPS_PROXY` and the like are not read',
+    secret: true,
     example: 'http://proxy.example.com:3128',
     ...optional({ parse: proxy }),
   }),
@@ -156,61 +151,8 @@ export const SETTINGS = {
     example: '0.0.0.0:9464',
     parse: hostPort,
   }),
-  ENCRYPTION_KEYS: setting({
-    meaning: 'comma-separated `NAME:KEY` with keys of 32 bytes in Base64; the first encrypts payloads, all decrypt',
-    example: 'k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
-    ...optional({ parse: parseLocalKeys }),
-  }),
-  ENCRYPTION_KEYS_FILE: setting({
-    meaning: 'file with such keys, one a line, instead of `ENCRYPTION_KEYS`',
-    example: '/run/secrets/encryption-keys',
-    ...optional({ parse: localKeysIn }),
-  }),
-  ENCRYPTION_KMS_KEY_ARNS: setting({
-    meaning: 'comma-separated ARNs of AWS KMS keys; the first encrypts payloads, all decrypt, local keys too',
-    example: 'arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555',
-    ...optional({ parse: parseKmsKeyArns }),
-  }),
-  ENCRYPTION_REQUIRED: setting({
-    default: 'false',
-    meaning: '`true` refuses payloads that are not encrypted',
-    example: 'true',
-    ...trueOrFalse,
-  }),
-  CODEC_SERVER_ADDRESS: setting({
-    default: '127.0.0.1:8081',
-    meaning: 'address that the codec server listens on; port 0 and host 0.0.0.0 as in `HEALTH_ADDRESS`',
-    example: '0.0.0.0:8081',
-    parse: hostPort,
-  }),
-  CODEC_SERVER_ALLOWED_ORIGINS: setting({
-    requiredBy: 'codec server',
-    meaning: 'comma-separated origins of the Web UIs whose pages may call the codec server',
-    example: 'https://cloud.temporal.io',
-    parse: origins,
-  }),
-  CODEC_SERVER_JWKS_URL: setting({
-    meaning:
-      'URL of the keys (JWKS) that bearer tokens are checked against; without it the codec server listens on loopback only',
-    example: 'https://login.example.com/.well-known/jwks.json',
-    ...optional({ parse: jwksUrl }),
-  }),
-  CODEC_SERVER_JWT_ISSUER: setting({
-    meaning: 'issuer (`iss`) that a token must have',
-    example: 'https://login.example.com/',
-    ...optional({ parse: text }),
-  }),
-  CODEC_SERVER_JWT_AUDIENCE: setting({
-    meaning: 'audience (`aud`) that a token must have',
-    example: 'https://codec.example.com',
-    ...optional({ parse: text }),
-  }),
-  CODEC_SERVER_REQUIRED_CLAIM: setting({
-    meaning:
-      'claim that a token must hold; `{namespace}` stands for the namespace, one `*` for any text without `@` and spaces',
-    example: 'permissions={namespace}:read',
-    ...optional({ parse: requiredClaim }),
-  }),
+  ...ENCRYPTION_SETTINGS,
+  ...CODEC_SETTINGS,
   TEMPORAL_UI_URL: setting({
     meaning: "address of Temporal's Web UI, to which the command line links",
     example: 'http://localhost:8233',
@@ -222,15 +164,7 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 
-/** Their values are never shown: keys, and an address that may hold a password. */
-export const SETTINGS_WITH_SECRETS: ReadonlySet<string> = new Set<SettingName>([
-  'ENCRYPTION_KEYS',
-  'BUILD_API_PROXY',
-  ...TRACING_SECRETS,
-]);
-
-/** Values of settings that are required by the worker are `undefined` only for programs that don't need them. */
-type Parsed<N extends SettingName> = { [K in N]: ReturnType<(typeof SETTINGS)[K]['parse']> };
+type Values<N extends SettingName> = Pick<Parsed<typeof SETTINGS>, N>;
 
 /** Some settings are missing or wrong. The message has a line for each. */
 export class SettingsError extends Error {
@@ -250,7 +184,7 @@ export class SettingsError extends Error {
  *
  * @throws SettingsError naming every fault
  */
-export function readSettings<const N extends SettingName>(env: Environment, names: readonly N[]): Parsed<N> {
+export function readSettings<const N extends SettingName>(env: Environment, names: readonly N[]): Values<N> {
   const faults: string[] = [];
   const parsed: Partial<Record<SettingName, unknown>> = {};
   for (const name of names) {
@@ -268,35 +202,26 @@ export function readSettings<const N extends SettingName>(env: Environment, name
     }
   }
   if (faults.length === 0) {
-    const given = parsed as Partial<Parsed<SettingName>>;
+    const given = parsed as Partial<Values<SettingName>>;
     faults.push(...encryptionFaults(given), ...codecServerFaults(given), ...versionFaults(given));
     faults.push(...directoryFaults(given));
   }
   if (faults.length > 0) throw new SettingsError(faults);
-  return parsed as Parsed<N>;
+  return parsed as Values<N>;
 }
 
-function versionFaults(given: Partial<Parsed<SettingName>>): string[] {
+function versionFaults(given: Partial<Values<SettingName>>): string[] {
   const both = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'] as const;
   const missing = both.filter((name) => name in given && given[name] === undefined);
   return missing.length === 1 ? [`${missing[0]} must be set too: ${both.join(' and ')} go together`] : [];
 }
 
-const ENCRYPTION = [
-  'ENCRYPTION_KEYS',
-  'ENCRYPTION_KEYS_FILE',
-  'ENCRYPTION_KMS_KEY_ARNS',
-  'ENCRYPTION_REQUIRED',
-] as const satisfies SettingName[];
-
-const ALL = Object.keys(SETTINGS) as SettingName[];
-const isOfCodecServer = (name: SettingName): name is Extract<SettingName, `CODEC_SERVER_${string}`> =>
-  name.startsWith('CODEC_SERVER_');
+const namesOf = <S extends object>(settings: S) => Object.keys(settings) as (keyof S)[];
+const ENCRYPTION = namesOf(ENCRYPTION_SETTINGS);
 /** OpenTelemetry's are read where they are used. */
-const isOfOthers = (name: SettingName) =>
-  isOfCodecServer(name) || name === 'TEMPORAL_UI_URL' || name in TRACING_SETTINGS;
+const OF_OTHERS = { ...CODEC_SETTINGS, ...TRACING_SETTINGS, TEMPORAL_UI_URL: true };
 
-export const WORKER_SETTINGS = ALL.filter((name) => !isOfOthers(name));
+export const WORKER_SETTINGS = namesOf(SETTINGS).filter((name) => !(name in OF_OTHERS));
 export const CLIENT_SETTINGS = [
   'ROLE_BUILD_TASK_QUEUE',
   'STATUS_TABLE',
@@ -304,10 +229,10 @@ export const CLIENT_SETTINGS = [
   'TEMPORAL_UI_URL',
   ...ENCRYPTION,
 ] as const satisfies SettingName[];
-export const CODEC_SERVER_SETTINGS = [...ENCRYPTION, ...ALL.filter(isOfCodecServer), 'LOG_LEVEL'] as const;
+export const CODEC_SERVER_SETTINGS = [...ENCRYPTION, ...namesOf(CODEC_SETTINGS), 'LOG_LEVEL'] as const;
 
 /** Encryption as the settings have it. */
-export function encryptionOf(settings: Parsed<(typeof ENCRYPTION)[number]>): EncryptionSettings {
+export function encryptionOf(settings: Parsed<typeof ENCRYPTION_SETTINGS>): EncryptionSettings {
   const localKeys = settings.ENCRYPTION_KEYS ?? settings.ENCRYPTION_KEYS_FILE;
   const kmsKeyArns = settings.ENCRYPTION_KMS_KEY_ARNS;
   return { ...(kmsKeyArns && { kmsKeyArns }), ...(localKeys && { localKeys }), required: settings.ENCRYPTION_REQUIRED };
@@ -324,6 +249,6 @@ export function readEncryptionSettings(env: Environment): EncryptionSettings {
 
 /** @returns `undefined` if none of its settings is there @throws SettingsError naming every fault */
 export function readDirectorySettings(env: Environment): DirectorySettings | undefined {
-  const given = readSettings(env, Object.keys(DIRECTORY_SETTINGS) as (keyof typeof DIRECTORY_SETTINGS)[]);
+  const given = readSettings(env, namesOf(DIRECTORY_SETTINGS));
   return hasDirectory(given) ? given : undefined;
 }

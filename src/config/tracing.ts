@@ -5,7 +5,7 @@
  *
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
-import { numberFrom, oneOf, optional, setting } from './values.ts';
+import { numberFrom, oneOf, optional, setting, type Environment, type Parsed } from './values.ts';
 
 /** The trace headers that the build API may be sent. */
 export const TRACE_HEADERS = ['none', 'xray', 'w3c'] as const;
@@ -50,12 +50,14 @@ export const TRACING_SETTINGS = {
   OTEL_EXPORTER_OTLP_HEADERS: setting({
     default: '',
     meaning: 'comma-separated `NAME=VALUE` headers for the collector, such as a key',
+    secret: true,
     example: 'x-api-key=example',
     parse: (value) => value,
   }),
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: setting({
     default: '',
     meaning: 'the same; takes precedence over the variable before, header by header',
+    secret: true,
     example: 'x-api-key=example',
     parse: (value) => value,
   }),
@@ -93,14 +95,7 @@ export const TRACING_SETTINGS = {
   }),
 } as const;
 
-export type TracingSettingName = keyof typeof TRACING_SETTINGS;
-type Values = { [K in TracingSettingName]: ReturnType<(typeof TRACING_SETTINGS)[K]['parse']> };
-
-/** They may hold a key. */
-export const TRACING_SECRETS = [
-  'OTEL_EXPORTER_OTLP_HEADERS',
-  'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
-] as const satisfies TracingSettingName[];
+type Values = Parsed<typeof TRACING_SETTINGS>;
 
 export interface Tracing {
   /** Where spans go. */
@@ -114,11 +109,8 @@ export interface Tracing {
  * @param warn called with each variable whose value is not known here and so is ignored
  * @returns `undefined` if there are no traces. Until then nothing of OpenTelemetry is loaded
  */
-export function readTracing(
-  env: Readonly<Record<string, string | undefined>>,
-  warn: (text: string) => void,
-): Tracing | undefined {
-  const read = <N extends TracingSettingName>(name: N): Values[N] => {
+export function readTracing(env: Environment, warn: (text: string) => void): Tracing | undefined {
+  const read = <N extends keyof Values>(name: N): Values[N] => {
     const { default: fallback = '', parse } = TRACING_SETTINGS[name];
     const given = env[name]?.trim() || fallback;
     try {

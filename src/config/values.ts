@@ -13,6 +13,8 @@ export interface Setting<T> {
   default?: string;
   requiredBy?: 'worker' | 'codec server';
   meaning: string;
+  /** Its value is never shown: a key, or an address that may hold a password. */
+  secret?: true;
   /** A value that `parse` takes. docs/settings.md shows it, and the range or the values. */
   example: string;
   /** The ends of a number's range, both included. */
@@ -24,6 +26,11 @@ export interface Setting<T> {
   /** @throws Error whose message completes "VARIABLE …" */
   parse: (value: string) => T;
 }
+
+/** What settings are read as, by their names. */
+export type Parsed<S extends Readonly<Record<string, Setting<unknown>>>> = {
+  [K in keyof S]: ReturnType<S[K]['parse']>;
+};
 
 export const setting = <T>(value: Setting<T>): Setting<T> => value;
 

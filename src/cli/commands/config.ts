@@ -3,7 +3,6 @@ import { loadClientConfigProfile } from '@temporalio/envconfig';
 import {
   readSettings,
   SETTINGS,
-  SETTINGS_WITH_SECRETS,
   SettingsError,
   type Environment,
   type Setting,
@@ -75,7 +74,7 @@ const COLUMNS: readonly ColumnOf<SettingInForce>[] = [
 
 function ownSettings(env: Environment): SettingInForce[] {
   const own = (Object.keys(SETTINGS) as SettingName[]).map((name): SettingInForce => {
-    const { default: fallback, requiredBy }: Setting<unknown> = SETTINGS[name];
+    const { default: fallback, requiredBy, secret }: Setting<unknown> = SETTINGS[name];
     const byDefault = { name, value: fallback || null, source: 'default' };
     const set = env[name];
     if (!set) {
@@ -84,7 +83,7 @@ function ownSettings(env: Environment): SettingInForce[] {
     }
     try {
       readSettings(env, [name]);
-      return shown(name, SETTINGS_WITH_SECRETS.has(name) ? null : set, 'environment');
+      return shown(name, secret ? null : set, 'environment');
     } catch (err) {
       // A value that is refused may hold what it must not, such as a password.
       const fault = (err instanceof SettingsError ? err.faults.join() : String(err)).replace(`${name} `, '');
