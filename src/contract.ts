@@ -2,7 +2,13 @@
  * What client and worker agree on. Everything that another Temporal client needs to start or read a build is here;
  * safe to import in workflow code.
  */
-import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from '@temporalio/common';
+import {
+  defaultPayloadConverter,
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  type Headers,
+  type SearchAttributePair,
+} from '@temporalio/common';
 import type { SearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
 import type { DirectoryGroup } from './domain/directory-group.ts';
 import type { ErrorInfo } from './domain/failures.ts';
@@ -128,6 +134,24 @@ export const TRACE_HEADER = '_tracer-data';
 
 /** What it holds: a propagator's carrier, `traceparent` and `tracestate` of W3C or `x-amzn-trace-id` of X-Ray. */
 export type TraceCarrier = Partial<Record<'traceparent' | 'tracestate' | 'x-amzn-trace-id', string>>;
+
+/** What holds those headers, with another carrier in them. */
+export function withCarrier<T extends { headers: Headers }>(input: T, carrier: TraceCarrier): T {
+  const payload = defaultPayloadConverter.toPayload(carrier);
+  return { ...input, headers: { ...input.headers, [TRACE_HEADER]: payload } };
+}
+
+/** @returns what is text of the carrier, since any client may put anything there; `undefined` if there is none */
+export function carrierIn(headers: Headers): TraceCarrier | undefined {
+  const payload = headers[TRACE_HEADER];
+  if (payload === undefined) return undefined;
+  try {
+    const carrier = defaultPayloadConverter.fromPayload<object | null>(payload);
+    return Object.fromEntries(Object.entries(carrier ?? {}).filter(([, value]) => typeof value === 'string'));
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * The parts of an X-Ray trace header that are as X-Ray has them, and nothing else of it: a caller may give any text, and

@@ -1,9 +1,9 @@
 /** The span of a start, and its way to the workflow. */
 import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
-import { xrayHeaderOf } from '../contract.ts';
+import { withCarrier, xrayHeaderOf } from '../contract.ts';
 import { endFailed, errorTypeOf } from './errors.ts';
-import { headersOf, originOf, withCarrier } from './origin.ts';
+import { headersOf, originOf } from './origin.ts';
 import { Spans, type SpansOptions } from './spans.ts';
 
 export interface ClientTraces {
@@ -26,7 +26,7 @@ export function traceClient(options: Omit<SpansOptions, 'serviceName'>): ClientT
       const span = spans.start(`StartWorkflow:${workflowType}`, spanOptions, parent, { traceId });
       const carrier = headersOf(trace.setSpan(ROOT_CONTEXT, span), 'w3c');
       try {
-        const output = await next({ ...input, headers: withCarrier(input.headers, carrier) });
+        const output = await next(withCarrier(input, carrier));
         span.setAttribute('run_id', output.runId).end();
         return output;
       } catch (err) {

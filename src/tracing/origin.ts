@@ -10,8 +10,7 @@ import {
 } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { AWSXRayPropagator } from '@opentelemetry/propagator-aws-xray';
-import { defaultPayloadConverter, type Headers } from '@temporalio/common';
-import { TRACE_HEADER, type TraceCarrier } from '../contract.ts';
+import type { TraceCarrier } from '../contract.ts';
 import type { Spans } from './spans.ts';
 
 const w3c = new W3CTraceContextPropagator();
@@ -62,21 +61,4 @@ export function headersOf(from: Context, format: 'xray' | 'w3c'): TraceCarrier {
   const carrier: TraceCarrier = {};
   (format === 'xray' ? xray : w3c).inject(from, carrier, defaultTextMapSetter);
   return carrier;
-}
-
-export function withCarrier(headers: Headers, carrier: TraceCarrier): Headers {
-  return { ...headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
-}
-
-/** @returns `undefined` if the workflow runs on a worker without traces */
-export function carrierIn(headers: Headers): TraceCarrier | undefined {
-  const payload = headers[TRACE_HEADER];
-  if (payload === undefined) return undefined;
-  try {
-    const carrier = defaultPayloadConverter.fromPayload<object | null>(payload);
-    return Object.fromEntries(Object.entries(carrier ?? {}).filter(([, value]) => typeof value === 'string'));
-  } catch {
-    // Another client's workflow may call an activity with anything there.
-    return undefined;
-  }
 }

@@ -4,10 +4,10 @@ import { context, ROOT_CONTEXT, SpanKind, trace, type Context, type Span, type S
 import { activityInfo, type Context as ActivityContext } from '@temporalio/activity';
 import type { ActivityInterceptors, InjectedSinks } from '@temporalio/worker';
 import type { BuildApiSettings, CallTrace, TracedCall } from '../build-api/call.ts';
-import { ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contract.ts';
+import { carrierIn, ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contract.ts';
 import type { TraceSinks } from '../workflows/traces.ts';
 import { endFailed, errorTypeOf } from './errors.ts';
-import { carrierIn, headersOf, originOf } from './origin.ts';
+import { headersOf, originOf } from './origin.ts';
 import type { TraceHeaders } from '../config/tracing.ts';
 import { Spans, within, type SpansOptions } from './spans.ts';
 
@@ -72,6 +72,7 @@ function activityInterceptors(spans: Spans, { info }: ActivityContext): Activity
     inbound: {
       async execute(input, next) {
         const carrier = carrierIn(input.headers);
+        // None, if a worker without traces runs the workflow.
         if (carrier === undefined || workflowExecution === undefined) return next(input);
         const { workflowId, runId } = workflowExecution;
         const parent = trace.setSpan(ROOT_CONTEXT, startRun(spans, carrier, runId));

@@ -3,7 +3,7 @@
  * on in headers, and the end of a run is reported by a sink, which is not called on replay. Promises are given back as they
  * come, since one more `await` could change the outcome of a race from that on an untraced worker, and a replay would fail.
  */
-import { ApplicationFailure, defaultPayloadConverter, type Headers } from '@temporalio/common';
+import { ApplicationFailure, type Headers } from '@temporalio/common';
 import {
   ContinueAsNew,
   isCancellation,
@@ -12,7 +12,7 @@ import {
   type Sinks,
   type WorkflowInterceptors,
 } from '@temporalio/workflow';
-import { TRACE_HEADER, xrayHeaderOf, type TraceCarrier } from '../contract.ts';
+import { carrierIn, withCarrier, xrayHeaderOf, type TraceCarrier } from '../contract.ts';
 import { traced } from './worker-options.ts';
 
 /** What the sink reports of a run that has ended. */
@@ -33,10 +33,6 @@ const { traces } = proxySinks<TraceSinks>();
 export function interceptors(): WorkflowInterceptors {
   if (!traced) return {};
   let origin: TraceCarrier = {};
-  const withOrigin = <T extends { headers: Headers }>(input: T): T => ({
-    ...input,
-    headers: { ...input.headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(origin) },
-  });
   return {
     inbound: [
       {
@@ -51,9 +47,9 @@ export function interceptors(): WorkflowInterceptors {
     ],
     outbound: [
       {
-        scheduleActivity: (input, next) => next(withOrigin(input)),
-        scheduleLocalActivity: (input, next) => next(withOrigin(input)),
-        continueAsNew: (input, next) => next(withOrigin(input)),
+        scheduleActivity: (input, next) => next(withCarrier(input, origin)),
+        scheduleLocalActivity: (input, next) => next(withCarrier(input, origin)),
+        continueAsNew: (input, next) => next(withCarrier(input, origin)),
       },
     ],
   };
@@ -61,7 +57,7 @@ export function interceptors(): WorkflowInterceptors {
 
 /** The start's own span, the caller's X-Ray trace, or else a trace of this build's own, made of its first run's ID. */
 function originOf(headers: Headers, input: unknown): TraceCarrier {
-  const given = carrierIn(headers);
+  const given = carrierIn(headers) ?? {};
   const { trace_header } = (input ?? {}) as { trace_header?: unknown };
   return {
     ...w3cOf(given),
@@ -69,24 +65,12 @@ function originOf(headers: Headers, input: unknown): TraceCarrier {
   };
 }
 
-/** Any client may start a build with anything there; what is handed on is in every activity's header. */
-function carrierIn(headers: Headers): Record<string, unknown> {
-  const payload = headers[TRACE_HEADER];
-  if (payload === undefined) return {};
-  try {
-    return (defaultPayloadConverter.fromPayload(payload) as Record<string, unknown> | null) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-/** https://www.w3.org/TR/trace-context/#tracestate-limits */
+/** What is handed on is in every activity's header. https://www.w3.org/TR/trace-context/#tracestate-limits */
 const TRACESTATE_MAX_CHARACTERS = 512;
 
-function w3cOf({ traceparent, tracestate }: Record<string, unknown>): TraceCarrier {
-  if (typeof traceparent !== 'string') return {};
+function w3cOf({ traceparent = '', tracestate }: TraceCarrier): TraceCarrier {
   if (!/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return {};
-  const fits = typeof tracestate === 'string' && tracestate.length <= TRACESTATE_MAX_CHARACTERS;
+  const fits = tracestate !== undefined && tracestate.length <= TRACESTATE_MAX_CHARACTERS;
   return { traceparent, ...(fits ? { tracestate } : {}) };
 }
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { TRACE_HEADER, xrayHeaderOf, type TraceCarrier } from '../../src/contract.ts';
-import { carrierIn, headersOf, originOf } from '../../src/tracing/origin.ts';
+import { carrierIn, TRACE_HEADER, xrayHeaderOf, type TraceCarrier } from '../../src/contract.ts';
+import { headersOf, originOf } from '../../src/tracing/origin.ts';
 import type { Tracing } from '../../src/config/tracing.ts';
 import { Spans } from '../../src/tracing/spans.ts';
 
