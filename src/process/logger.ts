@@ -9,25 +9,23 @@ const REDACTED = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authori
   `*.*.*["${name}"]`,
 ]);
 
-/** What a program logs to: JSON lines on stdout, lines for people if that is a terminal. */
-export interface Log {
-  logger: Logger;
-  /** Resolves once all has been written; sooner if nobody takes it, so that no reader holds up a program's end. */
-  settled(): Promise<void>;
-}
-
 /** Held for a reader of stdout that does not take it; lines beyond that are left out, and a later line says how many. */
 const MAX_HELD_BYTES = 8 * 2 ** 20;
 const LAST_LINES_MS = 1_000;
 
-/** The program goes on when its log can't be written: on a full disk, behind a pipe that is closed or that nobody empties. */
-export async function openLog(level: LevelWithSilent): Promise<Log> {
+/**
+ * What a program logs to: JSON lines on stdout, lines for people if that is a terminal. The program goes on when its log can't
+ * be written: on a full disk, behind a pipe that is closed or that nobody empties.
+ */
+export async function openLog(level: LevelWithSilent) {
   const stdout = new StandardStream(process.stdout, MAX_HELD_BYTES);
   // An error that nobody listens for would end the program.
   process.stderr.on('error', () => {});
   const logger = createLogger(level, process.stdout.isTTY ? await forPeople(stdout) : stdout);
   stdout.onRoomAgain = (left) => logger.warn({ left }, 'lines of this log were dropped because nothing read them');
-  return { logger, settled: () => stdout.settled(LAST_LINES_MS) };
+  /** Resolves once all has been written; sooner if nobody takes it, so that no reader holds up a program's end. */
+  const settled = () => stdout.settled(LAST_LINES_MS);
+  return { logger, settled };
 }
 
 /** @param destination takes JSON lines */

@@ -59,25 +59,19 @@ export interface TableProtection {
   encryption: 'AWS owned key' | 'KMS key' | null;
 }
 
-/** A table as it is and as it must be. */
-export interface TableCheck {
-  name: string;
-  /** Its key in words, such as `request_id (HASH, S)`. */
-  wanted: string;
-  /** The key that it has; `undefined` if there is no such table. */
-  find(): Promise<string | undefined>;
-  /** Creates it, unless someone else was faster, and waits until it can be used. */
-  create(): Promise<void>;
-}
+export type TableCheck = ReturnType<typeof tableChecks>[number];
 
-/** Both tables, to be looked at. */
-export function tableChecks(client: DynamoDBClient, tables: RecordTables): TableCheck[] {
+/** Both tables, as they are and as they must be. */
+export function tableChecks(client: DynamoDBClient, tables: RecordTables) {
   return definitions(tables).map((definition) => {
     const name = definition.TableName ?? '';
     return {
       name,
+      /** Its key in words, such as `request_id (HASH, S)`. */
       wanted: describeKeys(definition),
+      /** The key that it has; `undefined` if there is no such table. */
       find: () => keysOf(client, name),
+      /** Creates it, unless someone else was faster, and waits until it can be used. */
       create: () => create(client, definition),
     };
   });

@@ -6,33 +6,27 @@ import { endFailed, errorTypeOf } from './errors.ts';
 import { headersOf, originOf } from './origin.ts';
 import { Spans, type SpansOptions } from './spans.ts';
 
-export interface ClientTraces {
-  startWithDetails: NonNullable<WorkflowClientInterceptor['startWithDetails']>;
-  /** Sends the spans that are left, and gives up after that time. */
-  close(withinMs: number): Promise<void>;
-}
+export type ClientTraces = ReturnType<typeof traceClient>;
 
 /** A start becomes a span of the trace that its input's `trace_header` names. */
-export function traceClient(options: Omit<SpansOptions, 'serviceName'>): ClientTraces {
+export function traceClient(options: Omit<SpansOptions, 'serviceName'>) {
   const spans = new Spans({ ...options, serviceName: 'role-build' });
-  return {
-    close: (withinMs) => spans.close(withinMs),
-    async startWithDetails(input, next) {
-      const { workflowType } = input;
-      const { workflowId, args } = input.options;
-      const { trace_header } = (args[0] ?? {}) as { trace_header?: unknown };
-      const { parent, traceId } = originOf({ 'x-amzn-trace-id': xrayHeaderOf(trace_header) }, spans);
-      const spanOptions = { kind: SpanKind.CLIENT, attributes: { temporalWorkflowId: workflowId } };
-      const span = spans.start(`StartWorkflow:${workflowType}`, spanOptions, parent, { traceId });
-      const carrier = headersOf(trace.setSpan(ROOT_CONTEXT, span), 'w3c');
-      try {
-        const output = await next(withCarrier(input, carrier));
-        span.setAttribute('run_id', output.runId).end();
-        return output;
-      } catch (err) {
-        endFailed(span, errorTypeOf(err));
-        throw err;
-      }
-    },
+  const startWithDetails: NonNullable<WorkflowClientInterceptor['startWithDetails']> = async (input, next) => {
+    const { workflowType } = input;
+    const { workflowId, args } = input.options;
+    const { trace_header } = (args[0] ?? {}) as { trace_header?: unknown };
+    const { parent, traceId } = originOf({ 'x-amzn-trace-id': xrayHeaderOf(trace_header) }, spans);
+    const spanOptions = { kind: SpanKind.CLIENT, attributes: { temporalWorkflowId: workflowId } };
+    const span = spans.start(`StartWorkflow:${workflowType}`, spanOptions, parent, { traceId });
+    const carrier = headersOf(trace.setSpan(ROOT_CONTEXT, span), 'w3c');
+    try {
+      const output = await next(withCarrier(input, carrier));
+      span.setAttribute('run_id', output.runId).end();
+      return output;
+    } catch (err) {
+      endFailed(span, errorTypeOf(err));
+      throw err;
+    }
   };
+  return { startWithDetails, close: (withinMs: number) => spans.close(withinMs) };
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { context, ROOT_CONTEXT, SpanKind, trace, type Context, type Span, type SpanOptions } from '@opentelemetry/api';
 import { activityInfo, type Context as ActivityContext } from '@temporalio/activity';
 import type { ActivityInterceptors, InjectedSinks } from '@temporalio/worker';
-import type { BuildApiSettings, CallTrace, TracedCall } from '../build-api/call.ts';
+import type { CallTrace, TracedCall } from '../build-api/call.ts';
 import { carrierIn, ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contract.ts';
 import type { TraceSinks } from '../workflows/traces.ts';
 import { endFailed, errorTypeOf } from './errors.ts';
@@ -11,19 +11,13 @@ import { headersOf, originOf } from './origin.ts';
 import type { TraceHeaders } from '../config/tracing.ts';
 import { Spans, within, type SpansOptions } from './spans.ts';
 
-export interface WorkerTraces {
-  activity: (context: ActivityContext) => ActivityInterceptors;
-  sinks: InjectedSinks<TraceSinks>;
-  traceCall: NonNullable<BuildApiSettings['traceCall']>;
-  /** Sends the spans that are left, and gives up after that time. */
-  close(withinMs: number): Promise<void>;
-}
+export type WorkerTraces = ReturnType<typeof traceWorker>;
 
 /** @param options.traceHeaders what the build API is sent of the trace */
-export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { traceHeaders: TraceHeaders }): WorkerTraces {
+export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { traceHeaders: TraceHeaders }) {
   const spans = new Spans({ ...options, serviceName: 'iam-orchestrator' });
   return {
-    activity: (activity) => activityInterceptors(spans, activity),
+    activity: (activity: ActivityContext) => activityInterceptors(spans, activity),
     sinks: {
       traces: {
         runEnded: {
@@ -38,9 +32,9 @@ export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { trace
           },
         },
       },
-    },
-    traceCall: (call) => startCall(spans, options.traceHeaders, call),
-    close: (withinMs) => spans.close(withinMs),
+    } satisfies InjectedSinks<TraceSinks>,
+    traceCall: (call: TracedCall) => startCall(spans, options.traceHeaders, call),
+    close: (withinMs: number) => spans.close(withinMs),
   };
 }
 

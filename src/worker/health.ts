@@ -2,22 +2,15 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { listen, type HostPort } from '../process/listen.ts';
 
-/** The address as it was found. */
-export interface HealthServer extends HostPort {
-  close(): void;
-}
-
 /**
  * Answers `GET /livez` with 200 for as long as the process can answer at all, whatever state its servers are in: a
  * restart would not help. `GET /readyz` is 200, or 503 with the reason.
  *
  * @param whyNotReady `undefined` if it is ready
+ * @returns the address as it was found, and what closes it
  * @throws if the address can't be listened on
  */
-export async function startHealthServer(
-  address: HostPort,
-  whyNotReady: () => string | undefined,
-): Promise<HealthServer> {
+export async function startHealthServer(address: HostPort, whyNotReady: () => string | undefined) {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (path !== '/livez' && path !== '/readyz') return answer(response, 404, 'there are /livez and /readyz');

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { startHealthServer, type HealthServer } from '../../src/worker/health.ts';
+import { startHealthServer } from '../../src/worker/health.ts';
 
 const ANY = { host: '127.0.0.1', port: 0 };
 
 describe('health', () => {
   let why: string | undefined;
-  let server: HealthServer;
+  let server: Awaited<ReturnType<typeof startHealthServer>>;
   const ask = async (path: string, method = 'GET') => {
     const answer = await fetch(`http://${server.host}:${server.port}${path}`, { method });
     return [answer.status, (await answer.text()).trim()];
