@@ -2,9 +2,8 @@
 import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import { withCarrier, xrayHeaderOf } from '../contract.ts';
-import { endFailed, errorTypeOf } from './errors.ts';
 import { headersOf, originOf } from './origin.ts';
-import { Spans, type SpansOptions } from './spans.ts';
+import { endFailed, errorTypeOf, Spans, type SpansOptions } from './spans.ts';
 
 export type ClientTraces = ReturnType<typeof traceClient>;
 

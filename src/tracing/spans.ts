@@ -5,6 +5,7 @@ import {
   context,
   diag,
   DiagLogLevel,
+  SpanStatusCode,
   trace,
   type Context,
   type Span,
@@ -32,6 +33,7 @@ import {
   type Sampler,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Tracing } from '../config/tracing.ts';
 
 export interface SpansOptions {
@@ -93,6 +95,21 @@ export class Spans {
 /** Runs with a span as the active one. */
 export function within<T>(span: Span, parent: Context, run: () => T): T {
   return context.with(trace.setSpan(parent, span), run);
+}
+
+/**
+ * How a span failed: a type or a name, never a message. Messages quote inputs and the build API's answers, and if payloads
+ * are encrypted they are too.
+ */
+export function endFailed(span: Span, errorType: string, endMs?: number): void {
+  span.setAttribute('error.type', errorType);
+  if (errorType !== CancelledFailure.name) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end(endMs);
+}
+
+export function errorTypeOf(err: unknown): string {
+  if (err instanceof ApplicationFailure && err.type) return err.type;
+  return err instanceof Error ? err.name : 'Error';
 }
 
 /** New trace IDs begin with the time, in seconds, as X-Ray wants them. */

@@ -6,10 +6,9 @@ import type { ActivityInterceptors, InjectedSinks } from '@temporalio/worker';
 import type { CallTrace, TracedCall } from '../build-api/call.ts';
 import { carrierIn, ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contract.ts';
 import type { TraceSinks } from '../workflows/traces.ts';
-import { endFailed, errorTypeOf } from './errors.ts';
 import { headersOf, originOf } from './origin.ts';
 import type { TraceHeaders } from '../config/tracing.ts';
-import { Spans, within, type SpansOptions } from './spans.ts';
+import { endFailed, errorTypeOf, Spans, within, type SpansOptions } from './spans.ts';
 
 export type WorkerTraces = ReturnType<typeof traceWorker>;
 
