@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
 import { ROLE_BUILD_WORKFLOW_TYPE } from '../contract.ts';
 import { OPEN_QUERY } from '../domain/execution-status.ts';
-import { GRPC_STATUS } from '../domain/grpc.ts';
+import { hasGrpcStatus } from '../domain/grpc.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
 import type { MetricName } from '../domain/metrics.ts';
+import type { WorkerMetrics } from './metrics.ts';
 
 const COUNT_EVERY_MS = 30_000;
 /** The slowest, while Temporal refuses for the rate of requests. An alert fires once there has been no count for 10 min. */
@@ -15,30 +17,29 @@ const QUERIES = {
   role_build_last_writes_waiting: `${OPEN_QUERY} AND BuildStatus IN (${END_STATUSES.map((status) => `'${status}'`).join(', ')})`,
 } as const satisfies Partial<Record<MetricName, string>>;
 
-export interface CountsOptions {
-  client: Client;
-  taskQueue: string;
-  setGauge: (name: MetricName, value: number) => void;
-  onFault: (err: unknown) => void;
-}
-
 /**
  * Has Temporal count the builds of a task queue, periodically, until the signal aborts. What a worker knows itself goes
  * with it, and what two know would be counted twice; Temporal knows whatever becomes of workers.
  */
-export async function keepCounting({ client, taskQueue, setGauge, onFault }: CountsOptions, signal: AbortSignal) {
+export async function keepCounting(
+  client: Client,
+  taskQueue: string,
+  metrics: Pick<WorkerMetrics, 'setGauge'>,
+  logger: Pick<Logger, 'warn'>,
+  signal: AbortSignal,
+): Promise<void> {
   const ofQueue = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND TaskQueue = '${taskQueue.replaceAll("'", String.raw`\'`)}'`;
   let everyMs = COUNT_EVERY_MS;
   while (!signal.aborted) {
     try {
       for (const [name, query] of Object.entries(QUERIES) as [keyof typeof QUERIES, string][]) {
-        setGauge(name, (await client.workflow.count(`${ofQueue} AND ${query}`)).count);
+        metrics.setGauge(name, (await client.workflow.count(`${ofQueue} AND ${query}`)).count);
       }
-      setGauge('role_build_counted_timestamp_seconds', Math.floor(Date.now() / 1000));
+      metrics.setGauge('role_build_counted_timestamp_seconds', Math.floor(Date.now() / 1000));
       everyMs = Math.max(COUNT_EVERY_MS, everyMs / 2);
     } catch (err) {
-      if (!signal.aborted) onFault(err);
-      if (isRateLimited(err)) everyMs = Math.min(COUNT_AT_LEAST_EVERY_MS, everyMs * 2);
+      if (!signal.aborted) logger.warn({ err }, 'builds could not be counted; the gauges stay as they were');
+      if (hasGrpcStatus(err, 'RESOURCE_EXHAUSTED')) everyMs = Math.min(COUNT_AT_LEAST_EVERY_MS, everyMs * 2);
     }
     // The abort ends it.
     await delay(jittered(everyMs), undefined, { ref: false, signal }).catch(() => undefined);
@@ -48,12 +49,4 @@ export async function keepCounting({ client, taskQueue, setGauge, onFault }: Cou
 /** Workers that were started together do not count together. */
 function jittered(ms: number): number {
   return ms * (0.8 + Math.random() * 0.4);
-}
-
-/** The client wraps what gRPC says. */
-function isRateLimited(err: unknown): boolean {
-  for (let cause = err; cause instanceof Error; cause = cause.cause) {
-    if ((cause as { code?: unknown }).code === GRPC_STATUS.RESOURCE_EXHAUSTED) return true;
-  }
-  return false;
 }

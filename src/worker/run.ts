@@ -1,7 +1,6 @@
 /** Wires a worker together and polls until it is stopped. */
 import { once } from 'node:events';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import type { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { forBuildsAlone } from '../activities/callers.ts';
@@ -16,7 +15,7 @@ import type { Directory } from '../directory/directory.ts';
 import { defined } from '../domain/defined.ts';
 import { createDataConverter, keyInUse } from '../encryption/data-converter.ts';
 import { activityLogFields } from './activity-log.ts';
-import { keepCounting, type CountsOptions } from './counts.ts';
+import { keepCounting } from './counts.ts';
 import { startHealthServer } from './health.ts';
 import { metricsOptions, nativeAddress, WorkerMetrics } from './metrics.ts';
 import { Readiness } from './readiness.ts';
@@ -167,7 +166,7 @@ async function connect({ settings, temporal, tracing, logger, stop }: WorkerProg
       () => reachTables(tables),
       (err) => logger.warn({ err }, 'the DynamoDB tables could not be read; not ready until they can'),
     );
-    if (builds.client !== undefined) void keepCounting(countsOf(builds.client, taskQueue, metrics, logger), stop);
+    if (builds.client !== undefined) void keepCounting(builds.client, taskQueue, metrics, logger, stop);
     return { all, close };
   } catch (err) {
     await close();
@@ -207,15 +206,6 @@ async function installRuntime(wanted: HostPort, logger: Logger): Promise<void> {
     },
   });
   logger.info(address, 'metrics listening');
-}
-
-function countsOf(client: Client, taskQueue: string, metrics: WorkerMetrics, logger: Logger): CountsOptions {
-  return {
-    client,
-    taskQueue,
-    setGauge: (name, value) => metrics.setGauge(name, value),
-    onFault: (err) => logger.warn({ err }, 'builds could not be counted; the gauges stay as they were'),
-  };
 }
 
 /** Loads nothing of LDAP if this worker has no directory. */

@@ -28,15 +28,9 @@ it('builds are counted twice a minute; ever less often while Temporal says that 
   const faults: unknown[] = [];
   const gauges: Record<string, number> = {};
   const stop = new AbortController();
-  const counted = keepCounting(
-    {
-      client,
-      taskQueue: 'role-builds',
-      setGauge: (name, value) => (gauges[name] = value),
-      onFault: (err) => faults.push(err),
-    },
-    stop.signal,
-  );
+  const metrics = { setGauge: (name: string, value: number) => void (gauges[name] = value) };
+  const logger = { warn: (fault: unknown) => void faults.push(fault) };
+  const counted = keepCounting(client, 'role-builds', metrics, logger, stop.signal);
   const pass = async (seconds: number) => {
     t.mock.timers.tick(seconds * 1_000);
     await settled();
@@ -51,7 +45,8 @@ it('builds are counted twice a minute; ever less often while Temporal says that 
   assert.equal(await pass(29), 2);
   assert.equal(await pass(1), 2);
 
-  const exhausted = Object.assign(new Error('namespace rate limit exceeded'), { code: 8 });
+  const details = 'namespace rate limit exceeded';
+  const exhausted = Object.assign(new Error(details), { code: 8, details, metadata: {} });
   asked.fault = new Error('Failed to count', { cause: exhausted });
   assert.equal(await pass(30), 1);
   for (const seconds of [60, 120, 240, 240]) {
