@@ -1,14 +1,19 @@
 import { defined } from '../../domain/defined.ts';
-import { oddities } from '../../records/attributes.ts';
+import { oddities, type AsRead } from '../../records/attributes.ts';
 import { KEY_MAX_BYTES } from '../../records/items.ts';
 import { HISTORY_INDEX_NAME } from '../../records/names.ts';
-import { queryHistory, type HistoryPosition, type ReadHistoryRecord } from '../../records/history-table.ts';
+import {
+  queryHistory,
+  type HistoryPosition,
+  type HistoryRecord,
+  type ReadHistoryRecord,
+} from '../../records/history-table.ts';
 import { sinceOf } from '../temporal/queries.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
-import { styleFor, type Style } from '../terminal/style.ts';
-import { table, type Column } from '../terminal/table.ts';
+import { styleFor } from '../terminal/style.ts';
+import { tableOf, type ColumnOf } from '../terminal/table.ts';
 import { relative, tookBetween } from '../terminal/times.ts';
 import type { Command } from 'commander';
 import { examples, limitOf, nextPage, pages, type PageOptions } from '../options.ts';
@@ -112,63 +117,61 @@ function withoutIndex(err: unknown, tableName: string): CliError | undefined {
   );
 }
 
-const COLUMNS: readonly Column[] = [
-  { head: 'STATUS' },
-  { head: 'RESOURCE', min: 12 },
-  { head: 'ACTION', min: 6 },
-  { head: 'STARTED', goes: 1 },
-  { head: 'TOOK', goes: 4 },
-  { head: 'ERROR', goes: 3 },
-  { head: 'REQUEST', goes: 2 },
-  { head: 'BY', goes: 5 },
+/** A request, or without a `request_id` a job that a resume of it took over from. */
+type Row = AsRead<HistoryRecord>;
+
+const COLUMNS: readonly ColumnOf<Row>[] = [
+  {
+    head: 'STATUS',
+    cell: ({ request_id, status = '', odd_attributes }, style) => {
+      if (request_id === undefined) return `↳ ${style.status(status)}`;
+      const odd = odd_attributes === undefined ? '' : ` ${style.bad('(odd)')}`;
+      return `${style.status(status)}${odd}`.trimStart();
+    },
+  },
+  { head: 'RESOURCE', min: 12, cell: ({ resource }, style) => (resource === undefined ? '' : style.bold(resource)) },
+  {
+    head: 'ACTION',
+    min: 6,
+    cell: ({ request_id, action = '' }, style) =>
+      request_id === undefined ? style.dim('resumed') : style.plain(action),
+  },
+  { head: 'STARTED', goes: 1, cell: ({ start_at = '' }, style) => style.plain(relative(start_at)) },
+  {
+    head: 'TOOK',
+    goes: 4,
+    cell: ({ status, start_at, updated_at }) => (status === 'IN_PROGRESS' ? '' : tookBetween(start_at, updated_at)),
+  },
+  { head: 'ERROR', goes: 3, cell: ({ error_info }, style) => (error_info ? style.bad(error_info.Error) : '') },
+  {
+    head: 'REQUEST',
+    goes: 2,
+    cell: ({ request_id, job_id }, style) =>
+      request_id === undefined ? style.dim(`job ${job_id}`) : style.plain(request_id),
+  },
+  {
+    head: 'BY',
+    goes: 5,
+    cell: ({ requested_by }, style) => (requested_by === undefined ? '' : style.dim(requested_by)),
+  },
 ];
 
+/** Under each request how the jobs ended that a resume took over from, the latest first. */
 function historyTable(records: readonly ReadHistoryRecord[], { output }: CommandContext): string {
   const style = styleFor(output.terminal);
-  const rows = records.flatMap((record) => [requestRow(record, style), ...previousRows(record, style)]);
+  const rows = records.flatMap((record): Row[] => [
+    record,
+    ...(record.previous_jobs ?? [])
+      .toReversed()
+      .map(({ job_id, start_at, status, updated_at, error_info }) =>
+        defined({ job_id, start_at, status, updated_at, error_info }),
+      ),
+  ]);
   const odd = records.filter(({ odd_attributes }) => odd_attributes !== undefined);
   return [
-    table(COLUMNS, rows, output.terminal.columns, style.dim),
+    tableOf(COLUMNS, rows, output.terminal),
     ...odd.map((record) => `${style.bad('odd')} ${style.plain(record.request_id)}: ${style.plain(oddities(record))}`),
   ].join('\n');
-}
-
-function requestRow(record: ReadHistoryRecord, style: Style): string[] {
-  const { status = '', resource = '', action = '', error_info, request_id, requested_by } = record;
-  return [
-    record.odd_attributes === undefined
-      ? style.status(status)
-      : `${style.status(status)} ${style.bad('(odd)')}`.trimStart(),
-    style.bold(resource),
-    style.plain(action),
-    ...timesOf(record, style),
-    error_info === undefined ? '' : style.bad(error_info.Error),
-    style.plain(request_id),
-    style.dim(requested_by ?? ''),
-  ];
-}
-
-/** How the jobs ended that a resume took over from, the latest first, under their request. */
-function previousRows({ previous_jobs: jobs = [] }: ReadHistoryRecord, style: Style): string[][] {
-  return jobs
-    .toReversed()
-    .map((job) => [
-      `↳ ${style.status(job.status)}`,
-      '',
-      style.dim('resumed'),
-      ...timesOf(job, style),
-      job.error_info === undefined ? '' : style.bad(job.error_info.Error),
-      style.dim(`job ${job.job_id}`),
-      '',
-    ]);
-}
-
-function timesOf(
-  { status, start_at, updated_at }: { status?: string; start_at?: string; updated_at?: string },
-  style: Style,
-): [string, string] {
-  const span = status === 'IN_PROGRESS' ? '' : tookBetween(start_at, updated_at);
-  return [style.plain(start_at === undefined ? '' : relative(start_at)), span];
 }
 
 function toPageToken({ start_at, request_id }: HistoryPosition): string {

@@ -3,30 +3,14 @@ import Table from 'cli-table3';
 import { styleFor, type Style } from './style.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface Column {
+export interface ColumnOf<Row> {
   head: string;
   /** It may be cut to so many columns if the terminal is narrow. */
   min?: number;
   /** It may go altogether; of several, the one with the highest number goes first. */
   goes?: number;
-  align?: 'right';
-}
-
-/** A column of a table whose rows are not cells yet. */
-export interface ColumnOf<Row> extends Column {
   /** One line, with colours but nothing else that could drive the terminal. */
   cell: (row: Row, style: Style) => string;
-}
-
-/** A table as wide as the terminal. */
-export function tableOf<Row>(
-  columns: readonly ColumnOf<Row>[],
-  rows: readonly Row[],
-  terminal: Pick<Terminal, 'columns' | 'colours'>,
-): string {
-  const style = styleFor(terminal);
-  const cells = rows.map((row) => columns.map(({ cell }) => cell(row, style)));
-  return table(columns, cells, terminal.columns, style.dim);
 }
 
 const GAP = '  ';
@@ -36,28 +20,23 @@ const NO_LINES = Object.fromEntries(
     .map((name) => [name, '']),
 );
 
-/**
- * @param rows cells of one line each, with colours but nothing else that could drive the terminal
- * @param width where lines have to end; `undefined` leaves every cell whole
- * @param head how the heads look
- */
-export function table(
-  columns: readonly Column[],
-  rows: readonly (readonly string[])[],
-  width: number | undefined,
-  head: (text: string) => string = (text) => text,
+/** A table as wide as the terminal; in a pipe every cell is whole. */
+export function tableOf<Row>(
+  columns: readonly ColumnOf<Row>[],
+  rows: readonly Row[],
+  terminal: Pick<Terminal, 'columns' | 'colours'>,
 ): string {
-  const natural = columns.map((column, i) => widest([column.head, ...rows.map((row) => row[i] ?? '')]));
-  const shown = fit(columns, natural, width);
+  const style = styleFor(terminal);
+  const cells = rows.map((row) => columns.map(({ cell }) => cell(row, style)));
+  const natural = columns.map(({ head }, i) => widest([head, ...cells.map((row) => row[i] ?? '')]));
+  const shown = fit(columns, natural, terminal.columns);
   const made = new Table({
     chars: { ...NO_LINES, middle: GAP },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    colWidths: shown.map(({ width: own }) => own),
-    colAligns: shown.map(({ index }) => columns[index]?.align ?? 'left'),
+    colWidths: shown.map(({ width }) => width),
   });
-  if (columns.some(({ head: text }) => text !== ''))
-    made.push(shown.map(({ index }) => head(columns[index]?.head ?? '')));
-  made.push(...rows.map((row) => shown.map(({ index }) => row[index] ?? '')));
+  const heads = columns.map(({ head }) => style.dim(head));
+  made.push(...[heads, ...cells].map((row) => shown.map(({ index }) => row[index] ?? '')));
   return made
     .toString()
     .split('\n')
@@ -72,7 +51,11 @@ function widest(cells: readonly string[]): number {
   return Math.max(1, column.width);
 }
 
-function fit(columns: readonly Column[], natural: readonly number[], width: number | undefined) {
+function fit(
+  columns: readonly { min?: number; goes?: number }[],
+  natural: readonly number[],
+  width: number | undefined,
+) {
   let shown = natural.map((own, index) => ({ index, width: own }));
   if (width === undefined) return shown;
   for (;;) {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { coloured } from '../../../src/cli/terminal/output.ts';
-import { table } from '../../../src/cli/terminal/table.ts';
+import { tableOf } from '../../../src/cli/terminal/table.ts';
 import { parseSince, relative, took } from '../../../src/cli/terminal/times.ts';
 
-const COLUMNS = [{ head: 'A' }, { head: 'NAME', min: 4 }, { head: 'B', goes: 1 }, { head: 'C', goes: 2 }];
+const COLUMNS = [{ head: 'A' }, { head: 'NAME', min: 4 }, { head: 'B', goes: 1 }, { head: 'C', goes: 2 }].map(
+  (column, i) => ({ ...column, cell: (row: readonly string[]) => row[i] ?? '' }),
+);
 const ROWS = [['1', 'a-long-name', 'bbb', 'ccc']];
 
 describe('a table', () => {
@@ -15,20 +17,17 @@ describe('a table', () => {
     [8, 'A  NAME\n1  a-lo…'],
   ] as const) {
     it(`a table of width ${width}`, () => {
-      assert.equal(table(COLUMNS, ROWS, width), expected);
+      assert.equal(tableOf(COLUMNS, ROWS, { columns: width, colours: false }), expected);
     });
   }
 
   it('a table counts wide characters as two, and colours as none', () => {
-    const shown = table(
-      [{ head: '' }, { head: '' }],
-      [
-        ['日本', 'x'],
-        ['\u001b[31mab\u001b[39m', 'y'],
-      ],
-      undefined,
-    );
-    assert.equal(shown, '日本  x\n\u001b[31mab\u001b[39m    y');
+    const rows = [
+      ['日本', 'x'],
+      ['\u001b[31mab\u001b[39m', 'y'],
+    ];
+    const shown = tableOf(COLUMNS.slice(0, 2), rows, { columns: undefined, colours: false });
+    assert.equal(shown, 'A     NAME\n日本  x\n\u001b[31mab\u001b[39m    y');
   });
 });
 
