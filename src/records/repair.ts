@@ -4,9 +4,9 @@ import { updateIf } from './write.ts';
 
 export interface RecordWrite {
   table: Table;
-  key: Item;
   /** The record that was found; `undefined` if there was none, and there still must be none. */
   found: Item | undefined;
+  /** With its key, if there was none. */
   set: Item;
   /** Attributes that go. */
   remove?: readonly string[];
@@ -17,7 +17,7 @@ const TELLING = ['job_id', 'start_at', 'status', 'updated_at'];
 
 /** @returns whether it was written; not if the record is no longer the one that was found */
 export async function writeAsFound(tables: RecordTables, write: RecordWrite): Promise<boolean> {
-  const { table, key, found, remove = [] } = write;
+  const { table, found, remove = [] } = write;
   const keyNames: readonly string[] = KEYS[table];
   const set = Object.entries(write.set).filter(([name, value]) => !keyNames.includes(name) && value !== undefined);
   const attributes = { ...Object.fromEntries(set), ...Object.fromEntries(remove.map((name) => [name, undefined])) };
@@ -29,7 +29,7 @@ export async function writeAsFound(tables: RecordTables, write: RecordWrite): Pr
   const values = [...compared]
     .filter((name) => isScalar(found?.[name]))
     .map((name) => [`:found_${name}`, found?.[name]]);
-  const { written } = await updateIf(tables, table, key, attributes, {
+  const { written } = await updateIf(tables, table, found ?? write.set, attributes, {
     anyOf: [condition.join(' AND ')],
     values: Object.fromEntries(values) as Item,
   });

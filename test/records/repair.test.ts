@@ -36,12 +36,12 @@ const SET = {
 const stored = () => itemOf(tables.historyTable, KEY);
 const put = (item: Item) => raw.send(new PutItemCommand({ TableName: tables.historyTable, Item: item }));
 const write = (found: Record<string, unknown> | undefined, set: Record<string, unknown> = SET, remove: string[] = []) =>
-  writeAsFound(tables, { table: 'history', key: { request_id: 'request' }, found, set, remove });
+  writeAsFound(tables, { table: 'history', found, set: { request_id: 'request', ...set }, remove });
 
 describe('a write to a record as it was found', () => {
   it('a write to a record as it was found changes what it says and keeps the rest', async () => {
     await put(ITEM);
-    assert.equal(await write(FOUND, { ...SET, request_id: 'request' }, ['other']), true);
+    assert.equal(await write(FOUND, SET, ['other']), true);
     const { other: _, ...rest } = ITEM;
     assert.deepEqual(await stored(), {
       ...rest,
@@ -73,8 +73,9 @@ describe('a write to a record as it was found', () => {
     await put(ITEM);
     assert.equal(await write(undefined), false);
     assert.deepEqual(await stored(), ITEM);
-    const elsewhere = { table: 'status' as const, key: { account_id: 'a', resource: 'r' }, set: SET };
-    assert.equal(await writeAsFound(tables, { ...elsewhere, found: FOUND }), false);
+    const key = { account_id: 'a', resource: 'r' };
+    const elsewhere = { table: 'status' as const, set: { ...SET, ...key } };
+    assert.equal(await writeAsFound(tables, { ...elsewhere, found: { ...FOUND, ...key } }), false);
     assert.equal(await writeAsFound(tables, { ...elsewhere, found: undefined }), true);
     assert.equal(await writeAsFound(tables, { ...elsewhere, found: undefined }), false);
   });

@@ -1,5 +1,5 @@
 /** The writes that repair records, made as the workflow makes its own. Each holds only if the record is as it was found. */
-import { KEYS, type Item, type Table } from '../../../records/items.ts';
+import type { Item, Table } from '../../../records/items.ts';
 import type { RecordWrite } from '../../../records/repair.ts';
 import { recordOfFacts, type Facts } from './facts.ts';
 import type { End } from './trace.ts';
@@ -18,7 +18,7 @@ export function setStatus(table: Table, found: Item, desired: DesiredState): Des
   const remove = error_info === undefined && found['error_info'] !== undefined ? ['error_info'] : [];
   const set = { status, build_id, error_info, directory_group, updated_at: new Date().toISOString() };
   const does = `set the ${table} record to ${inWords(desired)}${remove.length === 0 ? '' : ', without error_info'}`;
-  return { table, key: keyOf(table, found), found, set, remove, does };
+  return { table, found, set, remove, does };
 }
 
 /** @param found an older job's record that this one replaces @returns nothing if too little is known of the job */
@@ -36,7 +36,7 @@ export function createRecord(
   const remove = Object.keys(more).filter((name) => more[name] === undefined && found?.[name] !== undefined);
   const set = { ...record, ...more, updated_at: new Date().toISOString() };
   const does = `${found === undefined ? 'create' : "replace the older job's"} ${table} record: ${inWords(desired)}`;
-  return [{ table, key: keyOf(table, record), found, set, remove, does }];
+  return [{ table, found, set, remove, does }];
 }
 
 /** @returns nothing if one of them is not known */
@@ -44,13 +44,9 @@ export function setAttributes(table: Table, found: Item, names: readonly string[
   if (names.some((name) => facts[name] === undefined)) return [];
   const set = Object.fromEntries(names.map((name) => [name, facts[name]]));
   const values = Object.entries(set).map(([name, value]) => `${name} to ${JSON.stringify(value)}`);
-  return [{ table, key: keyOf(table, found), found, set, does: `in the ${table} record, set ${values.join(', ')}` }];
+  return [{ table, found, set, does: `in the ${table} record, set ${values.join(', ')}` }];
 }
 
 function inWords({ status, error_info }: DesiredState): string {
   return error_info === undefined ? status : `${status}, ${error_info.Error}`;
-}
-
-function keyOf(table: Table, record: Item): Item {
-  return Object.fromEntries(KEYS[table].map((name) => [name, record[name]]));
 }
