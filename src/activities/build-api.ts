@@ -33,7 +33,6 @@ export interface PollOptions {
 /** To the workflow an undecided build, so that it asks again after its interval; an attempt that failed would be one of three. */
 const PUT_OFF = { can_retry: true, build_status: null, put_off: true } as const satisfies BuildStatusAnswer;
 
-/** The activities that call the build API. */
 export function createBuildApiActivities(
   buildApi: BuildApi,
   { pollRate, onPoll }: PollOptions = {},

@@ -7,7 +7,6 @@ import type { RecordTables } from '../records/items.ts';
 import { readStatusRecord } from '../records/status-table.ts';
 import type { OwnWorkflowActivities } from './types.ts';
 
-/** The activity that checks an input without a write. */
 export function createInputActivities(
   tables: RecordTables,
   allowedOrigins: readonly string[],

@@ -4,7 +4,6 @@ import { OWN_CANCELLATION_REASON } from '../contract.ts';
 import { clip } from '../domain/failures.ts';
 import { hasGrpcStatus } from '../domain/grpc.ts';
 
-/** Asks Temporal to cancel the workflow that calls it. */
 export async function requestOwnCancellation(): Promise<void> {
   const { workflowId, runId } = ownExecution();
   const { workflowService, options } = getClient();

@@ -18,7 +18,6 @@ import type { EndOfHistory, EndOfRecord, RoleBuildActivities, Written } from './
 
 type RecordActivities = Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
 
-/** The activities that write the two records. */
 export function createRecordActivities(
   tables: RecordTables,
   allowedOrigins: readonly string[],

@@ -87,7 +87,6 @@ export const STATE_NAMES = {
   updateCancelledHistory: 'UpdateCancelledHistory',
 } as const satisfies Record<keyof (RoleBuildActivities & DirectoryActivities), string>;
 
-/** @returns an activity's state; of one that is none of ours, its own name */
 export function stateNameOf(activity: string): string {
   return Object.hasOwn(STATE_NAMES, activity) ? STATE_NAMES[activity as keyof typeof STATE_NAMES] : activity;
 }

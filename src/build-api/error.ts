@@ -12,7 +12,6 @@ export class BuildApiError extends Error {
   readonly retryable: boolean;
   /** Whether the API may have taken the request all the same: no answer of its own came, and the request may have been sent. */
   readonly unanswered: boolean;
-  /** What an answer's `Retry-After` asks for. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: BuildApiErrorOptions) {

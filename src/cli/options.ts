@@ -3,7 +3,6 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { quoted } from './build/next-step.ts';
 import { LISTED_STATUSES } from './temporal/queries.ts';
 
-/** A command about one build. */
 export function namesOneBuild(command: Command): Command {
   return command
     .argument('[account]', '12 digits')

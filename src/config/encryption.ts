@@ -49,7 +49,7 @@ export function parseLocalKeys(text: string): LocalKey[] {
 }
 
 /** @throws Error that says why the file can't be read, or which of its entries is wrong */
-export function localKeysIn(path: string): LocalKey[] {
+function localKeysIn(path: string): LocalKey[] {
   let text: string;
   try {
     text = utf8Text(readFileSync(path));
@@ -74,7 +74,7 @@ function refuseTwice(what: string, values: readonly string[]): void {
  *
  * @throws Error that says which entry is wrong
  */
-export function parseKmsKeyArns(text: string): string[] {
+function parseKmsKeyArns(text: string): string[] {
   const arns = entriesOf(text);
   if (arns.length === 0) throw new Error('must list at least one ARN of a KMS key');
   for (const [i, arn] of arns.entries()) {
@@ -88,7 +88,6 @@ export function parseKmsKeyArns(text: string): string[] {
   return arns;
 }
 
-/** @returns whether there is a key to encrypt with */
 export function isEncrypting({ kmsKeyArns = [], localKeys = [] }: EncryptionSettings): boolean {
   return kmsKeyArns.length > 0 || localKeys.length > 0;
 }

@@ -231,7 +231,6 @@ export const CLIENT_SETTINGS = [
 ] as const satisfies SettingName[];
 export const CODEC_SERVER_SETTINGS = [...ENCRYPTION, ...namesOf(CODEC_SETTINGS), 'LOG_LEVEL'] as const;
 
-/** Encryption as the settings have it. */
 export function encryptionOf(settings: Parsed<typeof ENCRYPTION_SETTINGS>): EncryptionSettings {
   const localKeys = settings.ENCRYPTION_KEYS ?? settings.ENCRYPTION_KEYS_FILE;
   const kmsKeyArns = settings.ENCRYPTION_KMS_KEY_ARNS;

@@ -11,7 +11,6 @@ export function isRecordStatus(status: unknown): status is RecordStatus {
   return status === 'IN_PROGRESS' || isEndStatus(status);
 }
 
-/** Whether it says that the build has ended. */
 export function isEndStatus(status: unknown): status is EndStatus {
   return END_STATUSES.some((one) => one === status);
 }

@@ -67,7 +67,6 @@ const MORE = {
 
 type Of<T extends Readonly<Record<string, Kind>>> = { -readonly [K in keyof T]: Kinds[T[K]] };
 
-/** A whole record of a table. */
 export type RecordOf<T extends Table> = Of<(typeof REQUIRED)[T]> & Partial<Of<(typeof MORE)[T]>>;
 
 const KINDS: Record<Table, Readonly<Record<string, Kind>>> = {

@@ -39,7 +39,6 @@ export interface Condition {
   values: Item;
 }
 
-/** Puts a whole record. */
 export function putIf(
   tables: RecordTables,
   table: Table,

@@ -42,7 +42,6 @@ export async function nativeAddress(address: HostPort): Promise<HostPort> {
 
 type Labels = Record<string, string>;
 
-/** A worker's own metrics. */
 export class WorkerMetrics {
   readonly #meter: MetricMeter;
   readonly #counters = new Map<MetricName, MetricCounter>();

@@ -36,7 +36,6 @@ export function countFailedRound(state: string): void {
   metrics.count('role_build_last_write_rounds_failed', { record: recordOf(state) });
 }
 
-/** The record that a state writes. */
 function recordOf(state: string): 'status' | 'history' {
   return state.endsWith('History') ? 'history' : 'status';
 }

@@ -72,7 +72,6 @@ export async function* readEvents(
   }
 }
 
-/** The last event of a run so far. */
 export async function lastEventOf({ client, namespace }: Services, run: Run): Promise<HistoryEvent | undefined> {
   const request = { namespace, execution: run, maximumPageSize: 1 };
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse(request);

@@ -121,7 +121,6 @@ async function nextRunIdOf(
   return last?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
 }
 
-/** What a run was started with. */
 export interface Start {
   workflow_id: string;
   job_id: string;

@@ -75,7 +75,6 @@ async function resetRun(services: Services, ended: Run, { job_id }: BuildState):
   return raw.workflowExecutionInfo?.firstRunId === job_id && runId !== ended.runId ? runId : undefined;
 }
 
-/** A change as one line for a person. */
 export function describeChange(build: BuildState): string {
   return oneLine(changeOf(build));
 }

@@ -49,7 +49,6 @@ export interface BuildState extends Polls {
   build_id?: string;
   /** The job that this one resumes. */
   resumes?: string;
-  /** Who asked to cancel it. */
   cancelled_by?: string;
   /** Of the last event that was taken in. */
   event_id: number;

@@ -15,7 +15,6 @@ export interface StepProgress {
 }
 
 export interface BuildStep {
-  /** The state's name in the Step Functions state machine. */
   step: string;
   state: 'running' | 'waiting' | 'done' | 'failed';
   /** Of a final record update that took several rounds, those of all rounds; of the polls, those of the last one. */

@@ -127,7 +127,6 @@ async function runningJobOf(
   return start?.input.correlation_id === correlationId ? firstRunIdOf(latest) : undefined;
 }
 
-/** The status record of a workflow ID; `undefined` if there is none, or the ID is no build's. */
 export async function recordUnder(services: Services, workflowId: string): Promise<ReadStatusRecord | undefined> {
   const key = parseRoleBuildId(workflowId);
   return key && services.dynamoDb(() => readStatusRecord(services.tables, key));

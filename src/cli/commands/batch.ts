@@ -92,7 +92,6 @@ interface Batch {
   failed: FailedRequests | undefined;
 }
 
-/** How many lines with faults are shown. */
 const LINES_SHOWN = 100;
 /** How many faults go into the JSON. */
 const FAULTS_KEPT = 1_000;

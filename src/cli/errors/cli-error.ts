@@ -33,7 +33,6 @@ export class CliError extends Error {
   }
 }
 
-/** No build of that name. */
 export function notFound(name: string): CliError {
   return new CliError('notFound', `no build found for ${name}`, {
     hint: 'role-build list shows the builds that Temporal knows, role-build history ACCOUNT the past requests',

@@ -157,7 +157,6 @@ async function filledIn(
   };
 }
 
-/** The credential in the file of `--encrypted-jwt-file`, if one is given. */
 export async function credentialFile(
   options: { encryptedJwtFile?: string },
   stdin: NodeJS.ReadableStream,

@@ -165,7 +165,6 @@ function isNotTaken(err: unknown): boolean {
   return hasGrpcStatus(err, 'INVALID_ARGUMENT');
 }
 
-/** How many are needed and how many are free. */
 export function describeRooms(rooms: Rooms): string {
   const each = rooms.map(({ type, needed, missing, free }) => {
     const lacking = missing === 0 ? '' : ` (${missing} of them missing)`;

@@ -65,7 +65,6 @@ function lineEnds(text: string): number {
   return text.match(/\r\n|\r|\n/g)?.length ?? 0;
 }
 
-/** A header's cell as the name of a column. */
 function columnOf(cell: string): string {
   const name = cell.trim();
   if (name.startsWith(BODY_PREFIX)) {

@@ -15,7 +15,6 @@ export interface Line {
   faults: Fault[];
 }
 
-/** Each fault with its line. */
 export function describeFaults(line: number, faults: readonly Fault[]): string {
   return faults.map(({ path, message }) => `line ${line}: ${path}: ${message}`).join('\n');
 }

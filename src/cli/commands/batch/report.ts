@@ -47,7 +47,6 @@ const FAILURES_SHOWN = 10;
 /** More than any line of a report has. */
 const FIRST_LINE_MAX_BYTES = 1024 * 1024;
 
-/** @returns what a line of a report says; `undefined` if it is none */
 function reportLineOf(text: string): ReportLine | undefined {
   try {
     const given = JSON.parse(text) as ReportLine;

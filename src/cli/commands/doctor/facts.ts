@@ -37,7 +37,6 @@ export function isErrorInfoRight({ status, error_info }: Item): boolean {
   return error_info === undefined || (status === 'FAILED' && isOfKind(error_info, 'error_info'));
 }
 
-/** `undefined` if it is not text. */
 export function textOf(item: Item | undefined, name: string): string | undefined {
   const value = item?.[name];
   return typeof value === 'string' ? value : undefined;

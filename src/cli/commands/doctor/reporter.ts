@@ -15,7 +15,6 @@ export class Reporter {
   readonly #answers: AsyncIterator<string>;
   /** Several passes may find the same job. */
   readonly #seen = new Set<string>();
-  /** The user answered `quit`. */
   #hasQuit = false;
   /** The user answered `all`: repair what is not in doubt. */
   #all = false;

@@ -37,7 +37,6 @@ export interface Trace {
   step?: string;
   /** Why it may not have put what it says. */
   doubt?: string;
-  /** Who terminated it. */
   terminatedBy?: string;
 }
 
