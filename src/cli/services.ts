@@ -69,7 +69,10 @@ export async function openServices(env: Environment, note: (text: string) => voi
     client,
     connection,
     /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
-    uiUrl: (workflowId: string, runId?: string) => webUiPage(settings.TEMPORAL_UI_URL, namespace, workflowId, runId),
+    uiUrl: (workflowId: string, runId: string) => {
+      const path = ['namespaces', namespace, 'workflows', workflowId, runId].map(encodeURIComponent).join('/');
+      return settings.TEMPORAL_UI_URL && `${settings.TEMPORAL_UI_URL}/${path}`;
+    },
     /** Reads the payloads in a workflow's events. @throws PayloadUnreadableError of a read */
     payloadsOf: (workflowId: string) => payloadReader(dataConverter, namespace, workflowId),
     /** The same without the error: what can't be read is `undefined`. */
@@ -108,12 +111,6 @@ async function openTraces(env: Environment, warn: (text: string) => void): Promi
   if (tracing === undefined) return undefined;
   const { traceClient } = await import('../tracing/client.ts');
   return traceClient({ tracing, warn, onFault: (reason) => warn(`spans could not be sent: ${reason}`) });
-}
-
-function webUiPage(base: string | undefined, namespace: string, workflowId: string, runId = ''): string | undefined {
-  if (base === undefined) return undefined;
-  const path = ['namespaces', namespace, 'workflows', workflowId, runId].filter((part) => part !== '');
-  return `${base}/${path.map(encodeURIComponent).join('/')}`;
 }
 
 /** What the server itself says is passed on; if it said nothing, the address may be wrong. */

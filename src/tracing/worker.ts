@@ -22,10 +22,8 @@ export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { trace
         runEnded: {
           fn: ({ workflowId, runId, runStartTime, continuedFromExecutionRunId }, { origin, endMs, errorType }) => {
             const attributes = { temporalWorkflowId: workflowId, run_id: runId };
-            const span = startRun(spans, origin, runId, {
-              continuedFrom: continuedFromExecutionRunId,
-              options: { startTime: runStartTime, attributes },
-            });
+            const made = { startTime: runStartTime, attributes };
+            const span = startRun(spans, origin, runId, made, continuedFromExecutionRunId);
             if (errorType === undefined) span.end(endMs);
             else endFailed(span, errorType, endMs);
           },
@@ -45,16 +43,17 @@ function startRun(
   spans: Spans,
   origin: TraceCarrier,
   runId: string,
-  more: { continuedFrom?: string | undefined; options?: SpanOptions } = {},
+  options: SpanOptions = {},
+  continuedFrom?: string,
 ): Span {
   const { parent, traceId } = originOf(origin, spans);
-  const start = (id: string, options: SpanOptions, from: Context) =>
-    spans.start(`RunWorkflow:${ROLE_BUILD_WORKFLOW_TYPE}`, { kind: SpanKind.SERVER, ...options }, from, {
+  const start = (id: string, more: SpanOptions, from: Context) =>
+    spans.start(`RunWorkflow:${ROLE_BUILD_WORKFLOW_TYPE}`, { kind: SpanKind.SERVER, ...more }, from, {
       traceId,
       spanId: createHash('sha256').update(id).digest('hex').slice(0, 16),
     });
-  if (more.continuedFrom === undefined) return start(runId, more.options ?? {}, parent);
-  return start(runId, more.options ?? {}, trace.setSpan(ROOT_CONTEXT, start(more.continuedFrom, {}, parent)));
+  if (continuedFrom === undefined) return start(runId, options, parent);
+  return start(runId, options, trace.setSpan(ROOT_CONTEXT, start(continuedFrom, {}, parent)));
 }
 
 function activityInterceptors(spans: Spans, { info }: ActivityContext): ActivityInterceptors {

@@ -1,5 +1,6 @@
 /** Checks every line of a file, then starts what was not started yet. Safe to repeat with the same file. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { defined } from '../../domain/defined.ts';
 import { INPUT_KEYS, type Fault } from '../../domain/validate-input.ts';
 import { quoted } from '../build/next-step.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
@@ -207,7 +208,7 @@ function summarize(
 }
 
 async function defaultsOf({ env, stdin, output }: CommandContext, options: BatchOptions): Promise<LineDefaults> {
-  const given = {
+  return defined({
     url: options.url,
     deadline_seconds: options.deadlineSeconds,
     poll_interval_seconds: options.pollIntervalSeconds,
@@ -216,6 +217,5 @@ async function defaultsOf({ env, stdin, output }: CommandContext, options: Batch
     take_over: options.takeOver,
     credential: await credentialFile(options, stdin, output),
     fallbackCredential: env[ENCRYPTED_JWT_VARIABLE],
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  });
 }

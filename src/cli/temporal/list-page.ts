@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
+import { defined } from '../../domain/defined.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
 
@@ -26,10 +27,8 @@ export function listPage(
 ): Promise<{ executions: WorkflowExecutionInfo[]; next: string | undefined }> {
   const nextPageToken = token === undefined ? undefined : fromToken(token);
   return temporal(async () => {
-    const request = { namespace, query, pageSize: Math.min(limit, PAGE_MAX) };
-    const answer = await client.workflowService.listWorkflowExecutions(
-      nextPageToken === undefined ? request : { ...request, nextPageToken },
-    );
+    const request = defined({ namespace, query, pageSize: Math.min(limit, PAGE_MAX), nextPageToken });
+    const answer = await client.workflowService.listWorkflowExecutions(request);
     const { loadedDataConverter } = client.options;
     const executions = answer.executions.map((raw) => executionInfoFromRaw(raw, loadedDataConverter, raw, namespace));
     const next = answer.nextPageToken?.length ? toToken(answer.nextPageToken) : undefined;
