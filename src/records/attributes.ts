@@ -69,7 +69,7 @@ type Of<T extends Readonly<Record<string, Kind>>> = { -readonly [K in keyof T]: 
 
 export type RecordOf<T extends Table> = Of<(typeof REQUIRED)[T]> & Partial<Of<(typeof MORE)[T]>>;
 
-const KINDS: Record<Table, Readonly<Record<string, Kind>>> = {
+export const KINDS: Record<Table, Readonly<Record<string, Kind>>> = {
   status: { ...REQUIRED.status, ...MORE.status },
   history: { ...REQUIRED.history, ...MORE.history },
 };
@@ -83,11 +83,6 @@ const CHECKS: { readonly [K in Kind]: { what: string; is: (value: unknown) => bo
   directory_group: { what: 'a map with the texts name and dn, and an outcome of builds', is: isDirectoryGroup },
   previous_jobs: { what: 'a list of jobs', is: (value) => Array.isArray(value) && value.every(isPreviousJob) },
 };
-
-/** The names of all of a table's attributes. */
-export function attributesOf(table: Table): string[] {
-  return Object.keys(KINDS[table]);
-}
 
 /**
  * @param kinds those that are looked at; all by default
