@@ -19,9 +19,7 @@ import { observationOf, type Found, type Observation } from './observation.ts';
 export interface Candidate extends Named {
   /** `undefined` if a record does not say it. */
   job_id: string | undefined;
-  /** Of a record that does not say its job: its table, the only one that is looked at. */
-  table?: Table | undefined;
-  /** The table of the record that names the job; absent if it is Temporal that does. */
+  /** The table of the record that was seen; absent if Temporal names the job. Without a job no other table is looked at. */
   from?: Table;
 }
 
@@ -66,7 +64,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
 
   async function read(candidate: Candidate): Promise<Found> {
     const recordIn = (table: Table) =>
-      (candidate.table ?? table) === table
+      candidate.job_id !== undefined || candidate.from === table
         ? dynamoDb(() => itemOf(tables, table, keyIn(table, candidate)))
         : Promise.resolve(undefined);
     const [status, history] = await Promise.all([recordIn('status'), recordIn('history')]);
@@ -166,9 +164,9 @@ function correctNames(names: Named, { facts }: Observation): boolean {
   return corrected.length > 0;
 }
 
-function aboutOf({ job_id, account_id, resource, correlation_id, ...of }: Candidate, one: Diagnosis): string {
+function aboutOf({ job_id, from, account_id, resource, correlation_id }: Candidate, one: Diagnosis): string {
   // One resource lacks one status record, however many of its jobs the history knows.
   if (one.finding === 'RecordMissing' && one.table === 'status') return JSON.stringify([account_id, resource]);
   if (one.finding === 'RecordMisplaced') return JSON.stringify([account_id, resource, correlation_id, one.table]);
-  return JSON.stringify([job_id ?? [of.table, account_id, resource, correlation_id], one.table]);
+  return JSON.stringify([job_id ?? [from, account_id, resource, correlation_id], one.table]);
 }

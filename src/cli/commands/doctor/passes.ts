@@ -95,10 +95,8 @@ async function* tablePages({ services, counts }: Context, table: Table) {
 }
 
 function candidateOf(item: Item, table: Table): Candidate {
-  const job_id = textOf(item, 'job_id');
   return {
-    job_id,
-    table: job_id === undefined ? table : undefined,
+    job_id: textOf(item, 'job_id'),
     from: table,
     account_id: textOf(item, 'account_id'),
     resource: textOf(item, 'resource'),
