@@ -111,22 +111,16 @@ export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
 /** The reason when a build that continued as new requests its own cancellation, once its end is written. */
 export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';
 
-/** Summaries of timers: the wait for the next poll, the deadline, and the waits to make a step again. */
+/** Summaries of timers: the wait for the next poll, and the waits to make a step again. */
 export const WAIT_SUMMARY = 'WaitForBuildStatus';
-export const DEADLINE_SUMMARY = 'deadline';
 
 export function retrySummary(state: string, why: string): string {
   return `${state}: ${why}`;
 }
 
-/** What a timer is for, by its summary; `other` if it is none of the above. */
-export function parseTimerSummary(
-  summary: unknown,
-): { kind: 'poll' } | { kind: 'deadline' } | { kind: 'retry'; state: string } | { kind: 'other' } {
-  if (summary === WAIT_SUMMARY) return { kind: 'poll' };
-  if (summary === DEADLINE_SUMMARY) return { kind: 'deadline' };
-  const state = typeof summary === 'string' ? /^(\w+): /.exec(summary)?.[1] : undefined;
-  return state === undefined ? { kind: 'other' } : { kind: 'retry', state };
+/** The state that a timer waits to make again, by its summary; `undefined` if it waits for anything else. */
+export function retriedState(summary: unknown): string | undefined {
+  return typeof summary === 'string' ? /^(\w+): /.exec(summary)?.[1] : undefined;
 }
 
 /** Header of a start, and of the activities after it, that joins spans to one trace: that of Temporal's own interceptors. */

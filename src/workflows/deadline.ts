@@ -1,5 +1,4 @@
 import { CancellationScope, CancelledFailure, sleep } from '@temporalio/workflow';
-import { DEADLINE_SUMMARY } from '../contract.ts';
 import { errorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
@@ -38,7 +37,7 @@ async function cutShortAt(
   const deciding = new CancellationScope();
   const timing = new CancellationScope();
   if (leftMs > 0) {
-    const passed = timing.run(() => sleep(leftMs, { summary: DEADLINE_SUMMARY }));
+    const passed = timing.run(() => sleep(leftMs, { summary: 'deadline' }));
     void passed.then(
       () => deciding.cancel(),
       () => undefined,

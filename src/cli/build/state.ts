@@ -7,7 +7,7 @@ import type { temporal } from '@temporalio/proto';
 import { stateNameOf, STATE_NAMES } from '../../activities/types.ts';
 import {
   OWN_CANCELLATION_REASON,
-  parseTimerSummary,
+  retriedState,
   WAIT_SUMMARY,
   workflowIdOf,
   type RoleBuildOutcome,
@@ -137,15 +137,15 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
     const until = new Date(Date.parse(at) + Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1e6).toISOString();
     const summary = event.userMetadata?.summary;
     const [text] = await reader.values(summary ? [summary] : []);
-    const wait = parseTimerSummary(text);
-    if (wait.kind === 'poll') {
+    const retried = retriedState(text);
+    if (text === WAIT_SUMMARY) {
       build.next_poll_at = until;
       build.current = { step: WAIT_SUMMARY, state: 'scheduled', at, attempts: 1 };
-    } else if (wait.kind === 'retry') {
+    } else if (retried !== undefined) {
       build.next_attempt_at = until;
-      build.current = { step: wait.state, state: 'failed', at, attempts: 3 };
+      build.current = { step: retried, state: 'failed', at, attempts: 3 };
     }
-    return wait.kind === 'poll' || wait.kind === 'retry';
+    return text === WAIT_SUMMARY || retried !== undefined;
   }
   if (event.markerRecordedEventAttributes) {
     const poll = await pollIn(event, reader);
