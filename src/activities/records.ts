@@ -6,13 +6,12 @@ import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
-import type { EndOf } from '../records/write.ts';
 import { oddities } from '../records/attributes.ts';
 import { endHistoryRecord, putHistoryRecord } from '../records/history-table.ts';
 import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../records/conflict.ts';
 import type { RecordTables } from '../records/items.ts';
-import type { FoundRecord, WriteResult } from '../records/write.ts';
+import type { EndOf, FoundRecord, WriteResult } from '../records/write.ts';
 import { refuseInvalid } from './input.ts';
 import type { EndOfHistory, EndOfRecord, RoleBuildActivities, Written } from './types.ts';
 

@@ -19,10 +19,8 @@ import type { Ending, Progress } from '../domain/progress.ts';
 
 const NON_RETRYABLE: readonly string[] = recordWrite.retry.nonRetryableErrorTypes;
 
-/** What a state's failure means if the activity could not say so itself, as when its worker died. */
+/** What a state's failure means if the activity could not say so itself, as when its worker died; else `RecordWriteFailed`. */
 const FAILURE_OF_STATE: Readonly<Record<string, FailureName>> = {
-  UpsertRequestRecord: 'RecordWriteFailed',
-  InsertRequestHistory: 'RecordWriteFailed',
   TriggerBuild: 'BuildTriggerUnknown',
   GetBuildStatus: 'BuildApiUnavailable',
   CheckDirectoryGroup: 'DirectoryUnavailable',
