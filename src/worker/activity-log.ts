@@ -2,6 +2,7 @@ import type { Context } from '@temporalio/activity';
 import type { ActivityInterceptors } from '@temporalio/worker';
 import { stateNameOf } from '../activities/types.ts';
 import { parseRoleBuildId } from '../contract.ts';
+import { defined } from '../domain/defined.ts';
 
 /** Adds to every line that the SDK and ours log of an activity which build, which step and which attempt it is. */
 export function activityLogFields({ info }: Context): ActivityInterceptors {
@@ -24,13 +25,9 @@ export function activityLogFields({ info }: Context): ActivityInterceptors {
 
 /** The build's IDs, wherever they are in an activity's arguments. */
 function idsIn(args: readonly unknown[]): { correlation_id?: string; job_id?: string } {
-  const found: { correlation_id?: string; job_id?: string } = {};
-  const objects = args.flatMap((arg) => (isObject(arg) ? [arg, arg['request'], arg['job']] : []));
-  for (const name of ['correlation_id', 'job_id'] as const) {
-    const value = objects.filter(isObject).find((one) => typeof one[name] === 'string')?.[name];
-    if (typeof value === 'string') found[name] = value;
-  }
-  return found;
+  const objects = args.flatMap((arg) => (isObject(arg) ? [arg, arg['request'], arg['job']] : [])).filter(isObject);
+  const idIn = (name: string) => objects.map((one) => one[name]).find((value) => typeof value === 'string');
+  return defined({ correlation_id: idIn('correlation_id'), job_id: idIn('job_id') });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
