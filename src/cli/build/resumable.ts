@@ -9,7 +9,7 @@ import type { StatusRecord } from '../../records/status-table.ts';
 import { CliError, notFound } from '../errors/cli-error.ts';
 import { describeBuild, firstRunIdOf } from './find.ts';
 import type { Services } from '../services.ts';
-import { jobIdOf, recordUnder, type Target } from './target.ts';
+import { recordUnder, type Target } from './target.ts';
 
 /** A build that ended before the build API had decided it. */
 export type Resumable = Awaited<ReturnType<typeof findResumable>>;
@@ -50,7 +50,7 @@ async function findEnded(services: Services, target: Target): Promise<StatusReco
   const read = await recordUnder(services, target.workflowId);
   if (read === undefined) throw notFound(target.name);
   const record = whole<StatusRecord>(target, 'status', read);
-  if (![undefined, record.job_id].includes(jobIdOf(target))) {
+  if (![undefined, record.job_id].includes(target.jobId)) {
     throw nothing(target, `job ${record.job_id} has taken its record since`);
   }
   return record;

@@ -37,12 +37,10 @@ export async function showStarted(
     throw new CliError('inProgress', build.failure.Cause, { fields: { workflow_id: workflowId, job_id: jobId } });
   }
   // The table adds what Temporal does not know; if it can't be read, how the build ended is known all the same.
-  const shown = await viewBuild(services, { kind: 'job', name: workflowId, workflowId, jobId }).catch(
-    (err: unknown) => {
-      output.note(`role-build: the record can't be read: ${(err as Error).message}`);
-      return viewOfTemporal(workflowId, build);
-    },
-  );
+  const shown = await viewBuild(services, { name: workflowId, workflowId, jobId }).catch((err: unknown) => {
+    output.note(`role-build: the record can't be read: ${(err as Error).message}`);
+    return viewOfTemporal(workflowId, build);
+  });
   // A start that does not wait has nothing to draw.
   (await import('./show.ts')).showBuild(context, shown);
   return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';

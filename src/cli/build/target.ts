@@ -20,20 +20,14 @@ export interface TargetOptions {
 export const NAME_ONE = 'name one build: ACCOUNT RESOURCE, or --correlation-id, --job-id or --workflow-id';
 
 /** One build, as far as it has been found. */
-export type Target = {
+export interface Target {
   /** As the user named it, for messages. */
   name: string;
   workflowId: string;
-} & (
-  | /** The last of its workflow ID. */ { kind: 'latest' }
-  | /** One job and no other of the same workflow ID. */ { kind: 'job'; jobId: string }
-  | /** The job that the history record of a request names. */ { kind: 'request'; history: ReadHistoryRecord }
-);
-
-/** @returns `undefined` if any job will do; empty, which is no job's ID, if a record does not say which */
-export function jobIdOf(target: Target): string | undefined {
-  if (target.kind === 'latest') return undefined;
-  return target.kind === 'job' ? target.jobId : (target.history.job_id ?? '');
+  /** One job and no other of the workflow ID; empty, which is no job's ID, if a record does not say which. Else the last. */
+  jobId?: string;
+  /** The record that names the job, if a request was named. */
+  history?: ReadHistoryRecord;
 }
 
 /**
@@ -58,15 +52,15 @@ async function findTarget(
   resource: string | undefined,
   { workflowId, jobId, correlationId }: TargetOptions,
 ): Promise<Target> {
-  if (workflowId !== undefined) return { kind: 'latest', name: workflowId, workflowId };
+  if (workflowId !== undefined) return { name: workflowId, workflowId };
   if (jobId !== undefined) {
     const name = `job ${jobId}`;
     const { execution, unsure } = await findJob(services, jobId);
     if (execution === undefined) throw notFoundOr(name, unsure);
-    return { kind: 'job', name, workflowId: execution.workflowId, jobId };
+    return { name, workflowId: execution.workflowId, jobId };
   }
   if (correlationId !== undefined) return findRequest(services, correlationId);
-  return { kind: 'latest', name: `${account} ${resource}`, workflowId: workflowIdOf(account ?? '', resource ?? '') };
+  return { name: `${account} ${resource}`, workflowId: workflowIdOf(account ?? '', resource ?? '') };
 }
 
 /** @throws CliError `usage` unless a build is named in exactly one way */
@@ -93,8 +87,8 @@ async function findRequest(services: Services, correlationId: string): Promise<T
   if (history?.account_id !== undefined && history.resource !== undefined) {
     const workflowId = workflowIdOf(history.account_id, history.resource);
     const askedAgain = await runningJobOf(services, workflowId, correlationId);
-    if (askedAgain !== undefined) return { kind: 'job', name, workflowId, jobId: askedAgain };
-    return { kind: 'request', name, workflowId, history };
+    if (askedAgain !== undefined) return { name, workflowId, jobId: askedAgain };
+    return { name, workflowId, jobId: history.job_id ?? '', history };
   }
   const { starts, unsure } = await findStartsOf(services, correlationId);
   const [start, ...others] = starts;
@@ -112,7 +106,7 @@ async function findRequest(services: Services, correlationId: string): Promise<T
       hint: 'name one of them by ACCOUNT RESOURCE or --job-id',
     });
   }
-  return { kind: 'job', name, workflowId: start.workflow_id, jobId: start.job_id };
+  return { name, workflowId: start.workflow_id, jobId: start.job_id };
 }
 
 /** The job that runs under a workflow ID, if it is one of that request. */

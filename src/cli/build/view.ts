@@ -12,7 +12,7 @@ import { statesOf } from './follow.ts';
 import { nextStep, type NextStep } from './next-step.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
 import type { BuildStep } from './steps.ts';
-import { jobIdOf, recordUnder, type Target } from './target.ts';
+import { recordUnder, type Target } from './target.ts';
 
 /** The status record's attributes and what Temporal adds to them: the JSON of `status`. */
 export interface BuildView extends Record<string, unknown>, NextStep {
@@ -39,14 +39,14 @@ export interface BuildView extends Record<string, unknown>, NextStep {
 
 /** @throws CliError `notFound` if neither Temporal nor the tables know it */
 export async function viewBuild(services: Services, target: Target): Promise<BuildView> {
-  const jobId = jobIdOf(target);
+  const { jobId } = target;
   const execution = await describeExecution(services, target.workflowId, jobId);
   const isRunning = execution !== undefined && isOpen(execution.status.name);
   const record = isRunning ? undefined : await recordUnder(services, target.workflowId);
   // Temporal no longer has the execution, or never had: the records are all there is.
   if (execution === undefined) {
     const isIt = record !== undefined && (jobId === undefined || record.job_id === jobId);
-    const found = isIt ? record : target.kind === 'request' ? target.history : undefined;
+    const found = isIt ? record : target.history;
     if (found === undefined) throw notFound(target.name);
     return viewOf(target, found);
   }

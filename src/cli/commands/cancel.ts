@@ -5,7 +5,7 @@ import { describeBuild, firstRunIdOf } from '../build/find.ts';
 import { followJob } from '../build/follow.ts';
 import { unpause } from '../build/next-step.ts';
 import { showBuild } from '../build/show.ts';
-import { jobIdOf, openTarget, type Target, type TargetOptions } from '../build/target.ts';
+import { openTarget, type Target, type TargetOptions } from '../build/target.ts';
 import { viewBuild } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
@@ -41,7 +41,7 @@ export async function run(
     return 'done';
   }
   await followJob(context, services, workflowId, jobId);
-  const view = await viewBuild(services, { kind: 'job', name, workflowId, jobId });
+  const view = await viewBuild(services, { name, workflowId, jobId });
   showBuild(context, view);
   return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';
 }
@@ -50,7 +50,7 @@ async function runningJob(services: Services, target: Target): Promise<{ jobId: 
   const latest = await describeBuild(services, target.workflowId);
   const jobId = latest === undefined ? undefined : firstRunIdOf(latest);
   const status = latest?.status.name;
-  const isIt = [undefined, jobId].includes(jobIdOf(target));
+  const isIt = [undefined, jobId].includes(target.jobId);
   if (!isIt || !isOpen(status) || jobId === undefined) {
     throw new CliError('notFound', `nothing is running for ${target.name}`);
   }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { delimiter } from 'node:path';
 import type { Command } from 'commander';
 import type { Environment } from '../../config/settings.ts';
-import { jobIdOf, openTarget, type TargetOptions } from '../build/target.ts';
+import { openTarget, type TargetOptions } from '../build/target.ts';
 import { describeExecution } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError, notFound } from '../errors/cli-error.ts';
@@ -28,7 +28,7 @@ export async function run(
 ): CommandResult {
   const { output, json, env } = context;
   const { services, target } = await openTarget(context, account, resource, options);
-  const execution = await describeExecution(services, target.workflowId, jobIdOf(target));
+  const execution = await describeExecution(services, target.workflowId, target.jobId);
   if (execution === undefined) throw notFound(target.name);
   const { workflowId, runId } = execution;
   const ui_url = services.uiUrl(workflowId, runId);

@@ -86,7 +86,7 @@ async function follow(
     };
     await followBuild(services, firstRun, tell, signal);
   }
-  return viewBuild(services, { kind: 'job', name, workflowId, jobId });
+  return viewBuild(services, { name, workflowId, jobId });
 }
 
 async function followLive(
