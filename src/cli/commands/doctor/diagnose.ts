@@ -1,13 +1,22 @@
 /** Compares a job's two records with its actual state: what is wrong, and the writes that repair it. */
-import { isEndStatus, isRecordStatus } from '../../../domain/record-status.ts';
+import { isEndStatus, isRecordStatus, type RecordStatus } from '../../../domain/record-status.ts';
 import type { Item, Table } from '../../../records/items.ts';
+import type { RecordWrite } from '../../../records/repair.ts';
 import { lostEnd } from './actual-state.ts';
 import type { ApiAnswer } from './ask-api.ts';
 import { CLOCKS_APART_MS } from './clock.ts';
-import { errorNameOf, faultsOf, isErrorInfoRight, textOf } from './facts.ts';
+import { errorNameOf, faultsOf, isErrorInfoRight, recordOfFacts, textOf, type Facts } from './facts.ts';
 import type { Finding, FindingKind } from './findings.ts';
 import { saying, type Observation } from './observation.ts';
-import { createRecord, setAttributes, setStatus, type DescribedWrite, type DesiredState } from './writes.ts';
+import type { End } from './trace.ts';
+
+/** A status that a record is to have, and what belongs to it. */
+type DesiredState = Omit<End, 'status'> & { status: RecordStatus };
+
+/** A write, and what it does in words. */
+interface DescribedWrite extends RecordWrite {
+  does: string;
+}
 
 /** A finding about one job, as the records alone tell it. */
 export interface Diagnosis extends Pick<Finding, 'finding' | 'reason' | 'fix' | 'doubt'> {
@@ -147,4 +156,38 @@ function tells(item: Item, { status, error_info }: DesiredState): boolean {
 
 function fixOf(writes: readonly DescribedWrite[] = [], otherwise = ''): string {
   return writes.length === 0 ? otherwise : writes.map(({ does }) => does).join('; ');
+}
+
+function setStatus(table: Table, found: Item, desired: DesiredState): DescribedWrite {
+  const { status, build_id, error_info, directory_group } = desired;
+  // A build ID that the record knows stays true whatever its end; another end's error does not.
+  const remove = error_info === undefined && found['error_info'] !== undefined ? ['error_info'] : [];
+  const set = { status, build_id, error_info, directory_group, updated_at: new Date().toISOString() };
+  const does = `set the ${table} record to ${inWords(desired)}${remove.length === 0 ? '' : ', without error_info'}`;
+  return { table, found, set, remove, does };
+}
+
+/** @param found an older job's record that this one replaces @returns nothing if too little is known of the job */
+function createRecord(table: Table, facts: Facts, found: Item | undefined, desired: DesiredState): DescribedWrite[] {
+  const record = recordOfFacts(table, facts, desired.status);
+  if (record === undefined) return [];
+  const { build_id, error_info, directory_group } = desired;
+  const more: Item = { build_id, error_info, directory_group };
+  if (table === 'history') more['requested_by'] = facts['requested_by'];
+  const remove = Object.keys(more).filter((name) => more[name] === undefined && found?.[name] !== undefined);
+  const set = { ...record, ...more, updated_at: new Date().toISOString() };
+  const does = `${found === undefined ? 'create' : "replace the older job's"} ${table} record: ${inWords(desired)}`;
+  return [{ table, found, set, remove, does }];
+}
+
+/** @returns nothing if one of them is not known */
+function setAttributes(table: Table, found: Item, names: readonly string[], facts: Facts): DescribedWrite[] {
+  if (names.some((name) => facts[name] === undefined)) return [];
+  const set = Object.fromEntries(names.map((name) => [name, facts[name]]));
+  const values = Object.entries(set).map(([name, value]) => `${name} to ${JSON.stringify(value)}`);
+  return [{ table, found, set, does: `in the ${table} record, set ${values.join(', ')}` }];
+}
+
+function inWords({ status, error_info }: DesiredState): string {
+  return error_info === undefined ? status : `${status}, ${error_info.Error}`;
 }
