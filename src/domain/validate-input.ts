@@ -26,8 +26,9 @@ const ROOT = '(input)';
 const printableAscii = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 const maybeEmpty = z.string('must be a string').refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 const text = maybeEmpty.min(1, 'must not be empty');
-/** Both records, with an error's cause beside it, stay well below DynamoDB's 400 KB for an item. */
-const recorded = (maxCharacters: number) => text.max(maxCharacters, `must be at most ${maxCharacters} characters`);
+/** So that both records, with an error's cause beside it, stay well below DynamoDB's 400 KB for an item. */
+const atMost = (maxCharacters: number, type = text) =>
+  type.max(maxCharacters, `must be at most ${maxCharacters} characters`);
 /** What becomes a search attribute or an ID: Temporal's databases of SQL don't take NUL. */
 const withoutNul = (type: z.ZodString) => type.refine((value) => !value.includes('\0'), 'must not contain NUL');
 const headerText = text.regex(
@@ -41,7 +42,7 @@ const wholeSeconds = (min: number, max: number) =>
     .min(min, `must be at least ${min}`)
     .max(max, `must be at most ${max}`);
 
-const url = recorded(URL_MAX_CHARACTERS).superRefine((value, ctx) => {
+const url = atMost(URL_MAX_CHARACTERS).superRefine((value, ctx) => {
   for (const message of urlFaults(value)) ctx.addIssue({ code: 'custom', message });
 });
 
@@ -50,8 +51,8 @@ const schema = z.looseObject(
     build_body: z.looseObject(
       {
         account_id: z.string('must be a string').regex(/^\d{12}$/, 'must be 12 digits'),
-        build_type: withoutNul(recorded(1_024)),
-        action: withoutNul(recorded(1_024)),
+        build_type: withoutNul(atMost(1_024)),
+        action: withoutNul(atMost(1_024)),
         // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
         custom_role_name: z
           .string('must be a string')
@@ -61,17 +62,14 @@ const schema = z.looseObject(
       'must be an object',
     ),
     ddb_composite_sort_key: withoutNul(text),
-    correlation_id: headerText.max(256, 'must be at most 256 characters'),
-    trace_header: recorded(65_536),
+    correlation_id: atMost(256, headerText),
+    trace_header: atMost(65_536),
     url,
-    encrypted_jwt: headerText.max(
-      ENCRYPTED_JWT_MAX_CHARACTERS,
-      `must be at most ${ENCRYPTED_JWT_MAX_CHARACTERS} characters`,
-    ),
+    encrypted_jwt: atMost(ENCRYPTED_JWT_MAX_CHARACTERS, headerText),
     poll_interval_seconds: wholeSeconds(1, 3600).optional(),
     poll_spread_seconds: wholeSeconds(0, 3600).optional(),
     deadline_seconds: wholeSeconds(1, DEADLINE_MAX_SECONDS).optional(),
-    requested_by: text.max(256, 'must be at most 256 characters').optional(),
+    requested_by: atMost(256).optional(),
     take_over: z.boolean('must be true or false').optional(),
     directory_group: z.boolean('must be true or false').optional(),
   },
@@ -181,9 +179,7 @@ function jsonFaults(input: unknown): Fault[] {
   return faults;
 }
 
-const segment = text
-  .max(2_048, 'must be at most 2048 characters')
-  .refine((value) => value !== '.' && value !== '..', 'must be a path segment');
+const segment = atMost(2_048).refine((value) => value !== '.' && value !== '..', 'must be a path segment');
 const sent_to = z.strictObject({ name: text, address: text }).refine(isDirectoryServer, 'must have an IP address');
 const errorInfo = { Error: maybeEmpty, Cause: maybeEmpty, sent_to: sent_to.optional() };
 /** What is in the history record for good: more, or deeper, DynamoDB would refuse at each of its writes. */
@@ -200,7 +196,7 @@ const previousJob = z.strictObject(
 );
 const resumption = z.looseObject(
   {
-    resumes: text.max(2_048, 'must be at most 2048 characters'),
+    resumes: atMost(2_048),
     build_id: segment.optional(),
     previous_jobs: z
       .array(previousJob, 'must be a list')
