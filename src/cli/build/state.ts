@@ -2,9 +2,9 @@
  * What a build has done so far, read from the events of its workflow: that needs no worker, and works for as
  * long as Temporal keeps them.
  */
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
-import { stateNameOf, STATE_NAMES } from '../../activities/types.ts';
+import { stateNameOf, STATE_NAMES, type RoleBuildActivities } from '../../activities/types.ts';
 import {
   OWN_CANCELLATION_REASON,
   retriedState,
@@ -12,16 +12,15 @@ import {
   workflowIdOf,
   type RoleBuildOutcome,
 } from '../../contract.ts';
-import { takePoll, type Polls } from '../../domain/build-status.ts';
+import { isBuildStatusAnswer, takePoll, type BuildStatusAnswer, type Polls } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { isFailureName, type ErrorInfo } from '../../domain/failures.ts';
 import { progressFaults, type Progress } from '../../domain/progress.ts';
 import { isResumption } from '../../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
-import type { PayloadReader } from '../temporal/payloads.ts';
+import { payloadReader, tolerant, type PayloadReader } from '../temporal/payloads.ts';
 import { outcomeOf } from './outcome.ts';
 import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
-import { pollIn } from './poll.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
@@ -226,4 +225,30 @@ function looksLikeInput(value: unknown): value is RoleBuildInput {
   const input = value as Partial<RoleBuildInput> | null | undefined;
   const account: unknown = input?.build_body?.account_id;
   return typeof account === 'string' && typeof input?.ddb_composite_sort_key === 'string';
+}
+
+/** A poll as the events show it: the marker of its local activity. Other markers, such as those of patches, are none. */
+interface Poll {
+  attempts: number;
+  /** Its result, an answer of the build API or none; missing if it failed. */
+  answer?: BuildStatusAnswer;
+  failure?: temporal.api.failure.v1.IFailure;
+}
+
+/** For the SDK's own note of a local activity, which no codec sees. */
+const NOTES = payloadReader(tolerant(defaultDataConverter), '', '');
+const NAME: keyof RoleBuildActivities = 'getBuildStatus';
+
+export async function pollIn(
+  { markerRecordedEventAttributes: marker }: HistoryEvent,
+  reader: PayloadReader,
+): Promise<Poll | undefined> {
+  const { data, result } = marker?.details ?? {};
+  const [note] = await NOTES.values(data?.payloads);
+  const { activity_type, attempt } = (note ?? {}) as { activity_type?: unknown; attempt?: unknown };
+  if (activity_type !== NAME) return undefined;
+  const attempts = Number.isSafeInteger(attempt) ? (attempt as number) : 1;
+  if (marker?.failure) return { attempts, failure: marker.failure };
+  const [answer] = await reader.values(result?.payloads);
+  return isBuildStatusAnswer(answer) ? { attempts, answer } : { attempts };
 }

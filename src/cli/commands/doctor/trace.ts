@@ -10,8 +10,7 @@ import type { ErrorInfo } from '../../../domain/failures.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
 import type { Table } from '../../../records/items.ts';
 import { endAttributesOf } from '../../build/outcome.ts';
-import { pollIn } from '../../build/poll.ts';
-import { carriedBy, newBuildState, takeEvent, type BuildState } from '../../build/state.ts';
+import { carriedBy, newBuildState, pollIn, takeEvent, type BuildState } from '../../build/state.ts';
 import type { PayloadReader } from '../../temporal/payloads.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
