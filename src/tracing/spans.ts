@@ -6,7 +6,6 @@ import {
   diag,
   DiagLogLevel,
   SpanStatusCode,
-  trace,
   type Context,
   type Span,
   type SpanOptions,
@@ -90,11 +89,6 @@ export class Spans {
       closed.abort();
     }
   }
-}
-
-/** Runs with a span as the active one. */
-export function within<T>(span: Span, parent: Context, run: () => T): T {
-  return context.with(trace.setSpan(parent, span), run);
 }
 
 /**

@@ -8,7 +8,7 @@ import { carrierIn, ROLE_BUILD_WORKFLOW_TYPE, type TraceCarrier } from '../contr
 import type { TraceSinks } from '../workflows/traces.ts';
 import { headersOf, originOf } from './origin.ts';
 import type { TraceHeaders } from '../config/tracing.ts';
-import { endFailed, errorTypeOf, Spans, within, type SpansOptions } from './spans.ts';
+import { endFailed, errorTypeOf, Spans, type SpansOptions } from './spans.ts';
 
 export type WorkerTraces = ReturnType<typeof traceWorker>;
 
@@ -73,7 +73,7 @@ function activityInterceptors(spans: Spans, { info }: ActivityContext): Activity
         const { traceId, spanId } = span.spanContext();
         ids = { trace_id: traceId, span_id: spanId };
         try {
-          const result = await within(span, parent, () => next(input));
+          const result = await context.with(trace.setSpan(parent, span), () => next(input));
           span.end();
           return result;
         } catch (err) {

@@ -41,12 +41,9 @@ export async function keepCounting(
       if (!signal.aborted) logger.warn({ err }, 'builds could not be counted; the gauges stay as they were');
       if (hasGrpcStatus(err, 'RESOURCE_EXHAUSTED')) everyMs = Math.min(COUNT_AT_LEAST_EVERY_MS, everyMs * 2);
     }
+    // Workers that were started together do not count together.
+    const jitter = 0.8 + Math.random() * 0.4;
     // The abort ends it.
-    await delay(jittered(everyMs), undefined, { ref: false, signal }).catch(() => undefined);
+    await delay(everyMs * jitter, undefined, { ref: false, signal }).catch(() => undefined);
   }
-}
-
-/** Workers that were started together do not count together. */
-function jittered(ms: number): number {
-  return ms * (0.8 + Math.random() * 0.4);
 }
