@@ -1,13 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import type { temporal } from '@temporalio/proto';
 import { defined } from '../../domain/defined.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { hasGrpcStatus } from '../../domain/grpc.ts';
 import type { Services } from '../services.ts';
-import { closedAs } from './state.ts';
-
-type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+import { closedAs, type HistoryEvent } from './state.ts';
 
 /** How long `--wait` tolerates a server that is away before it gives up; the build goes on. */
 const PATIENCE_MS = 600_000;

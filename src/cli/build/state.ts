@@ -22,7 +22,7 @@ import { payloadReader, tolerant, type PayloadReader } from '../temporal/payload
 import { outcomeOf } from './outcome.ts';
 import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
 
-type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 const CLOSING_EVENTS = [
   ['workflowExecutionCompletedEventAttributes', 'COMPLETED'],

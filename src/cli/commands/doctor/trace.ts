@@ -1,5 +1,4 @@
 /** What one run's events prove about its job: which records it wrote, whether the build was triggered, how it was decided. */
-import type { temporal } from '@temporalio/proto';
 import {
   checkBuildStatus,
   generateBuildStatusErrorMessage,
@@ -10,10 +9,8 @@ import type { ErrorInfo } from '../../../domain/failures.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
 import type { Table } from '../../../records/items.ts';
 import { endAttributesOf } from '../../build/outcome.ts';
-import { carriedBy, newBuildState, pollIn, takeEvent, type BuildState } from '../../build/state.ts';
+import { carriedBy, newBuildState, pollIn, takeEvent, type BuildState, type HistoryEvent } from '../../build/state.ts';
 import type { PayloadReader } from '../../temporal/payloads.ts';
-
-type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 /** How a job ended, as its records must tell it. */
 export interface End {
