@@ -63,11 +63,7 @@ export interface DirectoryActivities {
 export interface OwnWorkflowActivities {
   /** Asks Temporal to cancel the workflow that calls it. */
   requestOwnCancellation(): Promise<void>;
-  /**
-   * Checks what a run was handed that continues another, as `upsertRequestRecord` does. Runs as a local activity.
-   *
-   * @returns its faults
-   */
+  /** Checks what a run was handed that continues another, as `upsertRequestRecord` does. Runs as a local activity. */
   checkCarriedInput(input: RoleBuildInput, job: Job, resumption?: Resumption): Promise<Fault[]>;
 }
 

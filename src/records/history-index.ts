@@ -111,7 +111,6 @@ export async function describeTable(client: DynamoDBClient, TableName: string): 
   return (await client.send(new DescribeTableCommand({ TableName }))).Table ?? {};
 }
 
-/** @throws KeyMismatchError */
 function indexOf(table: TableDescription): GlobalSecondaryIndexDescription | undefined {
   const index = table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === HISTORY_INDEX_NAME);
   const keys = index?.KeySchema?.map(({ AttributeName }) => AttributeName).join(' + ') ?? '';

@@ -13,7 +13,6 @@ const CHECKSUM_BYTES = 4;
 /**
  * Servers list open executions first, by their start, then closed ones, by their close: the latest of each first.
  *
- * @param query a visibility query
  * @param limit the most to return; the server may return fewer before the end
  * @param token of this page, as the one before named it; `undefined` for the first
  * @returns `next` is the token of the next page, the server's with a checksum in base64url; `undefined` after the last

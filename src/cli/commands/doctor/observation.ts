@@ -15,7 +15,6 @@ export type Observation = ReturnType<typeof observationOf>;
 
 const TABLES: readonly Table[] = ['status', 'history'];
 
-/** @param jobId `undefined` if a record does not say it */
 export function observationOf(jobId: string | undefined, found: Found, actual: ActualState) {
   const ofJob = (table: Table) => (textOf(found[table], 'job_id') === jobId ? found[table] : undefined);
   const { input, start_at, build_id: known } = actual.run?.trace.build ?? {};

@@ -19,7 +19,6 @@ export class Reporter {
   /** The user answered `all`: repair what is not in doubt. */
   #all = false;
 
-  /** @param options `yes` repairs without asking */
   constructor(context: CommandContext, options: { fix: boolean; yes: boolean }) {
     this.#context = context;
     this.#options = options;
