@@ -98,10 +98,14 @@ describe('doctor --ask-api', () => {
       assert.match(finding.fix, /ExecutionLost/);
       stack.buildApi.clearFaults();
     }
-    const elsewhere = await stack.doctor(['--ask-api', '--url', 'http://127.0.0.1:9'], {
+    const before = await stack.records(job.input);
+    const elsewhere = await stack.doctor(['--ask-api', '--url', 'http://127.0.0.1:9', '--fix', '--yes'], {
       settings: { ENCRYPTED_JWT: CREDENTIAL },
     });
-    assert.match(only(elsewhere, job.input).reason, /does not tell: .*ECONNREFUSED/);
+    const { reason, doubtful, result } = only(elsewhere, job.input);
+    assert.match(reason, /does not tell: .*ECONNREFUSED/);
+    assert.deepEqual([elsewhere.code, doubtful, result], [1, true, 'left alone']);
+    assert.deepEqual(await stack.records(job.input), before);
     await repairAll(stack);
   });
 

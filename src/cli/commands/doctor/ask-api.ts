@@ -21,6 +21,8 @@ export interface ApiAnswer {
   end?: End;
   /** The build is still going on. */
   isUndecided: boolean;
+  /** Why the end may be known all the same: the API did not say. */
+  doubt?: string;
 }
 
 export type AskApi = (buildId: string, correlationId: string) => Promise<ApiAnswer>;
@@ -64,7 +66,8 @@ export async function readAskApi(
         : { says: `the build API says that build ${buildId} ended with ${status}`, isUndecided: false, end };
     } catch (err) {
       if (!(err instanceof BuildApiError)) throw err;
-      return { says: `the build API does not tell: ${err.message}`, isUndecided: false };
+      const doubt = 'asked again, or at another --url, the build API may say how the build ended';
+      return { says: `the build API does not tell: ${err.message}`, isUndecided: false, doubt };
     }
   };
 }

@@ -97,10 +97,10 @@ function compare(
   isDue: (table: Table) => boolean,
 ): Diagnosis[] {
   const { actual, facts, found, own, vacant } = observation;
-  const { doubt } = actual;
   const isRunning = actual.state === 'running';
   const because = (what: string, more?: string) =>
-    [`${what}; the workflow ${actual.how}`, doubt, more].filter((part) => part !== undefined).join('; ');
+    [`${what}; the workflow ${actual.how}`, actual.doubt, more].filter((part) => part !== undefined).join('; ');
+  const doubt = actual.doubt ?? answer?.doubt;
   const said = saying(observation);
   if (desired === undefined) {
     const fix =
