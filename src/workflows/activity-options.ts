@@ -29,10 +29,12 @@ export const trigger = {
 
 /**
  * A local activity: a poll then leaves 6 history events instead of 11. How many polls there were stands in the current
- * details, not in the summary.
+ * details, not in the summary. Every backoff is a timer, since a cancellation or a deadline that comes while a workflow task
+ * is worked on shows 8 s later, after the next attempt.
  */
 export const poll = {
   startToCloseTimeout: BUILD_API_START_TO_CLOSE,
+  localRetryThreshold: '1 millisecond',
   retry,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   summary: 'GET /build/{build_id}',

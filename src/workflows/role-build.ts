@@ -10,6 +10,7 @@ import {
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, triggersQueueOf, type RoleBuildOutcome } from '../contract.ts';
 import { buildIdFault, generateBuildStatusErrorMessage, takePoll } from '../domain/build-status.ts';
+import { defined } from '../domain/defined.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
 import {
@@ -113,7 +114,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
 }
 
 function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGroup: boolean): Promise<Ending> {
-  return beforeDeadline(input, job, async (throwIfOver) => {
+  return beforeDeadline(input, job, async (throwIfOver, leftMs) => {
     const { url, encrypted_jwt, correlation_id } = input;
     const target = { url, encrypted_jwt, correlation_id, job_id: job.job_id };
     if (progress.build_id === undefined) {
@@ -137,7 +138,8 @@ function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGrou
 
       throwIfOver();
       showStep(progress, 'GetBuildStatus');
-      const answer = await getBuildStatus(target, progress.build_id);
+      const inTime = defined({ ...poll, scheduleToCloseTimeout: leftMs() });
+      const answer = await getBuildStatus.executeWithOptions(inTime, [target, progress.build_id]);
 
       switch (takePoll(progress, answer)) {
         case 'deferred':

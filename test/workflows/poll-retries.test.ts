@@ -2,20 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { RoleBuildOutcome } from '../../src/contract.ts';
-import { always, times, untilCancelled, type Attempt, type Script } from '../support/scripted-activities.ts';
-import { SHORT_TASK_MS, WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
+import { always, Held, times, untilCancelled, type Attempt, type Script } from '../support/scripted-activities.ts';
+import { WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
 
 /** What a backoff may be late by; a busy machine is slow. */
 const LATE_MS = 20_000;
-/** Long enough after the poll at 60 s is due, and before its task is renewed, 12 s later. */
-const DEADLINE_SECONDS = 68;
+/** Long enough after the poll at 60 s is due, and before its task is renewed, 8 s later. */
+const DEADLINE_SECONDS = 64;
 
 const says503 = { type: 'BuildApiUnavailable', message: 'the build API answered 503' } as const;
 const unavailable = ApplicationFailure.create(says503);
-/** The worker hears of a cancellation or a deadline long before, and the backoff is still its own. */
 const inHalfAMinute = ApplicationFailure.create({ ...says503, nextRetryDelay: '30 seconds' });
 
-/** A poll's retries are the worker's own and take real time, so these builds run side by side, each on its own server. */
+/** A deadline's poll takes real time, so these builds run side by side, each on its own server. */
 async function startBuild(t: TestContext, script: Script, options: BuildOptions = {}) {
   const environment = await WorkflowEnvironment.timeSkipping();
   t.after(() => environment.stop());
@@ -26,7 +25,7 @@ function assertBackoffs(attempts: Attempt[]): void {
   for (const { retryPolicy: policy } of attempts) {
     assert.deepEqual([policy?.initialInterval, policy?.backoffCoefficient, policy?.maximumAttempts], [3_000, 2, 3]);
   }
-  const gaps = attempts.slice(1).map(({ realMs }, index) => realMs - (attempts[index]?.realMs ?? Infinity));
+  const gaps = attempts.slice(1).map(({ startedMs }, index) => startedMs - (attempts[index]?.startedMs ?? Infinity));
   assert.equal(gaps.length, 2);
   for (const [index, ms] of [3_000, 6_000].entries()) {
     const gapMs = gaps[index] ?? NaN;
@@ -72,22 +71,20 @@ describe('a poll', { concurrency: true }, () => {
     assert.equal(end.message, 'GetBuildStatus: the build API answered 404');
   });
 
-  it('a poll that fails is not made again after a cancellation in its backoff', async (t) => {
-    const build = await startBuild(
-      t,
-      { getBuildStatus: always(inHalfAMinute) },
-      { workflowTaskTimeoutMs: SHORT_TASK_MS },
-    );
+  it('a poll that fails is not made again after a cancellation that came meanwhile', async (t) => {
+    const poll = new Held<'getBuildStatus'>();
+    const build = await startBuild(t, { getBuildStatus: [poll.answer, ...times(2, unavailable)] });
     const ended = build.end();
-    await build.untilAttempted('getBuildStatus');
+    await poll.began();
     await build.handle.cancel();
+    poll.fail(unavailable);
     assert.deepEqual(await ended, { status: 'CANCELLED' });
     assert.equal(build.attemptsAt('getBuildStatus').length, 1);
     assert.deepEqual(build.steps.slice(-2), ['updateCancelledRecord', 'updateCancelledHistory']);
   });
 
   it('a poll that fails is not made again after the deadline', async (t) => {
-    const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { deadline_seconds: DEADLINE_SECONDS } };
+    const options = { input: { deadline_seconds: DEADLINE_SECONDS } };
     const build = await startBuild(t, { getBuildStatus: always(inHalfAMinute) }, options);
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
@@ -95,14 +92,22 @@ describe('a poll', { concurrency: true }, () => {
     assert.ok(build.attemptsAt('getBuildStatus').length <= 1);
   });
 
-  it('a poll under way at the deadline is dropped, and its answer does not count', async (t) => {
-    const options = { workflowTaskTimeoutMs: SHORT_TASK_MS, input: { deadline_seconds: DEADLINE_SECONDS } };
-    const build = await startBuild(t, { getBuildStatus: [untilCancelled] }, options);
+  it('a poll under way at the deadline is dropped at once, and its answer does not count', async (t) => {
+    // The time-skipping server refuses to cancel a timer whose end the worker has not seen.
+    const environment = await WorkflowEnvironment.devServer();
+    t.after(() => environment.stop());
+    let droppedAfterMs = Infinity;
+    const hanging = (attempt: Attempt<'getBuildStatus'>) =>
+      untilCancelled(attempt).finally(() => (droppedAfterMs = Date.now() - attempt.realMs));
+    const input = { poll_interval_seconds: 1, deadline_seconds: 4 };
+    const build = await environment.start(t, { getBuildStatus: [hanging] }, { input });
     const end = await build.end();
+    // A workflow task is renewed after 8 s, and shows no deadline before.
+    assert.ok(droppedAfterMs < 6_000, `${droppedAfterMs} ms`);
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
     const { polls, error_info } = end.details[0] as RoleBuildOutcome;
     assert.equal(polls, 0);
-    assert.match(error_info?.Cause ?? '', /^the build was not decided in the 68 s from /);
+    assert.match(error_info?.Cause ?? '', /^the build was not decided in the 4 s from /);
     assert.deepEqual(build.argsOf('updateFailedHistory')[1], error_info);
     const [poll, ...more] = build.attemptsAt('getBuildStatus');
     assert.equal(poll?.signal.aborted, true);

@@ -52,7 +52,7 @@ export interface BuildState extends Polls {
   /** Of the last event that was taken in. */
   event_id: number;
   next_poll_at?: string;
-  /** When a final record update that failed is going to be tried again. */
+  /** When a poll or a final record update that failed is going to be tried again. */
   next_attempt_at?: string;
   current?: StepProgress;
   /** Every step so far of this run; the polls are one. */
@@ -149,9 +149,10 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
   if (event.markerRecordedEventAttributes) {
     const poll = await pollIn(event, reader);
     if (poll === undefined || (poll.answer !== undefined && takePoll(build, poll.answer) === 'deferred')) return false;
-    const { attempts } = poll;
+    const { attempts, backoffMs } = poll;
     const failure = messageOf(await reader.failure(poll.failure));
-    delete build.next_poll_at;
+    stopWaiting(build);
+    if (backoffMs !== undefined) build.next_attempt_at = new Date(Date.parse(at) + backoffMs).toISOString();
     const state = poll.failure === undefined ? 'done' : 'failed';
     build.current = { step: STATE_NAMES.getBuildStatus, state, at, attempts, ...defined({ failure }) };
     return true;
@@ -233,11 +234,15 @@ interface Poll {
   /** Its result, an answer of the build API or none; missing if it failed. */
   answer?: BuildStatusAnswer;
   failure?: temporal.api.failure.v1.IFailure;
+  /** After which it is made again; missing after the last attempt. */
+  backoffMs?: number;
 }
 
 /** For the SDK's own note of a local activity, which no codec sees. */
 const NOTES = payloadReader(tolerant(defaultDataConverter), '', '');
 const NAME: keyof RoleBuildActivities = 'getBuildStatus';
+/** As long as a `Retry-After` may be. */
+const BACKOFF_MAX_MS = 3_600_000;
 
 export async function pollIn(
   { markerRecordedEventAttributes: marker }: HistoryEvent,
@@ -245,10 +250,17 @@ export async function pollIn(
 ): Promise<Poll | undefined> {
   const { data, result } = marker?.details ?? {};
   const [note] = await NOTES.values(data?.payloads);
-  const { activity_type, attempt } = (note ?? {}) as { activity_type?: unknown; attempt?: unknown };
+  const { activity_type, attempt, backoff } = (note ?? {}) as Record<string, unknown>;
   if (activity_type !== NAME) return undefined;
   const attempts = Number.isSafeInteger(attempt) ? (attempt as number) : 1;
-  if (marker?.failure) return { attempts, failure: marker.failure };
+  if (marker?.failure) return { attempts, failure: marker.failure, ...defined({ backoffMs: msOf(backoff) }) };
   const [answer] = await reader.values(result?.payloads);
   return isBuildStatusAnswer(answer) ? { attempts, answer } : { attempts };
+}
+
+/** A duration as the SDK notes it; `undefined` if it is none, or longer than a poll's backoff. */
+function msOf(duration: unknown): number | undefined {
+  const { seconds, nanos } = (duration ?? {}) as { seconds?: unknown; nanos?: unknown };
+  const ms = Number(seconds) * 1000 + Number(nanos) / 1e6;
+  return ms >= 0 && ms <= BACKOFF_MAX_MS ? ms : undefined;
 }

@@ -41,6 +41,12 @@ interface Now {
 export function noteStep(steps: BuildStep[], now: Now): void {
   const { current } = now;
   if (steps.at(-1)?.step === WAIT_SUMMARY && current?.step !== WAIT_SUMMARY) steps.pop();
+  const last = steps.at(-1);
+  // It was to be made again, and is not any more.
+  if (last?.state === 'waiting' && last.step !== WAIT_SUMMARY && last.step !== current?.step) {
+    delete last.until;
+    last.state = 'failed';
+  }
   if (current === undefined) return;
   const { step, at, attempts } = current;
   if (step === WAIT_SUMMARY) {
@@ -80,17 +86,10 @@ function stepOf(current: StepProgress, now: Now, attempts: number, started_at: s
 }
 
 /** A poll is known only once it is over. */
-function notePoll(steps: BuildStep[], { step, state, at, attempts, failure }: StepProgress, now: Now): void {
-  const i = steps.findLastIndex((one) => one.step === step);
-  const poll: BuildStep = {
-    step,
-    state: state === 'failed' ? 'failed' : 'done',
-    attempts,
-    started_at: steps[i]?.started_at ?? at,
-    ended_at: at,
-    polls: now.polls,
-    ...defined({ last_status: now.last_status, failure }),
-  };
+function notePoll(steps: BuildStep[], current: StepProgress, now: Now): void {
+  const i = steps.findLastIndex(({ step }) => step === current.step);
+  const { failure, ...rest } = stepOf(current, now, current.attempts, steps[i]?.started_at ?? current.at);
+  const poll: BuildStep = { ...rest, polls: now.polls, ...defined({ last_status: now.last_status, failure }) };
   if (i === -1) steps.push(poll);
   else steps[i] = poll;
 }

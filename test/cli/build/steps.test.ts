@@ -35,6 +35,16 @@ describe('the steps so far', () => {
     ]);
   });
 
+  it('the steps so far show a poll that is made again, and one that no longer is', () => {
+    const failing = ['GetBuildStatus', 'failed', 1, { next_attempt_at: at(9) }] as const;
+    const poll = { step: 'GetBuildStatus', attempts: 1, started_at: at(0), polls: 0 };
+    assert.deepEqual(play([...failing]), [{ ...poll, state: 'waiting', until: at(9) }]);
+    assert.deepEqual(play([...failing], ['GetBuildStatus', 'done', 2, { polls: 1 }]), [
+      { ...poll, state: 'done', attempts: 2, polls: 1, ended_at: at(1) },
+    ]);
+    assert.deepEqual(play([...failing], ['UpdateCancelledRecord', 'scheduled'])[0], { ...poll, state: 'failed' });
+  });
+
   it('the steps so far add up the attempts of a final record update that took several rounds', () => {
     const write = 'UpdateFailedRecord';
     const failed = { next_attempt_at: at(9) };
