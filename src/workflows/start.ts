@@ -17,6 +17,8 @@ import { UNDECODABLE } from './converters.ts';
 const SHOWN_CHARACTERS = 256;
 /** It could not even be given to the activity that checks it: the workflow task would fail, again and again. */
 const TOO_DEEP = `is nested more than ${INPUT_MAX_DEPTH} levels deep`;
+/** JSON.stringify would make null of it on its way to the activity that checks the input. */
+const INFINITE = 'has a number too large to be carried exactly; send it as a string';
 const NO_JSON = 'must be JSON, in a payload of the encoding json/plain';
 
 /**
@@ -31,6 +33,7 @@ export function faultsOfStart(input: unknown, given: unknown): Fault[] {
 function inputFaults(input: unknown): Fault[] {
   if (input === UNDECODABLE) return [{ path: '(input)', message: NO_JSON }];
   if (isTooDeep(input)) return [{ path: '(input)', message: TOO_DEEP }];
+  if (hasInfinity(input)) return [{ path: '(input)', message: INFINITE }];
   const { build_body: body, ddb_composite_sort_key: resource } = (input ?? {}) as Partial<RoleBuildInput>;
   if (typeof body?.account_id !== 'string' || typeof resource !== 'string') return [];
   const { workflowId } = workflowInfo();
@@ -38,6 +41,12 @@ function inputFaults(input: unknown): Fault[] {
   if (must === workflowId || new TextEncoder().encode(must).length > WORKFLOW_ID_MAX_BYTES) return [];
   const shown = JSON.stringify(clip(workflowId, SHOWN_CHARACTERS));
   return [{ path: '(start).workflow_id', message: `must be ${JSON.stringify(must)}, not ${shown}` }];
+}
+
+/** JSON has no infinity, but numbers such as 1e400 that are read as one. */
+function hasInfinity(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.values(value).some(hasInfinity);
+  return value === Infinity || value === -Infinity;
 }
 
 function optionFaults(): Fault[] {

@@ -108,6 +108,16 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     });
   }
 
+  it('a start that is not as a build is started with a number that JavaScript takes for infinity is refused', async (t) => {
+    const text = JSON.stringify(inputWith()).replace('"build_body":{', '"build_body":{"limits":[1,{"x":-1e400}],');
+    assert.ok(text.includes('1e400'));
+    const payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(text) };
+    const build = await environment.start(t, {}, { request: { input: { payloads: [payload] } } });
+    const end = await build.end();
+    assert.match(faultsOf(end)['(input)'] ?? '', /has a number too large to be carried exactly/);
+    await assertNothingDone(build);
+  });
+
   it('a start that is not as a build is started is told of every fault at once', async (t) => {
     const request = {
       ...timeouts.workflow_execution_timeout,
