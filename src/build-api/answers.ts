@@ -46,8 +46,10 @@ export function parseStatusAnswer(body: string, redact: Redact): BuildStatusAnsw
   const answer = parseObject(body);
   const status = answer['build_status'];
   const can_retry = answer['can_retry'] === true;
+  // A credential that is part of the word must not change what is decided by it.
+  if (status === 'SUCCEEDED') return { can_retry, build_status: status };
   const build_status = typeof status === 'string' ? redact(status, STATUS_MAX_CHARACTERS).toWellFormed() : null;
-  if (can_retry || status === 'SUCCEEDED') return { can_retry, build_status };
+  if (can_retry) return { can_retry, build_status };
   return { can_retry, build_status, answer: redact(body.trim(), ANSWER_MAX_CHARACTERS) };
 }
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { ContractBreach, parseStatusAnswer, parseTriggerAnswer } from '../../src/build-api/answers.ts';
 import { redactor } from '../../src/build-api/redact.ts';
+import { checkBuildStatus } from '../../src/domain/build-status.ts';
 import { anyCharacter } from '../support/hostile-inputs.ts';
 
 const asIs = redactor('a credential that is in no answer');
@@ -96,6 +97,11 @@ describe('an answer to GET /build/{build_id}', () => {
       assert.throws(() => parseStatusAnswer(body, asIs), ContractBreach);
     });
   }
+
+  it('an answer to GET /build/{build_id} says SUCCEEDED also if the credential is a part of that word', () => {
+    const body = '{"can_retry":false,"build_status":"SUCCEEDED"}';
+    assert.equal(checkBuildStatus(parseStatusAnswer(body, redactor('CC'))), 'succeeded');
+  });
 
   it('an answer to GET /build/{build_id} is kept without the credential, wherever the API has echoed it', () => {
     const redact = redactor('ciphertext');
