@@ -1,4 +1,4 @@
-import { numberFrom, optional, setting, text, type Parsed } from './values.ts';
+import { numberFrom, optional, setting, text, urlLike, type Parsed } from './values.ts';
 
 export const DIRECTORY_SETTINGS = {
   DIRECTORY_URL: setting({
@@ -59,10 +59,8 @@ export function hasDirectory<T extends Given>(given: T): given is T & DirectoryS
 }
 
 function ldapsUrl(value: string): string {
-  // The value itself is not repeated: it may hold a password by mistake.
-  if (!URL.canParse(value) || !/^ldaps:\/\/([a-z\d.-]+|\[[\da-f:.]+\])(:\d+)?\/?$/i.test(value)) {
-    throw new Error('must be one address such as ldaps://dc1.corp.example.com:636');
-  }
+  const must = 'must be one address such as ldaps://dc1.corp.example.com:636';
+  urlLike(/^ldaps:\/\/([a-z\d.-]+|\[[\da-f:.]+\])(:\d+)?\/?$/i, value, must);
   return value.replace(/\/$/, '');
 }
 

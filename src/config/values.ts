@@ -75,21 +75,20 @@ export function requestHeaderName(value: string): string {
   return value;
 }
 
+/** @throws Error that does not repeat the value: it may hold a password, if only by mistake */
+export function urlLike(pattern: RegExp, value: string, must: string): URL {
+  if (URL.canParse(value) && pattern.test(value)) return new URL(value);
+  throw new Error(must);
+}
+
 /** @returns the address without a slash at its end */
 export function webAddress(value: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  // The value itself is not repeated: it may hold a password by mistake.
-  if (url === undefined || !/^https?:\/\/[^/?#\\@\s]+(\/[^?#\\\s]*)?$/i.test(value)) {
-    throw new Error('must be an address such as http://localhost:8233, without credentials, query or fragment');
-  }
-  return url.href.replace(/\/+$/, '');
+  const must = 'must be an address such as http://localhost:8233, without credentials, query or fragment';
+  return urlLike(/^https?:\/\/[^/?#\\@\s]+(\/[^?#\\\s]*)?$/i, value, must).href.replace(/\/+$/, '');
 }
 
 export function proxy(value: string): string {
-  // The value itself is not repeated: it may hold a password.
-  if (!URL.canParse(value) || !/^https?:\/\/[^/?#\\\s]+\/?$/i.test(value)) {
-    throw new Error('must be a URL such as http://proxy.example.com:3128');
-  }
+  urlLike(/^https?:\/\/[^/?#\\\s]+\/?$/i, value, 'must be a URL such as http://proxy.example.com:3128');
   return value;
 }
 
@@ -141,14 +140,8 @@ export function origins(value: string): string[] {
   const list = entriesOf(value);
   if (list.length === 0) throw new Error('must list at least one origin, such as https://builds.example.com');
   return list.map((item, i) => {
-    const url = URL.canParse(item) ? new URL(item) : undefined;
-    // The item itself is not repeated: it may hold a password by mistake.
-    if (url === undefined || !/^https?:\/\/[^/?#\\@*\s]+\/?$/i.test(item)) {
-      throw new Error(
-        `must list origins such as https://builds.example.com, without wildcards; entry ${i + 1} is not one`,
-      );
-    }
-    return url.origin;
+    const must = `must list origins such as https://builds.example.com, without wildcards; entry ${i + 1} is not one`;
+    return urlLike(/^https?:\/\/[^/?#\\@*\s]+\/?$/i, item, must).origin;
   });
 }
 
