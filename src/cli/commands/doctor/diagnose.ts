@@ -1,11 +1,12 @@
 /** Compares a job's two records with its actual state: what is wrong, and the writes that repair it. */
 import { isEndStatus, isRecordStatus, type RecordStatus } from '../../../domain/record-status.ts';
+import { REQUIRED } from '../../../records/attributes.ts';
 import type { Item, Table } from '../../../records/items.ts';
 import type { RecordWrite } from '../../../records/repair.ts';
 import { lostEnd } from './actual-state.ts';
 import type { ApiAnswer } from './ask-api.ts';
 import { CLOCKS_APART_MS } from './clock.ts';
-import { errorNameOf, faultsOf, isErrorInfoRight, recordOfFacts, textOf, type Facts } from './facts.ts';
+import { errorNameOf, faultsOf, isErrorInfoRight, textOf, type Facts } from './facts.ts';
 import type { Finding, FindingKind } from './findings.ts';
 import { saying, type Observation } from './observation.ts';
 import type { End } from './trace.ts';
@@ -169,8 +170,9 @@ function setStatus(table: Table, found: Item, desired: DesiredState): DescribedW
 
 /** @param found an older job's record that this one replaces @returns nothing if too little is known of the job */
 function createRecord(table: Table, facts: Facts, found: Item | undefined, desired: DesiredState): DescribedWrite[] {
-  const record = recordOfFacts(table, facts, desired.status);
-  if (record === undefined) return [];
+  const names = Object.keys(REQUIRED[table]);
+  const record: Item = { ...Object.fromEntries(names.map((name) => [name, facts[name]])), status: desired.status };
+  if (Object.values(record).includes(undefined)) return [];
   const { build_id, error_info, directory_group } = desired;
   const more: Item = { build_id, error_info, directory_group };
   if (table === 'history') more['requested_by'] = facts['requested_by'];

@@ -1,5 +1,4 @@
 /** What doctor reads of records, whatever is in them, and what is known of a job from them and from Temporal. */
-import { statusAttributesOf, type RoleBuildInput } from '../../../domain/role-build-input.ts';
 import { attributeFaults, isOfKind, REQUIRED, type Kind } from '../../../records/attributes.ts';
 import { itemsOf, type Item, type Table } from '../../../records/items.ts';
 import type { Services } from '../../services.ts';
@@ -59,16 +58,4 @@ export function factsOf(sources: readonly (Item | undefined)[]): Facts {
     return source === undefined ? [] : [[name, source[name]]];
   });
   return Object.fromEntries(known) as Facts;
-}
-
-/** An input's part in {@link factsOf}. */
-export function factsOfInput(input: RoleBuildInput): Item {
-  return { ...statusAttributesOf(input), request_id: input.correlation_id, requested_by: input.requested_by };
-}
-
-/** A whole record of these facts, `undefined` if they don't suffice. */
-export function recordOfFacts(table: Table, facts: Facts, status: string): Item | undefined {
-  const record: Item = Object.fromEntries(Object.keys(REQUIRED[table]).map((name) => [name, facts[name]]));
-  record['status'] = status;
-  return Object.values(record).includes(undefined) ? undefined : record;
 }

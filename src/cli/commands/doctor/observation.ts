@@ -1,11 +1,12 @@
 /** One job with all that is known of it: what stands where its records are or would be, and what became of its workflow. */
 import { isStepFunctionsJob } from '../../../domain/identity.ts';
 import { isEndStatus, type EndStatus } from '../../../domain/record-status.ts';
+import { statusAttributesOf } from '../../../domain/role-build-input.ts';
 import { asRecord } from '../../../records/attributes.ts';
 import { isKey, type Item, type Table } from '../../../records/items.ts';
 import type { StatusRecord } from '../../../records/status-table.ts';
 import type { ActualState } from './actual-state.ts';
-import { errorNameOf, factsOf, factsOfInput, textOf, type Facts } from './facts.ts';
+import { errorNameOf, factsOf, textOf, type Facts } from './facts.ts';
 import type { End } from './trace.ts';
 
 /** What stands in the tables where a job's records are or would be. */
@@ -20,7 +21,13 @@ export function observationOf(jobId: string | undefined, found: Found, actual: A
   const { input, start_at, build_id: known } = actual.run?.trace.build ?? {};
   const [status, history] = [ofJob('status'), ofJob('history')];
   const facts = factsOf([
-    input && { ...factsOfInput(input), job_id: jobId, start_at },
+    input && {
+      ...statusAttributesOf(input),
+      request_id: input.correlation_id,
+      requested_by: input.requested_by,
+      job_id: jobId,
+      start_at,
+    },
     status && { ...status, request_id: status['correlation_id'] },
     history && { ...history, correlation_id: history['request_id'] },
   ]);
