@@ -1,8 +1,6 @@
 /** Temporal's own default limit on IDs is 1,000. https://docs.temporal.io/cloud/limits */
 export const WORKFLOW_ID_MAX_BYTES = 1000;
 
-const PREFIX = 'role-build';
-
 /** One execution of a build. Both values stay the same through continue-as-new. */
 export interface Job {
   /** The workflow's first run ID. */
@@ -26,7 +24,7 @@ export function isRunId(text: string): boolean {
 
 /** The workflow ID of every build for an account and resource: one at a time follows from it. */
 export function workflowIdOf(accountId: string, resource: string): string {
-  return `${PREFIX}:${accountId}:${resource}`;
+  return `role-build:${accountId}:${resource}`;
 }
 
 /** Account and resource of a workflow ID made by {@link workflowIdOf}, or `undefined` for another's. */
