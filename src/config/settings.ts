@@ -187,27 +187,39 @@ export class SettingsError extends Error {
 export function readSettings<const N extends SettingName>(env: Environment, names: readonly N[]): Values<N> {
   const faults: string[] = [];
   const parsed: Partial<Record<SettingName, unknown>> = {};
+  const wrong: string[] = [];
   for (const name of names) {
     const { default: fallback, meaning, parse }: Setting<unknown> = SETTINGS[name];
     const given = env[name];
     const value = given === undefined || given === '' ? fallback : given;
     if (value === undefined) {
       faults.push(`${name} is required: ${meaning}`);
+      wrong.push(name);
       continue;
     }
     try {
       parsed[name] = parse(value);
     } catch (err) {
       faults.push(`${name} ${(err as Error).message}`);
+      wrong.push(name);
     }
   }
-  if (faults.length === 0) {
-    const given = parsed as Partial<Values<SettingName>>;
-    faults.push(...encryptionFaults(given), ...codecServerFaults(given), ...versionFaults(given));
-    faults.push(...directoryFaults(given));
-  }
+  faults.push(...jointFaults(parsed as Partial<Values<SettingName>>, wrong));
   if (faults.length > 0) throw new SettingsError(faults);
   return parsed as Values<N>;
+}
+
+/** What is right by itself and wrong beside other settings of its family, if nothing is wrong with those themselves. */
+const JOINT_FAULTS: readonly (readonly [family: RegExp, (given: Partial<Values<SettingName>>) => string[]])[] = [
+  [/^ENCRYPTION_/, encryptionFaults],
+  [/^(CODEC_SERVER|ENCRYPTION)_/, codecServerFaults],
+  [/^TEMPORAL_/, versionFaults],
+  [/^DIRECTORY_/, directoryFaults],
+];
+
+/** @param given what was read; absent if a program doesn't read it @param wrong the names of those that could not be read */
+export function jointFaults(given: Partial<Values<SettingName>>, wrong: readonly string[]): string[] {
+  return JOINT_FAULTS.flatMap(([family, faultsOf]) => (wrong.some((name) => family.test(name)) ? [] : faultsOf(given)));
 }
 
 function versionFaults(given: Partial<Values<SettingName>>): string[] {

@@ -139,10 +139,13 @@ export function entriesOf(list: string, separator: string | RegExp = ','): strin
 export function origins(value: string): string[] {
   const list = entriesOf(value);
   if (list.length === 0) throw new Error('must list at least one origin, such as https://builds.example.com');
-  return list.map((item, i) => {
-    const must = `must list origins such as https://builds.example.com, without wildcards; entry ${i + 1} is not one`;
-    return urlLike(/^https?:\/\/[^/?#\\@*\s]+\/?$/i, item, must).origin;
-  });
+  const isOrigin = (item: string) => /^https?:\/\/[^/?#\\@*\s]+\/?$/i.test(item) && URL.canParse(item);
+  const wrong = list.flatMap((item, i) => (isOrigin(item) ? [] : [i + 1]));
+  if (wrong.length > 0) {
+    const which = wrong.length === 1 ? `entry ${wrong[0]} is not one` : `entries ${wrong.join(', ')} are not`;
+    throw new Error(`must list origins such as https://builds.example.com, without wildcards; ${which}`);
+  }
+  return list.map((item) => new URL(item).origin);
 }
 
 export function hostPort(value: string): HostPort {

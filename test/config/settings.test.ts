@@ -166,6 +166,33 @@ describe('the version', () => {
   });
 });
 
+describe('faults of settings', () => {
+  it('faults of settings are all named, also of those that go together', () => {
+    const { faults } = errorOf({
+      BUILD_API_TIMEOUT_SECONDS: '61',
+      BUILD_API_ALLOWED_ORIGINS: 'http://a/b,https://builds.example.com,ftp://x',
+      TEMPORAL_DEPLOYMENT_NAME: 'builds',
+      DIRECTORY_URL: 'ldaps://dc.example.com',
+      ENCRYPTION_REQUIRED: 'true',
+    });
+    assert.deepEqual(faults.map((fault) => /^\w+/.exec(fault)?.[0]).sort(), [
+      'BUILD_API_ALLOWED_ORIGINS',
+      'BUILD_API_TIMEOUT_SECONDS',
+      'DIRECTORY_BIND_USER',
+      'DIRECTORY_GROUP_OU',
+      'DIRECTORY_PASSWORD_FILE',
+      'ENCRYPTION_REQUIRED',
+      'TEMPORAL_WORKER_BUILD_ID',
+    ]);
+    assert.match(faults.join(), /entries 1, 3 are not/);
+  });
+
+  it('faults of settings that go together are none if one of them is wrong by itself', () => {
+    const { faults } = errorOf({ ENCRYPTION_KEYS: 'short', ENCRYPTION_REQUIRED: 'true' });
+    assert.deepEqual(faults.length, 1, faults.join());
+  });
+});
+
 describe('limits', () => {
   it('limits are none by default if they hold calls back', () => {
     const { BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS } = worker({});

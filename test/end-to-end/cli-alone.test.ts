@@ -139,6 +139,46 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${screen}${yes.screen}${yes.stderr}`, /s3cret/);
   });
 
+  it('config finds what is wrong with settings that go together, and nothing with those that are right', async () => {
+    const key = `k1:${Buffer.alloc(32).toString('base64')}`;
+    const password = join(folder, 'password');
+    await writeFile(password, 's3cret');
+    const right = {
+      ENCRYPTION_KEYS: key,
+      ENCRYPTION_REQUIRED: 'true',
+      CODEC_SERVER_ADDRESS: '127.0.0.1:0',
+      DIRECTORY_URL: 'ldaps://dc.example.com',
+      DIRECTORY_BIND_USER: 'svc@example.com',
+      DIRECTORY_PASSWORD_FILE: password,
+      DIRECTORY_GROUP_OU: 'OU=AWS,DC=example,DC=com',
+      TEMPORAL_DEPLOYMENT_NAME: 'builds',
+      TEMPORAL_WORKER_BUILD_ID: 'v1',
+    };
+    await exitsWith(0, $('role-build config', { settings: right }));
+    const wrong = { ...right, ENCRYPTION_KEYS: '', DIRECTORY_GROUP_OU: '', TEMPORAL_WORKER_BUILD_ID: '' };
+    const { code, stderr } = await $('role-build config', { settings: wrong });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^role-build: ENCRYPTION_REQUIRED needs ENCRYPTION_KMS_KEY_ARNS/m);
+    assert.match(stderr, /^role-build: DIRECTORY_GROUP_OU must be set too/m);
+    assert.match(stderr, /^role-build: TEMPORAL_WORKER_BUILD_ID must be set too/m);
+  });
+
+  it('config says which of the variables of Temporal is wrong, as any command does', async () => {
+    const TEMPORAL_TLS_SERVER_CA_CERT_PATH = join(folder, 'nowhere.pem');
+    const missing = { HOME: folder, TEMPORAL_TLS: 'true', TEMPORAL_TLS_SERVER_CA_CERT_PATH };
+    for (const line of ['role-build config', 'role-build list']) {
+      const { code, stderr } = await $(line, { settings: missing });
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /^ *(role-build: )?TEMPORAL_TLS_SERVER_CA_CERT_PATH: ENOENT/m);
+    }
+    for (const [settings, said] of [
+      [{ TEMPORAL_TLS: 'maybe' }, /^role-build: TEMPORAL_TLS must be true or false/m],
+      [{ TEMPORAL_PROFILE: 'nope' }, /^role-build: TEMPORAL_PROFILE names none: Profile 'nope' not found/m],
+    ] as const) {
+      assert.match((await $('role-build config', { settings: { HOME: folder, ...settings } })).stderr, said);
+    }
+  });
+
   it('config names a setting that is wrong, without its value', async () => {
     const settings = { TEMPORAL_UI_URL: 'https://user:s3cret@ui.example.com', LOG_LEVEL: 'loud' };
     const { code, screen, stderr } = await $('role-build config', { settings });

@@ -1,7 +1,7 @@
 /** Each setting in force and where it comes from, without asking any service. */
 import { loadClientConfigProfile } from '@temporalio/envconfig';
 import {
-  readSettings,
+  jointFaults,
   SETTINGS,
   SettingsError,
   type Environment,
@@ -11,7 +11,7 @@ import {
 import { filesOfOthers } from '../../config/own-files.ts';
 import { defined } from '../../domain/defined.ts';
 import { TLS_SWITCHES } from '../../config/surroundings.ts';
-import { configFile, connectionFaults, whyUnreadable } from '../../config/temporal.ts';
+import { configFile, connectionFaults, loadTemporalConfig, whyUnreadable } from '../../config/temporal.ts';
 import { TRACING_SETTINGS } from '../../config/tracing.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { ENCRYPTED_JWT_VARIABLE } from '../input/read-input.ts';
@@ -42,7 +42,9 @@ export function define(command: Command): Command {
 }
 
 export async function run({ env, output, json }: CommandContext): CommandResult {
-  const settings = [...ownSettings(env), ...temporalSettings(env), ...awsSettings(env)];
+  const own = ownSettings(env);
+  const temporal = temporalSettings(env);
+  const settings = [...own.settings, ...temporal, ...awsSettings(env)];
   const wrong = settings.filter(({ fault }) => fault !== undefined);
   if (json) {
     output.json({ settings });
@@ -52,7 +54,12 @@ export async function run({ env, output, json }: CommandContext): CommandResult 
   for (const { name, ignored } of settings) {
     if (ignored !== undefined) output.note(`role-build: ${name} is ignored: it ${ignored}`);
   }
-  const faults = [...wrong.map(({ name, fault }) => `${name} ${fault}`), ...filesOfOthers(env)];
+  const faults = [
+    ...wrong.map(({ name, fault }) => `${name} ${fault}`),
+    ...own.faults,
+    ...(temporal.some(({ fault }) => fault !== undefined) ? [] : temporalFaults(env)),
+    ...filesOfOthers(env),
+  ];
   for (const fault of faults) output.error(`role-build: ${fault}`);
   return faults.length > 0 ? 'usage' : 'done';
 }
@@ -72,27 +79,45 @@ const COLUMNS: readonly ColumnOf<SettingInForce>[] = [
   },
 ];
 
-function ownSettings(env: Environment): SettingInForce[] {
-  const own = (Object.keys(SETTINGS) as SettingName[]).map((name): SettingInForce => {
-    const { default: fallback, requiredBy, secret }: Setting<unknown> = SETTINGS[name];
+/** @returns the faults of settings that are right by themselves, too */
+function ownSettings(env: Environment): { settings: SettingInForce[]; faults: string[] } {
+  const given: Partial<Record<SettingName, unknown>> = {};
+  const settings = (Object.keys(SETTINGS) as SettingName[]).map((name): SettingInForce => {
+    const { default: fallback, requiredBy, secret, parse }: Setting<unknown> = SETTINGS[name];
     const byDefault = { name, value: fallback || null, source: 'default' };
     const set = env[name];
     if (!set) {
+      given[name] = fallback === undefined ? undefined : parse(fallback);
       const isRequired = fallback === undefined && requiredBy !== undefined;
       return isRequired ? { ...byDefault, source: `not set; required by the ${requiredBy}` } : byDefault;
     }
     try {
-      readSettings(env, [name]);
+      given[name] = parse(set);
       return shown(name, secret ? null : set, 'environment');
     } catch (err) {
       // A value that is refused may hold what it must not, such as a password.
-      const fault = (err instanceof SettingsError ? err.faults.join() : String(err)).replace(`${name} `, '');
+      const fault = (err as Error).message;
       return name in TRACING_SETTINGS
         ? { ...byDefault, ignored: fault }
         : { ...shown(name, null, 'environment'), fault };
     }
   });
-  return [...own, secretOf(env, ENCRYPTED_JWT_VARIABLE, 'not set')];
+  // Only one who runs a codec server sets these.
+  if (!Object.keys(env).some((name) => name.startsWith('CODEC_SERVER_'))) delete given.CODEC_SERVER_ADDRESS;
+  const wrong = settings.filter(({ fault }) => fault !== undefined).map(({ name }) => name);
+  const faults = jointFaults(given as Parameters<typeof jointFaults>[0], wrong);
+  return { settings: [...settings, secretOf(env, ENCRYPTED_JWT_VARIABLE, 'not set')], faults };
+}
+
+/** What keeps a command from connecting to Temporal, such as a certificate that is not there. */
+function temporalFaults(env: Environment): readonly string[] {
+  try {
+    loadTemporalConfig(env);
+    return [];
+  } catch (err) {
+    if (err instanceof SettingsError) return err.faults;
+    throw err;
+  }
 }
 
 /** As `@temporalio/envconfig` reads them: variables outrank the file, the file outranks the defaults. */
@@ -106,8 +131,15 @@ function temporalSettings(env: Environment): SettingInForce[] {
     });
     profile = loadClientConfigProfile({ ...configFile(env), overrideEnvVars: variables as Record<string, string> });
   } catch (err) {
+    const why = whyUnreadable(err);
+    const [, variable = '', fault = ''] = /^(TEMPORAL_\w+) (must .*)/.exec(why) ?? [];
+    if (variable !== '') return [{ ...shown(variable, null, 'environment'), fault }];
     const source = env['TEMPORAL_CONFIG_FILE'] ?? 'temporal.toml';
-    return [{ name: 'TEMPORAL_CONFIG_FILE', value: source, source, fault: `can't be read: ${whyUnreadable(err)}` }];
+    const isFound = why.startsWith('Profile ');
+    const name = isFound ? 'TEMPORAL_PROFILE' : 'TEMPORAL_CONFIG_FILE';
+    return [
+      { name, value: isFound ? null : source, source, fault: `${isFound ? 'names none' : "can't be read"}: ${why}` },
+    ];
   }
   const file = `temporal.toml (profile ${env['TEMPORAL_PROFILE'] || 'default'})`;
   const from = (variable: string, value: unknown) =>
