@@ -1,6 +1,6 @@
 /** What `start` and `resume` do once a build was started, or was not. */
 import type { StartedBuild } from '../../start-role-build.ts';
-import { viewBuild, viewOfTemporal } from './view.ts';
+import { viewFollowed } from './view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { followJob } from './follow.ts';
@@ -36,11 +36,7 @@ export async function showStarted(
   if (build.failure?.Error === 'HeldByStepFunctions') {
     throw new CliError('inProgress', build.failure.Cause, { fields: { workflow_id: workflowId, job_id: jobId } });
   }
-  // The table adds what Temporal does not know; if it can't be read, how the build ended is known all the same.
-  const shown = await viewBuild(services, { name: workflowId, workflowId, jobId }).catch((err: unknown) => {
-    output.note(`role-build: the record can't be read: ${(err as Error).message}`);
-    return viewOfTemporal(workflowId, build);
-  });
+  const shown = await viewFollowed(output, services, { name: workflowId, workflowId, jobId }, build);
   // A start that does not wait has nothing to draw.
   (await import('./show.ts')).showBuild(context, shown);
   return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';

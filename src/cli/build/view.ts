@@ -7,6 +7,7 @@ import type { ReadHistoryRecord } from '../../records/history-table.ts';
 import type { ReadStatusRecord } from '../../records/status-table.ts';
 import { notFound } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
+import type { Output } from '../terminal/output.ts';
 import { describeBuild, findJob, isUnknown } from './find.ts';
 import { statesOf } from './follow.ts';
 import { nextStep, type NextStep } from './next-step.ts';
@@ -58,6 +59,19 @@ export async function viewBuild(services: Services, target: Target): Promise<Bui
   if (jobId === undefined && (record.start_at ?? '') > (build.start_at ?? '')) return viewOf(target, record);
   // An odd record does not say whose it is, or whether it is older.
   return viewOfExecution(services, execution, build, defined({ odd_attributes: record.odd_attributes }));
+}
+
+/** A build that was followed to its end, which is known also if its record can't be read. */
+export function viewFollowed(
+  output: Pick<Output, 'note'>,
+  services: Services,
+  target: Target,
+  build: BuildState,
+): Promise<BuildView> {
+  return viewBuild(services, target).catch((err: unknown) => {
+    output.note(`role-build: the record can't be read: ${(err as Error).message}`);
+    return viewOfTemporal(target.workflowId, build);
+  });
 }
 
 /** What a record can't say: an item's attribute of such a name would pass for what Temporal says. */

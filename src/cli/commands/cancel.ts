@@ -6,7 +6,7 @@ import { followJob } from '../build/follow.ts';
 import { unpause } from '../build/next-step.ts';
 import { showBuild } from '../build/show.ts';
 import { openTarget, type Target, type TargetOptions } from '../build/target.ts';
-import { viewBuild } from '../build/view.ts';
+import { viewFollowed } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { hasGrpcStatus } from '../../domain/grpc.ts';
@@ -40,8 +40,8 @@ export async function run(
     else output.line(fields(requested));
     return 'done';
   }
-  await followJob(context, services, workflowId, jobId);
-  const view = await viewBuild(services, { name, workflowId, jobId });
+  const build = await followJob(context, services, workflowId, jobId);
+  const view = await viewFollowed(output, services, { name, workflowId, jobId }, build);
   showBuild(context, view);
   return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';
 }

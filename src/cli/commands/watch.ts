@@ -11,6 +11,7 @@ import {
   addEarlierSteps,
   describeExecution,
   viewBuild,
+  viewFollowed,
   viewOfExecution,
   viewOfTemporal,
   type BuildView,
@@ -75,8 +76,9 @@ async function follow(
 ): Promise<BuildView> {
   const { output, json, signal } = context;
   const firstRun = { workflowId, runId: jobId };
+  let last: BuildState;
   if (output.terminal.isTerminal && !json) {
-    await followLive(context, services, firstRun);
+    last = await followLive(context, services, firstRun);
   } else {
     const tell = async (build: BuildState) => {
       if (build.closed !== undefined) return;
@@ -84,16 +86,16 @@ async function follow(
       else output.line(describeChange(build));
       await output.drained();
     };
-    await followBuild(services, firstRun, tell, signal);
+    last = await followBuild(services, firstRun, tell, signal);
   }
-  return viewBuild(services, { name, workflowId, jobId });
+  return viewFollowed(output, services, { name, workflowId, jobId }, last);
 }
 
 async function followLive(
   { output, signal }: CommandContext,
   services: Services,
   { workflowId, runId: jobId }: { workflowId: string; runId: string },
-): Promise<void> {
+): Promise<BuildState> {
   let shown: BuildView | undefined;
   let now: BuildState | undefined;
   let looking: Promise<void> | undefined;
@@ -125,10 +127,11 @@ async function followLive(
   try {
     // The latest run knows all that is shown; following the job from its first run would read everything again.
     const latest = await describeExecution(services, workflowId, jobId);
-    await followBuild(services, { workflowId, runId: latest?.runId ?? jobId }, onChange, signal);
+    const last = await followBuild(services, { workflowId, runId: latest?.runId ?? jobId }, onChange, signal);
     clearInterval(timer);
     await looking;
     live.clear();
+    return last;
   } finally {
     clearInterval(timer);
     live.stop();

@@ -150,6 +150,26 @@ describe('a session about one build', { concurrency: 4 }, () => {
     await stack.cli(['cancel', '--job-id', String(json['job_id'])]);
   });
 
+  for (const [command, expected] of [
+    ['watch', { code: 1, status: 'CANCELLED' }],
+    ['cancel --wait', { code: 0, status: 'CANCELLED' }],
+  ] as const) {
+    it(`${command} says how a build ended also if its record can't be read`, async () => {
+      const name = command.replace(/ .*/, '-blind');
+      const { json } = await start(name, { outcome: 'NEVER' }, { poll_interval_seconds: 1 });
+      const line = `role-build ${command} ${ACCOUNT} 'iam_role#${name}' --json`;
+      const following = $(line, { settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } });
+      if (command === 'watch') {
+        await until('it polls on', () => stack.buildApi.requests(`request-${name}`).length >= 4);
+        await stack.cli(['cancel', '--job-id', String(json['job_id'])]);
+      }
+      const shown = await following;
+      assert.equal(shown.code, expected.code, shown.stderr);
+      assert.equal(documents(shown).at(-1)?.['status'], expected.status);
+      assert.match(shown.stderr, /the record can't be read: DynamoDB can't be reached/);
+    });
+  }
+
   it('open prints the page, and opens it in a terminal with the browser that is set', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'role-build-'));
     const [browser, opened] = [join(folder, 'browser'), join(folder, 'opened')];
