@@ -43,10 +43,15 @@ export function limitOf({ limit = 30 }: PageOptions): number {
 
 /** Says that there is more: what was typed, for the next page. */
 export function nextPage(command: string, words: readonly string[], options: object, token: string): string {
-  const flags = Object.entries<unknown>({ ...options, json: undefined, quiet: undefined, pageToken: token })
+  return `more: ${commandLine(command, words, { ...options, pageToken: token })}`;
+}
+
+/** What was typed, with other options, as a shell takes it. */
+export function commandLine(command: string, words: readonly string[], options: object): string {
+  const flags = Object.entries<unknown>({ ...options, json: undefined, quiet: undefined })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => (value === true ? flagOf(name) : `${flagOf(name)} ${quoted(String(value))}`));
-  return `more: ${['role-build', command, ...words.map(quoted), ...flags].join(' ')}`;
+  return ['role-build', command, ...words.map(quoted), ...flags].join(' ');
 }
 
 /** The flag of an option, as commander names it. */

@@ -2,15 +2,14 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defined } from '../../domain/defined.ts';
 import { INPUT_KEYS, type Fault } from '../../domain/validate-input.ts';
-import { quoted } from '../build/next-step.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { ExitReason } from '../errors/exit-codes.ts';
 import { credentialFile, ENCRYPTED_JWT_VARIABLE, hintOf, type DefaultOptions } from '../input/read-input.ts';
 import { whoAmI } from '../input/who.ts';
-import { examples, numberLike, seconds, wholeNumber } from '../options.ts';
+import { commandLine, examples, numberLike, seconds, wholeNumber } from '../options.ts';
 import { fields } from '../terminal/output.ts';
-import { describeFaults } from './batch/lines.ts';
+import { describeFault } from './batch/lines.ts';
 import { showProgress } from './batch/progress.ts';
 import { readFailedRequests, Report, type FailedRequests } from './batch/report.ts';
 import { isRequest, readRequests, type LineDefaults } from './batch/requests.ts';
@@ -138,7 +137,8 @@ async function check(
       continue;
     }
     invalid += 1;
-    if (invalid <= LINES_SHOWN) output.error(describeFaults(one.line, one.faults));
+    if (invalid <= LINES_SHOWN)
+      for (const fault of one.faults) output.error(`line ${one.line}: ${describeFault(fault)}`);
     for (const fault of one.faults) if (kept.length < FAULTS_KEPT) kept.push({ line: one.line, ...fault });
   }
   if (invalid > LINES_SHOWN) output.error(`and ${invalid - LINES_SHOWN} more lines that are not valid`);
@@ -178,12 +178,13 @@ async function start(context: CommandContext, all: Batch, options: BatchOptions,
     report.close();
     progress.stop();
   }
-  return summarize(context, all.file, report, starter);
+  return summarize(context, all.file, options, report, starter);
 }
 
 function summarize(
   { output, json, signal }: CommandContext,
   file: string,
+  options: BatchOptions,
   report: Report,
   { started, startedBefore: started_before, onTheirWay: on_their_way }: BatchStarter,
 ): ExitReason {
@@ -203,7 +204,8 @@ function summarize(
   }
   const more = failed - firstFailures.length;
   if (more > 0) output.error(`and ${more} more, in the report`);
-  output.note(`run again what failed: role-build batch ${quoted(file)} … --failed-from ${quoted(path)}`);
+  const again = { ...options, failedFrom: path, report: undefined };
+  output.note(`run again what failed: ${commandLine('batch', [file], again)}`);
   return 'endedOtherwise';
 }
 

@@ -3,7 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import type { Fault } from '../../../domain/validate-input.ts';
 import { CliError } from '../../errors/cli-error.ts';
-import { describeFaults, LINE_MAX, WHOLE_LINE, type Line } from './lines.ts';
+import { describeFault, LINE_MAX, WHOLE_LINE, type Line } from './lines.ts';
 
 /** Columns that are keys of the input's `build_body`, and those that are keys of the input, by the records' names. */
 const BODY_COLUMNS = ['account_id', 'custom_role_name', 'build_type', 'action', 'dry_run'];
@@ -51,7 +51,10 @@ export async function* csvLines(text: AsyncIterable<string>): AsyncGenerator<Lin
       }
       columns = record.map(columnOf);
       const faults = headerFaults(record, columns);
-      if (faults.length > 0) throw new CliError('usage', describeFaults(number, faults), { fields: { faults } });
+      if (faults.length > 0) {
+        const lines = faults.map((fault) => `line ${number}: ${describeFault(fault)}`);
+        throw new CliError('usage', lines.join('\n'), { fields: { faults } });
+      }
     }
   } catch (err) {
     if (!(err instanceof CsvError)) throw err;

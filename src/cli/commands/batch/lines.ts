@@ -15,8 +15,8 @@ export interface Line {
   faults: Fault[];
 }
 
-export function describeFaults(line: number, faults: readonly Fault[]): string {
-  return faults.map(({ path, message }) => `line ${line}: ${path}: ${message}`).join('\n');
+export function describeFault({ path, message }: Fault): string {
+  return `${path}: ${message}`;
 }
 
 export async function* jsonLines(text: AsyncIterable<string>): AsyncGenerator<Line> {

@@ -6,7 +6,7 @@ import { CliError } from '../../errors/cli-error.ts';
 import type { Services } from '../../services.ts';
 import { followBuilds, type BuildFollower } from './follower.ts';
 import { heldBy, lookUp, type Known } from './known.ts';
-import { describeFaults } from './lines.ts';
+import { describeFault } from './lines.ts';
 import type { FailedRequests, Report, ReportLine } from './report.ts';
 import { isRequest, startIdOf, type InvalidLine, type Request } from './requests.ts';
 
@@ -114,7 +114,7 @@ export class BatchStarter {
     try {
       for await (const one of lines) {
         if (isRequest(one)) chunk.push(one);
-        else this.#add({ line: one.line, status: 'INVALID', error: describeFaults(one.line, one.faults) });
+        else this.#add({ line: one.line, status: 'INVALID', error: one.faults.map(describeFault).join('; ') });
         if (chunk.length < LOOKED_UP_TOGETHER) continue;
         yield chunk;
         chunk = [];
