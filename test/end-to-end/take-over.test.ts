@@ -61,6 +61,11 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
     const { code: unknown } = await stack.cli(['cancel', ACCOUNT, input.ddb_composite_sort_key]);
     assert.equal(unknown, 4);
+    const resumed = await stack.cli(['resume', ACCOUNT, input.ddb_composite_sort_key]);
+    assert.equal(resumed.code, 4, resumed.stderr);
+    assert.match(resumed.stderr, /an execution of Step Functions holds its record: arn:aws/);
+    const shown = await stack.cli(['status', ACCOUNT, input.ddb_composite_sort_key]);
+    assert.match(shown.stdout, /^an execution of Step Functions holds the record/m);
   });
 
   it('a record that is IN_PROGRESS under Step Functions is refused by the put itself, if another client starts the build: nothing is written or triggered', async () => {

@@ -1,6 +1,7 @@
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { buildIdFault } from '../../domain/build-status.ts';
+import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { resumedBy, withPreviousJob } from '../../domain/resumption.ts';
 import { oddities, type AsRead } from '../../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
@@ -39,6 +40,8 @@ export async function findResumable(services: Services, target: Target) {
   };
 }
 
+const NO_RECORD = 'it has no record, so it ended before anything was done; start it again';
+
 async function findEnded(services: Services, target: Target): Promise<StatusRecord> {
   const latest = await describeBuild(services, target.workflowId);
   if (latest !== undefined && isOpen(latest.status.name)) {
@@ -48,7 +51,10 @@ async function findEnded(services: Services, target: Target): Promise<StatusReco
     });
   }
   const read = await recordUnder(services, target.workflowId);
-  if (read === undefined) throw notFound(target.name);
+  if (read === undefined) throw latest === undefined ? notFound(target.name) : nothing(target, NO_RECORD);
+  if (read.status === 'IN_PROGRESS' && isStepFunctionsJob(read.job_id)) {
+    throw nothing(target, `an execution of Step Functions holds its record: ${read.job_id}`);
+  }
   const record = whole<StatusRecord>(target, 'status', read);
   if (![undefined, record.job_id].includes(target.jobId)) {
     throw nothing(target, `job ${record.job_id} has taken its record since`);

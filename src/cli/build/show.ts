@@ -2,6 +2,7 @@
 import { STATE_NAMES } from '../../activities/types.ts';
 import { GROUP_WAITS } from '../../contract.ts';
 import type { ErrorInfo } from '../../domain/failures.ts';
+import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { oddities } from '../../records/attributes.ts';
 import type { BuildStep } from './steps.ts';
 import type { BuildView } from './view.ts';
@@ -53,7 +54,13 @@ export function buildScreen(
   if (hasSteps) parts.push(tableOf(STEP_COLUMNS, steps, terminal));
   const actor = move === undefined ? '' : `, the ${move} must act`;
   if (error_info !== undefined) parts.push(causeOf(error_info as ErrorInfo, actor, style));
-  else if (actor !== '') parts.push(`${style.bad('the record says IN_PROGRESS, but nothing runs')}${actor}`);
+  else if (actor !== '') {
+    parts.push(`${style.bad('the record says IN_PROGRESS, but nothing runs in this namespace')}${actor}`);
+  } else if (status === 'IN_PROGRESS' && isStepFunctionsJob(rest.job_id)) {
+    parts.push(
+      'an execution of Step Functions holds the record; only its own end or role-build start --take-over frees it',
+    );
+  }
   if (odd_attributes !== undefined)
     parts.push(`${style.bad('the record is not valid')}: ${style.plain(oddities(view))}`);
   if (contested === true) parts.push('contested: a newer job holds a record, which was left alone');

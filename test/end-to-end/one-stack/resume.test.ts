@@ -212,6 +212,14 @@ describe('resume', { concurrency: 8 }, () => {
     });
   }
 
+  it('resume refuses a build that was refused itself, and says that nothing was done', async () => {
+    const input = inputFor(stack, 'refused-at-once', {}, { url: 'http://127.0.0.1:9' });
+    await stack.build(input);
+    const { code, stderr } = await resume(input);
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /nothing to resume for .*: it has no record, so it ended before anything was done/);
+  });
+
   it('resume refuses a build that runs, and one that is not there', async () => {
     const input = inputFor(stack, 'running', { outcome: 'NEVER' });
     const { stdout } = await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
