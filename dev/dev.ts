@@ -1,5 +1,5 @@
 /** `npm run dev`: keeps a whole local stack running until Ctrl-C, and prints where everything is. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build as prettyStream } from 'pino-pretty';
 import { onStopSignal } from '../src/process/signals.ts';
@@ -50,7 +50,9 @@ try {
   process.stderr.write(`${(err as Error).message}\n`);
   process.exitCode = 1;
 } finally {
-  await rm(SETTINGS_FILE, { force: true });
+  // Another stack that was started since has put its own there.
+  const settings = await readFile(SETTINGS_FILE, 'utf8').catch(() => undefined);
+  if (stack !== undefined && settings === exports(stack.settings)) await rm(SETTINGS_FILE);
   await stack?.stop();
 }
 process.exit();
