@@ -124,6 +124,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
       ['--account 12', /--account must be 12 digits/],
       ['--status DONE', /Allowed choices are IN_PROGRESS, COMPLETE/],
       ['--query nonsense', /Temporal refuses it/],
+      [`--query 'Resource LIKE "x%"'`, /Temporal refuses it: .*operator 'LIKE' not supported/],
       ['--page-token x', /--page-token is not a token that list printed/],
     ] as const) {
       const { code, stderr } = await $(`role-build list ${filter}`);

@@ -98,14 +98,14 @@ describe('doctor --ask-api', () => {
       assert.match(finding.fix, /ExecutionLost/);
       stack.buildApi.clearFaults();
     }
-    const before = await stack.records(job.input);
+    const recorded = await stack.records(job.input);
     const elsewhere = await stack.doctor(['--ask-api', '--url', 'http://127.0.0.1:9', '--fix', '--yes'], {
       settings: { ENCRYPTED_JWT: CREDENTIAL },
     });
     const { reason, doubtful, result } = only(elsewhere, job.input);
     assert.match(reason, /does not tell: .*ECONNREFUSED/);
     assert.deepEqual([elsewhere.code, doubtful, result], [1, true, 'left alone']);
-    assert.deepEqual(await stack.records(job.input), before);
+    assert.deepEqual(await stack.records(job.input), recorded);
     await repairAll(stack);
   });
 

@@ -88,7 +88,10 @@ function changeOf(build: BuildState): string {
   if (build.next_attempt_at !== undefined) return `${current.step} failed; tried again at ${build.next_attempt_at}`;
   if (current.state === 'scheduled') return `${current.step} …`;
   if (current.state === 'failed') return `${current.step} failed${attempts}`;
-  if (current.step === STATE_NAMES.getBuildStatus) return `${current.step}: poll ${build.polls}, ${build.last_status}`;
-  const built = current.step === STATE_NAMES.triggerBuild ? `: build ${build.build_id}` : '';
+  if (current.step === STATE_NAMES.getBuildStatus) {
+    return `${current.step}: ${build.last_status === undefined ? "a poll that can't be read" : `poll ${build.polls}, ${build.last_status}`}`;
+  }
+  const isBuilt = current.step === STATE_NAMES.triggerBuild && build.build_id !== undefined;
+  const built = isBuilt ? `: build ${build.build_id}` : '';
   return `${current.step} done${attempts}${built}`;
 }

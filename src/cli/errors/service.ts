@@ -78,6 +78,8 @@ function searchAttributeError(cause: unknown, details: string, temporal: string)
     /value(?: type)? for search attribute (\w+) of type (\w+)/i.exec(details) ??
     /search attribute:? ["']?(\w+)/i.exec(details) ??
     [];
+  // Of an operator that the attribute's type does not have.
+  if (/not supported/i.test(details)) return undefined;
   const own = Object.values(searchAttributes).find((attribute) => attribute.name === name);
   if (own === undefined) return undefined;
   const wanted = own.type === SearchAttributeType.BOOL ? 'Bool' : 'Keyword';

@@ -70,7 +70,7 @@ async function readAll(events: readonly HistoryEvent[]): Promise<void> {
   const build = newBuildState();
   for (const event of events) {
     await takeEvent(build, event, READER);
-    assert.ok(describeChange(build).length > 0);
+    assert.doesNotMatch(describeChange(build), /^$|undefined/);
   }
   const view = viewOfTemporal('role-build:123456789012:iam_role#x', build);
   const shown = { ...view, ...nextStep({ ...view, execution_status: 'FAILED' }, build.input) };
