@@ -7,8 +7,8 @@ import { describe, it } from 'node:test';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-function run(script: string, args: readonly string[] = []) {
-  const child = spawn(process.execPath, [script, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+function run(script: string, args: readonly string[] = [], program = process.execPath) {
+  const child = spawn(program, [script, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   const stderr = text(child.stderr);
@@ -55,10 +55,11 @@ describe('npm run dev and npm run demo', () => {
     assert.equal(stopped.code, 0, stopped.stderr);
   });
 
-  it('the demo with --keep stays until it is told to stop', async () => {
-    const demo = run('dev/demo.ts', ['--keep']);
+  it('the demo with --keep stays until npm, which runs it, is told to stop', async () => {
+    const demo = run('run', ['-s', 'demo', '--', '--keep'], 'npm');
     await demo.prints(/Left running: (http:\S+)/);
     demo.child.kill('SIGTERM');
+    // Its stdout closes with the last process that has it.
     assert.equal((await demo.ended).code, 0);
   });
 });
