@@ -43,15 +43,10 @@ export function limitOf({ limit = 30 }: PageOptions): number {
 
 /** Says that there is more: what was typed, for the next page. */
 export function nextPage(command: string, words: readonly string[], options: object, token: string): string {
-  return `more: ${commandLine(command, words, { ...options, pageToken: token })}`;
-}
-
-/** What was typed, with other options, as a shell takes it. */
-export function commandLine(command: string, words: readonly string[], options: object): string {
-  const flags = Object.entries<unknown>({ ...options, json: undefined, quiet: undefined })
+  const flags = Object.entries<unknown>({ ...options, json: undefined, quiet: undefined, pageToken: token })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => (value === true ? flagOf(name) : `${flagOf(name)} ${quoted(String(value))}`));
-  return ['role-build', command, ...words.map(quoted), ...flags].join(' ');
+  return `more: ${['role-build', command, ...words.map(quoted), ...flags].join(' ')}`;
 }
 
 /** The flag of an option, as commander names it. */

@@ -2,12 +2,13 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defined } from '../../domain/defined.ts';
 import { INPUT_KEYS, type Fault } from '../../domain/validate-input.ts';
+import { quoted } from '../build/next-step.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { ExitReason } from '../errors/exit-codes.ts';
 import { credentialFile, ENCRYPTED_JWT_VARIABLE, hintOf, type DefaultOptions } from '../input/read-input.ts';
 import { whoAmI } from '../input/who.ts';
-import { commandLine, examples, numberLike, seconds, wholeNumber } from '../options.ts';
+import { examples, numberLike, seconds, wholeNumber } from '../options.ts';
 import { fields } from '../terminal/output.ts';
 import { describeFault } from './batch/lines.ts';
 import { showProgress } from './batch/progress.ts';
@@ -178,13 +179,12 @@ async function start(context: CommandContext, all: Batch, options: BatchOptions,
     report.close();
     progress.stop();
   }
-  return summarize(context, all.file, options, report, starter);
+  return summarize(context, all.file, report, starter);
 }
 
 function summarize(
   { output, json, signal }: CommandContext,
   file: string,
-  options: BatchOptions,
   report: Report,
   { started, startedBefore: started_before, onTheirWay: on_their_way }: BatchStarter,
 ): ExitReason {
@@ -204,8 +204,7 @@ function summarize(
   }
   const more = failed - firstFailures.length;
   if (more > 0) output.error(`and ${more} more, in the report`);
-  const again = { ...options, failedFrom: path, report: undefined };
-  output.note(`run again what failed: ${commandLine('batch', [file], again)}`);
+  output.note(`run again what failed: role-build batch ${quoted(file)} … --failed-from ${quoted(path)}`);
   return 'endedOtherwise';
 }
 
@@ -218,6 +217,6 @@ async function defaultsOf({ env, stdin, output }: CommandContext, options: Batch
     requested_by: options.requestedBy ?? whoAmI(),
     take_over: options.takeOver,
     credential: await credentialFile(options, stdin, output),
-    fallbackCredential: env[ENCRYPTED_JWT_VARIABLE],
+    fallbackCredential: env[ENCRYPTED_JWT_VARIABLE] || undefined,
   });
 }

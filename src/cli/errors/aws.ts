@@ -69,7 +69,7 @@ const BY_TEXT: readonly (readonly [RegExp, Meaning])[] = [
     /^ResourceNotFoundException:/,
     meaning(
       'has no such table',
-      'role-build setup creates the tables; check that AWS_REGION and the account are right',
+      'role-build setup creates the tables; check STATUS_TABLE, HISTORY_TABLE and AWS_REGION (role-build config), and the account',
     ),
   ],
   [

@@ -141,7 +141,7 @@ async function filledIn(
     correlation_id: randomUUID(),
     trace_header: newTraceHeader(),
     requested_by: whoAmI(),
-    ...defined({ encrypted_jwt: env[ENCRYPTED_JWT_VARIABLE] }),
+    ...defined({ encrypted_jwt: env[ENCRYPTED_JWT_VARIABLE] || undefined }),
     ...input,
     ...defined({
       correlation_id: options.correlationId,
