@@ -5,6 +5,7 @@ import type { CommandContext } from '../context.ts';
 import { oneLine } from '../terminal/output.ts';
 import type { Services } from '../services.ts';
 import { readEvents, type ReadOptions, type Run } from './events.ts';
+import { notingUntaken } from './untaken.ts';
 import { newBuildState, recordOf, takeEvent, type BuildState } from './state.ts';
 
 /** A run's state after each of its events: the same object each time. */
@@ -57,15 +58,17 @@ export async function followBuild(
 
 /** Follows one job to its end, with a note of each change but the start, which the caller has noted. */
 export function followJob(
-  { output, signal }: CommandContext,
+  context: CommandContext,
   services: Services,
   workflowId: string,
   jobId: string,
 ): Promise<BuildState> {
+  const { output, signal } = context;
+  const run = { workflowId, runId: jobId };
   const note = (build: BuildState) => {
     if (build.current !== undefined || build.closed !== undefined) output.note(describeChange(build));
   };
-  return followBuild(services, { workflowId, runId: jobId }, note, signal);
+  return notingUntaken(context, services, run, () => followBuild(services, run, note, signal));
 }
 
 /** A reset terminates a run, and the job goes on in another. */

@@ -5,6 +5,7 @@ import type { ErrorInfo } from '../../domain/failures.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { oddities } from '../../records/attributes.ts';
 import type { BuildStep } from './steps.ts';
+import { describeUntaken } from './untaken.ts';
 import type { BuildView } from './view.ts';
 import type { CommandContext } from '../context.ts';
 import { toText } from '../terminal/output.ts';
@@ -45,7 +46,8 @@ export function buildScreen(
   isShown: (attribute: string) => boolean = () => true,
 ): string {
   const style = styleFor(terminal);
-  const { status, error_info, odd_attributes, contested, steps, move, next_command, ui_url, closed_at, ...rest } = view;
+  const { status, error_info, odd_attributes, contested, steps, move, next_command, ui_url, ...more } = view;
+  const { untaken_workflow_task, closed_at, ...rest } = more;
   const hasSteps = steps !== undefined && steps.length > 0;
   const attributes = Object.entries({ status, ...rest, closed_at }).filter(
     ([name]) => isShown(name) && !(hasSteps && IN_STEPS.has(name)),
@@ -63,6 +65,7 @@ export function buildScreen(
   }
   if (odd_attributes !== undefined)
     parts.push(`${style.bad('the record is not valid')}: ${style.plain(oddities(view))}`);
+  if (untaken_workflow_task !== undefined) parts.push(style.bad(describeUntaken(untaken_workflow_task)));
   if (contested === true) parts.push('contested: a newer job holds a record, which was left alone');
   const last = [
     ...(ui_url === undefined ? [] : [`${style.dim('Web UI')}  ${style.link(ui_url)}`]),

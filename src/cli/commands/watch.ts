@@ -16,6 +16,7 @@ import {
   viewOfTemporal,
   type BuildView,
 } from '../build/view.ts';
+import { notingUntaken } from '../build/untaken.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { examples, filters, namesOneBuild, wholeNumber } from '../options.ts';
@@ -86,7 +87,7 @@ async function follow(
       else output.line(describeChange(build));
       await output.drained();
     };
-    last = await followBuild(services, firstRun, tell, signal);
+    last = await notingUntaken(context, services, firstRun, () => followBuild(services, firstRun, tell, signal));
   }
   return viewFollowed(output, services, { name, workflowId, jobId }, last);
 }
@@ -115,7 +116,7 @@ async function followLive(
       .finally(() => (looking = undefined));
   };
   const timer = setInterval(() => {
-    if (now?.current !== undefined && now.current.step !== WAIT_SUMMARY) lookSoon();
+    if (now?.current?.step !== WAIT_SUMMARY) lookSoon();
   }, LOOK_EVERY_MS);
   const onChange = (build: BuildState) => {
     now = build;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Simulate } from '../../../dev/simulated-build-api/server.ts';
 import { ACCOUNT, inputFor, letSucceed, until, type TestStack } from '../../support/stack.ts';
+import { startCli } from '../../../dev/stack.ts';
 import { oneStack } from './one-stack.ts';
 import { documents, steady, TERMINAL, type, type SessionOptions, type Shown } from '../../support/cli-session.ts';
 import { exitsWith } from '../../support/exits-with.ts';
@@ -148,6 +149,26 @@ describe('a session about one build', { concurrency: 4 }, () => {
     const [now] = documents(await $(`role-build status ${ACCOUNT} 'iam_role#left' --json`));
     assert.equal(now?.['status'], 'IN_PROGRESS');
     await stack.cli(['cancel', '--job-id', String(json['job_id'])]);
+  });
+
+  it('a build that no worker takes is said to wait for one, with the task queue', async () => {
+    const settings = { ...stack.settings, ROLE_BUILD_TASK_QUEUE: 'nobody', ENCRYPTED_JWT: 'x' };
+    const args = ['start', '--account', ACCOUNT, '--role', 'untaken', '--url', stack.buildApiUrl, '--wait'];
+    const untaken =
+      /no worker takes its workflow task, which was scheduled \d+s ago: does one poll the task queue "nobody"\?/;
+    const starting = startCli(args, settings, {
+      // A second one would end it at once.
+      onStderr: onceShown(untaken, () => starting.kill('SIGINT')),
+    });
+    const { code, stderr } = await starting.result;
+    assert.equal(code, 130, stderr);
+    const line = `role-build status ${ACCOUNT} 'iam_role#untaken'`;
+    assert.match((await $(line)).screen, untaken);
+    const [{ untaken_workflow_task: task } = {}] = documents(await $(`${line} --json`));
+    const { scheduled_at, ...rest } = task as Record<string, unknown>;
+    assert.deepEqual(rest, { task_queue: 'nobody', attempt: 1 });
+    assert.match(String(scheduled_at), /^\d{4}-.*Z$/);
+    assert.doesNotMatch((await $(`role-build status ${ACCOUNT} 'iam_role#opened'`)).screen, /no worker/);
   });
 
   for (const [command, expected] of [
