@@ -31,7 +31,11 @@ export function define(command: Command): Command {
         'build. Warns if a build of a role whose name differs only in letter case is running, because IAM treats both as one ' +
         'role. The credential comes from the input, a file or the variable ENCRYPTED_JWT, never from an argument.',
     )
-    .option('--input <file>', "file with the whole input as JSON, in the state machine's format ('-' = stdin)")
+    .option(
+      '--input <file>',
+      "file with the whole input as JSON, in the state machine's format ('-' = stdin); other options " +
+        'outrank it, but those that say what to build are refused beside it',
+    )
     .option('--account <id>', 'account to build the role in: 12 digits')
     .option('--role <name>', "the role's name")
     .option('--action <action>', 'action of the build (default: create)')
