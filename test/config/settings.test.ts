@@ -175,7 +175,7 @@ describe('faults of settings', () => {
       DIRECTORY_URL: 'ldaps://dc.example.com',
       ENCRYPTION_REQUIRED: 'true',
     });
-    assert.deepEqual(faults.map((fault) => /^\w+/.exec(fault)?.[0]).sort(), [
+    assert.deepEqual(faults.map((fault) => /^\w+/.exec(fault)?.[0] ?? '').sort(), [
       'BUILD_API_ALLOWED_ORIGINS',
       'BUILD_API_TIMEOUT_SECONDS',
       'DIRECTORY_BIND_USER',

@@ -24,7 +24,7 @@ export function untakenTask({ raw, taskQueue }: WorkflowExecutionDescription): U
   const { state, scheduledTime, attempt: given } = raw.pendingWorkflowTask ?? {};
   const attempt = given ?? 1;
   const scheduled_at = optionalTsToDate(scheduledTime)?.toISOString();
-  if (state !== SCHEDULED || scheduled_at === undefined) return undefined;
+  if (Number(state) !== SCHEDULED || scheduled_at === undefined) return undefined;
   const isLate = Date.now() - Date.parse(scheduled_at) > UNTAKEN_AFTER_MS;
   return isLate || attempt > 2 ? { task_queue: taskQueue, scheduled_at, attempt } : undefined;
 }
