@@ -68,6 +68,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
     tables,
     client,
     connection,
+    note,
     /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
     uiUrl: (workflowId: string, runId: string) => {
       const path = ['namespaces', namespace, 'workflows', workflowId, runId].map(encodeURIComponent).join('/');

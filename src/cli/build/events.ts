@@ -36,7 +36,7 @@ export async function* readEvents(
 ): AsyncGenerator<HistoryEvent> {
   const { client, namespace } = services;
   const call = <T>(send: () => Promise<T>): Promise<T> =>
-    follow ? patiently(() => services.temporal(send, { signal }), signal) : services.temporal(send);
+    follow ? patiently(() => services.temporal(send, { signal }), services.note, signal) : services.temporal(send);
   let nextPageToken: Uint8Array | undefined;
   let last: HistoryEvent | undefined;
   const page = () =>
@@ -75,10 +75,14 @@ export async function lastEventOf({ client, namespace }: Services, run: Run): Pr
   return history?.events?.[0];
 }
 
-/** Calls again while the server is away. */
-async function patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** Calls again while the server is away, and says so once. */
+async function patiently<T>(
+  call: () => Promise<T>,
+  note: Services['note'],
+  signal: AbortSignal | undefined,
+): Promise<T> {
   const startedAt = performance.now();
-  for (;;) {
+  for (let isNoted = false; ; isNoted = true) {
     try {
       return await call();
     } catch (err) {
@@ -86,6 +90,7 @@ async function patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefi
       if (performance.now() - startedAt > PATIENCE_MS) {
         throw new CliError('unreachable', 'Temporal does not answer any more; the build goes on', { cause: err });
       }
+      if (!isNoted) note(`role-build: ${err.message}; trying again for ${PATIENCE_MS / 60_000} min, the build goes on`);
       await delay(RETRY_EVERY_MS);
     }
   }
