@@ -129,10 +129,9 @@ export const TRACE_HEADER = '_tracer-data';
 /** What it holds: a propagator's carrier, `traceparent` and `tracestate` of W3C or `x-amzn-trace-id` of X-Ray. */
 export type TraceCarrier = Partial<Record<'traceparent' | 'tracestate' | 'x-amzn-trace-id', string>>;
 
-/** What holds those headers, with another carrier in them. */
-export function withCarrier<T extends { headers: Headers }>(input: T, carrier: TraceCarrier): T {
-  const payload = defaultPayloadConverter.toPayload(carrier);
-  return { ...input, headers: { ...input.headers, [TRACE_HEADER]: payload } };
+/** The header, to be put beside the others. */
+export function carrierHeader(carrier: TraceCarrier): Headers {
+  return { [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
 }
 
 /** @returns what is text of the carrier, since any client may put anything there; `undefined` if there is none */

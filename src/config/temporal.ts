@@ -14,7 +14,8 @@ export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClie
   } catch (err) {
     const { path } = err as NodeJS.ErrnoException;
     const named = Object.keys(env).find((name) => name.startsWith('TEMPORAL_') && env[name] === path);
-    throw new SettingsError([`${named ?? "Temporal's variables or temporal.toml"}: ${whyUnreadable(err)}`]);
+    const which = named === undefined ? '' : ` (${named})`;
+    throw new SettingsError([`Temporal's variables or temporal.toml: ${whyUnreadable(err)}${which}`]);
   }
   const faults = connectionFaults(config.connectionOptions.address, config.namespace);
   if (faults.size > 0) throw new SettingsError([...faults].map(([name, fault]) => `${name} ${fault}`));

@@ -1,7 +1,7 @@
 /** The span of a start, and its way to the workflow. */
 import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
-import { withCarrier, xrayHeaderOf } from '../contract.ts';
+import { carrierHeader, xrayHeaderOf } from '../contract.ts';
 import { headersOf, originOf } from './origin.ts';
 import { endFailed, errorTypeOf, Spans, type SpansOptions } from './spans.ts';
 
@@ -19,7 +19,7 @@ export function traceClient(options: Omit<SpansOptions, 'serviceName'>) {
     const span = spans.start(`StartWorkflow:${workflowType}`, spanOptions, parent, { traceId });
     const carrier = headersOf(trace.setSpan(ROOT_CONTEXT, span), 'w3c');
     try {
-      const output = await next(withCarrier(input, carrier));
+      const output = await next({ ...input, headers: { ...input.headers, ...carrierHeader(carrier) } });
       span.setAttribute('run_id', output.runId).end();
       return output;
     } catch (err) {

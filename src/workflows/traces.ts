@@ -12,7 +12,7 @@ import {
   type Sinks,
   type WorkflowInterceptors,
 } from '@temporalio/workflow';
-import { carrierIn, withCarrier, xrayHeaderOf, type TraceCarrier } from '../contract.ts';
+import { carrierIn, carrierHeader, xrayHeaderOf, type TraceCarrier } from '../contract.ts';
 import { traced } from './worker-options.ts';
 
 /** What the sink reports of a run that has ended. */
@@ -33,6 +33,10 @@ const { traces } = proxySinks<TraceSinks>();
 export function interceptors(): WorkflowInterceptors {
   if (!traced) return {};
   let origin: TraceCarrier = {};
+  const withOrigin = <T extends { headers: Headers }>(input: T): T => ({
+    ...input,
+    headers: { ...input.headers, ...carrierHeader(origin) },
+  });
   return {
     inbound: [
       {
@@ -47,9 +51,9 @@ export function interceptors(): WorkflowInterceptors {
     ],
     outbound: [
       {
-        scheduleActivity: (input, next) => next(withCarrier(input, origin)),
-        scheduleLocalActivity: (input, next) => next(withCarrier(input, origin)),
-        continueAsNew: (input, next) => next(withCarrier(input, origin)),
+        scheduleActivity: (input, next) => next(withOrigin(input)),
+        scheduleLocalActivity: (input, next) => next(withOrigin(input)),
+        continueAsNew: (input, next) => next(withOrigin(input)),
       },
     ],
   };
