@@ -1,6 +1,7 @@
 /** A build that waits for a worker, as if none polls its task queue, or if all that do fail at its workflow task. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
+import { isPaused } from '../../domain/execution-status.ts';
 import type { CommandContext } from '../context.ts';
 import type { Services } from '../services.ts';
 import { relative } from '../terminal/times.ts';
@@ -20,11 +21,11 @@ const LOOK_AFTER_MS = 10_000;
 const SCHEDULED = 1;
 
 /** @returns `undefined` if all is well */
-export function untakenTask({ raw, taskQueue }: WorkflowExecutionDescription): UntakenTask | undefined {
+export function untakenTask({ raw, status, taskQueue }: WorkflowExecutionDescription): UntakenTask | undefined {
   const { state, scheduledTime, attempt: given } = raw.pendingWorkflowTask ?? {};
   const attempt = given ?? 1;
   const scheduled_at = optionalTsToDate(scheduledTime)?.toISOString();
-  if (Number(state) !== SCHEDULED || scheduled_at === undefined) return undefined;
+  if (Number(state) !== SCHEDULED || scheduled_at === undefined || isPaused(status.name)) return undefined;
   const isLate = Date.now() - Date.parse(scheduled_at) > UNTAKEN_AFTER_MS;
   return isLate || attempt > 2 ? { task_queue: taskQueue, scheduled_at, attempt } : undefined;
 }
