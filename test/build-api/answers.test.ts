@@ -47,7 +47,6 @@ describe('an answer to POST /build: its build_id', () => {
     ['{"build_id":9007199254740993}', /not a safe integer/],
     ['{"build_id":1e400}', /not a safe integer/],
     ['{"build_id":"a\\ud800"}', /not well-formed/],
-    [new TextDecoder().decode(Buffer.from('{"build_id":"a\u00ff"}', 'latin1')), /not UTF-8/],
   ] as const) {
     it(`an answer to POST /build: its build_id breaks the contract if it is ${body || 'empty'}`, () => {
       assert.throws(
