@@ -1,4 +1,4 @@
-import { ActivityFailure, CancellationScope, CancelledFailure, sleep, TimeoutFailure } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, sleep, TimeoutFailure } from '@temporalio/workflow';
 import { errorInfo } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
@@ -56,8 +56,7 @@ async function cutShortAt(deadlineSeconds: number, job: Job, decide: Decide): Pr
 
 /** Whether a poll took all of the time that was left. */
 function hasRunOut(err: unknown): boolean {
-  const cause = err instanceof ActivityFailure ? err.cause : undefined;
-  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_CLOSE';
+  return err instanceof TimeoutFailure && err.timeoutType === 'SCHEDULE_TO_CLOSE';
 }
 
 function throwIf(isCutShortNow: boolean): void {

@@ -97,6 +97,14 @@ export function isFinal(err: TemporalFailure): boolean {
   return cause.nonRetryable === true || NON_RETRYABLE.includes(cause.type ?? '');
 }
 
+/**
+ * A local activity's timeout comes wrapped when it happens, and as it is on replay. What is decided by it must be the same: the
+ * two last writes would differ if a worker takes over between them.
+ */
+export function asOnReplay(err: unknown): unknown {
+  return err instanceof ActivityFailure && err.cause instanceof TimeoutFailure ? err.cause : err;
+}
+
 /** An activity's failure comes wrapped, a local activity's as it is. */
 function causeOf(err: TemporalFailure): Error {
   return err instanceof ActivityFailure && err.cause !== undefined ? err.cause : err;

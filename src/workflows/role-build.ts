@@ -9,7 +9,12 @@ import {
 } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { CONTESTED_MEMO, triggersQueueOf, type RoleBuildOutcome } from '../contract.ts';
-import { buildIdFault, generateBuildStatusErrorMessage, takePoll } from '../domain/build-status.ts';
+import {
+  buildIdFault,
+  generateBuildStatusErrorMessage,
+  takePoll,
+  type BuildStatusAnswer,
+} from '../domain/build-status.ts';
 import { defined } from '../domain/defined.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
@@ -24,7 +29,7 @@ import { isHolder, requireAnswer } from './answers.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { checkGroup, ensureGroup } from './directory-group.ts';
-import { endingOf, failed, heldByNewerJob, outcomeOf } from './endings.ts';
+import { asOnReplay, endingOf, failed, heldByNewerJob, outcomeOf } from './endings.ts';
 import { putStatusRecord } from './first-put.ts';
 import { faultsOfCarried, goOnAsNew, isContinueAsNewDue, isContinued } from './continue-as-new.ts';
 import { writeEnding } from './final-updates.ts';
@@ -139,7 +144,12 @@ function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGrou
       throwIfOver();
       showStep(progress, 'GetBuildStatus');
       const inTime = defined({ ...poll, scheduleToCloseTimeout: leftMs() });
-      const answer = await getBuildStatus.executeWithOptions(inTime, [target, progress.build_id]);
+      let answer: BuildStatusAnswer;
+      try {
+        answer = await getBuildStatus.executeWithOptions(inTime, [target, progress.build_id]);
+      } catch (err) {
+        throw asOnReplay(err);
+      }
 
       switch (takePoll(progress, answer)) {
         case 'deferred':

@@ -5,7 +5,7 @@ import { before, describe, it } from 'node:test';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
-import { DeterminismViolationError } from '@temporalio/workflow';
+import { DeterminismViolationError, type WorkflowInfo } from '@temporalio/workflow';
 import { Worker } from '@temporalio/worker';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { quietRuntime } from '../support/quiet-runtime.ts';
@@ -95,4 +95,30 @@ it('a build with a group waits for a worker that knows of groups: an older one c
   for await (const { error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
     assert.ok(error instanceof DeterminismViolationError, String(error));
   }
+});
+
+it('a deadline that dropped a poll is told from a failure of the API on replay too, whatever the clock said', async () => {
+  const { workflowId, history } = readHistory('deadline-drops-poll.1.json');
+  const [start] = history.events ?? [];
+  const marker = history.events?.find((event) => event.markerRecordedEventAttributes)?.markerRecordedEventAttributes;
+  const [note] = marker?.details?.['data']?.payloads ?? [];
+  assert.ok(start?.eventTime && note);
+  // A worker's clock can end the poll a moment before the deadline: 3 s after the start.
+  const complete_time = { seconds: Number(start.eventTime.seconds) + 2, nanos: start.eventTime.nanos };
+  const noted = defaultPayloadConverter.fromPayload<Record<string, unknown>>(note);
+  Object.assign(note, defaultPayloadConverter.toPayload({ ...noted, complete_time }));
+  const causes: unknown[] = [];
+  const fn = (_info: WorkflowInfo, name: string, { cause }: Record<string, string>) => {
+    if (name === 'role_build_ended') causes.push(cause);
+  };
+  const nothing = { fn: () => undefined };
+  await Worker.runReplayHistory(
+    {
+      workflowBundle: await workflowBundle({}),
+      sinks: { metrics: { count: { fn, callDuringReplay: true }, observe: nothing } },
+    },
+    history,
+    workflowId,
+  );
+  assert.deepEqual(causes, ['BuildDeadlineExceeded']);
 });

@@ -113,4 +113,24 @@ describe('a poll', { concurrency: true }, () => {
     assert.equal(poll?.signal.aborted, true);
     assert.equal(more.length, 0);
   });
+
+  it('a poll under way at the deadline ends the build alike in both records if another worker replays it in between', async (t) => {
+    const environment = await WorkflowEnvironment.devServer();
+    t.after(() => environment.stop());
+    // It keeps no build in memory, so each workflow task begins with a replay.
+    const taskQueue = 'forgetful';
+    await environment.startWorker({ taskQueue, maxCachedWorkflows: 0 });
+    const input = { poll_interval_seconds: 1, deadline_seconds: 6 };
+    const soon = ApplicationFailure.create({ ...says503, nextRetryDelay: '1 second' });
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const build = await environment.start(t, { getBuildStatus: [soon, untilCancelled] }, { taskQueue, input });
+        const end = await build.end();
+        assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded', JSON.stringify(end));
+        const [, recorded] = build.argsOf('updateFailedRecord');
+        assert.equal(recorded.Error, 'BuildDeadlineExceeded');
+        assert.deepEqual(build.argsOf('updateFailedHistory')[1], recorded);
+      }),
+    );
+  });
 });
