@@ -138,6 +138,7 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
     const [text] = await reader.values(summary ? [summary] : []);
     const retried = retriedState(text);
     if (text === WAIT_SUMMARY) {
+      stopWaiting(build);
       build.next_poll_at = until;
       build.current = { step: WAIT_SUMMARY, state: 'scheduled', at, attempts: 1 };
     } else if (retried !== undefined) {

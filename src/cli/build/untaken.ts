@@ -16,7 +16,8 @@ export interface UntakenTask {
 
 /** A worker takes a task at once unless it is busy. */
 const UNTAKEN_AFTER_MS = 5_000;
-const LOOK_AFTER_MS = 10_000;
+/** One that fails is at its third attempt after some 20 s. */
+const LOOKS_AFTER_MS = [10_000, 40_000];
 /** `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` */
 const SCHEDULED = 1;
 
@@ -25,8 +26,8 @@ export function untakenTask({ raw, status, taskQueue }: WorkflowExecutionDescrip
   const { state, scheduledTime, attempt: given } = raw.pendingWorkflowTask ?? {};
   const attempt = given ?? 1;
   const scheduled_at = optionalTsToDate(scheduledTime)?.toISOString();
-  if (Number(state) !== SCHEDULED || scheduled_at === undefined || isPaused(status.name)) return undefined;
-  const isLate = Date.now() - Date.parse(scheduled_at) > UNTAKEN_AFTER_MS;
+  if (scheduled_at === undefined || isPaused(status.name)) return undefined;
+  const isLate = Number(state) === SCHEDULED && Date.now() - Date.parse(scheduled_at) > UNTAKEN_AFTER_MS;
   return isLate || attempt > 2 ? { task_queue: taskQueue, scheduled_at, attempt } : undefined;
 }
 
@@ -48,13 +49,15 @@ export async function notingUntaken<T>(
   const look = async () => {
     const { client, temporal } = services;
     const task = untakenTask(await temporal(() => client.workflow.getHandle(workflowId, runId).describe()));
-    if (task !== undefined) output.note(`role-build: ${describeUntaken(task)}`);
+    if (task === undefined) return;
+    output.note(`role-build: ${describeUntaken(task)}`);
+    timers.forEach(clearTimeout);
   };
   // What fails here, the following fails at too.
-  const timer = setTimeout(() => void look().catch(() => {}), LOOK_AFTER_MS);
+  const timers = LOOKS_AFTER_MS.map((afterMs) => setTimeout(() => void look().catch(() => {}), afterMs));
   try {
     return await follow();
   } finally {
-    clearTimeout(timer);
+    timers.forEach(clearTimeout);
   }
 }

@@ -86,6 +86,19 @@ describe('a poll that was deferred', () => {
     assert.equal(build.next_poll_at, '2026-09-21T14:16:21.000Z');
   });
 
+  it('a poll that was deferred after one that failed is not said to be made again any more', async () => {
+    const note = payloads({ seq: 1, attempt: 1, activity_type: 'getBuildStatus', backoff: { seconds: 3, nanos: 0 } });
+    const details = { data: note };
+    const failing: HistoryEvent = {
+      ...at(61),
+      markerRecordedEventAttributes: { markerName: 'core_local_activity', details, failure: { message: '503' } },
+    };
+    const { build: failed } = await read([...triggered, wait(1), failing]);
+    assert.equal(failed.next_attempt_at, '2026-09-21T14:14:24.000Z');
+    const { build } = await read([...triggered, wait(1), failing, putOff(64), wait(64)]);
+    assert.deepEqual([build.next_attempt_at, build.next_poll_at], [undefined, '2026-09-21T14:15:24.000Z']);
+  });
+
   it('a poll that was deferred decides nothing for doctor', async () => {
     async function* events() {
       yield* [...triggered, wait(1), putOff(61)];
