@@ -1,7 +1,7 @@
 /** The two services that the command line talks to, opened only when a command needs them. */
 import { Client, Connection } from '@temporalio/client';
 import { loadDataConverter } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { CLIENT_SETTINGS, encryptionOf, readSettings, type Environment } from '../config/settings.ts';
+import { CLIENT_SETTINGS, encryptionOf, readBoth, readSettings, type Environment } from '../config/settings.ts';
 import { createDataConverter } from '../encryption/data-converter.ts';
 import { openRecordTables } from '../records/dynamodb.ts';
 import { checkSurroundings } from '../config/surroundings.ts';
@@ -30,9 +30,11 @@ export type Services = Awaited<ReturnType<typeof openServices>>;
  * @throws CliError if Temporal can't be reached; @throws SettingsError
  */
 export async function openServices(env: Environment, note: (text: string) => void) {
-  const settings = readSettings(env, CLIENT_SETTINGS);
   checkSurroundings(env, (warning) => note(`role-build: ${warning}`));
-  const { connectionOptions, namespace = 'default' } = loadTemporalConfig(env);
+  const [settings, { connectionOptions, namespace = 'default' }] = readBoth(
+    () => readSettings(env, CLIENT_SETTINGS),
+    () => loadTemporalConfig(env),
+  );
   const address = connectionOptions.address ?? '127.0.0.1:7233';
   const called = { service: 'Temporal', address, namespace } as const;
   let connection: Connection;

@@ -209,6 +209,22 @@ export function readSettings<const N extends SettingName>(env: Environment, name
   return parsed as Values<N>;
 }
 
+/** Reads two things, and names the faults of both. @throws SettingsError */
+export function readBoth<A, B>(first: () => A, second: () => B): [A, B] {
+  const faults: string[] = [];
+  const read = (one: () => unknown) => {
+    try {
+      return one();
+    } catch (err) {
+      if (!(err instanceof SettingsError)) throw err;
+      return void faults.push(...err.faults);
+    }
+  };
+  const both = [read(first), read(second)];
+  if (faults.length > 0) throw new SettingsError(faults);
+  return both as [A, B];
+}
+
 /** What is right by itself and wrong beside other settings of its family, if nothing is wrong with those themselves. */
 const JOINT_FAULTS: readonly (readonly [family: RegExp, (given: Partial<Values<SettingName>>) => string[]])[] = [
   [/^ENCRYPTION_/, encryptionFaults],

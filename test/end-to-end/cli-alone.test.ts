@@ -155,12 +155,19 @@ describe('a session without any service', { concurrency: 4 }, () => {
       TEMPORAL_WORKER_BUILD_ID: 'v1',
     };
     await exitsWith(0, $('role-build config', { settings: right }));
+    await exitsWith(0, $('role-build config', { settings: { CODEC_SERVER_ADDRESS: '' } }));
     const wrong = { ...right, ENCRYPTION_KEYS: '', DIRECTORY_GROUP_OU: '', TEMPORAL_WORKER_BUILD_ID: '' };
     const { code, stderr } = await $('role-build config', { settings: wrong });
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^role-build: ENCRYPTION_REQUIRED needs ENCRYPTION_KMS_KEY_ARNS/m);
     assert.match(stderr, /^role-build: DIRECTORY_GROUP_OU must be set too/m);
     assert.match(stderr, /^role-build: TEMPORAL_WORKER_BUILD_ID must be set too/m);
+    const [{ faults } = {}] = documents(await $('role-build config --json', { settings: wrong }));
+    // The codec server has nothing to decrypt with either.
+    assert.equal((faults as string[]).length, 4);
+    const both = { HOME: folder, ENCRYPTION_REQUIRED: 'true', TEMPORAL_ADDRESS: 'me@temporal.example' };
+    const named = await $('role-build list', { settings: both });
+    assert.match(named.stderr, /2 settings are missing or wrong:\n {2}ENCRYPTION_REQUIRED .*\n {2}TEMPORAL_ADDRESS /);
   });
 
   it('config says which of the variables of Temporal is wrong, as any command does', async () => {

@@ -46,20 +46,20 @@ export async function run({ env, output, json }: CommandContext): CommandResult 
   const temporal = temporalSettings(env);
   const settings = [...own.settings, ...temporal, ...awsSettings(env)];
   const wrong = settings.filter(({ fault }) => fault !== undefined);
-  if (json) {
-    output.json({ settings });
-  } else {
-    output.screen(tableOf(COLUMNS, settings, output.terminal));
-  }
-  for (const { name, ignored } of settings) {
-    if (ignored !== undefined) output.note(`role-build: ${name} is ignored: it ${ignored}`);
-  }
   const faults = [
     ...wrong.map(({ name, fault }) => `${name} ${fault}`),
     ...own.faults,
     ...(temporal.some(({ fault }) => fault !== undefined) ? [] : temporalFaults(env)),
     ...filesOfOthers(env),
   ];
+  if (json) {
+    output.json(defined({ settings, faults: faults.length > 0 ? faults : undefined }));
+  } else {
+    output.screen(tableOf(COLUMNS, settings, output.terminal));
+  }
+  for (const { name, ignored } of settings) {
+    if (ignored !== undefined) output.note(`role-build: ${name} is ignored: it ${ignored}`);
+  }
   for (const fault of faults) output.error(`role-build: ${fault}`);
   return faults.length > 0 ? 'usage' : 'done';
 }
@@ -103,7 +103,8 @@ function ownSettings(env: Environment): { settings: SettingInForce[]; faults: st
     }
   });
   // Only one who runs a codec server sets these.
-  if (!Object.keys(env).some((name) => name.startsWith('CODEC_SERVER_'))) delete given.CODEC_SERVER_ADDRESS;
+  const isOfCodecServer = ([name, value]: [string, unknown]) => name.startsWith('CODEC_SERVER_') && value;
+  if (!Object.entries(env).some(isOfCodecServer)) delete given.CODEC_SERVER_ADDRESS;
   const wrong = settings.filter(({ fault }) => fault !== undefined).map(({ name }) => name);
   const faults = jointFaults(given as Parameters<typeof jointFaults>[0], wrong);
   return { settings: [...settings, secretOf(env, ENCRYPTED_JWT_VARIABLE, 'not set')], faults };
