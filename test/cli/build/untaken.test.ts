@@ -18,13 +18,13 @@ function described(pending: { state: number; attempt: number; agoSeconds: number
 
 describe('a workflow task', () => {
   for (const [what, execution] of [
-    ['there is none', described(undefined)],
-    ['it was scheduled just now', described({ state: SCHEDULED, attempt: 1, agoSeconds: 1 })],
-    ['it is worked on, as during a long poll', described({ state: STARTED, attempt: 1, agoSeconds: 30 })],
-    ['the workflow is paused', described({ state: SCHEDULED, attempt: 1, agoSeconds: 30 }, 'PAUSED')],
+    ['there is none', () => described(undefined)],
+    ['it was scheduled just now', () => described({ state: SCHEDULED, attempt: 1, agoSeconds: 1 })],
+    ['it is worked on, as during a long poll', () => described({ state: STARTED, attempt: 1, agoSeconds: 30 })],
+    ['the workflow is paused', () => described({ state: SCHEDULED, attempt: 1, agoSeconds: 30 }, 'PAUSED')],
   ] as const) {
     it(`a workflow task is no trouble if ${what}`, () => {
-      assert.equal(untakenTask(execution), undefined);
+      assert.equal(untakenTask(execution()), undefined);
     });
   }
 
