@@ -9,12 +9,10 @@ import { BuildApiError } from '../build-api/error.ts';
 import type { BuildApi } from '../build-api/client.ts';
 import type { RateLimit } from '../build-api/rate-limit.ts';
 import { checkBuildStatus, type BuildStatusAnswer, type Verdict } from '../domain/build-status.ts';
-import { STEP_RETRY } from '../domain/retries.ts';
+import { RETRY_AFTER_MAX_MS, STEP_RETRY } from '../domain/retries.ts';
 import type { RoleBuildActivities } from './types.ts';
 
 const HEARTBEAT_EVERY_MS = 4_000;
-/** A `Retry-After` beyond this is taken as this. */
-const RETRY_AFTER_MAX_MS = 3_600_000;
 
 /** Heartbeat details, which the next attempt reads. */
 interface TriggerAttempts {

@@ -5,3 +5,6 @@ export const STEP_RETRY = { firstMs: 3_000, backoffCoefficient: 2, attempts: 3 }
 
 /** The durable wait between rounds of attempts at a final record update, and at a group. */
 export const FINAL_UPDATE_RETRY = { firstMs: 30_000, backoffCoefficient: 2, maxMs: 600_000 } as const;
+
+/** A `Retry-After` beyond this is taken as this. */
+export const RETRY_AFTER_MAX_MS = 3_600_000;

@@ -92,7 +92,8 @@ function changeOf(build: BuildState): string {
   if (current.state === 'scheduled') return `${current.step} …`;
   if (current.state === 'failed') return `${current.step} failed${attempts}`;
   if (current.step === STATE_NAMES.getBuildStatus) {
-    return `${current.step}: ${build.last_status === undefined ? "a poll that can't be read" : `poll ${build.polls}, ${build.last_status}`}`;
+    const isRead = build.last_status !== undefined;
+    return `${current.step}: ${isRead ? `poll ${build.polls}, ${build.last_status}` : "a poll that can't be read"}`;
   }
   const isBuilt = current.step === STATE_NAMES.triggerBuild && build.build_id !== undefined;
   const built = isBuilt ? `: build ${build.build_id}` : '';

@@ -2,9 +2,9 @@
  * What a build has done so far, read from the events of its workflow: that needs no worker, and works for as
  * long as Temporal keeps them.
  */
-import { ApplicationFailure, defaultDataConverter } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
-import { stateNameOf, STATE_NAMES, type RoleBuildActivities } from '../../activities/types.ts';
+import { stateNameOf, STATE_NAMES } from '../../activities/types.ts';
 import {
   OWN_CANCELLATION_REASON,
   retriedState,
@@ -12,14 +12,15 @@ import {
   workflowIdOf,
   type RoleBuildOutcome,
 } from '../../contract.ts';
-import { isBuildStatusAnswer, takePoll, type BuildStatusAnswer, type Polls } from '../../domain/build-status.ts';
+import { takePoll, type Polls } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { isFailureName, type ErrorInfo } from '../../domain/failures.ts';
 import { progressFaults, type Progress } from '../../domain/progress.ts';
 import { isResumption } from '../../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
-import { payloadReader, tolerant, type PayloadReader } from '../temporal/payloads.ts';
+import type { PayloadReader } from '../temporal/payloads.ts';
 import { outcomeOf } from './outcome.ts';
+import { pollIn } from './poll.ts';
 import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
 
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -148,7 +149,7 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
     return text === WAIT_SUMMARY || retried !== undefined;
   }
   if (event.markerRecordedEventAttributes) {
-    const poll = await pollIn(event, reader);
+    const poll = await pollIn(event.markerRecordedEventAttributes, reader);
     if (poll === undefined || (poll.answer !== undefined && takePoll(build, poll.answer) === 'deferred')) return false;
     const { attempts, backoffMs } = poll;
     const failure = messageOf(await reader.failure(poll.failure));
@@ -227,41 +228,4 @@ function looksLikeInput(value: unknown): value is RoleBuildInput {
   const input = value as Partial<RoleBuildInput> | null | undefined;
   const account: unknown = input?.build_body?.account_id;
   return typeof account === 'string' && typeof input?.ddb_composite_sort_key === 'string';
-}
-
-/** A poll as the events show it: the marker of its local activity. Other markers, such as those of patches, are none. */
-interface Poll {
-  attempts: number;
-  /** Its result, an answer of the build API or none; missing if it failed. */
-  answer?: BuildStatusAnswer;
-  failure?: temporal.api.failure.v1.IFailure;
-  /** After which it is made again; missing after the last attempt. */
-  backoffMs?: number;
-}
-
-/** For the SDK's own note of a local activity, which no codec sees. */
-const NOTES = payloadReader(tolerant(defaultDataConverter), '', '');
-const NAME: keyof RoleBuildActivities = 'getBuildStatus';
-/** As long as a `Retry-After` may be. */
-const BACKOFF_MAX_MS = 3_600_000;
-
-export async function pollIn(
-  { markerRecordedEventAttributes: marker }: HistoryEvent,
-  reader: PayloadReader,
-): Promise<Poll | undefined> {
-  const { data, result } = marker?.details ?? {};
-  const [note] = await NOTES.values(data?.payloads);
-  const { activity_type, attempt, backoff } = (note ?? {}) as Record<string, unknown>;
-  if (activity_type !== NAME) return undefined;
-  const attempts = Number.isSafeInteger(attempt) ? (attempt as number) : 1;
-  if (marker?.failure) return { attempts, failure: marker.failure, ...defined({ backoffMs: msOf(backoff) }) };
-  const [answer] = await reader.values(result?.payloads);
-  return isBuildStatusAnswer(answer) ? { attempts, answer } : { attempts };
-}
-
-/** A duration as the SDK notes it; `undefined` if it is none, or longer than a poll's backoff. */
-function msOf(duration: unknown): number | undefined {
-  const { seconds, nanos } = (duration ?? {}) as { seconds?: unknown; nanos?: unknown };
-  const ms = Number(seconds) * 1000 + Number(nanos) / 1e6;
-  return ms >= 0 && ms <= BACKOFF_MAX_MS ? ms : undefined;
 }

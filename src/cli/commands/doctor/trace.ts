@@ -9,7 +9,8 @@ import type { ErrorInfo } from '../../../domain/failures.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
 import type { Table } from '../../../records/items.ts';
 import { endAttributesOf } from '../../build/outcome.ts';
-import { carriedBy, newBuildState, pollIn, takeEvent, type BuildState, type HistoryEvent } from '../../build/state.ts';
+import { pollIn } from '../../build/poll.ts';
+import { carriedBy, newBuildState, takeEvent, type BuildState, type HistoryEvent } from '../../build/state.ts';
 import type { PayloadReader } from '../../temporal/payloads.ts';
 
 /** How a job ended, as its records must tell it. */
@@ -96,7 +97,7 @@ async function takeProof(
     const [sentTo] = await reader.values((failed?.details ?? late?.lastHeartbeatDetails)?.payloads);
     if (isDirectoryServer(sentTo)) trace.group_sent_to = sentTo;
   } else if (event.markerRecordedEventAttributes) {
-    const answer = (await pollIn(event, reader))?.answer;
+    const answer = (await pollIn(event.markerRecordedEventAttributes, reader))?.answer;
     const end = answer && trace.build.build_id && endOfAnswer(trace.build.build_id, answer);
     if (end && !needsGroup(trace, end)) trace.decided ??= end;
   } else if (event.workflowTaskFailedEventAttributes?.newRunId) {
