@@ -8,6 +8,8 @@ import { utf8Text } from '../process/utf8.ts';
 
 /** @param env the process's own, which the library reads @throws SettingsError if they can't be read */
 export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClientConnectConfig> {
+  const wrong = switchFaults(env);
+  if (wrong.size > 0) throw new SettingsError(namedFaults(wrong));
   let config: ReturnType<typeof loadClientConnectConfig>;
   try {
     config = loadClientConnectConfig(configFile(env));
@@ -18,8 +20,18 @@ export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClie
     throw new SettingsError([`Temporal's variables or temporal.toml: ${whyUnreadable(err)}${which}`]);
   }
   const faults = connectionFaults(config.connectionOptions.address, config.namespace);
-  if (faults.size > 0) throw new SettingsError([...faults].map(([name, fault]) => `${name} ${fault}`));
+  if (faults.size > 0) throw new SettingsError(namedFaults(faults));
   return config;
+}
+
+/** Faults of variables, by their names: any word for true but these would have the library send the API key in the clear. */
+export function switchFaults(env: Environment): Map<string, string> {
+  const wrong = TLS_SWITCHES.filter((name) => !/^(true|false|1|0|)$/.test(env[name] ?? ''));
+  return new Map(wrong.map((name) => [name, `must be true or false, not ${JSON.stringify(env[name])}`]));
+}
+
+function namedFaults(faults: ReadonlyMap<string, string>): string[] {
+  return [...faults].map(([name, fault]) => `${name} ${fault}`);
 }
 
 /** What the library lets through, by the variable's name. The value is not repeated, since it may have a password in it. */
@@ -42,12 +54,6 @@ export function configFile(env: Environment): { configSource?: { data: string } 
   // The library would find `constructor` among its profiles, as in any object.
   const profile = env['TEMPORAL_PROFILE'] ?? '';
   if (profile in Object.prototype) throw new Error(`Profile '${profile}' not found in config data`);
-  // Any other word for true would have it send the API key in the clear.
-  for (const name of TLS_SWITCHES) {
-    const given = env[name] ?? '';
-    if (!/^(true|false|1|0|)$/.test(given))
-      throw new Error(`${name} must be true or false, not ${JSON.stringify(given)}`);
-  }
   const named = env['TEMPORAL_CONFIG_FILE'] || undefined;
   const path = named ?? temporalConfigPath(env);
   if (path === undefined) return {};

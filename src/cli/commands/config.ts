@@ -11,7 +11,13 @@ import {
 import { filesOfOthers } from '../../config/own-files.ts';
 import { defined } from '../../domain/defined.ts';
 import { TLS_SWITCHES } from '../../config/surroundings.ts';
-import { configFile, connectionFaults, loadTemporalConfig, whyUnreadable } from '../../config/temporal.ts';
+import {
+  configFile,
+  connectionFaults,
+  loadTemporalConfig,
+  switchFaults,
+  whyUnreadable,
+} from '../../config/temporal.ts';
 import { TRACING_SETTINGS } from '../../config/tracing.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { ENCRYPTED_JWT_VARIABLE } from '../input/read-input.ts';
@@ -123,6 +129,8 @@ function temporalFaults(env: Environment): readonly string[] {
 
 /** As `@temporalio/envconfig` reads them: variables outrank the file, the file outranks the defaults. */
 function temporalSettings(env: Environment): SettingInForce[] {
+  const switches = switchFaults(env);
+  if (switches.size > 0) return [...switches].map(([name, fault]) => ({ ...shown(name, null, 'environment'), fault }));
   let profile: ReturnType<typeof loadClientConfigProfile>;
   try {
     // As a program goes on that has checked its surroundings.
@@ -133,8 +141,6 @@ function temporalSettings(env: Environment): SettingInForce[] {
     profile = loadClientConfigProfile({ ...configFile(env), overrideEnvVars: variables as Record<string, string> });
   } catch (err) {
     const why = whyUnreadable(err);
-    const [, variable = '', fault = ''] = /^(TEMPORAL_\w+) (must .*)/.exec(why) ?? [];
-    if (variable !== '') return [{ ...shown(variable, null, 'environment'), fault }];
     const source = env['TEMPORAL_CONFIG_FILE'] ?? 'temporal.toml';
     const isFound = why.startsWith('Profile ');
     const name = isFound ? 'TEMPORAL_PROFILE' : 'TEMPORAL_CONFIG_FILE';

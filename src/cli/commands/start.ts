@@ -29,13 +29,10 @@ export function define(command: Command): Command {
     .description(
       'Checks the input and starts a build. Refuses if a build of the same account and resource is running, and names that ' +
         'build. Warns if a build of a role whose name differs only in letter case is running, because IAM treats both as one ' +
-        'role. The credential comes from the input, a file or the variable ENCRYPTED_JWT, never from an argument.',
+        'role. The credential comes from the input, a file or the variable ENCRYPTED_JWT, never from an argument. Options ' +
+        'outrank the file of --input; those that say what to build are refused beside it.',
     )
-    .option(
-      '--input <file>',
-      "file with the whole input as JSON, in the state machine's format ('-' = stdin); other options " +
-        'outrank it, but those that say what to build are refused beside it',
-    )
+    .option('--input <file>', "file with the whole input as JSON, in the state machine's format ('-' = stdin)")
     .option('--account <id>', 'account to build the role in: 12 digits')
     .option('--role <name>', "the role's name")
     .option('--action <action>', 'action of the build (default: create)')
