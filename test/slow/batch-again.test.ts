@@ -5,8 +5,10 @@ import { describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { CliResult } from '../../dev/stack.ts';
+import { HISTORY_TABLE_NAME } from '../../src/records/names.ts';
 import { ACCOUNT, letSucceed, parseJson, until } from '../support/stack.ts';
 import { batchFixture } from '../support/batch-fixture.ts';
+import type { DynamoDbCall } from '../support/dynamodb-proxy.ts';
 import { exitsWith } from '../support/exits-with.ts';
 
 function countsOf(result: CliResult) {
@@ -244,6 +246,21 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([third['started'], third['started_before'], third['statuses']], [0, 2, { COMPLETE: 2 }]);
     const posts = postsOf('failing');
     assert.deepEqual([posts.get('failing-1'), posts.get('failing-2'), posts.get('failing-4')], [2, 1, 2]);
+  });
+
+  it('--wait follows a build until its workflow has closed, so that --failed-from may start it again at once', async () => {
+    const id = 'request-closing-1';
+    const refusedAtFirst: Simulate = { polls: 0, trigger: [{ status: 400 }] };
+    const file = await write('closing.ndjson', [line('closing-1', refusedAtFirst, { correlation_id: id })]);
+    const { proxy } = on.stack;
+    // The last write takes effect long before the worker hears of it.
+    const isLastWrite = ({ operation, request: { TableName } }: DynamoDbCall) =>
+      operation === 'UpdateItem' && TableName === HISTORY_TABLE_NAME;
+    proxy.decide = (call) => (proxy.callsFor(id).find(isLastWrite) === call ? 'hang-after' : undefined);
+    await exitsWith(1, on.stack.cli(args(file, 'closing', '--wait')));
+    const again = await on.stack.cli(args(file, 'closing-2', '--failed-from', reportPath('closing'), '--wait'));
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual(countsOf(again), { started: 1, started_before: 0, on_their_way: 0 });
   });
 
   it('what ends without a record is found out from Temporal', async () => {

@@ -1,5 +1,6 @@
 /** Follows many builds to their ends at the price of a few calls a second, however many they are. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { ROLE_BUILD_WORKFLOW_TYPE } from '../../../contract.ts';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { isEndStatus } from '../../../domain/record-status.ts';
@@ -7,7 +8,7 @@ import { recordOf } from '../../build/state.ts';
 import { describeExecution, readBuildState } from '../../build/view.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import type { Services } from '../../services.ts';
-import { errorOf, historiesOf } from './known.ts';
+import { errorOf, historiesOf, type Found } from './known.ts';
 import type { ReportLine, ReportStatus } from './report.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -50,13 +51,16 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
   async function look(): Promise<void> {
     const lookedAt = Date.now();
     const byName = [...running.values()].slice(0, LOOKED_UP_BY_NAME);
-    const builds = [...new Set([...(await closedSince()), ...byName])];
+    const closed = await closedSince();
+    const closedRuns = new Set(closed.map(({ runId }) => runId));
+    const mayHaveEnded = closed.flatMap(({ workflowId }) => running.get(workflowId) ?? []);
+    const builds = [...new Set([...mayHaveEnded, ...byName])];
     const ids = builds.map(({ correlation_id }) => correlation_id);
     const records = await historiesOf(services, ids);
     for (const [i, build] of builds.entries()) {
       const record = records[i];
-      const isOwn = record?.job_id === build.job_id && isEndStatus(record.status);
-      const end = isOwn ? record : await endByTemporal(build);
+      const own = record?.job_id === build.job_id && isEndStatus(record.status) ? record : undefined;
+      const end = (closedRuns.has(build.job_id) ? own : undefined) ?? (await endByTemporal(build, own));
       // To the end of the queue, or out of it.
       running.delete(build.workflow_id);
       if (end === undefined) running.set(build.workflow_id, build);
@@ -65,33 +69,32 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
     since = lookedAt - OVERLAP_MS;
   }
 
-  /** Those that may have ended: a run that was reset has closed too, and its job goes on. */
-  async function closedSince(): Promise<Followed[]> {
+  /** Runs of any builds: one that was reset has closed too, and its job goes on. */
+  async function closedSince(): Promise<WorkflowExecutionInfo[]> {
     const query = [
       `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
       "ExecutionStatus != 'ContinuedAsNew'",
       `CloseTime >= '${new Date(since).toISOString()}'`,
     ].join(' AND ');
-    return services.temporal(async () => {
-      const closed = await Array.fromAsync(services.client.workflow.list({ query, pageSize: PAGE }));
-      return closed.flatMap(({ workflowId }) => running.get(workflowId) ?? []);
-    });
+    return services.temporal(() => Array.fromAsync(services.client.workflow.list({ query, pageSize: PAGE })));
   }
 
   /**
-   * How it ended if its record does not say so: it was refused before anything was written, or a newer job holds the record.
+   * Its record is written shortly before its execution closes, and until then nothing may be started in its place.
    *
+   * @param record if that says how it ended: not if it was refused before anything was written, or a newer job holds the record
    * @returns `undefined` if it has not ended
    */
-  async function endByTemporal(build: Followed) {
+  async function endByTemporal(build: Followed, record: Found | undefined) {
     const { workflow_id: workflowId, job_id: jobId } = build;
     const execution = await describeExecution(services, workflowId, jobId);
+    if (execution !== undefined && isOpen(execution.status.name)) return undefined;
+    if (record !== undefined) return record;
     if (execution === undefined) {
       const Cause =
         'Temporal no longer has it, and its record is IN_PROGRESS; role-build doctor finds out how it ended';
       return { status: 'FAILED', error_info: { Error: 'ExecutionLost' as const, Cause } };
     }
-    if (isOpen(execution.status.name)) return undefined;
     return recordOf(await readBuildState(services, workflowId, execution.runId));
   }
 

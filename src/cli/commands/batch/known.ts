@@ -27,7 +27,9 @@ export type Known =
   | { state: 'held'; job_id?: string | undefined; error: string };
 
 /** The part of a record that is read, whatever is in it. */
-type Found = AsRead<Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>>;
+export type Found = AsRead<
+  Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>
+>;
 const ATTRIBUTES = ['account_id', 'resource', 'job_id', 'start_at', 'status', 'error_info'];
 
 /** What both services have of a request. */
