@@ -1,5 +1,5 @@
 /** Wires a worker together and polls until it is stopped. */
-import { once } from 'node:events';
+import { addAbortListener, once } from 'node:events';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -74,7 +74,7 @@ export async function runWorker(program: WorkerProgram): Promise<void> {
   const { settings, logger, stop } = program;
   tuneMemory();
   const readiness = new Readiness();
-  stop.addEventListener('abort', () => readiness.stop());
+  addAbortListener(stop, () => readiness.stop());
   await listenAt(settings, 'METRICS_ADDRESS', (address) => installRuntime(address, logger));
   const health = await listenAt(settings, 'HEALTH_ADDRESS', (address) =>
     startHealthServer(address, () => readiness.whyNot()),
@@ -82,6 +82,7 @@ export async function runWorker(program: WorkerProgram): Promise<void> {
   logger.info({ host: health.host, port: health.port }, 'health listening');
   try {
     // Nothing is under way before the worker polls.
+    if (stop.aborted) return;
     const workers = await Promise.race([connect(program, readiness), once(stop, 'abort').then(() => undefined)]);
     if (workers === undefined) return;
     try {
@@ -156,7 +157,7 @@ async function connect({ settings, temporal, tracing, logger, stop }: WorkerProg
       all.push(groups);
       const show = () => metrics.setGauge('role_build_directory_password_refused', directory.whyNot() ? 1 : 0);
       const showing = setInterval(show, 2_000);
-      stop.addEventListener('abort', () => clearInterval(showing));
+      addAbortListener(stop, () => clearInterval(showing));
       showing.unref();
     }
     const version = settings.TEMPORAL_WORKER_BUILD_ID ?? 'none';
@@ -188,8 +189,9 @@ async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): P
   const stopAll = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
-  stop.addEventListener('abort', stopAll);
-  const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(stopAll)));
+  const running = workers.map((worker) => worker.run().finally(stopAll));
+  addAbortListener(stop, stopAll);
+  const ended = await Promise.allSettled(running);
   const failed = ended.find((end) => end.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 import { LOOPBACK } from '../support/loopback.ts';
@@ -93,6 +94,23 @@ describe('the worker', () => {
     assert.deepEqual(await once(worker, 'close'), [0, null]);
     assert.ok(!output.includes('worker polling'), output);
     silent.close();
+  });
+
+  it('the worker hears SIGTERM before it has connected, and ends', async () => {
+    const asSoonAsItStopsCleanly = `data:text/javascript,${encodeURIComponent(`
+      let listeners = 0;
+      process.on('newListener', (name) => {
+        if (name === 'SIGTERM' && ++listeners === 2) queueMicrotask(() => process.emit('SIGTERM', 'SIGTERM'));
+      });
+    `)}`;
+    const worker = spawn(process.execPath, ['--import', asSoonAsItStopsCleanly, WORKER], {
+      env: { PATH: process.env['PATH'], ...stack.settings },
+      timeout: 30_000,
+    });
+    const [output, ended] = await Promise.all([text(worker.stdout), once(worker, 'close')]);
+    assert.deepEqual(ended, [0, null], output);
+    assert.match(output, /worker stopping/);
+    assert.doesNotMatch(output, /worker polling/);
   });
 
   it("the worker's log is for people on a terminal", async () => {
