@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { activityInfo, cancellationSignal, type Info } from '@temporalio/activity';
 import { requestOwnCancellation } from '../../src/activities/own-workflow.ts';
 import type { DirectoryActivities, OwnWorkflowActivities, RoleBuildActivities } from '../../src/activities/types.ts';
@@ -107,7 +108,7 @@ export function times<T>(count: number, answer: T): T[] {
 /** An attempt that has no end but its cancellation. */
 export function untilCancelled({ signal }: { signal: AbortSignal }): Promise<never> {
   return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error));
+    addAbortListener(signal, () => reject(signal.reason as Error));
   });
 }
 

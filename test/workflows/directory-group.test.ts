@@ -1,5 +1,6 @@
 /** A request that asks for a group too: the order of its steps, and what becomes of it when one fails. */
 import assert from 'node:assert/strict';
+import { addAbortListener } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { heartbeat } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
@@ -216,7 +217,7 @@ describe('an add that was not answered', { concurrency: true }, () => {
   it('an add that was not answered is unknown, not unavailable, if its worker is not heard of again before the deadline', async (t) => {
     const dies = ({ signal }: Attempt<'ensureDirectoryGroup'>): Promise<never> => {
       heartbeat(SERVER);
-      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))));
+      return new Promise((_, reject) => addAbortListener(signal, () => reject(new Error('given up'))));
     };
     const options = { input: { deadline_seconds: 10 }, skipWaits: false };
     const build = await start(t, { ensureDirectoryGroup: [unavailable, unavailable, dies] }, options);
