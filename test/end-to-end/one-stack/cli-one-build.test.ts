@@ -179,12 +179,10 @@ describe('a session about one build', { concurrency: 4 }, () => {
       const name = command.replace(/ .*/, '-blind');
       const { json } = await start(name, { outcome: 'NEVER' }, { poll_interval_seconds: 1 });
       const line = `role-build ${command} ${ACCOUNT} 'iam_role#${name}' --json`;
-      const following = $(line, { settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } });
-      if (command === 'watch') {
-        await until('it polls on', () => stack.buildApi.requests(`request-${name}`).length >= 4);
-        await stack.cli(['cancel', '--job-id', String(json['job_id'])]);
-      }
-      const shown = await following;
+      const shown = await $(line, {
+        settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' },
+        onStdout: onceShown(/IN_PROGRESS/, () => void stack.cli(['cancel', '--job-id', String(json['job_id'])])),
+      });
       assert.equal(shown.code, expected.code, shown.stderr);
       assert.equal(documents(shown).at(-1)?.['status'], expected.status);
       assert.match(shown.stderr, /the record can't be read: DynamoDB can't be reached/);
