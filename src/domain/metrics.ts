@@ -11,10 +11,6 @@ export interface MetricDefinition {
   buckets?: readonly number[];
 }
 
-const MINUTE = 60;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
 export const METRICS = {
   role_build_ended: {
     kind: 'counter',
@@ -27,20 +23,8 @@ export const METRICS = {
     unit: 'seconds',
     labels: ['outcome'],
     meaning: 'from the start of a build to its recorded end',
-    buckets: [
-      MINUTE,
-      2 * MINUTE,
-      5 * MINUTE,
-      10 * MINUTE,
-      30 * MINUTE,
-      HOUR,
-      3 * HOUR,
-      12 * HOUR,
-      DAY,
-      3 * DAY,
-      7 * DAY,
-      30 * DAY,
-    ],
+    // 1, 2, 5, 10 and 30 minutes; 1, 3 and 12 hours; 1, 3, 7 and 30 days.
+    buckets: [60, 120, 300, 600, 1_800, 3_600, 10_800, 43_200, 86_400, 259_200, 604_800, 2_592_000],
   },
   role_build_polls: {
     kind: 'counter',
