@@ -49,18 +49,9 @@ export function withPreviousJob(earlier: readonly PreviousJob[], ended: Previous
   return jobs;
 }
 
-function shortened({ job_id, start_at, status, updated_at, build_id, error_info }: PreviousJob): PreviousJob {
-  return defined({
-    job_id,
-    start_at,
-    status,
-    updated_at,
-    build_id,
-    error_info: error_info && shortenedInfo(error_info),
-  });
-}
-
 /** By their names: workers refuse what else stands in an item. */
-function shortenedInfo({ Error: name, Cause: cause, sent_to }: ErrorInfo): ErrorInfo {
-  return defined({ Error: name, Cause: clip(cause, PREVIOUS_CAUSE_MAX_CHARACTERS), sent_to });
+function shortened({ job_id, start_at, status, updated_at, build_id, error_info: info }: PreviousJob): PreviousJob {
+  const Cause = clip(info?.Cause ?? '', PREVIOUS_CAUSE_MAX_CHARACTERS);
+  const error_info = info && defined({ Error: info.Error, Cause, sent_to: info.sent_to });
+  return defined({ job_id, start_at, status, updated_at, build_id, error_info });
 }
