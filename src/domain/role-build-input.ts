@@ -77,19 +77,10 @@ export const DEFAULT_POLL_INTERVAL_SECONDS = 60;
 /** Ten years. */
 export const DEADLINE_MAX_SECONDS = 10 * 365 * 24 * 3600;
 
-/** What of an input the history record is made of. */
-export interface HistoryRequest {
-  correlation_id: string;
-  account_id: string;
-  resource: string;
-  action: string;
-  trace_header: string;
-  requested_by?: string;
-  take_over?: boolean;
-  resumption?: Resumption;
-}
+export type HistoryRequest = ReturnType<typeof historyRequestOf>;
 
-export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption): HistoryRequest {
+/** What of an input the history record is made of. */
+export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption) {
   return defined({
     correlation_id: input.correlation_id,
     account_id: input.build_body.account_id,
