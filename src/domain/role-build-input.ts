@@ -124,14 +124,8 @@ export function isTooDeep(value: unknown): boolean {
  * wrong must reach the check, not fail the workflow task for ever.
  */
 export function hasInputShape(input: unknown): input is RoleBuildInput {
-  const { build_body: body, ...rest } = (input ?? {}) as Partial<RoleBuildInput>;
-  const texts = [
-    body?.account_id,
-    body?.build_type,
-    body?.action,
-    body?.custom_role_name,
-    rest.ddb_composite_sort_key,
-    rest.correlation_id,
-  ];
-  return typeof body?.dry_run === 'boolean' && texts.every((text) => typeof text === 'string');
+  const { build_body, ddb_composite_sort_key, correlation_id } = (input ?? {}) as Partial<RoleBuildInput>;
+  const { account_id, build_type, action, custom_role_name, dry_run } = (build_body ?? {}) as Partial<BuildBody>;
+  const texts = [account_id, build_type, action, custom_role_name, ddb_composite_sort_key, correlation_id];
+  return typeof dry_run === 'boolean' && texts.every((text) => typeof text === 'string');
 }
