@@ -39,17 +39,7 @@ export async function writeEnding(input: RoleBuildInput, job: Job, progress: Pro
   });
 }
 
-interface FinalUpdate {
-  state: string;
-  write: () => Promise<Written>;
-}
-
-function finalUpdatesOf(
-  input: RoleBuildInput,
-  job: Job,
-  progress: Progress,
-  ending: Ending,
-): { record: FinalUpdate; history: FinalUpdate } {
+function finalUpdatesOf(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending) {
   const request = historyRequestOf(input, progress.resumption);
   const { account_id, resource, correlation_id } = request;
   const { build_id, directory_group } = progress;
@@ -84,7 +74,7 @@ async function untilRight(
   input: RoleBuildInput,
   progress: Progress,
   ending: Ending,
-  { state, write }: FinalUpdate,
+  { state, write }: { state: string; write: () => Promise<Written> },
 ): Promise<void> {
   const written = await inRounds(input, progress, state, write, isWritten, () => {
     showThatItWaits(progress, ending);
