@@ -6,7 +6,6 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { OwnWorkflowActivities } from '../activities/types.ts';
-import type { RoleBuildOutcome } from '../contract.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { Fault, RoleBuildInput } from '../domain/role-build-input.ts';
@@ -47,10 +46,5 @@ export function isContinueAsNewDue(hasWaited: boolean): boolean {
  * @throws ContinueAsNew
  */
 export function goOnAsNew(input: RoleBuildInput, progress: Progress): Promise<never> {
-  const continueAsNew = makeContinueAsNewFunc<(input: RoleBuildInput, progress: Progress) => Promise<RoleBuildOutcome>>(
-    {
-      initialVersioningBehavior: 'AUTO_UPGRADE',
-    },
-  );
-  return continueAsNew(input, progress);
+  return makeContinueAsNewFunc({ initialVersioningBehavior: 'AUTO_UPGRADE' })(input, progress);
 }
