@@ -41,12 +41,8 @@ export function heldByNewerJob(state: string, holder: Job, progress: Progress): 
   progress.contested = true;
   countContested(state);
   if (state === 'UpsertRequestRecord') progress.record = 'contested';
-  return failed(
-    errorInfo(
-      'RecordWriteFailed',
-      `${state}: the record belongs to the newer job ${holder.job_id}, started ${holder.start_at}; it was left alone`,
-    ),
-  );
+  const whose = `belongs to the newer job ${holder.job_id}, started ${holder.start_at}; it was left alone`;
+  return failed(errorInfo('RecordWriteFailed', `${state}: the record ${whose}`));
 }
 
 /**
