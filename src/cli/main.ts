@@ -48,7 +48,7 @@ async function runCommand(
     return await run({
       ...given,
       services: async () =>
-        (services ??= await (await import('./services.ts')).openServices(given.env, given.output.note)),
+        (services ??= await (await import('./services.ts')).openServices(given.env, given.output.note, given.signal)),
     });
   } finally {
     await services?.close();

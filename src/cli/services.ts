@@ -27,9 +27,10 @@ export type Services = Awaited<ReturnType<typeof openServices>>;
 
 /**
  * @param note tells the user of settings that are ignored, and of spans that could not be sent
+ * @param interrupted aborted by Ctrl-C
  * @throws CliError if Temporal can't be reached; @throws SettingsError
  */
-export async function openServices(env: Environment, note: (text: string) => void) {
+export async function openServices(env: Environment, note: (text: string) => void, interrupted: AbortSignal) {
   checkSurroundings(env, (warning) => note(`role-build: ${warning}`));
   const [settings, { connectionOptions, namespace = 'default' }] = readBoth(
     () => readSettings(env, CLIENT_SETTINGS),
@@ -71,6 +72,8 @@ export async function openServices(env: Environment, note: (text: string) => voi
     client,
     connection,
     note,
+    /** Aborted by Ctrl-C. */
+    signal: interrupted,
     /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
     uiUrl: (workflowId: string, runId: string) => {
       const path = ['namespaces', namespace, 'workflows', workflowId, runId].map(encodeURIComponent).join('/');

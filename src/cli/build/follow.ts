@@ -1,7 +1,6 @@
 /** Builds as their events show them: a run's states, and a job followed to its end. Needs no worker. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
-import type { CommandContext } from '../context.ts';
 import { oneLine } from '../terminal/output.ts';
 import type { Services } from '../services.ts';
 import { readEvents, type ReadOptions, type Run } from './events.ts';
@@ -42,12 +41,11 @@ export async function followBuild(
   services: Services,
   { workflowId, runId }: Run,
   onChange: (build: BuildState) => void | Promise<void>,
-  signal: AbortSignal,
 ): Promise<BuildState> {
   let build = newBuildState();
   for (let next: string | undefined = runId; next !== undefined;) {
     const run: Run = { workflowId, runId: next };
-    for await (const state of statesOf(services, run, { follow: true, signal })) {
+    for await (const state of statesOf(services, run, { follow: true, signal: services.signal })) {
       build = state.build;
       if (state.isWorthSeeing) await onChange(build);
     }
@@ -57,18 +55,12 @@ export async function followBuild(
 }
 
 /** Follows one job to its end, with a note of each change but the start, which the caller has noted. */
-export function followJob(
-  context: CommandContext,
-  services: Services,
-  workflowId: string,
-  jobId: string,
-): Promise<BuildState> {
-  const { output, signal } = context;
+export function followJob(services: Services, workflowId: string, jobId: string): Promise<BuildState> {
   const run = { workflowId, runId: jobId };
   const note = (build: BuildState) => {
-    if (build.current !== undefined || build.closed !== undefined) output.note(describeChange(build));
+    if (build.current !== undefined || build.closed !== undefined) services.note(describeChange(build));
   };
-  return notingUntaken(context, services, run, () => followBuild(services, run, note, signal));
+  return notingUntaken(services, run, () => followBuild(services, run, note));
 }
 
 /** A reset terminates a run, and the job goes on in another. */

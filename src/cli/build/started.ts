@@ -32,11 +32,11 @@ export async function showStarted(
   }
   const { workflow_id: workflowId, job_id: jobId } = started;
   output.note(`${started.attached ? 'joined' : 'started'} job ${jobId} of ${workflowId}`);
-  const build = await followJob(context, services, workflowId, jobId);
+  const build = await followJob(services, workflowId, jobId);
   if (build.failure?.Error === 'HeldByStepFunctions') {
     throw new CliError('inProgress', build.failure.Cause, { fields: { workflow_id: workflowId, job_id: jobId } });
   }
-  const shown = await viewFollowed(output, services, { name: workflowId, workflowId, jobId }, build);
+  const shown = await viewFollowed(services, { name: workflowId, workflowId, jobId }, build);
   // A start that does not wait has nothing to draw.
   (await import('./show.ts')).showBuild(context, shown);
   return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';

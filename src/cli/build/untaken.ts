@@ -2,7 +2,6 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { isPaused } from '../../domain/execution-status.ts';
-import type { CommandContext } from '../context.ts';
 import type { Services } from '../services.ts';
 import { relative } from '../terminal/times.ts';
 import type { Run } from './events.ts';
@@ -40,17 +39,12 @@ export function describeUntaken({ task_queue, scheduled_at, attempt }: UntakenTa
 }
 
 /** Follows a build, and says so once if no worker takes it up. */
-export async function notingUntaken<T>(
-  { output }: Pick<CommandContext, 'output'>,
-  services: Services,
-  { workflowId, runId }: Run,
-  follow: () => Promise<T>,
-): Promise<T> {
+export async function notingUntaken<T>(services: Services, run: Run, follow: () => Promise<T>): Promise<T> {
+  const { client, note, temporal } = services;
   const look = async () => {
-    const { client, temporal } = services;
-    const task = untakenTask(await temporal(() => client.workflow.getHandle(workflowId, runId).describe()));
+    const task = untakenTask(await temporal(() => client.workflow.getHandle(run.workflowId, run.runId).describe()));
     if (task === undefined) return;
-    output.note(`role-build: ${describeUntaken(task)}`);
+    note(`role-build: ${describeUntaken(task)}`);
     timers.forEach(clearTimeout);
   };
   // What fails here, the following fails at too.

@@ -7,7 +7,6 @@ import type { ReadHistoryRecord } from '../../records/history-table.ts';
 import type { ReadStatusRecord } from '../../records/status-table.ts';
 import { notFound } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
-import type { Output } from '../terminal/output.ts';
 import { describeBuild, findJob, isUnknown } from './find.ts';
 import { statesOf } from './follow.ts';
 import { nextStep, type NextStep } from './next-step.ts';
@@ -65,14 +64,9 @@ export async function viewBuild(services: Services, target: Target): Promise<Bui
 }
 
 /** A build that was followed to its end, which is known also if its record can't be read. */
-export function viewFollowed(
-  output: Pick<Output, 'note'>,
-  services: Services,
-  target: Target,
-  build: BuildState,
-): Promise<BuildView> {
+export function viewFollowed(services: Services, target: Target, build: BuildState): Promise<BuildView> {
   return viewBuild(services, target).catch((err: unknown) => {
-    output.note(`role-build: the record can't be read: ${(err as Error).message}`);
+    services.note(`role-build: the record can't be read: ${(err as Error).message}`);
     return viewOfTemporal(target.workflowId, build);
   });
 }

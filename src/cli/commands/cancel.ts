@@ -40,8 +40,8 @@ export async function run(
     else output.line(fields(requested));
     return 'done';
   }
-  const build = await followJob(context, services, workflowId, jobId);
-  const view = await viewFollowed(output, services, { name, workflowId, jobId }, build);
+  const build = await followJob(services, workflowId, jobId);
+  const view = await viewFollowed(services, { name, workflowId, jobId }, build);
   showBuild(context, view);
   return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';
 }

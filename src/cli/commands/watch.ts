@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
+import type { Run } from '../build/events.ts';
 import { describeChange, followBuild } from '../build/follow.ts';
 import { unpause } from '../build/next-step.ts';
 import { liveBuildScreen, showBuild } from '../build/show.ts';
@@ -23,6 +24,7 @@ import { examples, filters, namesOneBuild, wholeNumber } from '../options.ts';
 import type { Services } from '../services.ts';
 import { isFiltered, type BuildFilters } from '../temporal/queries.ts';
 import { startLive } from '../terminal/live.ts';
+import type { Output } from '../terminal/output.ts';
 
 export function define(command: Command): Command {
   return filters(namesOneBuild(command))
@@ -75,11 +77,11 @@ async function follow(
   { name, workflowId }: Target,
   jobId: string,
 ): Promise<BuildView> {
-  const { output, json, signal } = context;
+  const { output, json } = context;
   const firstRun = { workflowId, runId: jobId };
   let last: BuildState;
   if (output.terminal.isTerminal && !json) {
-    last = await followLive(context, services, firstRun);
+    last = await followLive(output, services, firstRun);
   } else {
     const tell = async (build: BuildState) => {
       if (build.closed !== undefined) return;
@@ -87,16 +89,12 @@ async function follow(
       else output.line(describeChange(build));
       await output.drained();
     };
-    last = await notingUntaken(context, services, firstRun, () => followBuild(services, firstRun, tell, signal));
+    last = await notingUntaken(services, firstRun, () => followBuild(services, firstRun, tell));
   }
-  return viewFollowed(output, services, { name, workflowId, jobId }, last);
+  return viewFollowed(services, { name, workflowId, jobId }, last);
 }
 
-async function followLive(
-  { output, signal }: CommandContext,
-  services: Services,
-  { workflowId, runId: jobId }: { workflowId: string; runId: string },
-): Promise<BuildState> {
+async function followLive(output: Output, services: Services, { workflowId, runId: jobId }: Run): Promise<BuildState> {
   let shown: BuildView | undefined;
   let now: BuildState | undefined;
   let looking: Promise<void> | undefined;
@@ -128,7 +126,7 @@ async function followLive(
   try {
     // The latest run knows all that is shown; following the job from its first run would read everything again.
     const latest = await describeExecution(services, workflowId, jobId);
-    const last = await followBuild(services, { workflowId, runId: latest?.runId ?? jobId }, onChange, signal);
+    const last = await followBuild(services, { workflowId, runId: latest?.runId ?? jobId }, onChange);
     clearInterval(timer);
     await looking;
     live.clear();

@@ -35,7 +35,7 @@ export async function watchMany(context: CommandContext, options: BuildFilters &
     await output.drained();
   };
   try {
-    await followAll(services, query, options, watched, tell, context);
+    await followAll(services, query, options, watched, tell);
   } finally {
     live?.stop();
   }
@@ -55,15 +55,15 @@ async function followAll(
   options: { limit?: number },
   watched: Watched,
   tell: Tell,
-  { output: { note }, signal }: CommandContext,
 ): Promise<void> {
+  const { note, signal } = services;
   const limit = options.limit || DEFAULT_LIMIT;
   const failed = Promise.withResolvers<never>();
   let idle = Promise.withResolvers<void>();
   const ended = new Set<string>();
   const follow = async (run: Run) => {
     // One that is deleted meanwhile has no more to tell.
-    const last = await followFromNow(services, run, tell, signal).catch((err: unknown) => {
+    const last = await followFromNow(services, run, tell).catch((err: unknown) => {
       if (err instanceof CliError || err instanceof ReaderGone || signal.aborted) throw err;
       if (!isUnknown(err)) note(`role-build: ${run.workflowId} can't be followed: ${(err as Error).message}`);
     });
@@ -91,23 +91,14 @@ async function followAll(
 }
 
 /** Reports a build's state, then every change, but not the changes before. @returns the build as it stands at its end */
-async function followFromNow(
-  services: Services,
-  { workflowId, runId }: Run,
-  tell: Tell,
-  signal: AbortSignal,
-): Promise<BuildState> {
+async function followFromNow(services: Services, run: Run, tell: Tell): Promise<BuildState> {
+  const { workflowId, runId } = run;
   const before = await readBuildState(services, workflowId, runId);
   await tell(viewOfTemporal(workflowId, before), before);
   let first: BuildState | undefined;
-  return followBuild(
-    services,
-    { workflowId, runId },
-    async (now) => {
-      first ??= now;
-      if (now === first && now.event_id <= before.event_id) return;
-      await tell(viewOfTemporal(workflowId, now), now);
-    },
-    signal,
-  );
+  return followBuild(services, run, async (now) => {
+    first ??= now;
+    if (now === first && now.event_id <= before.event_id) return;
+    await tell(viewOfTemporal(workflowId, now), now);
+  });
 }
