@@ -8,6 +8,8 @@ export interface CommandContext {
   env: Environment;
   stdin: NodeJS.ReadableStream;
   output: Output;
+  /** The command's arguments, without its options. */
+  args: readonly string[];
   /** `--json` was given. */
   json: boolean;
   /** Aborted by Ctrl-C. */

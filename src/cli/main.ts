@@ -22,8 +22,9 @@ export async function runCli(
   const quiet = args.includes('--quiet') || args.includes('-q');
   const output = createOutput(streams, { env, quiet });
   let reason: ExitReason = 'done';
-  const program = await defineProgram(args, async (run) => {
-    reason = await runCommand(run, { env, stdin: streams.stdin, output, signal, endsByItself, json });
+  const program = await defineProgram(args, async (ownArgs, run) => {
+    const given = { env, stdin: streams.stdin, output, args: ownArgs, signal, endsByItself, json };
+    reason = await runCommand(run, given);
   });
   program.configureOutput({
     writeOut: (text) => output.script(text),

@@ -8,12 +8,12 @@ import { version } from './version.ts';
 export interface CommandModule {
   /** Adds its arguments, options and help. */
   define(command: Command): unknown;
-  /** @param given the arguments, the options, and the command itself, as commander gives them */
-  run(context: CommandContext, ...given: never[]): CommandResult;
+  /** @param options as commander reads them */
+  run(context: CommandContext, options: never, command: Command): CommandResult;
 }
 
-/** Runs a command's function with the context that every command gets. */
-export type Execute = (run: (context: CommandContext) => CommandResult) => Promise<void>;
+/** Runs a command's function with the context that every command gets. @param args the command's arguments */
+export type Execute = (args: readonly string[], run: (context: CommandContext) => CommandResult) => Promise<void>;
 
 /** By name and arguments, in the order of `--help`: what it does, and the file that does it. */
 const COMMANDS: Readonly<Record<string, [summary: string, load: () => Promise<CommandModule>]>> = {
@@ -85,7 +85,7 @@ export async function defineProgram(args?: readonly string[], execute: Execute =
     if (args?.includes(name) === false) continue;
     const { define, run } = await load();
     define(command);
-    command.action((...given) => execute((context) => run(context, ...(given as never[]))));
+    command.action(() => execute(command.args, (context) => run(context, command.opts(), command)));
   }
   return program;
 }

@@ -35,21 +35,15 @@ export interface Target {
  *
  * @throws CliError `usage` unless it is named in exactly one way; `notFound`
  */
-export async function openTarget(
-  context: CommandContext,
-  account: string | undefined,
-  resource: string | undefined,
-  options: TargetOptions,
-): Promise<{ services: Services; target: Target }> {
-  checkTarget(account, resource, options);
+export async function openTarget(context: CommandContext, options: TargetOptions) {
+  checkTarget(context.args, options);
   const services = await context.services();
-  return { services, target: await findTarget(services, account, resource, options) };
+  return { services, target: await findTarget(services, context.args, options) };
 }
 
 async function findTarget(
   services: Services,
-  account: string | undefined,
-  resource: string | undefined,
+  [account = '', resource = '']: readonly string[],
   { workflowId, jobId, correlationId }: TargetOptions,
 ): Promise<Target> {
   if (workflowId !== undefined) return { name: workflowId, workflowId };
@@ -60,12 +54,17 @@ async function findTarget(
     return { name, workflowId: execution.workflowId, jobId };
   }
   if (correlationId !== undefined) return findRequest(services, correlationId);
-  return { name: `${account} ${resource}`, workflowId: workflowIdOf(account ?? '', resource ?? '') };
+  return { name: `${account} ${resource}`, workflowId: workflowIdOf(account, resource) };
+}
+
+/** By what a build is named: its account, its IDs. */
+export function waysOf(account: string | undefined, options: TargetOptions): string[] {
+  return [account, options.correlationId, options.jobId, options.workflowId].filter((way) => way !== undefined);
 }
 
 /** @throws CliError `usage` unless a build is named in exactly one way */
-function checkTarget(account: string | undefined, resource: string | undefined, options: TargetOptions): void {
-  const ways = [account, options.correlationId, options.jobId, options.workflowId].filter((way) => way !== undefined);
+function checkTarget([account, resource]: readonly string[], options: TargetOptions): void {
+  const ways = waysOf(account, options);
   if (ways.length !== 1 || (account !== undefined && resource === undefined)) {
     throw new CliError('usage', NAME_ONE);
   }

@@ -97,7 +97,8 @@ const LINES_SHOWN = 100;
 /** How many faults go into the JSON. */
 const FAULTS_KEPT = 1_000;
 
-export async function run(context: CommandContext, file: string, options: BatchOptions): CommandResult {
+export async function run(context: CommandContext, options: BatchOptions): CommandResult {
+  const [file = ''] = context.args;
   if (file === '-' && options.encryptedJwtFile === '-') {
     throw new CliError('usage', 'stdin can be the batch or the credential, not both');
   }

@@ -21,14 +21,9 @@ export function define(command: Command): Command {
     .addHelpText('after', examples("role-build cancel 123456789012 'iam_role#data-reader' --wait"));
 }
 
-export async function run(
-  context: CommandContext,
-  account: string | undefined,
-  resource: string | undefined,
-  options: TargetOptions & { wait?: boolean },
-): CommandResult {
+export async function run(context: CommandContext, options: TargetOptions & { wait?: boolean }): CommandResult {
   const { output, json } = context;
-  const { services, target } = await openTarget(context, account, resource, options);
+  const { services, target } = await openTarget(context, options);
   const { name, workflowId } = target;
   const { jobId, status } = await runningJob(services, target);
   await requestCancel(services, target, jobId);

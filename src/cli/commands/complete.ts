@@ -10,8 +10,8 @@ export function define(command: Command): Command {
 }
 
 /** Answers the question of a completion script: what may the last of these arguments be? */
-export async function run(_: CommandContext, args: string[], _options: unknown, { parent }: Command): CommandResult {
-  if (parent !== null) completionsOf(parent, args.at(-1) ?? '').parse(args);
+export async function run({ args }: CommandContext, _: object, { parent }: Command): CommandResult {
+  if (parent !== null) completionsOf(parent, args.at(-1) ?? '').parse([...args]);
   return 'done';
 }
 

@@ -81,7 +81,8 @@ export function define(command: Command): Command {
 }
 
 /** Prints the script that the shell reads; with each Tab it asks the command `complete`. */
-export async function run({ output, json }: CommandContext, shell: keyof typeof SCRIPTS): CommandResult {
+export async function run({ output, args, json }: CommandContext): CommandResult {
+  const [shell] = args as [keyof typeof SCRIPTS];
   const script = SCRIPTS[shell]();
   if (json) output.json({ shell, script });
   else output.script(script);

@@ -37,12 +37,8 @@ export function define(command: Command): Command {
   );
 }
 
-export async function run(
-  context: CommandContext,
-  account: string,
-  resource: string | undefined,
-  options: PageOptions & { since?: string },
-): CommandResult {
+export async function run(context: CommandContext, options: PageOptions & { since?: string }): CommandResult {
+  const [account = '', resource] = context.args;
   if (!/^\d{12}$/.test(account)) {
     throw new CliError('usage', `ACCOUNT must be 12 digits, not ${JSON.stringify(account)}`);
   }
@@ -70,11 +66,9 @@ export async function run(
     await output.drained();
   }
   flush();
-  if (printed === 0) output.note(`no request is recorded for ${[account, resource].join(' ').trimEnd()}`);
+  if (printed === 0) output.note(`no request is recorded for ${context.args.join(' ').trimEnd()}`);
   if (more && last !== undefined) {
-    output.note(
-      nextPage('history', [account, ...(resource === undefined ? [] : [resource])], options, toPageToken(last)),
-    );
+    output.note(nextPage('history', context.args, options, toPageToken(last)));
   }
   return 'done';
 }

@@ -20,14 +20,9 @@ export function define(command: Command): Command {
     .addHelpText('after', examples("role-build open 123456789012 'iam_role#data-reader'"));
 }
 
-export async function run(
-  context: CommandContext,
-  account: string | undefined,
-  resource: string | undefined,
-  options: TargetOptions & { print?: boolean },
-): CommandResult {
+export async function run(context: CommandContext, options: TargetOptions & { print?: boolean }): CommandResult {
   const { output, json, env } = context;
-  const { services, target } = await openTarget(context, account, resource, options);
+  const { services, target } = await openTarget(context, options);
   const execution = await describeExecution(services, target.workflowId, target.jobId);
   if (execution === undefined) throw notFound(target.name);
   const { workflowId, runId } = execution;

@@ -42,13 +42,8 @@ export function define(command: Command): Command {
 }
 
 /** Goes on with a build that was given up before the build API had decided it: a new job for the same request. */
-export async function run(
-  context: CommandContext,
-  account: string | undefined,
-  resource: string | undefined,
-  options: ResumeOptions,
-): CommandResult {
-  const { services, target } = await openTarget(context, account, resource, options);
+export async function run(context: CommandContext, options: ResumeOptions): CommandResult {
+  const { services, target } = await openTarget(context, options);
   const ended = await findResumable(services, target);
   const input = await readOwnInput(context, services, target, ended, options);
   refuseOtherRequest(input, ended);

@@ -18,13 +18,8 @@ export function define(command: Command): Command {
     );
 }
 
-export async function run(
-  context: CommandContext,
-  account: string | undefined,
-  resource: string | undefined,
-  options: TargetOptions,
-): CommandResult {
-  const { services, target } = await openTarget(context, account, resource, options);
+export async function run(context: CommandContext, options: TargetOptions): CommandResult {
+  const { services, target } = await openTarget(context, options);
   showBuild(context, await viewBuild(services, target));
   return 'done';
 }

@@ -7,7 +7,7 @@ import { describeChange, followBuild } from '../build/follow.ts';
 import { unpause } from '../build/next-step.ts';
 import { liveBuildScreen, showBuild } from '../build/show.ts';
 import type { BuildState } from '../build/state.ts';
-import { NAME_ONE, openTarget, type Target, type TargetOptions } from '../build/target.ts';
+import { NAME_ONE, openTarget, waysOf, type Target, type TargetOptions } from '../build/target.ts';
 import {
   addEarlierSteps,
   describeExecution,
@@ -43,16 +43,13 @@ export function define(command: Command): Command {
     );
 }
 
+type WatchOptions = TargetOptions & BuildFilters & { limit?: number };
+
 /** Attempts of a step make no event, so Temporal is polled for them this often. */
 const LOOK_EVERY_MS = 3_000;
 
-export async function run(
-  context: CommandContext,
-  account: string | undefined,
-  resource: string | undefined,
-  options: TargetOptions & BuildFilters & { limit?: number },
-): CommandResult {
-  const isNamed = [account, options.correlationId, options.jobId, options.workflowId].some((way) => way !== undefined);
+export async function run(context: CommandContext, options: WatchOptions): CommandResult {
+  const isNamed = waysOf(context.args[0], options).length > 0;
   if (isFiltered(options)) {
     if (isNamed) throw new CliError('usage', 'name one build, or say with filters which ones, not both');
     return (await import('./watch/many-builds.ts')).watchMany(context, options);
@@ -60,7 +57,7 @@ export async function run(
   if (!isNamed) {
     throw new CliError('usage', NAME_ONE, { hint: 'role-build watch --status IN_PROGRESS follows all that run' });
   }
-  const { services, target } = await openTarget(context, account, resource, options);
+  const { services, target } = await openTarget(context, options);
   let view = await viewBuild(services, target);
   if (isPaused(view.execution_status)) context.output.note(`the workflow is paused: ${unpause(view.workflow_id)}`);
   if (isOpen(view.execution_status) && view.job_id !== undefined) {
