@@ -1,7 +1,8 @@
-import { activityInfo, ApplicationFailure, getClient } from '@temporalio/activity';
+import { activityInfo, ApplicationFailure } from '@temporalio/activity';
 import { parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../contract.ts';
 import type { Job } from '../domain/identity.ts';
 import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { describeOwnWorkflow } from './own-workflow.ts';
 import type {
   DirectoryActivities,
   EndOfHistory,
@@ -80,16 +81,8 @@ async function isAboutCaller(about: About): Promise<boolean> {
   if (workflowIdOf(account, name) !== workflowExecution.workflowId) return false;
   if (!('job' in about)) return true;
   const isPast = Date.parse(job?.start_at ?? '') <= scheduledTimestampMs + CLOCKS_APART_MS;
-  return isPast && isOwnJob(job?.job_id, workflowExecution);
-}
-
-/** Runs after the first one, and those of a reset, have the first one's ID as their job's. */
-async function isOwnJob(jobId: string | undefined, execution: { workflowId: string; runId: string }): Promise<boolean> {
-  if (jobId === execution.runId) return true;
-  const { workflowService, options } = getClient();
-  const { workflowExecutionInfo } = await workflowService.describeWorkflowExecution({
-    namespace: options.namespace,
-    execution,
-  });
-  return workflowExecutionInfo?.firstRunId === jobId;
+  if (!isPast) return false;
+  if (job?.job_id === workflowExecution.runId) return true;
+  // Runs after the first one, and those of a reset, have the first one's ID as their job's.
+  return (await describeOwnWorkflow()).workflowExecutionInfo?.firstRunId === job?.job_id;
 }

@@ -1,6 +1,7 @@
 import { activityInfo, ApplicationFailure, CancelledFailure, getClient, heartbeat } from '@temporalio/activity';
 import type { Directory } from '../directory/directory.ts';
 import { isDirectoryServer, type DirectoryServer } from '../domain/directory-group.ts';
+import { describeOwnWorkflow } from './own-workflow.ts';
 import type { DirectoryActivities } from './types.ts';
 
 const HEARTBEAT_EVERY_MS = 4_000;
@@ -27,12 +28,10 @@ export function createDirectoryActivities(directory: Directory): DirectoryActivi
  */
 async function announceAdd(server: DirectoryServer): Promise<void> {
   heartbeat(server);
-  const { taskToken, workflowExecution: execution = null } = activityInfo();
-  const { activity, workflowService, options } = getClient();
   try {
-    await activity.heartbeat(taskToken, server);
-    const found = await workflowService.describeWorkflowExecution({ namespace: options.namespace, execution });
-    if (found.workflowExtendedInfo?.cancelRequested === true) throw new CancelledFailure('cancelled before the add');
+    await getClient().activity.heartbeat(activityInfo().taskToken, server);
+    const { workflowExtendedInfo } = await describeOwnWorkflow();
+    if (workflowExtendedInfo?.cancelRequested === true) throw new CancelledFailure('cancelled before the add');
   } catch (err) {
     throw err instanceof CancelledFailure ? err : ApplicationFailure.fromError(err);
   }

@@ -4,6 +4,12 @@ import { OWN_CANCELLATION_REASON } from '../contract.ts';
 import { clip } from '../domain/failures.ts';
 import { hasGrpcStatus } from '../domain/grpc.ts';
 
+/** What Temporal says of the workflow that the activity under way belongs to. */
+export async function describeOwnWorkflow() {
+  const { workflowService, options } = getClient();
+  return workflowService.describeWorkflowExecution({ namespace: options.namespace, execution: ownExecution() });
+}
+
 export async function requestOwnCancellation(): Promise<void> {
   const { workflowId, runId } = ownExecution();
   const { workflowService, options } = getClient();
