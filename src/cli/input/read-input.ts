@@ -50,7 +50,7 @@ const WHAT_TO_BUILD = ['account', 'role', 'action', 'buildType', 'dryRun', 'reso
 
 /**
  * Makes the workflow's input of a file or of flags, and fills in what may be left out: correlation ID, trace header,
- * credential, requester.
+ * credential, requester. Options outrank what the file says.
  *
  * @param defaults for keys that an input given as a file leaves out
  * @throws CliError `usage` naming every fault
@@ -65,9 +65,28 @@ export async function readInput(
   if (options.input === '-' && options.encryptedJwtFile === '-') {
     throw new CliError('usage', 'stdin can be the input or the credential, not both');
   }
-  const input = options.input === undefined ? fromFlags(options) : await fromFile(options, options.input, stdin);
-  if (!isObject(input)) return checked(input, output);
-  return checked(await filledIn({ ...defaults, ...input }, options, env, stdin, output), output);
+  const given = options.input === undefined ? fromFlags(options) : await fromFile(options, options.input, stdin);
+  if (!isObject(given)) return checked(given, output);
+  const input = {
+    correlation_id: randomUUID(),
+    trace_header: newTraceHeader(),
+    requested_by: whoAmI(),
+    ...defined({ encrypted_jwt: env[ENCRYPTED_JWT_VARIABLE] || undefined }),
+    ...defaults,
+    ...given,
+    ...defined({
+      correlation_id: options.correlationId,
+      trace_header: options.traceHeader,
+      deadline_seconds: options.deadlineSeconds,
+      poll_interval_seconds: options.pollIntervalSeconds,
+      poll_spread_seconds: options.pollSpreadSeconds,
+      requested_by: options.requestedBy,
+      take_over: options.takeOver,
+      directory_group: options.directoryGroup,
+      encrypted_jwt: await credentialFile(options, stdin, output),
+    }),
+  };
+  return checked(input, output);
 }
 
 /** @throws CliError `usage` naming every fault */
@@ -127,34 +146,6 @@ export function syntaxProblem({ message }: Error): string {
   if (message.includes('Unexpected end of JSON input')) return 'it ends too early';
   const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0];
   return place === undefined ? "it can't be parsed" : `fault ${place}`;
-}
-
-/** An input with what it leaves out; options outrank what it says. */
-async function filledIn(
-  input: Record<string, unknown>,
-  options: InputOptions,
-  env: Environment,
-  stdin: NodeJS.ReadableStream,
-  output: Output,
-): Promise<Record<string, unknown>> {
-  return {
-    correlation_id: randomUUID(),
-    trace_header: newTraceHeader(),
-    requested_by: whoAmI(),
-    ...defined({ encrypted_jwt: env[ENCRYPTED_JWT_VARIABLE] || undefined }),
-    ...input,
-    ...defined({
-      correlation_id: options.correlationId,
-      trace_header: options.traceHeader,
-      deadline_seconds: options.deadlineSeconds,
-      poll_interval_seconds: options.pollIntervalSeconds,
-      poll_spread_seconds: options.pollSpreadSeconds,
-      requested_by: options.requestedBy,
-      take_over: options.takeOver,
-      directory_group: options.directoryGroup,
-      encrypted_jwt: await credentialFile(options, stdin, output),
-    }),
-  };
 }
 
 export async function credentialFile(
