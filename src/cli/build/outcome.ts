@@ -12,11 +12,7 @@ const GROUP_MAX_CHARACTERS = 8_192;
 type Known = Partial<Record<'build_id' | 'error_info' | 'directory_group', unknown>>;
 
 /** The attributes of an end by their names, without those that no build writes. */
-export function endAttributesOf(value: unknown): {
-  build_id?: string;
-  error_info?: ErrorInfo;
-  directory_group?: DirectoryGroup;
-} {
+export function endAttributesOf(value: unknown) {
   const { build_id, error_info, directory_group } = (value ?? {}) as Known;
   return defined({
     build_id: buildIdFault(build_id) === undefined ? (build_id as string) : undefined,
