@@ -12,7 +12,7 @@ import {
   workflowIdOf,
   type RoleBuildOutcome,
 } from '../../contract.ts';
-import { takePoll, type Polls } from '../../domain/build-status.ts';
+import { takePoll } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { isFailureName, type ErrorInfo } from '../../domain/failures.ts';
 import { progressFaults, type Progress } from '../../domain/progress.ts';
@@ -21,7 +21,7 @@ import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build
 import type { PayloadReader } from '../temporal/payloads.ts';
 import { outcomeOf } from './outcome.ts';
 import { pollIn } from './poll.ts';
-import { noteStep, type BuildStep, type StepProgress } from './steps.ts';
+import { noteStep, type BuildStep, type Now } from './steps.ts';
 
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
@@ -39,7 +39,7 @@ export function closedAs(event: HistoryEvent | undefined) {
   return CLOSING_EVENTS.find(([attributes]) => event?.[attributes])?.[1];
 }
 
-export interface BuildState extends Polls {
+export interface BuildState extends Now {
   /** The run whose events these are. */
   run_id?: string;
   workflow_id?: string;
@@ -52,10 +52,6 @@ export interface BuildState extends Polls {
   cancelled_by?: string;
   /** Of the last event that was taken in. */
   event_id: number;
-  next_poll_at?: string;
-  /** When a poll or a final record update that failed is going to be tried again. */
-  next_attempt_at?: string;
-  current?: StepProgress;
   /** Every step so far of this run; the polls are one. */
   steps: BuildStep[];
   /** It took over from an earlier run, which has the first steps. */

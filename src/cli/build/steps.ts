@@ -1,6 +1,7 @@
 /** The steps of a build so far, in order, as a person wants to see them: the polls are one, and so are rounds of a write. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
+import type { Polls } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
 
 /** A step's latest progress. */
@@ -28,12 +29,11 @@ export interface BuildStep {
   failure?: string;
 }
 
-/** The part of a build that steps are made of. */
-interface Now {
+/** What a build does now: what its steps are made of. */
+export interface Now extends Polls {
   current?: StepProgress;
-  polls: number;
-  last_status?: string;
   next_poll_at?: string;
+  /** When a poll or a final record update that failed is going to be tried again. */
   next_attempt_at?: string;
 }
 
