@@ -37,14 +37,10 @@ export function parseLocalKeys(text: string): LocalKey[] {
       throw new Error(`must hold ${KEY_FORMAT}; entry ${i + 1} is none`);
     return { name, key };
   });
-  refuseTwice(
-    'name',
-    keys.map(({ name }) => name),
-  );
-  refuseTwice(
-    'key',
-    keys.map(({ key }) => Buffer.from(key).toString('base64')),
-  );
+  const names = keys.map(({ name }) => name);
+  refuseTwice('name', names);
+  const texts = keys.map(({ key }) => Buffer.from(key).toString('base64'));
+  refuseTwice('key', texts);
   return keys;
 }
 
