@@ -113,7 +113,7 @@ function ownSettings(env: Environment): { settings: SettingInForce[]; faults: st
   if (!Object.entries(env).some(isOfCodecServer)) delete given.CODEC_SERVER_ADDRESS;
   const wrong = settings.filter(({ fault }) => fault !== undefined).map(({ name }) => name);
   const faults = jointFaults(given as Parameters<typeof jointFaults>[0], wrong);
-  return { settings: [...settings, secretOf(env, ENCRYPTED_JWT_VARIABLE, 'not set')], faults };
+  return { settings: [...settings, fromEnvironment(env, ENCRYPTED_JWT_VARIABLE, 'not set', true)], faults };
 }
 
 /** What keeps a command from connecting to Temporal, such as a certificate that is not there. */
@@ -182,18 +182,14 @@ function temporalSettings(env: Environment): SettingInForce[] {
 /** The AWS SDK's main settings as far as they are in the environment; the SDK looks for others in its own files. */
 function awsSettings(env: Environment): SettingInForce[] {
   const names = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ACCESS_KEY_ID'];
+  const secrets = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
   const elsewhere = "not set; the AWS SDK's own files";
-  return [
-    ...names.map((name) => {
-      const value = env[name];
-      return value ? shown(name, value, 'environment') : { name, value: null, source: elsewhere };
-    }),
-    ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].map((name) => secretOf(env, name, elsewhere)),
-  ];
+  return [...names, ...secrets].map((name) => fromEnvironment(env, name, elsewhere, secrets.includes(name)));
 }
 
-function secretOf(env: Environment, name: string, elsewhere: string): SettingInForce {
-  return env[name] ? shown(name, null, 'environment') : { name, value: null, source: elsewhere };
+function fromEnvironment(env: Environment, name: string, elsewhere: string, isSecret: boolean): SettingInForce {
+  const value = env[name];
+  return value ? shown(name, isSecret ? null : value, 'environment') : { name, value: null, source: elsewhere };
 }
 
 /** @param value `null` for a secret. An address may have a password in it, or a key in its query */
