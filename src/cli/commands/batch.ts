@@ -86,7 +86,6 @@ interface BatchOptions extends DefaultOptions, StartingOptions {
 
 /** What is to be started. */
 interface Batch {
-  file: string;
   source: Source;
   defaults: LineDefaults;
   /** The requests that are to run again; `undefined` if all are to run. */
@@ -106,7 +105,7 @@ export async function run(context: CommandContext, options: BatchOptions): Comma
   const failed = options.failedFrom === undefined ? undefined : await readFailedRequests(options.failedFrom);
   const source = await openSource(file, options.format, context.stdin);
   try {
-    const all: Batch = { file, source, defaults, failed };
+    const all: Batch = { source, defaults, failed };
     const total = await check(context, all, options.skipInvalid === true);
     if (context.signal.aborted) {
       context.output.error('interrupted; nothing was started');
@@ -159,7 +158,7 @@ async function check(
 }
 
 async function start(context: CommandContext, all: Batch, options: BatchOptions, total: number): CommandResult {
-  const { output, signal } = context;
+  const { output } = context;
   const { source, defaults, failed } = all;
   const services = await context.services();
   await source.mustBeUnchanged();
@@ -175,17 +174,16 @@ async function start(context: CommandContext, all: Batch, options: BatchOptions,
   }));
   const starter = new BatchStarter(services, report, options, progress.update);
   try {
-    await starter.run(readRequests(source, defaults, failed), failed, signal);
+    await starter.run(readRequests(source, defaults, failed), failed);
   } finally {
     report.close();
     progress.stop();
   }
-  return summarize(context, all.file, report, starter);
+  return summarize(context, report, starter);
 }
 
 function summarize(
-  { output, json, signal }: CommandContext,
-  file: string,
+  { output, args, json, signal }: CommandContext,
   report: Report,
   { started, startedBefore: started_before, onTheirWay: on_their_way }: BatchStarter,
 ): ExitReason {
@@ -205,7 +203,7 @@ function summarize(
   }
   const more = failed - firstFailures.length;
   if (more > 0) output.error(`and ${more} more, in the report`);
-  output.note(`run again what failed: role-build batch ${quoted(file)} … --failed-from ${quoted(path)}`);
+  output.note(`run again what failed: role-build batch ${args.map(quoted).join(' ')} … --failed-from ${quoted(path)}`);
   return 'endedOtherwise';
 }
 

@@ -73,11 +73,8 @@ export class BatchStarter {
    * @throws CliError `unreachable` once a service stays away, `usage` if the lines can't be read on; all that were read are
    *   reported
    */
-  async run(
-    requests: AsyncIterable<Request | InvalidLine>,
-    failed: FailedRequests | undefined,
-    interrupt: AbortSignal,
-  ): Promise<void> {
+  async run(requests: AsyncIterable<Request | InvalidLine>, failed: FailedRequests | undefined): Promise<void> {
+    const { signal: interrupt } = this.#services;
     const halt = () => this.#halt.abort(interrupt.reason);
     interrupt.addEventListener('abort', halt);
     if (interrupt.aborted) halt();
