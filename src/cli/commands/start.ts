@@ -9,7 +9,7 @@ import { BuildInProgressError, startRoleBuild } from '../../start-role-build.ts'
 import { readBuildState } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { oneLine, type Output } from '../terminal/output.ts';
+import { oneLine } from '../terminal/output.ts';
 import { readInput, type InputOptions } from '../input/read-input.ts';
 import type { Services } from '../services.ts';
 import { showStarted, type Started } from '../build/started.ts';
@@ -68,10 +68,9 @@ export function define(command: Command): Command {
 }
 
 export async function run(context: CommandContext, options: StartOptions): CommandResult {
-  const { env, output } = context;
-  const input = await readInput(options, env, context.stdin, output);
+  const input = await readInput(options, context.env, context.stdin, context.output);
   const services = await context.services();
-  await lookAtRecords(services, input, output);
+  await lookAtRecords(services, input);
   const { client, taskQueue } = services;
   const started: Started = await services
     .temporal(() => startRoleBuild(client, input, { taskQueue }))
@@ -88,12 +87,12 @@ export async function run(context: CommandContext, options: StartOptions): Comma
  *
  * @throws CliError `inProgress` naming the execution
  */
-async function lookAtRecords(services: Services, input: RoleBuildInput, output: Output): Promise<void> {
-  const { tables, dynamoDb } = services;
+async function lookAtRecords(services: Services, input: RoleBuildInput): Promise<void> {
+  const { tables, dynamoDb, note } = services;
   const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
   const looking = lookForTwins(services, key, input);
   const say = (why: string) =>
-    output.note(`role-build: the records can't be read, so the worker looks whether they may be replaced: ${why}`);
+    note(`role-build: the records can't be read, so the worker looks whether they may be replaced: ${why}`);
   let found;
   try {
     const read = dynamoDb(() =>
@@ -112,9 +111,9 @@ async function lookAtRecords(services: Services, input: RoleBuildInput, output: 
       throw new CliError('inProgress', held, { fields });
     }
     const odd = withoutStart(record);
-    if (odd !== undefined) output.note(`role-build: a record is in the way: ${odd}`);
+    if (odd !== undefined) note(`role-build: a record is in the way: ${odd}`);
   }
-  for (const note of await looking) output.note(note);
+  for (const warning of await looking) note(warning);
 }
 
 /** @returns warnings about other builds of the role; not every caller may query the table */

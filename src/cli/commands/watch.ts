@@ -68,13 +68,9 @@ export async function run(context: CommandContext, options: WatchOptions): Comma
 }
 
 /** Follows a job to its end: live on a terminal; else a line a change, or with `--json` a document a change. */
-async function follow(
-  context: CommandContext,
-  services: Services,
-  { name, workflowId }: Target,
-  jobId: string,
-): Promise<BuildView> {
+async function follow(context: CommandContext, services: Services, target: Target, jobId: string): Promise<BuildView> {
   const { output, json } = context;
+  const { name, workflowId } = target;
   const firstRun = { workflowId, runId: jobId };
   let last: BuildState;
   if (output.terminal.isTerminal && !json) {

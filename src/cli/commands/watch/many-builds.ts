@@ -35,7 +35,7 @@ export async function watchMany(context: CommandContext, options: BuildFilters &
     await output.drained();
   };
   try {
-    await followAll(services, query, options, watched, tell);
+    await followAll(services, query, options.limit || DEFAULT_LIMIT, watched, tell);
   } finally {
     live?.stop();
   }
@@ -52,12 +52,11 @@ export async function watchMany(context: CommandContext, options: BuildFilters &
 async function followAll(
   services: Services,
   query: string,
-  options: { limit?: number },
+  limit: number,
   watched: Watched,
   tell: Tell,
 ): Promise<void> {
   const { note, signal } = services;
-  const limit = options.limit || DEFAULT_LIMIT;
   const failed = Promise.withResolvers<never>();
   let idle = Promise.withResolvers<void>();
   const ended = new Set<string>();
