@@ -7,6 +7,7 @@ import {
   defineSearchAttributeKey,
   SearchAttributeType,
   type Headers,
+  type PayloadConverter,
   type SearchAttributePair,
 } from '@temporalio/common';
 import type { SearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
@@ -107,6 +108,25 @@ export const CONTESTED_MEMO = 'contested';
  * step was made, and a worker that has the key makes it.
  */
 export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
+
+/**
+ * A converter without the error for a payload that holds no value, such as one of Protobuf, or text that is not JSON: any
+ * client may start a workflow with one.
+ *
+ * @param none what such a payload reads as
+ */
+export function tolerantConverter(converter: PayloadConverter, none: unknown): PayloadConverter {
+  return {
+    toPayload: (value) => converter.toPayload(value),
+    fromPayload: (payload) => {
+      try {
+        return converter.fromPayload(payload);
+      } catch {
+        return none as never;
+      }
+    },
+  };
+}
 
 /** The reason when a build that continued as new requests its own cancellation, once its end is written. */
 export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';

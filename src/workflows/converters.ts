@@ -4,28 +4,15 @@ import {
   DefaultFailureConverter,
   defaultPayloadConverter,
   type FailureConverter,
-  type Payload,
-  type PayloadConverter,
 } from '@temporalio/common';
+import { tolerantConverter } from '../contract.ts';
 import { encryptsFailures } from './worker-options.ts';
 
-/** What a payload reads as that holds no value, such as one of Protobuf, or text that is not JSON. */
+/** What a payload reads as that holds no value. */
 export const UNDECODABLE: unknown = Object.freeze({});
 
-/**
- * The SDK's own, without the error for a payload that holds no value. Any client may start a workflow with one: an error would
- * fail the workflow task again and again, and nobody else could build under the workflow ID.
- */
-export const payloadConverter: PayloadConverter = {
-  toPayload: (value) => defaultPayloadConverter.toPayload(value),
-  fromPayload: (payload: Payload) => {
-    try {
-      return defaultPayloadConverter.fromPayload(payload);
-    } catch {
-      return UNDECODABLE as never;
-    }
-  },
-};
+/** An error would fail the workflow task again and again, and nobody else could build under the workflow ID. */
+export const payloadConverter = tolerantConverter(defaultPayloadConverter, UNDECODABLE);
 
 /**
  * The SDK's own, without the error for a failure that is none of Temporal's: any client may start a workflow with one, as if

@@ -5,6 +5,7 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { temporal } from '@temporalio/proto';
+import { tolerantConverter } from '../../contract.ts';
 import { isTooDeep } from '../../domain/role-build-input.ts';
 import { PayloadUnreadableError } from '../../encryption/unreadable.ts';
 import { undefinedIf } from '../errors/expected.ts';
@@ -32,22 +33,9 @@ export function payloadReader(converter: LoadedDataConverter, namespace: string,
   };
 }
 
-/** Any client may start a workflow with bytes that are no value: one such must not hide all others. It reads as `undefined`. */
+/** A payload that holds no value reads as `undefined`: one such must not hide all others. */
 export function tolerant(loaded: LoadedDataConverter): LoadedDataConverter {
-  const { payloadConverter } = loaded;
-  return {
-    ...loaded,
-    payloadConverter: {
-      toPayload: (value) => payloadConverter.toPayload(value),
-      fromPayload: (payload) => {
-        try {
-          return payloadConverter.fromPayload(payload);
-        } catch {
-          return undefined as never;
-        }
-      },
-    },
-  };
+  return { ...loaded, payloadConverter: tolerantConverter(loaded.payloadConverter, undefined) };
 }
 
 /** A payload that can't be decrypted reads as `undefined`: a workflow of another client must not hide all others. */
