@@ -68,12 +68,8 @@ export async function checkSearchAttributes(services: Services): Promise<SearchA
  */
 function foundIn(there: Readonly<Record<string, number>>, isLimited: boolean) {
   const checks = Object.values(searchAttributes).map(({ name, type }) => {
-    if (!Object.hasOwn(there, name)) return { name, type, state: 'missing' as const };
-    return {
-      name,
-      type,
-      state: there[name] === numberOf(type) ? ('registered' as const) : ('of another type' as const),
-    };
+    const known = there[name] === numberOf(type) ? 'registered' : 'of another type';
+    return { name, type, state: Object.hasOwn(there, name) ? known : 'missing' } as const;
   });
   /** The search attributes of one type: how many builds need, how many of those are missing, how many more fit if that is known. */
   const rooms = (Object.keys(TYPES) as TypeName[]).map((type) => {
