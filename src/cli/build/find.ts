@@ -100,15 +100,11 @@ async function findLaterRun(services: Services, jobId: string, workflowId: strin
 /** Follows a job through continue-as-new and resets, from a run of it to the last that Temporal has. */
 async function lastOfChain(
   services: Services,
-  first: WorkflowExecutionDescription,
+  run: WorkflowExecutionDescription,
 ): Promise<WorkflowExecutionDescription> {
-  let last = first;
-  for (;;) {
-    const nextRunId = await nextRunIdOf(services, last);
-    const next = nextRunId === undefined ? undefined : await describeBuild(services, last.workflowId, nextRunId);
-    if (next === undefined) return last;
-    last = next;
-  }
+  const nextRunId = await nextRunIdOf(services, run);
+  const next = nextRunId === undefined ? undefined : await describeBuild(services, run.workflowId, nextRunId);
+  return next === undefined ? run : lastOfChain(services, next);
 }
 
 async function nextRunIdOf(
