@@ -36,10 +36,13 @@ export async function whoCancelled(): Promise<string | undefined> {
   const { workflowId, runId } = ownExecution();
   try {
     let next: string | undefined = runId;
-    for (let runs = 0; next !== undefined && next !== '' && runs < RUNS_LOOKED_AT; runs += 1) {
-      const found: RunLookedAt = await lookAtRun(workflowId, next);
-      if (found.cancelledBy !== undefined) return found.cancelledBy;
-      next = found.previousRunId;
+    for (let runs = 0; next && runs < RUNS_LOOKED_AT; runs += 1) {
+      for await (const event of eventsBackwards(workflowId, next)) {
+        const identity = event.workflowExecutionCancelRequestedEventAttributes?.identity;
+        if (identity) return clip(identity, IDENTITY_MAX_CHARACTERS);
+        // The last one is the run's start.
+        next = event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ?? undefined;
+      }
     }
   } catch (err) {
     log.warn('who cancelled can not be read from the history', { err });
@@ -51,12 +54,7 @@ export async function whoCancelled(): Promise<string | undefined> {
 const RUNS_LOOKED_AT = 5;
 const IDENTITY_MAX_CHARACTERS = 256;
 
-interface RunLookedAt {
-  cancelledBy?: string;
-  previousRunId?: string;
-}
-
-async function lookAtRun(workflowId: string, runId: string): Promise<RunLookedAt> {
+async function* eventsBackwards(workflowId: string, runId: string) {
   const { workflowService, options } = getClient();
   let nextPageToken: Uint8Array | undefined;
   do {
@@ -65,15 +63,9 @@ async function lookAtRun(workflowId: string, runId: string): Promise<RunLookedAt
       execution: { workflowId, runId },
       ...(nextPageToken && { nextPageToken }),
     });
-    for (const event of page.history?.events ?? []) {
-      const identity = event.workflowExecutionCancelRequestedEventAttributes?.identity;
-      if (identity) return { cancelledBy: clip(identity, IDENTITY_MAX_CHARACTERS) };
-      const previousRunId = event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
-      if (previousRunId) return { previousRunId };
-    }
+    yield* page.history?.events ?? [];
     nextPageToken = page.nextPageToken ?? undefined;
   } while (nextPageToken !== undefined && nextPageToken.length > 0);
-  return {};
 }
 
 function ownExecution(): { workflowId: string; runId: string } {
