@@ -20,6 +20,8 @@ export { parseWorkflowId as parseRoleBuildId, workflowIdOf } from './domain/iden
 
 export const ROLE_BUILD_WORKFLOW_TYPE = 'roleBuild';
 export const DEFAULT_TASK_QUEUE = 'role-builds';
+/** All builds, as a query of Temporal's visibility. */
+export const BUILDS_QUERY = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`;
 
 /** The task queue of `triggerBuild`, so that a limit on POSTs for all workers together throttles no record write. */
 export function triggersQueueOf(taskQueue: string): string {

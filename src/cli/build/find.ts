@@ -4,7 +4,7 @@
  * first run ID is the job's.
  */
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { BUILDS_QUERY, keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import { isRunId, WORKFLOW_ID_MAX_BYTES } from '../../domain/identity.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { undefinedIf } from '../errors/expected.ts';
@@ -88,7 +88,7 @@ async function findLaterRun(services: Services, jobId: string, workflowId: strin
   if (workflowId?.includes(NUL)) return { unsure: NO_QUERY };
   const query =
     workflowId === undefined
-      ? `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ${searchAttributes.JobId.name} = '${jobId}'`
+      ? `${BUILDS_QUERY} AND ${searchAttributes.JobId.name} = '${jobId}'`
       : `WorkflowId = ${quotedForQuery(workflowId)}`;
   const found = await claims(services, query, CLAIMS_LOOKED_AT);
   const described = await inParallel(found, (one) => describeBuild(services, one.workflowId, one.runId));
@@ -148,8 +148,7 @@ export async function findStartsOf(
 ): Promise<{ starts: Start[]; unsure?: string }> {
   if (correlationId.includes(NUL)) return { starts: [], unsure: NO_QUERY };
   const claim = `${searchAttributes.CorrelationId.name} = ${quotedForQuery(keyword(correlationId))}`;
-  const query = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ${claim}`;
-  const found = await claims(services, query, CLAIMS_LOOKED_AT);
+  const found = await claims(services, `${BUILDS_QUERY} AND ${claim}`, CLAIMS_LOOKED_AT);
   let unreadable: unknown;
   const read = await inParallel(found, ({ workflowId, runId }) =>
     // What another client put there may be anything.

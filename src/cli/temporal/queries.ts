@@ -1,5 +1,5 @@
 /** Filters of many builds as a query of Temporal's visibility. https://docs.temporal.io/list-filter */
-import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { BUILDS_QUERY, keyword, searchAttributes } from '../../contract.ts';
 import { OPEN_QUERY } from '../../domain/execution-status.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { parseSince } from '../terminal/times.ts';
@@ -43,7 +43,7 @@ export function buildsQuery(filters: BuildFilters): string {
   }
   const since = sinceOf(filters);
   return [
-    `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
+    BUILDS_QUERY,
     // The run that goes on is listed.
     `ExecutionStatus != 'ContinuedAsNew'`,
     ...(account === undefined ? [] : [equals('AccountId', account)]),

@@ -1,7 +1,7 @@
 /** Follows many builds to their ends at the price of a few calls a second, however many they are. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { ROLE_BUILD_WORKFLOW_TYPE } from '../../../contract.ts';
+import { BUILDS_QUERY } from '../../../contract.ts';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { isEndStatus } from '../../../domain/record-status.ts';
 import { recordOf } from '../../build/state.ts';
@@ -71,11 +71,8 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
 
   /** Runs of any builds: one that was reset has closed too, and its job goes on. */
   async function closedSince(): Promise<WorkflowExecutionInfo[]> {
-    const query = [
-      `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`,
-      "ExecutionStatus != 'ContinuedAsNew'",
-      `CloseTime >= '${new Date(since).toISOString()}'`,
-    ].join(' AND ');
+    const closed = `ExecutionStatus != 'ContinuedAsNew' AND CloseTime >= '${new Date(since).toISOString()}'`;
+    const query = `${BUILDS_QUERY} AND ${closed}`;
     return services.temporal(() => Array.fromAsync(services.client.workflow.list({ query, pageSize: PAGE })));
   }
 

@@ -1,6 +1,6 @@
 /** What a namespace has of builds, and whether it proves anything that it does not know a job: that may have run elsewhere. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE } from '../../../contract.ts';
+import { BUILDS_QUERY, parseRoleBuildId } from '../../../contract.ts';
 import { isRunId } from '../../../domain/identity.ts';
 import { describeBuild, firstRunIdOf } from '../../build/find.ts';
 import { undefinedIf } from '../../errors/expected.ts';
@@ -20,7 +20,7 @@ const LOOKED_AT = 1_000;
 export async function* executionPages(services: Services): AsyncGenerator<WorkflowExecutionInfo[]> {
   let token: string | undefined;
   do {
-    const { executions, next } = await listPage(services, `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`, PAGE, token);
+    const { executions, next } = await listPage(services, BUILDS_QUERY, PAGE, token);
     yield executions;
     token = next;
   } while (token !== undefined);
