@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { BUILDS_QUERY } from '../contract.ts';
+import { BUILDS_QUERY, quotedForQuery } from '../contract.ts';
 import { OPEN_QUERY } from '../domain/execution-status.ts';
 import { hasGrpcStatus } from '../domain/grpc.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
@@ -28,7 +28,7 @@ export async function keepCounting(
   logger: Pick<Logger, 'warn'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const ofQueue = `${BUILDS_QUERY} AND TaskQueue = '${taskQueue.replaceAll("'", String.raw`\'`)}'`;
+  const ofQueue = `${BUILDS_QUERY} AND TaskQueue = ${quotedForQuery(taskQueue)}`;
   let everyMs = COUNT_EVERY_MS;
   while (!signal.aborted) {
     try {

@@ -4,13 +4,12 @@
  * first run ID is the job's.
  */
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { BUILDS_QUERY, keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { BUILDS_QUERY, keyword, quotedForQuery, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import { isRunId, WORKFLOW_ID_MAX_BYTES } from '../../domain/identity.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { undefinedIf } from '../errors/expected.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
-import { quotedForQuery } from '../temporal/queries.ts';
 import { lastEventOf } from './events.ts';
 import { readStarted } from './follow.ts';
 

@@ -1,5 +1,5 @@
 /** Filters of many builds as a query of Temporal's visibility. https://docs.temporal.io/list-filter */
-import { BUILDS_QUERY, keyword, searchAttributes } from '../../contract.ts';
+import { BUILDS_QUERY, keyword, quotedForQuery, searchAttributes } from '../../contract.ts';
 import { OPEN_QUERY } from '../../domain/execution-status.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { parseSince } from '../terminal/times.ts';
@@ -71,8 +71,4 @@ export function sinceOf({ since }: Pick<BuildFilters, 'since'>): string | undefi
 
 function equals(attribute: keyof typeof searchAttributes, value: string): string {
   return `${searchAttributes[attribute].name} = ${quotedForQuery(keyword(value))}`;
-}
-
-export function quotedForQuery(value: string): string {
-  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", String.raw`\'`)}'`;
 }
