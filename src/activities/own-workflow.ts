@@ -56,16 +56,13 @@ const IDENTITY_MAX_CHARACTERS = 256;
 
 async function* eventsBackwards(workflowId: string, runId: string) {
   const { workflowService, options } = getClient();
-  let nextPageToken: Uint8Array | undefined;
+  const run = { namespace: options.namespace, execution: { workflowId, runId } };
+  let nextPageToken: Uint8Array = new Uint8Array();
   do {
-    const page = await workflowService.getWorkflowExecutionHistoryReverse({
-      namespace: options.namespace,
-      execution: { workflowId, runId },
-      ...(nextPageToken && { nextPageToken }),
-    });
+    const page = await workflowService.getWorkflowExecutionHistoryReverse({ ...run, nextPageToken });
     yield* page.history?.events ?? [];
-    nextPageToken = page.nextPageToken ?? undefined;
-  } while (nextPageToken !== undefined && nextPageToken.length > 0);
+    nextPageToken = page.nextPageToken;
+  } while (nextPageToken.length > 0);
 }
 
 function ownExecution(): { workflowId: string; runId: string } {
