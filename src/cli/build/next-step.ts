@@ -28,7 +28,6 @@ type StartedWith = Pick<RoleBuildInput, 'build_body' | 'directory_group'> & { ur
 /** @param input what it was started with, if Temporal still has it */
 export function nextStep(view: Build, input: RoleBuildInput | undefined): NextStep {
   const target = targetOf(view);
-  if (target === undefined) return {};
   switch (view.status) {
     case 'COMPLETE':
       return {};
@@ -87,7 +86,7 @@ function startAgain(view: Build, input: StartedWith | undefined): string {
 }
 
 /** How a command names the build. */
-function targetOf(view: Build): string | undefined {
+function targetOf(view: Build): string {
   const parsed = parseRoleBuildId(view.workflow_id);
   return parsed === undefined
     ? `--workflow-id ${quoted(view.workflow_id)}`
