@@ -13,6 +13,9 @@ import type { Services } from '../services.ts';
 import { lastEventOf } from './events.ts';
 import { readStarted } from './follow.ts';
 
+/** What Temporal says of an execution. */
+export type Execution = WorkflowExecutionDescription;
+
 /** How many executions that claim to be a job or a request are read, the newest first. */
 const CLAIMS_LOOKED_AT = 1_000;
 
@@ -25,7 +28,7 @@ export async function describeBuild(
   services: Services,
   workflowId: string,
   runId?: string,
-): Promise<WorkflowExecutionDescription | undefined> {
+): Promise<Execution | undefined> {
   if (Buffer.byteLength(workflowId) > WORKFLOW_ID_MAX_BYTES) return undefined;
   const handle = services.client.workflow.getHandle(workflowId, runId);
   const description = await undefinedIf(
@@ -40,13 +43,13 @@ export function isUnknown(err: unknown): boolean {
   return err instanceof WorkflowNotFoundError;
 }
 
-export function firstRunIdOf({ raw }: WorkflowExecutionDescription): string | undefined {
+export function firstRunIdOf({ raw }: Execution): string | undefined {
   return raw.workflowExecutionInfo?.firstRunId ?? undefined;
 }
 
 export interface FoundJob {
   /** The run of it that came last, as far as Temporal still has it. */
-  execution?: WorkflowExecutionDescription;
+  execution?: Execution;
   /** Whether no newer build has been started under its workflow ID. */
   isLatest?: boolean;
   /** Why it may be there although it was not found. */
@@ -97,10 +100,7 @@ async function findLaterRun(services: Services, jobId: string, workflowId: strin
 }
 
 /** Follows a job through continue-as-new and resets, from a run of it to the last that Temporal has. */
-async function lastOfChain(
-  services: Services,
-  run: WorkflowExecutionDescription,
-): Promise<WorkflowExecutionDescription> {
+async function lastOfChain(services: Services, run: Execution): Promise<Execution> {
   const nextRunId = await nextRunIdOf(services, run);
   const next = nextRunId === undefined ? undefined : await describeBuild(services, run.workflowId, nextRunId);
   return next === undefined ? run : lastOfChain(services, next);
@@ -108,7 +108,7 @@ async function lastOfChain(
 
 async function nextRunIdOf(
   services: Services,
-  { workflowId, runId, status, raw }: WorkflowExecutionDescription,
+  { workflowId, runId, status, raw }: Execution,
 ): Promise<string | undefined> {
   const resetTo = raw.workflowExtendedInfo?.resetRunId;
   if (resetTo || status.name !== 'CONTINUED_AS_NEW') return resetTo || undefined;

@@ -1,5 +1,4 @@
 /** One build as a command shows it: the record if there is one, Temporal's events if they tell more. */
-import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
@@ -7,7 +6,7 @@ import type { ReadHistoryRecord } from '../../records/history-table.ts';
 import type { ReadStatusRecord } from '../../records/status-table.ts';
 import { notFound } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
-import { describeBuild, findJob, isUnknown } from './find.ts';
+import { describeBuild, findJob, isUnknown, type Execution } from './find.ts';
 import { statesOf } from './follow.ts';
 import { nextStep, type NextStep } from './next-step.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
@@ -88,7 +87,7 @@ function viewOf({ workflowId }: Target, record: ReadStatusRecord | ReadHistoryRe
 /** @param record the build's own, if it has ended and there is one */
 export function viewOfExecution(
   services: Services,
-  execution: WorkflowExecutionDescription,
+  execution: Execution,
   build: BuildState,
   record: object = {},
 ): BuildView {
@@ -151,13 +150,13 @@ export async function describeExecution(
   services: Services,
   workflowId: string,
   jobId: string | undefined,
-): Promise<WorkflowExecutionDescription | undefined> {
+): Promise<Execution | undefined> {
   if (jobId === undefined) return describeBuild(services, workflowId);
   return (await findJob(services, jobId, workflowId)).execution;
 }
 
 /** A step that is being tried again says why; its events do not. */
-function waitingFor(execution: WorkflowExecutionDescription, build: BuildState): Partial<BuildView> {
+function waitingFor(execution: Execution, build: BuildState): Partial<BuildView> {
   const untaken = defined({ untaken_workflow_task: untakenTask(execution) });
   const [pending] = execution.raw.pendingActivities ?? [];
   const attempts = pending?.attempt ?? 1;

@@ -1,10 +1,9 @@
 /** What really became of a job, as far as Temporal can tell. */
-import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { parseRoleBuildId } from '../../../contract.ts';
 import { errorInfo, isRefusalName } from '../../../domain/failures.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { readEvents } from '../../build/events.ts';
-import { findJob, isUnknown, type FoundJob } from '../../build/find.ts';
+import { findJob, isUnknown, type Execution, type FoundJob } from '../../build/find.ts';
 import { hasGrpcStatus } from '../../../domain/grpc.ts';
 import type { Services } from '../../services.ts';
 import type { ApiAnswer } from './ask-api.ts';
@@ -77,11 +76,7 @@ export async function actualStateOf(
  *
  * @returns why it may be no build
  */
-function lookAtStarter(
-  { workflowId, taskQueue }: WorkflowExecutionDescription,
-  trace: Trace,
-  ours: string,
-): string | undefined {
+function lookAtStarter({ workflowId, taskQueue }: Execution, trace: Trace, ours: string): string | undefined {
   if (taskQueue !== ours) trace.doubt = `it runs on the task queue ${JSON.stringify(taskQueue)}, not on ${ours}`;
   if (parseRoleBuildId(workflowId) !== undefined && trace.build.workflow_id === workflowId) return undefined;
   trace.written.clear();
