@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import type { Environment } from '../config/settings.ts';
-import type { CommandContext, CommandResult } from './context.ts';
+import type { CommandContext } from './context.ts';
 import { defineProgram } from './program.ts';
 import { EXIT_CODES, type ExitReason } from './errors/exit-codes.ts';
 import { createOutput, ReaderGone, type Output } from './terminal/output.ts';
@@ -23,8 +23,14 @@ export async function runCli(
   const output = createOutput(streams, { env, quiet });
   let reason: ExitReason = 'done';
   const program = await defineProgram(args, async (ownArgs, run) => {
-    const given = { env, stdin: streams.stdin, output, args: ownArgs, signal, endsByItself, json };
-    reason = await runCommand(run, given);
+    let opened: Services | undefined;
+    const services = async () =>
+      (opened ??= await (await import('./services.ts')).openServices(env, output.note, signal));
+    try {
+      reason = await run({ env, stdin: streams.stdin, output, args: ownArgs, json, signal, endsByItself, services });
+    } finally {
+      await opened?.close();
+    }
   });
   program.configureOutput({
     writeOut: (text) => output.script(text),
@@ -38,22 +44,6 @@ export async function runCli(
     (err: unknown) => report(err, output, json, signal),
   );
   return output.finished(code);
-}
-
-async function runCommand(
-  run: (context: CommandContext) => CommandResult,
-  given: Omit<CommandContext, 'services'>,
-): Promise<ExitReason> {
-  let services: Services | undefined;
-  try {
-    return await run({
-      ...given,
-      services: async () =>
-        (services ??= await (await import('./services.ts')).openServices(given.env, given.output.note, given.signal)),
-    });
-  } finally {
-    await services?.close();
-  }
 }
 
 async function report(err: unknown, output: Output, json: boolean, signal: AbortSignal): Promise<number> {
