@@ -12,10 +12,6 @@ import { inRounds } from './rounds.ts';
 import type { Ending, Progress } from '../domain/progress.ts';
 import { showEndStatus } from './search-attributes.ts';
 
-const complete = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'COMPLETE' });
-const failed = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'FAILED' });
-const cancelled = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: 'CANCELLED' });
-
 /**
  * Writes a build's end to both records and does not return before they are right, however long that takes. A
  * cancellation that arrives meanwhile changes nothing any more. Writes nothing if the first put was never tried,
@@ -50,21 +46,22 @@ function finalUpdatesOf(input: RoleBuildInput, job: Job, progress: Progress, end
   const isPut = !['UpsertRequestRecord', 'InsertRequestHistory'].includes(progress.step ?? '');
   const group = directory_group ?? (isPut || input.directory_group !== true ? undefined : null);
   const history: EndOfHistory = defined({ request, job, build_id, directory_group: group, may_create });
+  const writes = proxyActivities<RoleBuildActivities>({ ...recordWrite, summary: ending.status });
   switch (ending.status) {
     case 'COMPLETE':
       return {
-        record: { state: 'UpdateSuccessfulRecord', write: () => complete.updateSuccessfulRecord(record) },
-        history: { state: 'UpdateSuccessfulHistory', write: () => complete.updateSuccessfulHistory(history) },
+        record: { state: 'UpdateSuccessfulRecord', write: () => writes.updateSuccessfulRecord(record) },
+        history: { state: 'UpdateSuccessfulHistory', write: () => writes.updateSuccessfulHistory(history) },
       };
     case 'FAILED':
       return {
-        record: { state: 'UpdateFailedRecord', write: () => failed.updateFailedRecord(record, ending.error_info) },
-        history: { state: 'UpdateFailedHistory', write: () => failed.updateFailedHistory(history, ending.error_info) },
+        record: { state: 'UpdateFailedRecord', write: () => writes.updateFailedRecord(record, ending.error_info) },
+        history: { state: 'UpdateFailedHistory', write: () => writes.updateFailedHistory(history, ending.error_info) },
       };
     case 'CANCELLED':
       return {
-        record: { state: 'UpdateCancelledRecord', write: () => cancelled.updateCancelledRecord(record) },
-        history: { state: 'UpdateCancelledHistory', write: () => cancelled.updateCancelledHistory(history) },
+        record: { state: 'UpdateCancelledRecord', write: () => writes.updateCancelledRecord(record) },
+        history: { state: 'UpdateCancelledHistory', write: () => writes.updateCancelledHistory(history) },
       };
   }
 }
