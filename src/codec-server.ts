@@ -16,18 +16,12 @@ exitOnStopSignal();
 const settings = settingsOrExit('codec server', process.env, () => readSettings(process.env, CODEC_SERVER_SETTINGS));
 
 await runProgram('codec server', settings.LOG_LEVEL, async (logger, stop) => {
-  const {
-    CODEC_SERVER_JWKS_URL: jwksUrl,
-    CODEC_SERVER_JWT_ISSUER: issuer,
-    CODEC_SERVER_JWT_AUDIENCE: audience,
-    CODEC_SERVER_REQUIRED_CLAIM: requiredClaim,
-  } = settings;
-  const hasTokens = jwksUrl !== undefined && issuer !== undefined && audience !== undefined;
+  const checkToken = createTokenCheck(settings);
   const server = createCodecServer({
     // Its own namespace is never used: every request names one.
     codec: new EncryptionCodec(encryptionOf(settings), ''),
     allowedOrigins: settings.CODEC_SERVER_ALLOWED_ORIGINS,
-    checkToken: hasTokens ? createTokenCheck(jwksUrl, issuer, audience, requiredClaim) : undefined,
+    checkToken,
     logger,
   });
   const { host, port } = await listen(server, settings.CODEC_SERVER_ADDRESS);
@@ -37,6 +31,6 @@ await runProgram('codec server', settings.LOG_LEVEL, async (logger, stop) => {
     server.closeIdleConnections();
     setTimeout(() => server.closeAllConnections(), STOP_MS).unref();
   });
-  logger.info({ host, port, tokens: hasTokens ? 'required' : 'none, on loopback only' }, 'codec server listening');
+  logger.info({ host, port, tokens: checkToken ? 'required' : 'none, on loopback only' }, 'codec server listening');
   await closed;
 });

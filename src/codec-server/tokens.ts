@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
-import type { RequiredClaim } from '../config/codec-server.ts';
+import type { CODEC_SETTINGS, RequiredClaim } from '../config/codec-server.ts';
+import type { Parsed } from '../config/values.ts';
 
 /** An answer that is no success, in the words that the client is to read. */
 export class HttpError extends Error {
@@ -32,12 +33,11 @@ const JWKS_TIMEOUT_MS = 5_000;
 /** Checks the bearer token of a request. @returns whom it names @throws HttpError 401, 403 or 503 */
 export type CheckToken = (authorization: string | undefined, namespace: string) => Promise<string | undefined>;
 
-export function createTokenCheck(
-  jwksUrl: URL,
-  issuer: string,
-  audience: string,
-  requiredClaim: RequiredClaim | undefined,
-): CheckToken {
+/** @returns `undefined` if the settings require no tokens */
+export function createTokenCheck(settings: Parsed<typeof CODEC_SETTINGS>): CheckToken | undefined {
+  const { CODEC_SERVER_JWKS_URL: jwksUrl, CODEC_SERVER_REQUIRED_CLAIM: requiredClaim } = settings;
+  const { CODEC_SERVER_JWT_ISSUER: issuer, CODEC_SERVER_JWT_AUDIENCE: audience } = settings;
+  if (jwksUrl === undefined || issuer === undefined || audience === undefined) return undefined;
   const keys = createRemoteJWKSet(jwksUrl, { timeoutDuration: JWKS_TIMEOUT_MS });
   return async (authorization, namespace) => {
     const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(authorization ?? '')?.[1];
