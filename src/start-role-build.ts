@@ -60,7 +60,7 @@ export interface StartedBuild {
  * @param input the state machine's execution input
  * @param options `resumption` if the build takes over from an earlier job of the same request; `requestId` of a start that
  *   may have been made before: if the last execution of the workflow ID came of it, running or ended, that is what is
- *   returned, and nothing is started
+ *   returned, and nothing is started. Once it has continued as new, its last execution no longer came of it
  * @throws InvalidInputError with every fault; nothing was started
  * @throws BuildInProgressError if one is running for the same account and resource
  * @throws ServiceError of `@temporalio/client` if Temporal refuses or can't be reached

@@ -4,19 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
+import type { StackOptions } from '../../dev/stack.ts';
 import type { ReportLine } from '../../src/cli/commands/batch/report.ts';
 import { CREDENTIAL, inputFor, startTestStack, type TestStack } from './stack.ts';
 
 export type Given = Record<string, unknown>;
 
 /** To be called in a suite. */
-export function batchFixture() {
+export function batchFixture({ settings, ...options }: StackOptions = {}) {
   let stack: TestStack;
   let folder: string;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'batch-'));
-    stack = await startTestStack({ settings: { ENCRYPTED_JWT: CREDENTIAL } });
+    stack = await startTestStack({ ...options, settings: { ENCRYPTED_JWT: CREDENTIAL, ...settings } });
     await stack.startWorker();
   });
   after(async () => {

@@ -4,11 +4,14 @@ import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { BUILDS_QUERY } from '../../../contract.ts';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { isEndStatus } from '../../../domain/record-status.ts';
+import { isUnknown } from '../../build/find.ts';
+import { leniently } from '../../build/follow.ts';
 import { recordOf } from '../../build/state.ts';
 import { describeExecution, readBuildState } from '../../build/view.ts';
 import { CliError } from '../../errors/cli-error.ts';
+import { undefinedIf } from '../../errors/expected.ts';
 import type { Services } from '../../services.ts';
-import { errorOf, historiesOf, type Found } from './known.ts';
+import { errorOf, historiesOf, lost, type Found } from './known.ts';
 import type { ReportLine, ReportStatus } from './report.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -87,12 +90,9 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
     const execution = await describeExecution(services, workflowId, jobId);
     if (execution !== undefined && isOpen(execution.status.name)) return undefined;
     if (record !== undefined) return record;
-    if (execution === undefined) {
-      const Cause =
-        'Temporal no longer has it, and its record is IN_PROGRESS; role-build doctor finds out how it ended';
-      return { status: 'FAILED', error_info: { Error: 'ExecutionLost' as const, Cause } };
-    }
-    return recordOf(await readBuildState(services, workflowId, execution.runId));
+    const state =
+      execution && (await undefinedIf(isUnknown, readBuildState(leniently(services), workflowId, execution.runId)));
+    return state === undefined || state.closed === 'CONTINUED_AS_NEW' ? lost(services) : recordOf(state);
   }
 
   const loop = run().catch(onFault);

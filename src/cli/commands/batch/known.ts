@@ -10,7 +10,7 @@ import { itemsOf, type Item, type Table } from '../../../records/items.ts';
 import { isHeldByStepFunctions } from '../../../records/write.ts';
 import { describeBuild, firstRunIdOf, isUnknown, readStart } from '../../build/find.ts';
 import { recordOf } from '../../build/state.ts';
-import { readBuildState } from '../../build/view.ts';
+import { describeExecution, readBuildState } from '../../build/view.ts';
 import { undefinedIf } from '../../errors/expected.ts';
 import { inParallel } from '../../in-parallel.ts';
 import { oneLine } from '../../terminal/output.ts';
@@ -41,6 +41,8 @@ interface Facts {
   history: Found | undefined;
   /** The record of the resource, whichever request it is of. */
   holder: Found | undefined;
+  /** Whether Temporal knows the job of that record. */
+  isJobKnown: boolean;
   last: LastExecution | undefined;
   /** How that ended, if it was of this request and its record is not to be found. */
   ended: Extract<Known, { state: 'ended' }> | undefined;
@@ -49,9 +51,10 @@ interface Facts {
 /** The last execution under the workflow ID of a request's account and resource. */
 interface LastExecution {
   runId: string;
+  jobId: string;
   isOpen: boolean;
-  /** Its job, if it is open and of this request. */
-  ownJob: string | undefined;
+  /** Whether it is open and of this request. */
+  isOwn: boolean;
 }
 
 /**
@@ -78,15 +81,10 @@ export async function lookUp(
     const [history, holder, last] = [histories[i], holders[i], executions[i]];
     const isWithoutRecord = history === undefined && last?.isOpen === false;
     const ended = isWithoutRecord ? await endOf(services, request, last.runId) : undefined;
+    const isJobKnown = history?.status === 'IN_PROGRESS' && (await isKnown(services, request, history, last));
     const failedJob = failedJobs.get(request.input.correlation_id);
-    return { request, known: knownOf({ request, failedJob, history, holder, last, ended }) };
+    return { request, known: knownOf({ request, failedJob, history, holder, isJobKnown, last, ended }) };
   });
-}
-
-/** What it means that a running build holds the resource: it is the request's own, or another's. */
-export async function heldBy(services: Services, request: Request, { message: error }: Error) {
-  const job_id = (await lastExecutionOf(services, request))?.ownJob;
-  return job_id === undefined ? { state: 'held' as const, error } : { state: 'running' as const, job_id };
 }
 
 /** The history records of requests, in the order of the IDs. */
@@ -106,10 +104,15 @@ async function lastExecutionOf(services: Services, { input, workflowId }: Reques
   const last = await describeBuild(services, workflowId);
   if (last === undefined) return undefined;
   const { runId, status } = last;
-  if (!isOpen(status.name)) return { runId, isOpen: false, ownJob: undefined };
+  const jobId = firstRunIdOf(last) ?? runId;
+  if (!isOpen(status.name)) return { runId, jobId, isOpen: false, isOwn: false };
   const start = await undefinedIf(isUnreadable, readStart(services, workflowId, runId));
-  const isOwn = start?.input.correlation_id === input.correlation_id;
-  return { runId, isOpen: true, ownJob: isOwn ? (firstRunIdOf(last) ?? runId) : undefined };
+  return { runId, jobId, isOpen: true, isOwn: start?.input.correlation_id === input.correlation_id };
+}
+
+async function isKnown(services: Services, { workflowId }: Request, { job_id }: Found, last: Facts['last']) {
+  if (last === undefined || job_id === undefined) return false;
+  return last.jobId === job_id || (await describeExecution(services, workflowId, job_id)) !== undefined;
 }
 
 /**
@@ -122,8 +125,14 @@ async function endOf(services: Services, { input, workflowId }: Request, runId: 
   if (build?.input?.correlation_id !== input.correlation_id) return undefined;
   const wasPosted = build.steps.some(({ step }) => step === STATE_NAMES.triggerBuild);
   if (!wasPosted && build.continued !== true && build.resumes === undefined) return undefined;
-  const { status, ...record } = recordOf(build);
+  const { status, ...record } = build.closed === 'CONTINUED_AS_NEW' ? lost(services) : recordOf(build);
   return { state: 'ended', status: status as ReportStatus, job_id: build.job_id, error: errorOf(record) };
+}
+
+/** The end of a build that Temporal does not know, or not its last run. */
+export function lost({ namespace }: Services) {
+  const Cause = `Temporal does not know it in the namespace ${namespace}: it was deleted, or runs in another; see role-build doctor`;
+  return { status: 'FAILED', error_info: { Error: 'ExecutionLost' as const, Cause } };
 }
 
 /** What we have no key for is another's. */
@@ -131,21 +140,25 @@ function isUnreadable(err: unknown): boolean {
   return err instanceof PayloadUnreadableError || isUnknown(err);
 }
 
-function knownOf({ request: { input }, failedJob, history, holder, last, ended }: Facts): Known {
+function knownOf({ request: { input }, failedJob, history, holder, isJobKnown, last, ended }: Facts): Known {
   if (history !== undefined) {
-    const { account_id = '(no account)', resource = '(no resource)', job_id } = history;
+    const { account_id = '(no account)', resource = '(no resource)' } = history;
     if (account_id !== input.build_body.account_id || resource !== input.ddb_composite_sort_key) {
       const error = `request ${input.correlation_id} is that of ${oneLine(`${account_id} ${resource}`)}`;
       return { state: 'held', error };
     }
+  }
+  // It outranks the record, which may be of an earlier job, or be written already while the execution is about to close.
+  if (last?.isOwn === true) return { state: 'running', job_id: last.jobId };
+  if (history !== undefined) {
+    const { job_id } = history;
     // A job that this Temporal does not know may run on another.
-    const mayRun = history.status === 'IN_PROGRESS' && last === undefined;
+    const mayRun = history.status === 'IN_PROGRESS' && !isJobKnown;
     const isSettled = failedJob === undefined || job_id !== failedJob || history.status === 'COMPLETE';
     if (!isHeldByStepFunctions(history) && (mayRun || isSettled)) return recorded(history, job_id);
   }
   const runsAgain = failedJob !== undefined && ended?.job_id === failedJob && ended.status !== 'COMPLETE';
   if (ended !== undefined && !runsAgain) return ended;
-  if (last?.ownJob !== undefined) return { state: 'running', job_id: last.ownJob };
   for (const record of [holder, history]) {
     const error = (input.take_over === true ? undefined : heldByStepFunctions(record)) ?? withoutStart(record);
     if (error !== undefined) return { state: 'held', job_id: record?.job_id, error };

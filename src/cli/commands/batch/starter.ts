@@ -5,7 +5,7 @@ import { BuildInProgressError, startRoleBuild } from '../../../start-role-build.
 import { CliError } from '../../errors/cli-error.ts';
 import type { Services } from '../../services.ts';
 import { followBuilds, type BuildFollower } from './follower.ts';
-import { heldBy, lookUp, type Known } from './known.ts';
+import { lookUp, type Known } from './known.ts';
 import { describeFault } from './lines.ts';
 import type { FailedRequests, Report, ReportLine } from './report.ts';
 import { isRequest, startIdOf, type InvalidLine, type Request } from './requests.ts';
@@ -14,7 +14,9 @@ import { isRequest, startIdOf, type InvalidLine, type Request } from './requests
 const CONCURRENT_STARTS = 16;
 /** Requests that are looked up in one call, and so many of them wait to be started: lines are read no further ahead. */
 const LOOKED_UP_TOGETHER = 50;
-/** A start is made again with the same ID while Temporal is away, each attempt for as long as a call may take. */
+/** A request that has waited longer is looked up again: others may have started it meanwhile, and it may have ended. */
+const LOOKED_UP_WITHIN_MS = 1_000;
+/** While a service is away, a start with the same ID and a look-up are made again, each for as long as a call may take. */
 const ATTEMPTS = 6;
 /** That builds have ended is noticed once a second. */
 const CHECK_EVERY_MS = 100;
@@ -44,6 +46,8 @@ export class BatchStarter {
   /** `undefined` if nothing depends on when builds end. */
   readonly #follower: BuildFollower | undefined;
   readonly #starts: PQueue;
+  /** Of the requests that run again, the jobs that failed, by correlation ID. */
+  #failedJobs: FailedRequests['jobs'] = new Map();
   /** Aborted by the user, or by what makes it no use to go on. */
   readonly #halt = new AbortController();
 
@@ -78,8 +82,9 @@ export class BatchStarter {
     const halt = () => this.#halt.abort(interrupt.reason);
     interrupt.addEventListener('abort', halt);
     if (interrupt.aborted) halt();
+    this.#failedJobs = failed?.jobs ?? new Map();
     try {
-      await this.#startAll(requests, failed);
+      await this.#startAll(requests);
       if (this.#options.wait === true) await this.#until(() => this.#follower?.size() === 0);
     } finally {
       for (const build of (await this.#follower?.stop()) ?? []) this.#add({ ...build, status: 'IN_PROGRESS' });
@@ -88,17 +93,18 @@ export class BatchStarter {
     if (aborted && reason !== interrupt.reason) throw reason;
   }
 
-  async #startAll(requests: AsyncIterable<Request | InvalidLine>, failed: FailedRequests | undefined): Promise<void> {
+  async #startAll(requests: AsyncIterable<Request | InvalidLine>): Promise<void> {
     const starting = new Set<Promise<void>>();
     for await (const chunk of this.#chunks(requests)) {
-      for (const { request, known } of await this.#lookUp(chunk, failed)) {
+      const lookedUpAt = performance.now();
+      for (const { request, known } of await this.#lookUp(chunk)) {
         if (known.state !== 'not started') {
           this.#reportKnown(request, known);
           continue;
         }
         await this.#until(() => this.#hasRoom());
         await this.#starts.onSizeLessThan(LOOKED_UP_TOGETHER);
-        const task = this.#start(request, known.after).finally(() => starting.delete(task));
+        const task = this.#start(request, known, lookedUpAt).finally(() => starting.delete(task));
         starting.add(task);
       }
     }
@@ -122,10 +128,10 @@ export class BatchStarter {
     yield chunk;
   }
 
-  async #lookUp(requests: readonly Request[], failed: FailedRequests | undefined): ReturnType<typeof lookUp> {
+  async #lookUp(requests: readonly Request[]): ReturnType<typeof lookUp> {
     try {
       this.#halt.signal.throwIfAborted();
-      return await lookUp(this.#services, requests, failed?.jobs ?? new Map());
+      return await lookUp(this.#services, requests, this.#failedJobs);
     } catch (err) {
       // To start without knowing what was started would be to build twice.
       this.#halt.abort(err);
@@ -144,10 +150,13 @@ export class BatchStarter {
   }
 
   /** Waits for its turn. Never rejects. */
-  async #start(request: Request, after: string | undefined): Promise<void> {
+  async #start(request: Request, known: Known, lookedUpAt: number): Promise<void> {
     try {
       this.#halt.signal.throwIfAborted();
-      await this.#starts.add(() => this.#startNow(request, after));
+      await this.#starts.add(async () => {
+        const isOld = performance.now() - lookedUpAt > LOOKED_UP_WITHIN_MS;
+        await this.#startNow(request, isOld ? await this.#lookUpAgain(request) : known);
+      });
     } catch (err) {
       // Once it has halted, this changes nothing.
       this.#halt.abort(err);
@@ -155,21 +164,35 @@ export class BatchStarter {
     }
   }
 
-  async #startNow(request: Request, after: string | undefined): Promise<void> {
+  async #startNow(request: Request, known: Known): Promise<void> {
+    if (known.state !== 'not started') return this.#reportKnown(request, known);
     const { client, taskQueue, temporal } = this.#services;
-    const requestId = startIdOf(request.input.correlation_id, after);
+    const requestId = startIdOf(request.input.correlation_id, known.after);
+    try {
+      const start = () => startRoleBuild(client, request.input, { taskQueue, requestId });
+      const { job_id } = await this.#untilAnswered(() => temporal(start));
+      this.started += 1;
+      this.#follow(request, job_id);
+    } catch (err) {
+      const held = { state: 'held', error: (err as Error).message } as const;
+      if (err instanceof BuildInProgressError) {
+        const now = await this.#lookUpAgain(request);
+        this.#reportKnown(request, now.state === 'not started' ? held : now);
+      } else if (err instanceof CliError && err.reason === 'usage') this.#reportKnown(request, held);
+      else throw err;
+    }
+  }
+
+  async #lookUpAgain(request: Request): Promise<Known> {
+    const [found] = await this.#untilAnswered(() => lookUp(this.#services, [request], this.#failedJobs));
+    return (found as { known: Known }).known;
+  }
+
+  async #untilAnswered<T>(call: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const { job_id } = await temporal(() => startRoleBuild(client, request.input, { taskQueue, requestId }));
-        this.started += 1;
-        return this.#follow(request, job_id);
+        return await call();
       } catch (err) {
-        if (err instanceof BuildInProgressError) {
-          return this.#reportKnown(request, await heldBy(this.#services, request, err));
-        }
-        if (err instanceof CliError && err.reason === 'usage') {
-          return this.#reportKnown(request, { state: 'held', error: err.message });
-        }
         const mayWorkNext = err instanceof CliError && err.transient;
         if (!mayWorkNext || attempt === ATTEMPTS || this.#halt.signal.aborted) throw err;
       }
