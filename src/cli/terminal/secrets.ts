@@ -15,9 +15,12 @@ const SHOWN = '[redacted]';
  * @param known credentials that came in another way than by the environment
  */
 export function withoutSecrets(text: string, env: Environment, known: Iterable<string>): string {
-  const ofEnvironment = Object.entries(env).flatMap(([name, value]) =>
-    value !== undefined && SECRET.test(name) ? [value, ...value.split(',')] : [],
-  );
+  const ofEnvironment = Object.entries(env).flatMap(([name, value = '']) => {
+    if (!SECRET.test(name)) return [];
+    const parts = value.split(',');
+    // Of a list of `name:key`, or of headers, `name=value`.
+    return [value, ...parts, ...parts.map((part) => part.replace(/^[^:=]*[:=]/, ''))];
+  });
   const secrets = [...known, ...ofEnvironment]
     .map((secret) => secret.trim())
     .filter(({ length }) => length >= SHORTEST);

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { withoutSecrets } from '../../../src/cli/terminal/secrets.ts';
+
+describe('a text that nobody has foreseen', () => {
+  for (const [name, value, secret] of [
+    ['ENCRYPTED_JWT', 'canary-value-1', 'canary-value-1'],
+    ['ENCRYPTION_KEYS', 'old:canary-key-1,new:canary-key-2', 'canary-key-2'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'x-team=iam,x-api-key=canary-value-2', 'canary-value-2'],
+    ['TEMPORAL_GRPC_META_AUTHORIZATION', 'Bearer canary-value-3', 'Bearer canary-value-3'],
+  ] as const) {
+    it(`a text that nobody has foreseen shows no value of ${name}, alone or behind its name`, () => {
+      const shown = withoutSecrets(`before ${secret} and ${value} after`, { [name]: value }, []);
+      assert.doesNotMatch(shown, /canary/);
+      assert.match(shown, /^before \[redacted\] .*after$/);
+    });
+  }
+
+  it('a text that nobody has foreseen shows no credential that came by a file', () => {
+    assert.equal(withoutSecrets('it is canary-1!', {}, ['canary-1']), 'it is [redacted]!');
+  });
+});
