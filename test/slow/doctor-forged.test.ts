@@ -170,6 +170,7 @@ describe('a workflow that only says whose it is', () => {
       return (await stack.client.workflow.count("JobId = 'of-another'")).count >= names.length;
     });
     const job = await stack.ended('beside-no-values');
+    await stack.untilListed(job.jobId);
     const { code, stdout, stderr } = await stack.cli(['list', '--json', '--limit', '0']);
     assert.equal(code, 0, stderr);
     const jobs = stdout
@@ -227,9 +228,8 @@ describe('a workflow that only says whose it is', () => {
     const task = await within(() => workflowService.pollActivityTaskQueue({ namespace, taskQueue }));
     const result = { payloads: [defaultPayloadConverter.toPayload(null)] };
     await workflowService.respondActivityTaskCompleted({ namespace, taskToken: task.taskToken, result });
-    await until('visibility has it', async () => {
-      return (await stack.client.workflow.count(`WorkflowId = '${workflowId}'`)).count > 0;
-    });
+    // By its run: the workflow ID may be that of a build, which was listed before.
+    await stack.untilListed(handle.firstExecutionRunId);
     return handle;
   }
 

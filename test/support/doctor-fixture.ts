@@ -47,7 +47,9 @@ export interface DoctorStack extends TestStack {
   /** `doctor --json`, with more arguments. */
   doctor(args?: readonly string[], options?: CliOptions): Promise<Examined>;
   start(name: string, simulate?: Simulate, more?: Partial<RoleBuildInput>): Promise<Job>;
-  /** A build that never ends by itself, polling. */
+  /** Waits until Temporal lists a run, which it does a moment after the run is there. */
+  untilListed(runId: string): Promise<void>;
+  /** A build that never ends by itself, polling, and listed. */
   startEndless(name: string, more?: Partial<RoleBuildInput>): Promise<Job>;
   /** A build that has ended, with both records. */
   ended(name: string, simulate?: Simulate): Promise<Job>;
@@ -107,9 +109,12 @@ export async function startDoctorStack(options: StackOptions = {}): Promise<Doct
       const { job_id } = await startRoleBuild(client, input);
       return { input, jobId: job_id };
     },
+    untilListed: (runId) =>
+      until('Temporal lists it', async () => (await client.workflow.count(`RunId = '${runId}'`)).count > 0),
     startEndless: async (name, more = {}) => {
       const job = await self.start(name, { outcome: 'NEVER' }, more);
       await until('it polls', () => stack.buildApi.requests(job.input.correlation_id).length >= 2);
+      await self.untilListed(job.jobId);
       return job;
     },
     ended: async (name, simulate = { polls: 0 }) => {
