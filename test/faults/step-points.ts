@@ -59,10 +59,14 @@ export class StepPoints {
     stack.proxy.decide = (call) => this.#decide(call);
   }
 
-  /** An input whose build will be held. */
-  plan(step: Step, moment: Moment): RoleBuildInput {
+  /**
+   * An input whose build will be held.
+   *
+   * @param outcome by default that of the step
+   */
+  plan(step: Step, moment: Moment, outcome: Simulate['outcome'] = OUTCOMES[step.end]): RoleBuildInput {
     const name = `${step.name}-${moment}`;
-    const simulate: Simulate = { polls: 0, outcome: OUTCOMES[step.end] };
+    const simulate: Simulate = { polls: 0, outcome };
     if ('method' in step.at) simulate[step.at.method === 'POST' ? 'trigger' : 'status'] = [API_FAULTS[moment]];
     const input = inputFor(this.#stack, name, simulate);
     this.#plans.set(input.ddb_composite_sort_key, {
