@@ -12,6 +12,8 @@ import { hasTimer } from './truth.ts';
 
 /** Less than the 3 s and 6 s between attempts: the second or the third finds it back. */
 const AWAY_MS = 4_000;
+/** Long after a busy machine has closed the build API's port. */
+const WAIT_SECONDS = 15;
 const report = newReport('build-api');
 
 const get = (status: Fault) => ({ polls: 0, status: [status] }) satisfies Simulate;
@@ -79,7 +81,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
 
   it('a build API that refuses connections for longer than three attempts is unavailable, and nothing was triggered', async () => {
     const [refusedPosts, refusedGets] = ['long-refused-post', 'long-refused-get'].map((name) =>
-      inputFor(stack, name, { polls: 0 }, { poll_interval_seconds: 3 }),
+      inputFor(stack, name, { polls: 0 }, { poll_interval_seconds: WAIT_SECONDS }),
     ) as [RoleBuildInput, RoleBuildInput];
     const gettingEnded = stack.follow(refusedGets);
     await eventually('the first wait has begun', () => hasTimer(stack, refusedGets));

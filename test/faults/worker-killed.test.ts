@@ -12,6 +12,8 @@ import { newReport, writeReport } from './report.ts';
 import { STEPS, StepPoints, type Moment, type Step } from './step-points.ts';
 import { hasTimer, withClient } from './truth.ts';
 
+/** Long after a busy machine has stopped the worker. */
+const WAIT_SECONDS = 15;
 const report = newReport('worker-killed');
 
 /** The steps by what they ask for: the final record updates of every end are held, and their worker killed, together. */
@@ -86,7 +88,7 @@ describe('whenever the worker goes, the next one brings the build to its right e
 
       for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
         it(`${signal} during a wait leaves it to the next worker`, async () => {
-          const input = inputFor(stack, `wait-${signal}`, { polls: 0 }, { poll_interval_seconds: 4 });
+          const input = inputFor(stack, `wait-${signal}`, { polls: 0 }, { poll_interval_seconds: WAIT_SECONDS });
           const ended = stack.follow(input, settings);
           await eventually('the wait has begun', () => hasTimer(stack, input));
           if (signal === 'SIGKILL') await stack.killWorker(worker);
