@@ -11,7 +11,16 @@ import { RESULT } from '../../dev/simulated-directory/messages.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { startLdapFront, type LdapFront } from '../support/ldap-front.ts';
 import { readMetrics } from '../support/metrics-page.ts';
-import { ACCOUNT, CREDENTIAL, inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
+import {
+  ACCOUNT,
+  CREDENTIAL,
+  inputFor,
+  letSucceed,
+  parseJson,
+  startTestStack,
+  until,
+  type TestStack,
+} from '../support/stack.ts';
 import { exitsWith } from '../support/exits-with.ts';
 
 /** A worker is missed after 15 s without a heartbeat; the rest is for a busy machine. */
@@ -247,10 +256,11 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
       const taskQueue = 'away';
       const own = await startFront();
       await stack.startWorker({ settings: settingsThrough(own, taskQueue) });
-      const input = inputFor(stack, 'away', { polls: 2 }, { directory_group: true });
+      const input = inputFor(stack, 'away', { outcome: 'NEVER' }, { directory_group: true });
       await run(['start', '--input', '-'], input, taskQueue);
       await until('it is triggered', () => posts(input).length === 1);
       await own.close();
+      letSucceed(stack, input);
       const status = ['status', ACCOUNT, input.ddb_composite_sort_key];
       await until('status says that the group waits', async () => {
         const { stdout, stderr } = await stack.cli(status);
