@@ -47,13 +47,13 @@ export interface DoctorStack extends TestStack {
   /** `doctor --json`, with more arguments. */
   doctor(args?: readonly string[], options?: CliOptions): Promise<Examined>;
   start(name: string, simulate?: Simulate, more?: Partial<RoleBuildInput>): Promise<Job>;
-  /** Waits until Temporal lists a run, which it does a moment after the run is there. */
-  untilListed(runId: string): Promise<void>;
+  /** Waits until Temporal lists a run, or its end, which it does a moment after the fact. */
+  untilListed(runId: string, isEnd?: true): Promise<void>;
   /** A build that never ends by itself, polling, and listed. */
   startEndless(name: string, more?: Partial<RoleBuildInput>): Promise<Job>;
   /** A build that has ended, with both records. */
   ended(name: string, simulate?: Simulate): Promise<Job>;
-  /** A build that was terminated while it polled. */
+  /** A build that was terminated while it polled, and is listed so. */
   terminated(name: string, more?: Partial<RoleBuildInput>): Promise<Job>;
   terminate(job: Job, reason?: string): Promise<void>;
   /** As retention does it: Temporal knows nothing of it afterwards. */
@@ -109,8 +109,10 @@ export async function startDoctorStack(options: StackOptions = {}): Promise<Doct
       const { job_id } = await startRoleBuild(client, input);
       return { input, jobId: job_id };
     },
-    untilListed: (runId) =>
-      until('Temporal lists it', async () => (await client.workflow.count(`RunId = '${runId}'`)).count > 0),
+    untilListed: (runId, isEnd) => {
+      const query = `RunId = '${runId}'${isEnd ? ' AND CloseTime IS NOT NULL' : ''}`;
+      return until('Temporal lists it', async () => (await client.workflow.count(query)).count > 0);
+    },
     startEndless: async (name, more = {}) => {
       const job = await self.start(name, { outcome: 'NEVER' }, more);
       await until('it polls', () => stack.buildApi.requests(job.input.correlation_id).length >= 2);
@@ -127,6 +129,7 @@ export async function startDoctorStack(options: StackOptions = {}): Promise<Doct
     terminated: async (name, more = {}) => {
       const job = await self.startEndless(name, more);
       await self.terminate(job);
+      await self.untilListed(job.jobId, true);
       return job;
     },
     terminate: async (job, reason = 'by the test') => {
