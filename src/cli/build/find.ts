@@ -3,6 +3,7 @@
  * what that client likes. So a search's results are checked against what Temporal itself says: a job's executions are those whose
  * first run ID is the job's.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { BUILDS_QUERY, keyword, quotedForQuery, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import { isRunId, WORKFLOW_ID_MAX_BYTES } from '../../domain/identity.ts';
@@ -18,6 +19,10 @@ export type Execution = WorkflowExecutionDescription;
 
 /** How many executions that claim to be a job or a request are read, the newest first. */
 const CLAIMS_LOOKED_AT = 1_000;
+
+/** A run is listed a moment after it was started; so long after that it is looked for again. */
+const LISTED_WITHIN_MS = 5_000;
+const LOOK_AGAIN_MS = 500;
 
 /** Temporal's SQL stores take no query with it, and say that they are away. */
 const NUL = '\0';
@@ -69,6 +74,23 @@ export async function findJob(services: Services, jobId: string, workflowId?: st
   const [run] = await claims(services, `RunId = '${jobId}'`, 1);
   const found = run === undefined ? undefined : await findUnder(services, run.workflowId, jobId);
   return found ?? findLaterRun(services, jobId, workflowId);
+}
+
+/** As {@link findJob} for a job that may have been started this moment, as its ID tells. @throws once interrupted */
+export async function findJobOnceListed(services: Services, jobId: string): Promise<FoundJob> {
+  const ageMs = Math.abs(Date.now() - startedMsOf(jobId));
+  const giveUpAt = performance.now() + LISTED_WITHIN_MS - ageMs;
+  for (;;) {
+    const found = await findJob(services, jobId);
+    if (found.execution !== undefined || !(performance.now() < giveUpAt)) return found;
+    await delay(LOOK_AGAIN_MS, undefined, { signal: services.signal });
+  }
+}
+
+/** When a run was started, by the clock of Temporal's server, if its ID is a UUID of version 7; NaN of any other. */
+function startedMsOf(runId: string): number {
+  const isOfVersion7 = isRunId(runId) && runId[14] === '7';
+  return isOfVersion7 ? Number.parseInt(runId.slice(0, 13).replace('-', ''), 16) : Number.NaN;
 }
 
 async function findUnder(services: Services, workflowId: string, jobId: string): Promise<FoundJob | undefined> {

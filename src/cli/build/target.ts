@@ -5,7 +5,7 @@ import { readHistoryRecord, type ReadHistoryRecord } from '../../records/history
 import { KEY_MAX_BYTES } from '../../records/items.ts';
 import { readStatusRecord, type ReadStatusRecord } from '../../records/status-table.ts';
 import { CliError, notFound } from '../errors/cli-error.ts';
-import { describeBuild, findJob, findStartsOf, firstRunIdOf, readStart } from './find.ts';
+import { describeBuild, findJobOnceListed, findStartsOf, firstRunIdOf, readStart } from './find.ts';
 import type { CommandContext } from '../context.ts';
 import type { Services } from '../services.ts';
 import { leniently } from './follow.ts';
@@ -49,7 +49,7 @@ async function findTarget(
   if (workflowId !== undefined) return { name: workflowId, workflowId };
   if (jobId !== undefined) {
     const name = `job ${jobId}`;
-    const { execution, unsure } = await findJob(services, jobId);
+    const { execution, unsure } = await findJobOnceListed(services, jobId);
     if (execution === undefined) throw notFoundOr(name, unsure);
     return { name, workflowId: execution.workflowId, jobId };
   }
