@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startStack, type Stack } from '../../../dev/stack.ts';
+import { until } from '../../support/until.ts';
 import { buildPath, openWebUi, showColumns, startBuild, textWith } from './browser.ts';
 
 describe('a build in the Temporal Web UI', () => {
@@ -16,6 +17,10 @@ describe('a build in the Temporal Web UI', () => {
     await ui.close();
     await stack.stop();
   });
+
+  /** Temporal lists an end a moment later, and the page shows what was listed when it was opened. */
+  const untilListed = (query: string) =>
+    until('Temporal lists it', async () => (await stack.cli(['list', '--query', query, '--json'])).stdout !== '');
 
   it('a build in the Temporal Web UI says what it is, which state it is in, the poll count, the last answer and the time of the next poll', async () => {
     const jobId = await startBuild(stack, 'data-reader', { outcome: 'NEVER' }, { pollIntervalSeconds: 3 });
@@ -57,6 +62,7 @@ describe('a build in the Temporal Web UI', () => {
   it('a build in the Temporal Web UI is listed by its search attributes', async () => {
     await startBuild(stack, 'listed', { polls: 0 }, { wait: true });
     const query = "BuildStatus='COMPLETE' AND CustomRoleName='listed' AND DryRun=false";
+    await untilListed(query);
     await ui.open(`?query=${encodeURIComponent(query)}`);
     const links = ui.page.getByRole('link', { name: /role-build:123456789012/ });
     await links.first().waitFor();
@@ -65,6 +71,7 @@ describe('a build in the Temporal Web UI', () => {
 
   it('a build in the Temporal Web UI is a row of the list with a column for each search attribute that is asked for', async () => {
     await startBuild(stack, 'in-columns', { polls: 0 }, { wait: true, dryRun: true });
+    await untilListed("BuildStatus='COMPLETE' AND CustomRoleName='in-columns'");
     await showColumns(ui.page, ['BuildStatus', 'AccountId', 'CustomRoleName', 'BuildAction', 'DryRun']);
     await ui.open(`?query=${encodeURIComponent("CustomRoleName='in-columns'")}`);
     const row = ui.page.getByRole('row', { name: /in-columns/ });
