@@ -14,8 +14,17 @@ export interface Checkout {
   folder: string;
   /** Puts a program on the shell's path. @param command of a shell, without its arguments */
   addProgram(name: string, command: string): Promise<void>;
-  /** Runs a script in `bash`, which ends at the first command that fails. @returns what it printed on both streams */
-  run(script: string, settings?: Record<string, string>): Promise<{ code: number | null; output: string }>;
+  /**
+   * Runs a script in `bash`, which ends at the first command that fails.
+   *
+   * @param onOutput called with each piece of what it prints
+   * @returns what it printed on both streams
+   */
+  run(
+    script: string,
+    settings?: Record<string, string>,
+    onOutput?: (chunk: string) => void,
+  ): Promise<{ code: number | null; output: string }>;
   remove(): Promise<void>;
 }
 
@@ -33,7 +42,7 @@ export async function copyCheckout(settings: Record<string, string>): Promise<Ch
       await writeFile(join(programs, name), `#!/bin/sh\nexec ${command} "$@"\n`);
       await chmod(join(programs, name), 0o755);
     },
-    run: async (script, more = {}) => {
+    run: async (script, more = {}, onOutput = () => {}) => {
       const env = environmentOf({ ...settings, ...more });
       env['PATH'] = `${programs}:${join(root, 'node_modules/.bin')}:${env['PATH']}`;
       const child = spawn('bash', ['-euo', 'pipefail', '-c', `exec 2>&1\n${script}`], {
@@ -41,6 +50,7 @@ export async function copyCheckout(settings: Record<string, string>): Promise<Ch
         env,
         stdio: ['ignore', 'pipe', 'inherit'],
       });
+      child.stdout.setEncoding('utf8').on('data', onOutput);
       const [output, [code]] = await Promise.all([
         text(child.stdout),
         once(child, 'close') as Promise<[number | null]>,

@@ -12,7 +12,7 @@ import { GROUP_OU } from '../../../dev/simulated-directory/server.ts';
 import { STATUS_TABLE_NAME } from '../../../src/records/names.ts';
 import { allPages, blocks, cliPages, read, root } from '../../docs/pages.ts';
 import { codecServer } from '../../end-to-end/codec-server-program.ts';
-import { ACCOUNT, inputFor, until } from '../../support/stack.ts';
+import { ACCOUNT, inputFor, letSucceed, until } from '../../support/stack.ts';
 import { RESOURCE, ROLE, startSurroundings, type Surroundings } from './surroundings.ts';
 
 /** A block that is run here. */
@@ -26,6 +26,8 @@ interface Run {
   /** What it has to have replaced. */
   change?: (commands: string) => string;
   settings?: () => Record<string, string>;
+  /** Called with each piece of what it prints. */
+  onOutput?: (chunk: string) => void;
   /** What it prints, or what must hold afterwards. */
   shows: RegExp | ((output: string) => void | Promise<void>);
 }
@@ -255,8 +257,14 @@ describe('the documents', () => {
     watch: {
       given: async () => {
         await built();
-        const stdin = JSON.stringify(inputFor(on.stack, 'watched', { polls: 5 }));
+        const stdin = JSON.stringify(inputFor(on.stack, 'watched', { outcome: 'NEVER' }));
         await on.stack.cli(['start', '--input', '-'], { stdin });
+        const listed = () => on.stack.cli(['list', '--role', 'watched', '--json']);
+        await until('Temporal lists it', async () => (await listed()).stdout !== '');
+      },
+      // Not before: the command finds builds that run.
+      onOutput: (chunk) => {
+        if (chunk.includes('#watched')) letSucceed(on.stack, inputFor(on.stack, 'watched'));
       },
       shows: /watched.*COMPLETE/,
     },
@@ -327,7 +335,7 @@ describe('the documents', () => {
         if (!('shows' in run)) continue;
         await run.given?.();
         const script = scriptOf(run, here(block(path, index)));
-        const { code, output } = await on.checkout.run(script, run.settings?.());
+        const { code, output } = await on.checkout.run(script, run.settings?.(), run.onOutput);
         assert.equal(code, 0, `${script}\n${output}`);
         if (run.shows instanceof RegExp) assert.match(output, run.shows, script);
         else await run.shows(output);
