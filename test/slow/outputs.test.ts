@@ -121,6 +121,8 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
   it('an output that nobody takes of watch ends it quietly, since it does nothing else, and leaves the build running', async () => {
     const input = inputFor(stack, 'watched', { outcome: 'NEVER' });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
+    const listed = () => stack.cli(['list', '--role', 'watched', '--json']);
+    await until('Temporal lists it', async () => (await listed()).stdout !== '');
     for (const args of [
       ['watch', ACCOUNT, 'iam_role#watched'],
       ['watch', '--role', 'watched', '--json'],
