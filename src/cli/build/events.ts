@@ -4,7 +4,7 @@ import { defined } from '../../domain/defined.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { hasGrpcStatus } from '../../domain/grpc.ts';
 import type { Services } from '../services.ts';
-import { closedAs, type HistoryEvent } from './state.ts';
+import { closedAs, newBuildState, takeEvent, type BuildState, type HistoryEvent } from './state.ts';
 
 /** How long `--wait` tolerates a server that is away before it gives up; the build goes on. */
 const PATIENCE_MS = 600_000;
@@ -69,6 +69,25 @@ export async function* readEvents(
   }
 }
 
+/** A run's state after each of its events: the same object each time. */
+export async function* statesOf(
+  services: Services,
+  run: Run,
+  options?: ReadOptions,
+): AsyncGenerator<{ build: BuildState; isWorthSeeing: boolean }> {
+  const build: BuildState = { ...newBuildState(), run_id: run.runId };
+  const reader = services.payloadsOf(run.workflowId);
+  for await (const event of readEvents(services, run, options)) {
+    yield { build, isWorthSeeing: await takeEvent(build, event, reader) };
+  }
+}
+
+/** What the first event of a run holds: job, start and input. */
+export async function readStarted(services: Services, run: Run): Promise<BuildState> {
+  for await (const { build } of statesOf(services, run, { pageSize: 1 })) return build;
+  return newBuildState();
+}
+
 export async function lastEventOf({ client, namespace }: Services, run: Run): Promise<HistoryEvent | undefined> {
   const request = { namespace, execution: run, maximumPageSize: 1 };
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse(request);
@@ -76,7 +95,7 @@ export async function lastEventOf({ client, namespace }: Services, run: Run): Pr
 }
 
 /** Calls again while the server is away, and says so once. */
-async function patiently<T>(
+export async function patiently<T>(
   call: () => Promise<T>,
   note: Services['note'],
   signal: AbortSignal | undefined,

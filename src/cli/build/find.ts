@@ -11,8 +11,7 @@ import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { undefinedIf } from '../errors/expected.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
-import { lastEventOf } from './events.ts';
-import { readStarted } from './follow.ts';
+import { lastEventOf, readStarted } from './events.ts';
 
 /** What Temporal says of an execution. */
 export type Execution = WorkflowExecutionDescription;

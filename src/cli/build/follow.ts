@@ -1,38 +1,20 @@
-/** Builds as their events show them: a run's states, and a job followed to its end. Needs no worker. */
+/** A job followed to its end, as its events show it. Needs no worker. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import { oneLine } from '../terminal/output.ts';
 import type { Services } from '../services.ts';
-import { readEvents, type ReadOptions, type Run } from './events.ts';
+import { patiently, statesOf, type Run } from './events.ts';
+import { findJob } from './find.ts';
 import { notingUntaken } from './untaken.ts';
-import { newBuildState, recordOf, takeEvent, type BuildState } from './state.ts';
-
-/** A run's state after each of its events: the same object each time. */
-export async function* statesOf(
-  services: Services,
-  run: Run,
-  options?: ReadOptions,
-): AsyncGenerator<{ build: BuildState; isWorthSeeing: boolean }> {
-  const build: BuildState = { ...newBuildState(), run_id: run.runId };
-  const reader = services.payloadsOf(run.workflowId);
-  for await (const event of readEvents(services, run, options)) {
-    yield { build, isWorthSeeing: await takeEvent(build, event, reader) };
-  }
-}
+import { newBuildState, recordOf, type BuildState } from './state.ts';
 
 /** For commands about many builds: what can't be read of one build keeps no other from being shown. */
 export function leniently(services: Services): Services {
   return { ...services, payloadsOf: services.readablePayloadsOf };
 }
 
-/** What the first event of a run holds: job, start and input. */
-export async function readStarted(services: Services, run: Run): Promise<BuildState> {
-  for await (const { build } of statesOf(services, run, { pageSize: 1 })) return build;
-  return newBuildState();
-}
-
 /**
- * Follows one job to its end, through continue-as-new.
+ * Follows a run to its job's end, through continue-as-new and resets.
  *
  * @param onChange called after each change worth showing, with the build as it stands; what follows waits for it
  * @returns the build as it stands at its end
@@ -54,20 +36,34 @@ export async function followBuild(
   return build;
 }
 
-/** Follows one job to its end, with a note of each change but the start, which the caller has noted. */
-export function followJob(services: Services, workflowId: string, jobId: string): Promise<BuildState> {
-  const run = { workflowId, runId: jobId };
-  const note = (build: BuildState) => {
+/**
+ * Follows one job from its last run to its end, and says so if no worker takes it up.
+ *
+ * @param onChange else each change is noted, but not the start, which the caller has noted
+ */
+export async function followJob(
+  services: Services,
+  workflowId: string,
+  jobId: string,
+  onChange: Parameters<typeof followBuild>[2] = (build) => {
     if (build.current !== undefined || build.closed !== undefined) services.note(describeChange(build));
-  };
-  return notingUntaken(services, run, () => followBuild(services, run, note));
+  },
+): Promise<BuildState> {
+  // Its first run may have ended before a reset, or be deleted.
+  const runId = (await lastRunOf(services, workflowId, jobId)) ?? jobId;
+  const run = { workflowId, runId };
+  return notingUntaken(services, run, () => followBuild(services, run, onChange));
+}
+
+async function lastRunOf(services: Services, workflowId: string, jobId: string): Promise<string | undefined> {
+  const find = () => findJob(services, jobId, workflowId);
+  return (await patiently(find, services.note, services.signal)).execution?.runId;
 }
 
 /** A reset terminates a run, and the job goes on in another. */
 async function resetRun(services: Services, ended: Run, { job_id }: BuildState): Promise<string | undefined> {
-  const { client, temporal } = services;
-  const { runId, raw } = await temporal(() => client.workflow.getHandle(ended.workflowId).describe());
-  return raw.workflowExecutionInfo?.firstRunId === job_id && runId !== ended.runId ? runId : undefined;
+  const runId = await lastRunOf(services, ended.workflowId, job_id ?? '');
+  return runId === ended.runId ? undefined : runId;
 }
 
 export function describeChange(build: BuildState): string {

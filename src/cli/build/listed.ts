@@ -6,7 +6,7 @@ import { defined } from '../../domain/defined.ts';
 import type { Services } from '../services.ts';
 import { undefinedIf } from '../errors/expected.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { readStarted } from './follow.ts';
+import { readStarted } from './events.ts';
 
 export type ListedBuild = Awaited<ReturnType<typeof listedBuild>>;
 

@@ -6,7 +6,8 @@ import { readHistoryRecord } from '../../records/history-table.ts';
 import { findTwins, readStatusRecord, type StatusKey } from '../../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../../records/conflict.ts';
 import { BuildInProgressError, startRoleBuild } from '../../start-role-build.ts';
-import { readBuildState } from '../build/view.ts';
+import { describeExecution } from '../build/view.ts';
+import { readStarted } from '../build/events.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { oneLine } from '../terminal/output.ts';
@@ -141,7 +142,8 @@ async function lookForTwins(
 async function attach(services: Services, input: RoleBuildInput, err: unknown): Promise<Started> {
   if (!(err instanceof BuildInProgressError)) throw err;
   const { workflowId, jobId } = err;
-  const running = (await readBuildState(services, workflowId, jobId)).input;
+  const runId = (await describeExecution(services, workflowId, jobId))?.runId ?? jobId;
+  const running = (await readStarted(services, { workflowId, runId })).input;
   const what = (one: RoleBuildInput) => [one.build_body, one.directory_group === true];
   if (running === undefined || !isDeepStrictEqual(what(running), what(input))) {
     const differs = running?.directory_group === input.directory_group ? 'build_body' : 'build_body or directory_group';

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
-import type { Run } from '../build/events.ts';
-import { describeChange, followBuild } from '../build/follow.ts';
+import { describeChange, followBuild, followJob } from '../build/follow.ts';
 import { unpause } from '../build/next-step.ts';
 import { liveBuildScreen, showBuild } from '../build/show.ts';
 import type { BuildState } from '../build/state.ts';
@@ -17,7 +16,6 @@ import {
   viewOfTemporal,
   type BuildView,
 } from '../build/view.ts';
-import { notingUntaken } from '../build/untaken.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { examples, filters, namesOneBuild, wholeNumber } from '../options.ts';
@@ -71,10 +69,9 @@ export async function run(context: CommandContext, options: WatchOptions): Comma
 async function follow(context: CommandContext, services: Services, target: Target, jobId: string): Promise<BuildView> {
   const { output, json } = context;
   const { name, workflowId } = target;
-  const firstRun = { workflowId, runId: jobId };
   let last: BuildState;
   if (output.terminal.isTerminal && !json) {
-    last = await followLive(output, services, firstRun);
+    last = await followLive(output, services, workflowId, jobId);
   } else {
     const tell = async (build: BuildState) => {
       if (build.closed !== undefined) return;
@@ -82,12 +79,12 @@ async function follow(context: CommandContext, services: Services, target: Targe
       else output.line(describeChange(build));
       await output.drained();
     };
-    last = await notingUntaken(services, firstRun, () => followBuild(services, firstRun, tell));
+    last = await followJob(services, workflowId, jobId, tell);
   }
   return viewFollowed(services, { name, workflowId, jobId }, last);
 }
 
-async function followLive(output: Output, services: Services, { workflowId, runId: jobId }: Run): Promise<BuildState> {
+async function followLive(output: Output, services: Services, workflowId: string, jobId: string): Promise<BuildState> {
   let shown: BuildView | undefined;
   let now: BuildState | undefined;
   let looking: Promise<void> | undefined;
