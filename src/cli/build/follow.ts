@@ -72,7 +72,7 @@ export function describeChange(build: BuildState): string {
 
 function changeOf(build: BuildState): string {
   const { current, closed } = build;
-  if (closed !== undefined) return `ended: ${recordOf(build).status}`;
+  if (closed !== undefined && closed !== 'CONTINUED_AS_NEW') return `ended: ${recordOf(build).status}`;
   if (current === undefined) return `started: job ${build.job_id}`;
   const attempts = current.attempts > 1 ? ` (attempt ${current.attempts})` : '';
   if (current.step === WAIT_SUMMARY) return `${current.step}: next poll at ${build.next_poll_at}`;

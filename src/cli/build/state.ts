@@ -198,7 +198,9 @@ async function takeClosingEvent(build: BuildState, event: HistoryEvent, reader: 
 /** The attributes of a status record as the events tell them, for a build without a record. */
 export function recordOf(build: BuildState): Record<string, unknown> & { status: string; error_info?: ErrorInfo } {
   const { input, outcome } = build;
-  const status = outcome?.status ?? (build.closed === 'CANCELED' ? 'CANCELLED' : (build.closed ?? 'IN_PROGRESS'));
+  // It goes on in its next run.
+  const closed = build.closed === 'CONTINUED_AS_NEW' ? undefined : build.closed;
+  const status = outcome?.status ?? (closed === 'CANCELED' ? 'CANCELLED' : (closed ?? 'IN_PROGRESS'));
   const error_info = outcome?.error_info ?? build.failure;
   return {
     ...(input === undefined ? {} : statusAttributesOf(input)),

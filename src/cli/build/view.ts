@@ -5,6 +5,7 @@ import { defined } from '../../domain/defined.ts';
 import type { ReadHistoryRecord } from '../../records/history-table.ts';
 import type { ReadStatusRecord } from '../../records/status-table.ts';
 import { notFound } from '../errors/cli-error.ts';
+import { undefinedIf } from '../errors/expected.ts';
 import type { Services } from '../services.ts';
 import { statesOf } from './events.ts';
 import { describeBuild, findJob, isUnknown, type Execution } from './find.ts';
@@ -39,8 +40,11 @@ export interface BuildView extends Record<string, unknown>, NextStep {
   ui_url?: string;
 }
 
-/** @throws CliError `notFound` if neither Temporal nor the tables know it */
-export async function viewBuild(services: Services, target: Target): Promise<BuildView> {
+/**
+ * @param again whether it has been looked at, and has moved on between two reads
+ * @throws CliError `notFound` if neither Temporal nor the tables know it
+ */
+export async function viewBuild(services: Services, target: Target, again = false): Promise<BuildView> {
   const { jobId } = target;
   const execution = await describeExecution(services, target.workflowId, jobId);
   const isRunning = execution !== undefined && isOpen(execution.status.name);
@@ -50,14 +54,21 @@ export async function viewBuild(services: Services, target: Target): Promise<Bui
     const isIt = record !== undefined && (jobId === undefined || record.job_id === jobId);
     const found = isIt ? record : target.history;
     if (found === undefined) throw notFound(target.name);
+    // It may have been started since.
+    if (!again && found.status === 'IN_PROGRESS') return viewBuild(services, target, true);
     return viewOf(target, found);
   }
-  const build = await readBuildState(services, target.workflowId, execution.runId);
+  const isGone = (err: unknown) => !again && isUnknown(err);
+  const build = await undefinedIf(isGone, readBuildState(services, target.workflowId, execution.runId));
+  const isNewer =
+    jobId === undefined && record?.job_id !== build?.job_id && (record?.start_at ?? '') > (build?.start_at ?? '');
+  const hasMovedOn = isRunning ? build?.closed !== undefined : isNewer;
+  if (build === undefined || (!again && hasMovedOn)) return viewBuild(services, target, true);
   await addEarlierSteps(services, target.workflowId, build);
   if (record === undefined || record.job_id === build.job_id) {
     return viewOfExecution(services, execution, build, record);
   }
-  if (jobId === undefined && (record.start_at ?? '') > (build.start_at ?? '')) return viewOf(target, record);
+  if (isNewer) return viewOf(target, record);
   // An odd record does not say whose it is, or whether it is older.
   return viewOfExecution(services, execution, build, defined({ odd_attributes: record.odd_attributes }));
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultDataConverter, defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
-import { newBuildState, takeEvent, type BuildState } from '../../../src/cli/build/state.ts';
+import { newBuildState, recordOf, takeEvent, type BuildState } from '../../../src/cli/build/state.ts';
 import { traceOf } from '../../../src/cli/commands/doctor/trace.ts';
 import { describeChange } from '../../../src/cli/build/follow.ts';
 import { payloadReader } from '../../../src/cli/temporal/payloads.ts';
@@ -124,4 +124,16 @@ it("a patch's marker is no poll", async () => {
   const { build, shown } = await read([...triggered, wait(1), answered(61, 'PENDING'), wait(61), patch(121)]);
   assert.deepEqual([build.polls, build.last_status, build.current?.step], [1, 'PENDING', 'WaitForBuildStatus']);
   assert.equal(shown.filter((line) => line.startsWith('GetBuildStatus')).length, 1);
+});
+
+describe('a run that continued as new', () => {
+  it('a run that continued as new leaves its build in progress', async () => {
+    const next: HistoryEvent = {
+      ...at(61),
+      workflowExecutionContinuedAsNewEventAttributes: { newExecutionRunId: 'r-2' },
+    };
+    const { build } = await read([...triggered, wait(1), answered(61, 'IN_PROGRESS'), next]);
+    assert.equal(recordOf(build).status, 'IN_PROGRESS');
+    assert.equal(describeChange(build), 'GetBuildStatus: poll 1, IN_PROGRESS');
+  });
 });
