@@ -97,6 +97,18 @@ describe('a job that goes on in a later run', () => {
     assert.deepEqual([watch.code, watched], [1, 'CANCELLED'], watch.stderr);
   });
 
+  it('a job that goes on in a later run that does nothing, since it had ended, is shown as its record tells its end', async () => {
+    const input = inputFor(stack, 'complete', { polls: 0 });
+    const { json } = await stack.build(input);
+    await reset(input, 'start');
+    await until('its later run has ended', async () => (await executionOf(input).describe()).status.name === 'FAILED');
+    for (const command of ['status', 'watch']) {
+      const view = parseJson(await stack.cli([command, ACCOUNT, input.ddb_composite_sort_key, '--json']));
+      assert.deepEqual([view['job_id'], view['status']], [json['job_id'], 'COMPLETE']);
+      assert.equal(view['error_info'], undefined);
+    }
+  });
+
   it('a job that goes on in a later run is said to wait for a worker if there is none', async () => {
     const { input } = await startContinued('untaken');
     await worker.stop();

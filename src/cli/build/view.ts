@@ -2,6 +2,7 @@
 import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
+import { isEndStatus } from '../../domain/record-status.ts';
 import type { ReadHistoryRecord } from '../../records/history-table.ts';
 import type { ReadStatusRecord } from '../../records/status-table.ts';
 import { notFound } from '../errors/cli-error.ts';
@@ -66,6 +67,8 @@ export async function viewBuild(services: Services, target: Target, again = fals
   if (build === undefined || (!again && hasMovedOn)) return viewBuild(services, target, true);
   await addEarlierSteps(services, target.workflowId, build);
   if (record === undefined || record.job_id === build.job_id) {
+    // A run that was reset and refused since did not change how the build ended.
+    if (isEndStatus(record?.status)) delete build.failure;
     return viewOfExecution(services, execution, build, record);
   }
   if (isNewer) return viewOf(target, record);
