@@ -9,6 +9,7 @@ import { openTarget, type Target, type TargetOptions } from '../build/target.ts'
 import { viewFollowed } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
+import { undefinedIf } from '../errors/expected.ts';
 import { hasGrpcStatus } from '../../domain/grpc.ts';
 import { whoAmI } from '../input/who.ts';
 import { examples, namesOneBuild } from '../options.ts';
@@ -22,7 +23,7 @@ export function define(command: Command): Command {
 }
 
 export async function run(context: CommandContext, options: TargetOptions & { wait?: boolean }): CommandResult {
-  const { output, json } = context;
+  const { output, json, signal } = context;
   const { services, target } = await openTarget(context, options);
   const { name, workflowId } = target;
   const { jobId, status } = await runningJob(services, target);
@@ -35,7 +36,11 @@ export async function run(context: CommandContext, options: TargetOptions & { wa
     else output.line(fields(requested));
     return 'done';
   }
-  const build = await followJob(services, workflowId, jobId);
+  const build = await undefinedIf(() => signal.aborted, followJob(services, workflowId, jobId));
+  if (build === undefined) {
+    output.error('interrupted; the cancel stays requested');
+    return 'interrupted';
+  }
   const view = await viewFollowed(services, { name, workflowId, jobId }, build);
   showBuild(context, view);
   return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';

@@ -100,4 +100,19 @@ describe('role-build', { concurrency: 4 }, () => {
       assert.equal(watched.code, 0, watched.stderr);
     });
   }
+
+  it('cancel --wait that is interrupted ends with 130, and says that the cancel stays requested', async () => {
+    const stdin = JSON.stringify(inputFor(on.stack, 'interrupted-cancel'));
+    // No worker takes it, so it does not end.
+    await on.stack.cli(['start', '--input', '-'], { stdin, settings: { ROLE_BUILD_TASK_QUEUE: 'nobody' } });
+    let said = '';
+    const cli = on.stack.startCli(['cancel', ACCOUNT, 'iam_role#interrupted-cancel', '--wait'], {
+      onStderr: (chunk) => (said += chunk),
+    });
+    await until('it has asked', () => said.includes('cancel requested'));
+    cli.kill('SIGINT');
+    const { code, stderr } = await cli.result;
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, /\ninterrupted; the cancel stays requested\n$/);
+  });
 });
