@@ -13,7 +13,8 @@ import { requireAnswer } from './answers.ts';
 import { isCancelled } from './cancelled.ts';
 import { isFinal } from './endings.ts';
 import { inRounds } from './rounds.ts';
-import { takeStep } from './unreadable.ts';
+import { showStep } from './show.ts';
+import { onceReadable } from './unreadable.ts';
 
 const { checkDirectoryGroup: CHECK, ensureDirectoryGroup: ENSURE } = STATE_NAMES;
 
@@ -23,8 +24,9 @@ function activities(options: ActivityOptions) {
 
 /** Before the POST: a group that can't be made fails the request while nothing is built. */
 export async function checkGroup(input: RoleBuildInput, job: Job, progress: Progress): Promise<void> {
+  showStep(progress, CHECK);
   const request = requestOf(input, job, progress);
-  const group = await takeStep(progress, CHECK, () => activities(directoryCheck).checkDirectoryGroup(request));
+  const group = await onceReadable(progress, CHECK, () => activities(directoryCheck).checkDirectoryGroup(request));
   requireAnswer(isDirectoryGroup(group), CHECK);
   if (input.build_body.dry_run) progress.directory_group = group;
 }

@@ -5,8 +5,9 @@ import { isRefusalName } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
 import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
+import { showStep } from './show.ts';
 import type { Progress } from '../domain/progress.ts';
-import { takeStep } from './unreadable.ts';
+import { onceReadable } from './unreadable.ts';
 
 const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
   ...recordWrite,
@@ -22,8 +23,9 @@ export async function putStatusRecord(input: RoleBuildInput, job: Job, progress:
   const hadNone = progress.record === 'absent';
   let given = 0;
   progress.record = 'unknown';
+  showStep(progress, 'UpsertRequestRecord');
   try {
-    return await takeStep(progress, 'UpsertRequestRecord', () => {
+    return await onceReadable(progress, 'UpsertRequestRecord', () => {
       given += 1;
       return resumption ? upsertRequestRecord(input, job, resumption) : upsertRequestRecord(input, job);
     });

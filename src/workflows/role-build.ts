@@ -38,7 +38,7 @@ import type { Ending, Progress, Refusal } from '../domain/progress.ts';
 import { showEndStatus, showJob } from './search-attributes.ts';
 import { logRefused, showEnded, showStep } from './show.ts';
 import { faultsOfStart, progressAtStart } from './start.ts';
-import { takeStep } from './unreadable.ts';
+import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
 const { insertRequestHistory } = proxyActivities<RoleBuildActivities>({
@@ -102,7 +102,8 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
     progress.record = 'written';
 
-    const historyHolder = await takeStep(progress, 'InsertRequestHistory', () =>
+    showStep(progress, 'InsertRequestHistory');
+    const historyHolder = await onceReadable(progress, 'InsertRequestHistory', () =>
       insertRequestHistory(historyRequestOf(input, resumption), job),
     );
     requireAnswer(isHolder(historyHolder), 'InsertRequestHistory');
@@ -126,8 +127,9 @@ function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGrou
         await checkGroup(input, job, progress);
         throwIfOver();
       }
+      showStep(progress, 'TriggerBuild');
       const onItsQueue = { ...trigger, taskQueue: triggersQueueOf(workflowInfo().taskQueue) };
-      const answer = await takeStep(progress, 'TriggerBuild', () =>
+      const answer = await onceReadable(progress, 'TriggerBuild', () =>
         triggerBuild.executeWithOptions(onItsQueue, [target, input.build_body]),
       );
       requireAnswer(buildIdFault((answer as typeof answer | null)?.build_id) === undefined, 'TriggerBuild');

@@ -7,13 +7,12 @@ import type { Progress } from '../domain/progress.ts';
 const WAIT_MS = 30_000;
 
 /**
- * Shows a step and takes it, again and again while the workers that were given it could not read what it was to do, as for
- * want of the key: those were no attempts at the step, so none of its three is used up.
+ * Takes a step, again and again while the workers that were given it could not read what it was to do, as for want of the
+ * key: those were no attempts at the step, so none of its three is used up.
  *
  * @throws whatever else the step throws
  */
-export function takeStep<T>(progress: Progress, state: string, step: () => Promise<T>): Promise<T> {
-  showStep(progress, state);
+export function onceReadable<T>(progress: Progress, state: string, step: () => Promise<T>): Promise<T> {
   // Not an async function: each promise in the sandbox costs a stack trace, and most steps are read at once.
   return step().catch((err: unknown) => untilReadable(progress, state, step, err));
 }
