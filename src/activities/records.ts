@@ -67,9 +67,13 @@ export function createRecordActivities(
         try {
           return holderOf(found, 'history', job, request.resumption);
         } catch (err) {
-          // The status record is written by now, so none of these is a refusal.
-          const { message, nonRetryable } = err as ApplicationFailure;
-          throw ApplicationFailure.create({ message, type: 'RecordWriteFailed', nonRetryable: nonRetryable === true });
+          const { message, type, nonRetryable } = err as ApplicationFailure;
+          const hasEnded = type === 'JobAlreadyEnded';
+          // The status record says whether the job goes on; if it does, it writes its end to both.
+          if (hasEnded && isInProgress(await readStatusRecord(tables, request), job)) return null;
+          // The status record is written by now, so no other is a refusal.
+          const told = hasEnded ? type : 'RecordWriteFailed';
+          throw ApplicationFailure.create({ message, type: told, nonRetryable: nonRetryable === true });
         }
       }),
 
@@ -139,6 +143,10 @@ function keptBy(result: WriteResult, job: Job): Written {
   if (result.written) return null;
   const { job_id = '(not named)', start_at = '' } = result.found ?? {};
   return job_id !== job.job_id && start_at >= job.start_at ? { job_id, start_at } : { absent: true };
+}
+
+function isInProgress(status: FoundRecord | undefined, { job_id }: Job): boolean {
+  return status?.job_id === job_id && status.status === 'IN_PROGRESS';
 }
 
 function isOfAnother(found: FoundRecord | undefined, { account_id, resource }: HistoryRequest): boolean {

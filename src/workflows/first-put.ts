@@ -1,9 +1,9 @@
-/** The put of the status record, after which this job may have a record. */
+/** The puts of both records; after the first this job may have a record. */
 import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { isRefusalName } from '../domain/failures.ts';
 import type { Job } from '../domain/identity.ts';
-import type { RoleBuildInput } from '../domain/role-build-input.ts';
+import { historyRequestOf, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { recordWrite } from './activity-options.ts';
 import { showStep } from './show.ts';
 import type { Progress } from '../domain/progress.ts';
@@ -12,6 +12,10 @@ import { onceReadable } from './unreadable.ts';
 const { upsertRequestRecord } = proxyActivities<RoleBuildActivities>({
   ...recordWrite,
   summary: 'status record: IN_PROGRESS',
+});
+const { insertRequestHistory } = proxyActivities<RoleBuildActivities>({
+  ...recordWrite,
+  summary: 'history record: IN_PROGRESS',
 });
 
 /**
@@ -33,16 +37,32 @@ export async function putStatusRecord(input: RoleBuildInput, job: Job, progress:
     const failure = err instanceof ActivityFailure ? err.cause : undefined;
     // One that came after an attempt which may have put the record comes inside of another failure.
     const refusal = [failure, failure?.cause].find(isRefusal);
-    if (refusal !== undefined) {
-      const { type, message, details } = refusal;
-      progress.refusal = { type, message, details: [...(details ?? [])] };
-      // What this job's own record says when it has ended stays, whichever attempt finds it.
-      if (type === 'JobAlreadyEnded' || (refusal === failure && given === 1 && hadNone)) progress.record = 'absent';
-    }
+    if (refusal !== undefined) note(refusal, progress, refusal === failure && given === 1 && hadNone);
     throw err;
   }
 }
 
-function isRefusal(failure: unknown): failure is ApplicationFailure & { type: string } {
+/** As {@link putStatusRecord}; only that the job has ended is still a refusal. */
+export async function putHistoryRecord(input: RoleBuildInput, job: Job, progress: Progress): Promise<Job | null> {
+  showStep(progress, 'InsertRequestHistory');
+  try {
+    const request = historyRequestOf(input, progress.resumption);
+    return await onceReadable(progress, 'InsertRequestHistory', () => insertRequestHistory(request, job));
+  } catch (err) {
+    const failure = err instanceof ActivityFailure ? err.cause : undefined;
+    if (isRefusal(failure) && failure.type === 'JobAlreadyEnded') note(failure, progress, false);
+    throw err;
+  }
+}
+
+function note({ type, message, details }: Refused, progress: Progress, hasNone: boolean): void {
+  progress.refusal = { type, message, details: [...(details ?? [])] };
+  // What this job's own record says when it has ended stays, whichever attempt finds it.
+  if (type === 'JobAlreadyEnded' || hasNone) progress.record = 'absent';
+}
+
+type Refused = ApplicationFailure & { type: string };
+
+function isRefusal(failure: unknown): failure is Refused {
   return failure instanceof ApplicationFailure && isRefusalName(failure.type);
 }

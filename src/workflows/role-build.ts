@@ -18,19 +18,14 @@ import {
 import { defined } from '../domain/defined.ts';
 import type { Job } from '../domain/identity.ts';
 import type { Resumption } from '../domain/resumption.ts';
-import {
-  DEFAULT_POLL_INTERVAL_SECONDS,
-  historyRequestOf,
-  invalidInput,
-  type RoleBuildInput,
-} from '../domain/role-build-input.ts';
-import { poll, recordWrite, trigger } from './activity-options.ts';
+import { DEFAULT_POLL_INTERVAL_SECONDS, invalidInput, type RoleBuildInput } from '../domain/role-build-input.ts';
+import { poll, trigger } from './activity-options.ts';
 import { isHolder, requireAnswer } from './answers.ts';
 import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { checkGroup, ensureGroup } from './directory-group.ts';
 import { asOnReplay, endingOf, failed, heldByNewerJob, outcomeOf } from './endings.ts';
-import { putStatusRecord } from './first-put.ts';
+import { putHistoryRecord, putStatusRecord } from './first-put.ts';
 import { faultsOfCarried, goOnAsNew, isContinueAsNewDue, isContinued } from './continue-as-new.ts';
 import { writeEnding } from './final-updates.ts';
 import { countEnded, countRefused } from './metrics.ts';
@@ -41,10 +36,6 @@ import { faultsOfStart, progressAtStart } from './start.ts';
 import { onceReadable } from './unreadable.ts';
 import { pollSpreadMs, waitForBuildStatus } from './waits.ts';
 
-const { insertRequestHistory } = proxyActivities<RoleBuildActivities>({
-  ...recordWrite,
-  summary: 'history record: IN_PROGRESS',
-});
 const { triggerBuild } = proxyActivities<RoleBuildActivities>(trigger);
 const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
 
@@ -93,7 +84,6 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
 }
 
 async function build(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
-  const { resumption } = progress;
   if (progress.record !== 'written') {
     if (isCancelled()) throw new CancelledFailure('cancelled before the first step');
 
@@ -102,10 +92,7 @@ async function build(input: RoleBuildInput, job: Job, progress: Progress): Promi
     if (recordHolder !== null) return heldByNewerJob('UpsertRequestRecord', recordHolder, progress);
     progress.record = 'written';
 
-    showStep(progress, 'InsertRequestHistory');
-    const historyHolder = await onceReadable(progress, 'InsertRequestHistory', () =>
-      insertRequestHistory(historyRequestOf(input, resumption), job),
-    );
+    const historyHolder = await putHistoryRecord(input, job, progress);
     requireAnswer(isHolder(historyHolder), 'InsertRequestHistory');
     if (historyHolder !== null) return heldByNewerJob('InsertRequestHistory', historyHolder, progress);
   }

@@ -147,6 +147,24 @@ describe('a history record', () => {
     });
     assert.deepEqual(await itemOf('history-records', { request_id: { S: input.correlation_id } }), Item);
   });
+
+  it('a history record of this job that has ended ends it as JobAlreadyEnded, unless the status record says that it goes on', async () => {
+    const put = () => activities.insertRequestHistory(historyRequestOf(input), JOB);
+    const [job_id, start_at] = [{ S: JOB.job_id }, { S: JOB.start_at }];
+    const ended = { ...build(), job_id, start_at, status: { S: 'COMPLETE' } };
+    const Item = { request_id: { S: input.correlation_id }, ...ended };
+    await raw.send(new PutItemCommand({ TableName: 'history-records', Item }));
+    const refused = { type: 'JobAlreadyEnded', nonRetryable: true, message: /history record .* ended COMPLETE/ };
+    await assert.rejects(put(), refused);
+    for (const status of [ended, { ...ended, job_id: { S: 'another' }, status: { S: 'IN_PROGRESS' } }]) {
+      await raw.send(new PutItemCommand({ TableName: 'status-records', Item: status }));
+      await assert.rejects(put(), refused);
+    }
+    const inProgress = { ...ended, status: { S: 'IN_PROGRESS' } };
+    await raw.send(new PutItemCommand({ TableName: 'status-records', Item: inProgress }));
+    assert.equal(await put(), null);
+    assert.deepEqual(await itemOf('history-records', { request_id: { S: input.correlation_id } }), Item);
+  });
 });
 
 describe("an older job's group", () => {

@@ -158,6 +158,16 @@ describe('a refusal', () => {
     });
   }
 
+  it('a refusal JobAlreadyEnded at the put of the history ends the workflow as that too; no other does', async (t) => {
+    const refusal = (type: string) => ApplicationFailure.nonRetryable('refused', type);
+    const ended = await environment.start(t, { insertRequestHistory: [refusal('JobAlreadyEnded')] });
+    assert.deepEqual(await ended.end(), { status: 'FAILED', type: 'JobAlreadyEnded', message: 'refused', details: [] });
+    assert.deepEqual(ended.steps, ['upsertRequestRecord', 'insertRequestHistory']);
+    const other = await environment.start(t, { insertRequestHistory: [refusal('NothingToResume')] });
+    const Cause = 'InsertRequestHistory: refused';
+    assertFailed(other, await other.end(), { Error: 'RecordWriteFailed', Cause });
+  });
+
   for (const garbage of [null, 'text', {}, { build_body: null }]) {
     it(`a refusal is all that becomes of the input ${JSON.stringify(garbage)}`, async (t) => {
       const refusal = ApplicationFailure.nonRetryable('refused', 'InvalidInput');

@@ -1,0 +1,53 @@
+/** Builds that have ended, and whose workflow an operator resets. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
+import { workflowIdOf } from '../../src/domain/identity.ts';
+import { startDoctorStack, type DoctorStack, type Job } from '../support/doctor-fixture.ts';
+import { ACCOUNT } from '../support/stack.ts';
+
+describe('a COMPLETE build that is reset', () => {
+  let stack: DoctorStack;
+  before(async () => {
+    stack = await startDoctorStack();
+    await stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  /** To its workflow task of that number, which has scheduled the step of that number. @returns how the new run ends */
+  const reset = async ({ input }: Job, task: number): Promise<unknown> => {
+    const handle = stack.client.workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key));
+    const { events } = await handle.fetchHistory();
+    const tasks = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes);
+    await stack.client.workflowService.resetWorkflowExecution({
+      namespace: stack.temporal.namespace,
+      workflowExecution: { workflowId: handle.workflowId },
+      workflowTaskFinishEventId: tasks.at(task)?.eventId ?? null,
+      requestId: randomUUID(),
+    });
+    return handle.result().catch((err: unknown) => err);
+  };
+
+  for (const [task, which] of ['status', 'history'].entries()) {
+    it(`a COMPLETE build that is reset to the put of its ${which} record ends as JobAlreadyEnded and keeps both records`, async () => {
+      const job = await stack.ended(`put-${which}`);
+      const earlier = await stack.records(job.input);
+      const end = await reset(job, task);
+      assert.ok(end instanceof WorkflowFailedError && end.cause instanceof ApplicationFailure, String(end));
+      assert.equal(end.cause.type, 'JobAlreadyEnded');
+      assert.match(end.cause.message, new RegExp(`${which} record has already ended COMPLETE`));
+      assert.deepEqual(await stack.records(job.input), earlier);
+      assert.deepEqual((await stack.doctor()).of(job.input), []);
+    });
+  }
+
+  it('a COMPLETE build that is reset to the put of its history record goes on if its status record is IN_PROGRESS, as doctor may have set it meanwhile, and ends both', async () => {
+    const job = await stack.ended('set-back');
+    await stack.change('status', job.input, { status: { S: 'IN_PROGRESS' } });
+    const end = (await reset(job, 1)) as { status?: string };
+    assert.equal(end.status, 'COMPLETE');
+    assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
+    assert.deepEqual((await stack.doctor()).of(job.input), []);
+  });
+});
