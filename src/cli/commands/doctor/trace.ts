@@ -6,7 +6,9 @@ import {
 } from '../../../domain/build-status.ts';
 import { isDirectoryServer, type DirectoryGroup, type DirectoryServer } from '../../../domain/directory-group.ts';
 import type { ErrorInfo } from '../../../domain/failures.ts';
+import { newProgress } from '../../../domain/progress.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
+import { isResumption } from '../../../domain/resumption.ts';
 import type { Table } from '../../../records/items.ts';
 import { endAttributesOf } from '../../build/outcome.ts';
 import { pollIn } from '../../build/poll.ts';
@@ -114,10 +116,10 @@ export function needsGroup({ build }: Trace, { status }: End): boolean {
   return status === 'COMPLETE' && build.input?.directory_group === true;
 }
 
-/** What the run before this one had proved. */
+/** What the run before this one, or the job that this one resumes, had proved. */
 function takeCarried(trace: Trace, event: HistoryEvent, given: unknown): void {
-  const carried = carriedBy(event, given);
-  if (carried === undefined) return;
+  const resumption = isResumption(given) ? given : undefined;
+  const carried = carriedBy(event, given) ?? newProgress('', 'absent', resumption);
   const { record, ending, build_id, directory_group, group_sent_to } = carried;
   if (group_sent_to !== undefined) trace.group_sent_to = group_sent_to;
   if (record === 'written') trace.written.add('status');
