@@ -1,7 +1,14 @@
 /** Builds that go on with an earlier job's, and whose workflow is terminated. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { repairAll, startDoctorStack, type DoctorStack, type Job } from '../support/doctor-fixture.ts';
+import {
+  repairAll,
+  sayYesToAll,
+  startDoctorStack,
+  TABLE_NAMES,
+  type DoctorStack,
+  type Job,
+} from '../support/doctor-fixture.ts';
 import { ACCOUNT, parseJson, until } from '../support/stack.ts';
 
 describe('a resumed build that is lost', () => {
@@ -18,6 +25,44 @@ describe('a resumed build that is lost', () => {
     assert.equal(resumed.code, 0, resumed.stderr);
     return { input, jobId: String(parseJson(resumed)['job_id']) };
   };
+
+  const historyOf = async ({ input }: Job) => (await stack.records(input)).history ?? {};
+  /** After its first put. */
+  const lose = async (job: Job) => {
+    await until(
+      'it has its status record',
+      async () => (await stack.records(job.input)).status?.['job_id']?.S === job.jobId,
+    );
+    await stack.terminate(job);
+  };
+
+  for (const isKnown of [true, false]) {
+    it(`a resumed build that is lost before the put of its history keeps the earlier ends in the record that is made for it, ${isKnown ? 'while' : 'though'} Temporal ${isKnown ? 'knows it' : 'has forgotten it'}`, async (t) => {
+      const name = `unput-${isKnown}`;
+      const first = await stack.terminated(name);
+      await repairAll(stack);
+      const { job_id, start_at, status: ended, updated_at, build_id, error_info } = await historyOf(first);
+      t.after(() => (stack.proxy.decide = () => undefined));
+      stack.proxy.decide = ({ operation, request }) =>
+        operation === 'PutItem' && request.TableName === TABLE_NAMES.history ? 'refuse' : undefined;
+      const second = await resume(first);
+      await lose(second);
+      if (!isKnown) await stack.forget(second);
+      await sayYesToAll(stack);
+      const { job_id: repaired, previous_jobs } = await historyOf(second);
+      assert.equal(repaired?.S, second.jobId);
+      assert.deepEqual(previous_jobs?.L, [
+        { M: { job_id, start_at, status: ended, updated_at, build_id, error_info } },
+      ]);
+
+      const askedAgain = await stack.start(name);
+      await lose(askedAgain);
+      await repairAll(stack);
+      const last = await historyOf(askedAgain);
+      assert.equal(last['job_id']?.S, askedAgain.jobId);
+      assert.equal(last['previous_jobs'], undefined);
+    });
+  }
 
   it("a resumed build that is lost keeps where the earlier job's add was sent to, for the next that resumes it", async () => {
     const earlier = await stack.terminated('sent-to');

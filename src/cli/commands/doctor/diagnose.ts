@@ -174,8 +174,9 @@ function createRecord(table: Table, facts: Facts, found: Item | undefined, desir
   const record: Item = { ...Object.fromEntries(names.map((name) => [name, facts[name]])), status: desired.status };
   if (Object.values(record).includes(undefined)) return [];
   const { build_id, error_info, directory_group } = desired;
+  const { requested_by, previous_jobs } = facts;
   const more: Item = { build_id, error_info, directory_group };
-  if (table === 'history') more['requested_by'] = facts['requested_by'];
+  if (table === 'history') Object.assign(more, { requested_by, previous_jobs });
   const remove = Object.keys(more).filter((name) => more[name] === undefined && found?.[name] !== undefined);
   const set = { ...record, ...more, updated_at: new Date().toISOString() };
   const does = `${found === undefined ? 'create' : "replace the older job's"} ${table} record: ${inWords(desired)}`;

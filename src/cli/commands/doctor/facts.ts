@@ -52,7 +52,8 @@ export type Facts = Readonly<Record<string, unknown>>;
 
 /** What is known of a job for its records: the first of the sources that has an attribute right wins. */
 export function factsOf(sources: readonly (Item | undefined)[]): Facts {
-  const kinds: Record<string, Kind> = { ...REQUIRED.history, ...REQUIRED.status, requested_by: 'text' };
+  const more = { requested_by: 'text', previous_jobs: 'previous_jobs' } as const;
+  const kinds: Record<string, Kind> = { ...REQUIRED.history, ...REQUIRED.status, ...more };
   const known = Object.entries(kinds).flatMap(([name, kind]) => {
     const source = sources.find((one) => isOfKind(one?.[name], kind));
     return source === undefined ? [] : [[name, source[name]]];

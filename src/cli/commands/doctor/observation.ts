@@ -1,8 +1,10 @@
 /** One job with all that is known of it: what stands where its records are or would be, and what became of its workflow. */
 import { isStepFunctionsJob } from '../../../domain/identity.ts';
 import { isEndStatus, type EndStatus } from '../../../domain/record-status.ts';
+import { withPreviousJob, type PreviousJob } from '../../../domain/resumption.ts';
 import { statusAttributesOf } from '../../../domain/role-build-input.ts';
 import { asRecord } from '../../../records/attributes.ts';
+import type { HistoryRecord } from '../../../records/history-table.ts';
 import { isKey, type Item, type Table } from '../../../records/items.ts';
 import type { StatusRecord } from '../../../records/status-table.ts';
 import type { ActualState } from './actual-state.ts';
@@ -18,7 +20,8 @@ const TABLES: readonly Table[] = ['status', 'history'];
 
 export function observationOf(jobId: string | undefined, found: Found, actual: ActualState) {
   const ofJob = (table: Table) => (textOf(found[table], 'job_id') === jobId ? found[table] : undefined);
-  const { input, start_at, build_id: known } = actual.run?.trace.build ?? {};
+  const { trace } = actual.run ?? {};
+  const { input, start_at, build_id: known } = trace?.build ?? {};
   const [status, history] = [ofJob('status'), ofJob('history')];
   const facts = factsOf([
     input && {
@@ -27,9 +30,12 @@ export function observationOf(jobId: string | undefined, found: Found, actual: A
       requested_by: input.requested_by,
       job_id: jobId,
       start_at,
+      previous_jobs: trace?.previous_jobs,
     },
     status && { ...status, request_id: status['correlation_id'] },
     history && { ...history, correlation_id: history['request_id'] },
+    // It may have resumed the one in its place.
+    actual.state === 'gone' && found.history ? { previous_jobs: endsIn(found.history) } : undefined,
   ]);
   /** The job's own records. */
   const own = TABLES.flatMap((table) => {
@@ -52,6 +58,11 @@ export function observationOf(jobId: string | undefined, found: Found, actual: A
   /** Whether the build API's word would decide what neither Temporal nor the records do. */
   const isUndecided = isOver && own.length > 0 && recorded === undefined;
   return { actual, facts, found, own, vacant, build_id, ends, recorded, isUndecided };
+}
+
+function endsIn(item: Item): PreviousJob[] {
+  const record = asRecord<HistoryRecord>('history', item);
+  return withPreviousJob(record.previous_jobs ?? [], record as PreviousJob);
 }
 
 /** Whether a record is an older job's of the same build, and not one of Step Functions. */

@@ -8,7 +8,7 @@ import { isDirectoryServer, type DirectoryGroup, type DirectoryServer } from '..
 import type { ErrorInfo } from '../../../domain/failures.ts';
 import { newProgress } from '../../../domain/progress.ts';
 import type { EndStatus } from '../../../domain/record-status.ts';
-import { isResumption } from '../../../domain/resumption.ts';
+import { isResumption, type PreviousJob } from '../../../domain/resumption.ts';
 import type { Table } from '../../../records/items.ts';
 import { endAttributesOf } from '../../build/outcome.ts';
 import { pollIn } from '../../build/poll.ts';
@@ -32,6 +32,8 @@ export interface Trace {
   /** The end that was decided; its final record updates had begun, or would have next. */
   decided?: End;
   group_sent_to?: DirectoryServer;
+  /** As its start says it, if it resumes one. */
+  previous_jobs?: PreviousJob[] | undefined;
   /** The step that it was in, by its name in the Step Functions state machine. */
   step?: string;
   /** Why it may not have put what it says. */
@@ -121,6 +123,7 @@ function takeCarried(trace: Trace, event: HistoryEvent, given: unknown): void {
   const resumption = isResumption(given) ? given : undefined;
   const carried = carriedBy(event, given) ?? newProgress('', 'absent', resumption);
   const { record, ending, build_id, directory_group, group_sent_to } = carried;
+  trace.previous_jobs = carried.resumption?.previous_jobs;
   if (group_sent_to !== undefined) trace.group_sent_to = group_sent_to;
   if (record === 'written') trace.written.add('status');
   if (record === 'written' && build_id !== undefined) trace.written.add('history');
