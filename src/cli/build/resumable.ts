@@ -2,6 +2,7 @@ import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { buildIdFault } from '../../domain/build-status.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
+import { isEndStatus } from '../../domain/record-status.ts';
 import { resumedBy, withPreviousJob } from '../../domain/resumption.ts';
 import { oddities, type AsRead } from '../../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
@@ -34,7 +35,8 @@ export async function findResumable(services: Services, target: Target) {
   }
   return {
     record,
-    previous_jobs: withPreviousJob(history?.previous_jobs ?? [], history ?? record),
+    // One that was terminated between its final record updates has its end in the status record alone.
+    previous_jobs: withPreviousJob(history?.previous_jobs ?? [], isEndStatus(history?.status) ? history : record),
     // The build is polled on with its ID; without it the POST is made again.
     ...defined({ build_id, requested_by: history?.requested_by }),
   };

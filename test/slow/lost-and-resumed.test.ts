@@ -1,4 +1,4 @@
-/** Builds that go on with an earlier job's, and whose workflow is terminated. */
+/** Builds that go on with an earlier job's, if that one's workflow or their own is terminated. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -11,7 +11,10 @@ import {
 } from '../support/doctor-fixture.ts';
 import { ACCOUNT, parseJson, until } from '../support/stack.ts';
 
-describe('a resumed build that is lost', () => {
+const SENT_TO = { M: { name: { S: 'dc1.example.com' }, address: { S: '192.0.2.1' } } };
+const GROUP_UNKNOWN = { M: { Error: { S: 'DirectoryGroupUnknown' }, Cause: { S: 'no answer' }, sent_to: SENT_TO } };
+
+describe('builds that are resumed', () => {
   let stack: DoctorStack;
   before(async () => {
     stack = await startDoctorStack();
@@ -64,12 +67,40 @@ describe('a resumed build that is lost', () => {
     });
   }
 
+  for (const name of ['BuildApiUnavailable', 'DirectoryGroupUnknown']) {
+    it(`a build that is lost between its final record updates is resumed with the end that its status record alone tells: ${name}`, async (t) => {
+      const unavailable = Array.from({ length: 6 }, () => ({ status: 503 }));
+      const first = await stack.start(`half-${name}`, { polls: 0, status: unavailable });
+      t.after(() => (stack.proxy.decide = () => undefined));
+      stack.proxy.decide = ({ operation, request }) =>
+        operation === 'UpdateItem' && request.TableName === TABLE_NAMES.history ? 'refuse' : undefined;
+      await until('only its status record tells its end', () =>
+        stack.proxy.callsFor(first.input.correlation_id).some(({ fault }) => fault === 'refuse'),
+      );
+      await stack.terminate(first);
+      stack.proxy.decide = () => undefined;
+      const directory_group = name === 'DirectoryGroupUnknown';
+      if (directory_group) await stack.change('status', first.input, { error_info: GROUP_UNKNOWN });
+      const { status = {} } = await stack.records(first.input);
+      const { job_id, start_at, status: ended, updated_at, build_id, error_info } = status;
+      const stdin = JSON.stringify({ ...first.input, directory_group });
+      const args = ['resume', ACCOUNT, first.input.ddb_composite_sort_key, '--input', '-', '--wait', '--json'];
+      const resumed = parseJson(await stack.cli(args, { stdin }));
+      assert.equal((resumed['error_info'] as { Error: string }).Error, 'BuildApiUnavailable');
+      const history = await historyOf(first);
+      assert.equal(history['job_id']?.S, resumed['job_id']);
+      assert.deepEqual(history['previous_jobs']?.L, [
+        { M: { job_id, start_at, status: ended, updated_at, build_id, error_info } },
+      ]);
+    });
+  }
+
   it("a resumed build that is lost keeps where the earlier job's add was sent to, for the next that resumes it", async () => {
     const earlier = await stack.terminated('sent-to');
     await repairAll(stack);
-    const sent_to = { M: { name: { S: 'dc1.example.com' }, address: { S: '192.0.2.1' } } };
-    const error_info = { M: { Error: { S: 'DirectoryGroupUnknown' }, Cause: { S: 'no answer' }, sent_to } };
-    for (const table of ['status', 'history'] as const) await stack.change(table, earlier.input, { error_info });
+    for (const table of ['status', 'history'] as const) {
+      await stack.change(table, earlier.input, { error_info: GROUP_UNKNOWN });
+    }
     const resumed = await resume({ ...earlier, input: { ...earlier.input, directory_group: true } });
     await until('it is under way', async () => (await stack.statuses(resumed.input))[1] === 'IN_PROGRESS');
     await stack.terminate(resumed);
@@ -78,7 +109,7 @@ describe('a resumed build that is lost', () => {
     for (const record of [status, history]) {
       assert.equal(record?.['job_id']?.S, resumed.jobId);
       assert.equal(record?.['error_info']?.M?.['Error']?.S, 'ExecutionLost');
-      assert.deepEqual(record?.['error_info']?.M?.['sent_to'], sent_to);
+      assert.deepEqual(record?.['error_info']?.M?.['sent_to'], SENT_TO);
     }
   });
 });
