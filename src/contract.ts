@@ -20,13 +20,6 @@ export { parseWorkflowId as parseRoleBuildId, workflowIdOf } from './domain/iden
 
 export const ROLE_BUILD_WORKFLOW_TYPE = 'roleBuild';
 export const DEFAULT_TASK_QUEUE = 'role-builds';
-/** All builds, as a query of Temporal's visibility. */
-export const BUILDS_QUERY = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`;
-
-/** A text as it stands in such a query. */
-export function quotedForQuery(value: string): string {
-  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", String.raw`\'`)}'`;
-}
 
 /** The task queue of `triggerBuild`, so that a limit on POSTs for all workers together throttles no record write. */
 export function triggersQueueOf(taskQueue: string): string {

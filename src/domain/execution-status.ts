@@ -11,6 +11,11 @@ export function isOpen(status: string | undefined): boolean {
 /** The same as a query of Temporal's visibility. */
 export const OPEN_QUERY = 'CloseTime IS NULL';
 
+/** A text as it stands in such a query. */
+export function quotedForQuery(value: string): string {
+  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", String.raw`\'`)}'`;
+}
+
 /** Whether an execution is open and does nothing until somebody lets it go on. */
 export function isPaused(status: string | undefined): boolean {
   return status === 'PAUSED';

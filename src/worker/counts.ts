@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { BUILDS_QUERY, quotedForQuery } from '../contract.ts';
-import { OPEN_QUERY } from '../domain/execution-status.ts';
+import { ROLE_BUILD_WORKFLOW_TYPE } from '../contract.ts';
+import { OPEN_QUERY, quotedForQuery } from '../domain/execution-status.ts';
 import { hasGrpcStatus } from '../domain/grpc.ts';
 import { END_STATUSES } from '../domain/record-status.ts';
 import type { MetricName } from '../domain/metrics.ts';
@@ -28,7 +28,7 @@ export async function keepCounting(
   logger: Pick<Logger, 'warn'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const ofQueue = `${BUILDS_QUERY} AND TaskQueue = ${quotedForQuery(taskQueue)}`;
+  const ofQueue = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND TaskQueue = ${quotedForQuery(taskQueue)}`;
   let everyMs = COUNT_EVERY_MS;
   while (!signal.aborted) {
     try {

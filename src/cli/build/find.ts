@@ -5,12 +5,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { BUILDS_QUERY, keyword, quotedForQuery, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { quotedForQuery } from '../../domain/execution-status.ts';
 import { isRunId, WORKFLOW_ID_MAX_BYTES } from '../../domain/identity.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { undefinedIf } from '../errors/expected.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Services } from '../services.ts';
+import { BUILDS_QUERY } from '../temporal/queries.ts';
 import { lastEventOf, readStarted } from './events.ts';
 
 /** What Temporal says of an execution. */

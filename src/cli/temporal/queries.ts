@@ -1,8 +1,11 @@
 /** Filters of many builds as a query of Temporal's visibility. https://docs.temporal.io/list-filter */
-import { BUILDS_QUERY, keyword, quotedForQuery, searchAttributes } from '../../contract.ts';
-import { OPEN_QUERY } from '../../domain/execution-status.ts';
+import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
+import { OPEN_QUERY, quotedForQuery } from '../../domain/execution-status.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { parseSince } from '../terminal/times.ts';
+
+/** All builds. */
+export const BUILDS_QUERY = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`;
 
 export interface BuildFilters {
   account?: string;

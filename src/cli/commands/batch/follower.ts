@@ -1,7 +1,6 @@
 /** Follows many builds to their ends at the price of a few calls a second, however many they are. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { BUILDS_QUERY } from '../../../contract.ts';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { isEndStatus } from '../../../domain/record-status.ts';
 import { isUnknown } from '../../build/find.ts';
@@ -11,6 +10,7 @@ import { describeExecution, readBuildState } from '../../build/view.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import { undefinedIf } from '../../errors/expected.ts';
 import type { Services } from '../../services.ts';
+import { BUILDS_QUERY } from '../../temporal/queries.ts';
 import { errorOf, historiesOf, lost, type Found } from './known.ts';
 import type { ReportLine, ReportStatus } from './report.ts';
 

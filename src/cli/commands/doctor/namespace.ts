@@ -1,6 +1,7 @@
 /** What a namespace has of builds, and whether it proves anything that it does not know a job: that may have run elsewhere. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { BUILDS_QUERY, parseRoleBuildId } from '../../../contract.ts';
+import { parseRoleBuildId } from '../../../contract.ts';
+import { BUILDS_QUERY } from '../../temporal/queries.ts';
 import { isRunId } from '../../../domain/identity.ts';
 import { describeBuild, firstRunIdOf } from '../../build/find.ts';
 import { undefinedIf } from '../../errors/expected.ts';
