@@ -25,7 +25,7 @@ import { endAsCancelled, isCancelled } from './cancelled.ts';
 import { beforeDeadline } from './deadline.ts';
 import { checkGroup, ensureGroup } from './directory-group.ts';
 import { asOnReplay, endingOf, failed, heldByNewerJob, outcomeOf } from './endings.ts';
-import { putHistoryRecord, putStatusRecord } from './first-put.ts';
+import { putHistoryRecord, putStatusRecord } from './puts.ts';
 import { faultsOfCarried, goOnAsNew, isContinueAsNewDue, isContinued } from './continue-as-new.ts';
 import { writeEnding } from './final-updates.ts';
 import { countEnded, countRefused } from './metrics.ts';
