@@ -1,31 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { chmodSync, closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { after, before, describe, it } from 'node:test';
-import { documents, TERMINAL, type, type SessionOptions, type Shown } from '../support/cli-session.ts';
+import { describe, it } from 'node:test';
+import { documents, TERMINAL } from '../support/cli-session.ts';
 import { PROGRAMS } from '../support/programs.ts';
 import { until } from '../support/until.ts';
 import { exitsWith } from '../support/exits-with.ts';
-
-/** Port 9 is for discarding, and nobody listens there. */
-const NOWHERE = {
-  TEMPORAL_ADDRESS: '127.0.0.1:9',
-  AWS_REGION: 'eu-west-1',
-  AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9',
-};
+import { sessionAlone } from '../support/session-alone.ts';
 
 describe('a session without any service', { concurrency: 4 }, () => {
-  let folder: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'role-build-'));
-  });
-  after(() => rm(folder, { recursive: true }));
-  const $ = (line: string, options: SessionOptions = {}): Promise<Shown> =>
-    type({ HOME: folder, ...NOWHERE }, line, options).shown;
+  const on = sessionAlone();
+  const { $ } = on;
 
   it('role-build --version prints the version', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -76,17 +64,19 @@ describe('a session without any service', { concurrency: 4 }, () => {
   });
 
   it('role-build keeps compiled code in a folder of its user alone, and none where others can write', () => {
-    const cache = join(folder, '.cache');
-    const temporary = join(folder, 'tmp');
+    const cache = join(on.home, '.cache');
+    const temporary = join(on.home, 'tmp');
     mkdirSync(temporary);
     const run = (env: Record<string, string>) =>
-      spawnSync(process.execPath, [PROGRAMS.client, '--version'], { env: { HOME: folder, TMPDIR: temporary, ...env } });
+      spawnSync(process.execPath, [PROGRAMS.client, '--version'], {
+        env: { HOME: on.home, TMPDIR: temporary, ...env },
+      });
     assert.equal(run({}).status, 0);
     const kept = readdirSync(cache, { recursive: true, withFileTypes: true });
     assert.ok(kept.some((entry) => entry.isFile()));
     assert.equal(statSync(join(cache, 'iam-orchestrator', 'v8')).mode & 0o777, 0o700);
 
-    const shared = join(folder, 'shared');
+    const shared = join(on.home, 'shared');
     mkdirSync(shared);
     chmodSync(shared, 0o777);
     assert.equal(run({ XDG_CACHE_HOME: shared }).status, 0);
@@ -94,7 +84,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
   });
 
   it('role-build does not read a temporal.toml or a file of AWS that others can write to: exit code 2, and what to do', async () => {
-    const home = await mkdtemp(join(folder, 'home-'));
+    const home = await mkdtemp(join(on.home, 'home-'));
     const file = join(home, '.aws', 'config');
     mkdirSync(dirname(file));
     await writeFile(file, '[default]\ncredential_process = /tmp/run-me\n');
@@ -121,13 +111,13 @@ describe('a session without any service', { concurrency: 4 }, () => {
 
   it('role-build completes commands, options, their values and files in bash, and evaluates nothing that is typed', async () => {
     const { screen: script } = await $('role-build completion bash');
-    await writeFile(join(folder, 'input file.json'), '{}');
+    await writeFile(join(on.home, 'input file.json'), '{}');
     const complete = (...typed: string[]) => {
       const words = ['role-build', ...typed];
       const quoted = words.map((word) => `'${word}'`).join(' ');
       const ask = `COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _role_build_completion; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const program = `role-build() { '${process.execPath}' '${PROGRAMS.client}' "$@"; }\n${script}\n${script}\n${ask}`;
-      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', program], { cwd: folder, encoding: 'utf8' });
+      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', program], { cwd: on.home, encoding: 'utf8' });
       assert.equal(stderr, '');
       return stdout.trim().split('\n');
     };
@@ -153,7 +143,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
   }
 
   it('role-build waits for a pipe to be written to, and an interrupt ends that', async () => {
-    const pipe = join(folder, 'silent.ndjson');
+    const pipe = join(on.home, 'silent.ndjson');
     execFileSync('mkfifo', [pipe]);
     for (const args of [
       ['batch', pipe],

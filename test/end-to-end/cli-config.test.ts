@@ -1,36 +1,24 @@
 /** What `role-build config` shows of the settings, without any service. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { documents, type, type SessionOptions, type Shown } from '../support/cli-session.ts';
+import { describe, it } from 'node:test';
+import { documents, type } from '../support/cli-session.ts';
 import { exitsWith } from '../support/exits-with.ts';
-
-/** Port 9 is for discarding, and nobody listens there. */
-const NOWHERE = {
-  TEMPORAL_ADDRESS: '127.0.0.1:9',
-  AWS_REGION: 'eu-west-1',
-  AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9',
-};
+import { sessionAlone } from '../support/session-alone.ts';
 
 describe('the settings in force', { concurrency: 4 }, () => {
-  let folder: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'role-build-'));
-  });
-  after(() => rm(folder, { recursive: true }));
-  const $ = (line: string, options: SessionOptions = {}): Promise<Shown> =>
-    type({ HOME: folder, ...NOWHERE }, line, options).shown;
+  const on = sessionAlone();
+  const { $ } = on;
 
   it('config shows what is in force, where it comes from, and no secret', async () => {
-    const toml = join(folder, 'temporal.toml');
+    const toml = join(on.home, 'temporal.toml');
     await writeFile(
       toml,
       '[profile.default]\naddress = "temporal.example.com:7233"\nnamespace = "roles"\napi_key = "s3cret-1"\n',
     );
     const settings = {
-      HOME: folder,
+      HOME: on.home,
       TEMPORAL_CONFIG_FILE: toml,
       TEMPORAL_NAMESPACE: 'others',
       HISTORY_TABLE: 'mine',
@@ -65,7 +53,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
 
   for (const address of ['me:s3cret@temporal.example:7233', 'https://me:s3cret@temporal.example']) {
     it(`an address of Temporal with a password in it is refused and not repeated: ${address.split(':')[0]}`, async () => {
-      const settings = { HOME: folder, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'bücher' };
+      const settings = { HOME: on.home, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'bücher' };
       for (const line of ['role-build config', 'role-build config --json', 'role-build list']) {
         const { code, raw, stderr } = await $(line, { settings });
         assert.equal(code, 2, stderr);
@@ -89,7 +77,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
 
   it('config finds what is wrong with settings that go together, and nothing with those that are right', async () => {
     const key = `k1:${Buffer.alloc(32).toString('base64')}`;
-    const password = join(folder, 'password');
+    const password = join(on.home, 'password');
     await writeFile(password, 's3cret');
     const right = {
       ENCRYPTION_KEYS: key,
@@ -113,14 +101,14 @@ describe('the settings in force', { concurrency: 4 }, () => {
     const [{ faults } = {}] = documents(await $('role-build config --json', { settings: wrong }));
     // The codec server has nothing to decrypt with either.
     assert.equal((faults as string[]).length, 4);
-    const both = { HOME: folder, ENCRYPTION_REQUIRED: 'true', TEMPORAL_ADDRESS: 'me@temporal.example' };
+    const both = { HOME: on.home, ENCRYPTION_REQUIRED: 'true', TEMPORAL_ADDRESS: 'me@temporal.example' };
     const named = await $('role-build list', { settings: both });
     assert.match(named.stderr, /2 settings are missing or wrong:\n {2}ENCRYPTION_REQUIRED .*\n {2}TEMPORAL_ADDRESS /);
   });
 
   it('config says which of the variables of Temporal is wrong, as any command does', async () => {
-    const TEMPORAL_TLS_SERVER_CA_CERT_PATH = join(folder, 'nowhere.pem');
-    const missing = { HOME: folder, TEMPORAL_TLS: 'true', TEMPORAL_TLS_SERVER_CA_CERT_PATH };
+    const TEMPORAL_TLS_SERVER_CA_CERT_PATH = join(on.home, 'nowhere.pem');
+    const missing = { HOME: on.home, TEMPORAL_TLS: 'true', TEMPORAL_TLS_SERVER_CA_CERT_PATH };
     for (const line of ['role-build config', 'role-build list']) {
       const { code, stderr } = await $(line, { settings: missing });
       assert.equal(code, 2, stderr);
@@ -130,7 +118,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
       [{ TEMPORAL_TLS: 'maybe' }, /^role-build: TEMPORAL_TLS must be true or false/m],
       [{ TEMPORAL_PROFILE: 'nope' }, /^role-build: TEMPORAL_PROFILE names none: Profile 'nope' not found/m],
     ] as const) {
-      assert.match((await $('role-build config', { settings: { HOME: folder, ...settings } })).stderr, said);
+      assert.match((await $('role-build config', { settings: { HOME: on.home, ...settings } })).stderr, said);
     }
   });
 
@@ -146,7 +134,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
 
   it('a profile that is called as what every object has is none', async () => {
     for (const TEMPORAL_PROFILE of ['constructor', '__proto__', 'toString', 'nope']) {
-      const toml = join(folder, 'profiles.toml');
+      const toml = join(on.home, 'profiles.toml');
       await writeFile(toml, '[profile.default]\nnamespace = "roles"\n');
       const settings = { TEMPORAL_CONFIG_FILE: toml, TEMPORAL_PROFILE };
       const { code, stderr } = await $('role-build config', { settings });
@@ -156,7 +144,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
   });
 
   it('a temporal.toml is read as UTF-8, or refused with its line and byte', async () => {
-    const toml = join(folder, 'latin1.toml');
+    const toml = join(on.home, 'latin1.toml');
     await writeFile(toml, Buffer.from('[profile.default]\nnamespace = "Ren\u00e9e"\n', 'latin1'));
     for (const line of ['role-build list', 'role-build config']) {
       const { code, stderr } = await $(line, { settings: { TEMPORAL_CONFIG_FILE: toml } });
@@ -164,7 +152,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
       assert.match(stderr, /: line 2, byte 17: 0xE9 is not UTF-8; save it as UTF-8$/m);
     }
     await writeFile(toml, '\uFEFF[profile.default]\naddress = "t.example.com:7233"\n');
-    const marked = await $('role-build config', { settings: { HOME: folder, TEMPORAL_CONFIG_FILE: toml } });
+    const marked = await $('role-build config', { settings: { HOME: on.home, TEMPORAL_CONFIG_FILE: toml } });
     assert.match(marked.screen, /^TEMPORAL_ADDRESS +(t\.example\.com:7233|127\.0\.0\.1:9) /m);
   });
 });
