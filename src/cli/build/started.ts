@@ -1,9 +1,14 @@
 /** What `start` and `resume` do once a build was started, or was not. */
-import type { StartedBuild } from '../../start-role-build.ts';
+import { workflowIdOf } from '../../contract.ts';
+import { hasGrpcStatus } from '../../domain/grpc.ts';
+import type { Resumption } from '../../domain/resumption.ts';
+import type { RoleBuildInput } from '../../domain/role-build-input.ts';
+import { startRoleBuild, type StartedBuild } from '../../start-role-build.ts';
 import { viewFollowed } from './view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { followJob } from './follow.ts';
+import { quoted } from './next-step.ts';
 import { fields } from '../terminal/output.ts';
 import type { Services } from '../services.ts';
 
@@ -15,6 +20,24 @@ export interface Started extends StartedBuild {
   resumes?: string;
   /** The build that it polls on with. */
   build_id?: string;
+}
+
+/** Starts a build. @throws CliError that says so if the build may have been started, though no answer came */
+export async function startBuild(
+  { client, taskQueue, temporal }: Services,
+  input: RoleBuildInput,
+  resumption?: Resumption,
+): Promise<StartedBuild> {
+  try {
+    return await temporal(() => startRoleBuild(client, input, { taskQueue, ...(resumption && { resumption }) }));
+  } catch (err) {
+    if (!(err instanceof CliError) || !hasGrpcStatus(err, 'DEADLINE_EXCEEDED', 'UNAVAILABLE')) throw err;
+    const { build_body, ddb_composite_sort_key: resource, correlation_id } = input;
+    const { account_id } = build_body;
+    const hint = `the build may have been started: role-build status ${account_id} ${quoted(resource)} shows whether it was`;
+    const named = { workflow_id: workflowIdOf(account_id, resource), correlation_id };
+    throw new CliError(err.reason, err.message, { ...err.details, hint, fields: named });
+  }
 }
 
 /** Prints a build that was started, or follows it to its end. */

@@ -2,7 +2,6 @@ import { createInterface } from 'node:readline';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
 import { defined } from '../../domain/defined.ts';
 import type { Resumption } from '../../domain/resumption.ts';
-import { startRoleBuild } from '../../start-role-build.ts';
 import { parseRoleBuildId } from '../../contract.ts';
 import { describeExecution, readBuildState } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
@@ -11,7 +10,7 @@ import { checked, credentialFile, ENCRYPTED_JWT_VARIABLE, readInput } from '../i
 import { quoted } from '../build/next-step.ts';
 import { findResumable, type Resumable } from '../build/resumable.ts';
 import type { Services } from '../services.ts';
-import { showStarted } from '../build/started.ts';
+import { showStarted, startBuild } from '../build/started.ts';
 import { openTarget, type Target, type TargetOptions } from '../build/target.ts';
 import { oneLine } from '../terminal/output.ts';
 import type { Command } from 'commander';
@@ -51,9 +50,7 @@ export async function run(context: CommandContext, options: ResumeOptions): Comm
   const { build_id, previous_jobs } = ended;
   const resumes = ended.record.job_id;
   const resumption: Resumption = { resumes, previous_jobs, ...defined({ build_id }) };
-  const started = await services.temporal(() =>
-    startRoleBuild(services.client, input, { taskQueue: services.taskQueue, resumption }),
-  );
+  const started = await startBuild(services, input, resumption);
   context.output.note(
     build_id === undefined
       ? `resumes job ${resumes}: the POST is made again with the same request ID`

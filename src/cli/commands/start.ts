@@ -5,7 +5,7 @@ import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { readHistoryRecord } from '../../records/history-table.ts';
 import { findTwins, readStatusRecord, type StatusKey } from '../../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../../records/conflict.ts';
-import { BuildInProgressError, startRoleBuild } from '../../start-role-build.ts';
+import { BuildInProgressError } from '../../start-role-build.ts';
 import { describeExecution } from '../build/view.ts';
 import { readStarted } from '../build/events.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
@@ -13,7 +13,7 @@ import { CliError } from '../errors/cli-error.ts';
 import { oneLine } from '../terminal/output.ts';
 import { readInput, type InputOptions } from '../input/read-input.ts';
 import type { Services } from '../services.ts';
-import { showStarted, type Started } from '../build/started.ts';
+import { showStarted, startBuild, type Started } from '../build/started.ts';
 import type { Command } from 'commander';
 import { examples, seconds } from '../options.ts';
 
@@ -72,13 +72,10 @@ export async function run(context: CommandContext, options: StartOptions): Comma
   const input = await readInput(options, context.env, context.stdin, context.output);
   const services = await context.services();
   await lookAtRecords(services, input);
-  const { client, taskQueue } = services;
-  const started: Started = await services
-    .temporal(() => startRoleBuild(client, input, { taskQueue }))
-    .catch((err: unknown) => {
-      if (options.attach !== true) throw err;
-      return attach(services, input, err);
-    });
+  const started: Started = await startBuild(services, input).catch((err: unknown) => {
+    if (options.attach !== true) throw err;
+    return attach(services, input, err);
+  });
   return showStarted(context, services, started, options.wait === true);
 }
 
