@@ -19,7 +19,10 @@ export function filters(command: Command): Command {
     .option('--role <name>', 'builds of this role')
     .option('--action <action>', 'builds with this action, such as create')
     .addOption(new Option('--status <status>', 'builds with this status').choices(LISTED_STATUSES))
-    .option('--since <time>', 'builds that started at or after this time: 90m, 2h or 3d ago, or an ISO 8601 time')
+    .option(
+      '--since <time>',
+      'builds that started, or continued as new, at or after this time: 90m, 2h or 3d ago, or an ISO 8601 time',
+    )
     .option('--dry-run', 'only dry runs')
     .option('--query <query>', 'only builds that also match this list filter of Temporal');
 }
