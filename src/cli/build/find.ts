@@ -77,21 +77,26 @@ export async function findJob(services: Services, jobId: string, workflowId?: st
   return found ?? findLaterRun(services, jobId, workflowId);
 }
 
-/** As {@link findJob} for a job that may have been started this moment, as its ID tells. @throws once interrupted */
-export async function findJobOnceListed(services: Services, jobId: string): Promise<FoundJob> {
-  const ageMs = Math.abs(Date.now() - startedMsOf(jobId));
+/** Looks again for what may have been started this moment, as its ID tells. @throws once interrupted */
+export async function onceListed<T>(
+  { signal }: Services,
+  id: string,
+  look: () => Promise<T>,
+  isFound: (found: T) => boolean,
+): Promise<T> {
+  const ageMs = Math.abs(Date.now() - madeMsOf(id));
   const giveUpAt = performance.now() + LISTED_WITHIN_MS - ageMs;
   for (;;) {
-    const found = await findJob(services, jobId);
-    if (found.execution !== undefined || !(performance.now() < giveUpAt)) return found;
-    await delay(LOOK_AGAIN_MS, undefined, { signal: services.signal });
+    const found = await look();
+    if (isFound(found) || !(performance.now() < giveUpAt)) return found;
+    await delay(LOOK_AGAIN_MS, undefined, { signal });
   }
 }
 
-/** When a run was started, by the clock of Temporal's server, if its ID is a UUID of version 7; NaN of any other. */
-function startedMsOf(runId: string): number {
-  const isOfVersion7 = isRunId(runId) && runId[14] === '7';
-  return isOfVersion7 ? Number.parseInt(runId.slice(0, 13).replace('-', ''), 16) : Number.NaN;
+/** When a UUID of version 7 was made, as run IDs are by Temporal's server; NaN of any other text. */
+function madeMsOf(id: string): number {
+  const isOfVersion7 = isRunId(id) && id[14] === '7';
+  return isOfVersion7 ? Number.parseInt(id.slice(0, 13).replace('-', ''), 16) : Number.NaN;
 }
 
 async function findUnder(services: Services, workflowId: string, jobId: string): Promise<FoundJob | undefined> {

@@ -5,7 +5,7 @@ import { readHistoryRecord, type ReadHistoryRecord } from '../../records/history
 import { KEY_MAX_BYTES } from '../../records/items.ts';
 import { readStatusRecord, type ReadStatusRecord } from '../../records/status-table.ts';
 import { CliError, notFound } from '../errors/cli-error.ts';
-import { describeBuild, findJobOnceListed, findStartsOf, firstRunIdOf, readStart } from './find.ts';
+import { describeBuild, findJob, findStartsOf, firstRunIdOf, onceListed, readStart } from './find.ts';
 import type { CommandContext } from '../context.ts';
 import type { Services } from '../services.ts';
 import { leniently } from './follow.ts';
@@ -49,7 +49,8 @@ async function findTarget(
   if (workflowId !== undefined) return { name: workflowId, workflowId };
   if (jobId !== undefined) {
     const name = `job ${jobId}`;
-    const { execution, unsure } = await findJobOnceListed(services, jobId);
+    const look = () => findJob(services, jobId);
+    const { execution, unsure } = await onceListed(services, jobId, look, (found) => found.execution !== undefined);
     if (execution === undefined) throw notFoundOr(name, unsure);
     return { name, workflowId: execution.workflowId, jobId };
   }
@@ -82,14 +83,23 @@ function checkTarget([account, resource]: readonly string[], options: TargetOpti
 /** The history record names the build; Temporal is searched for one that has not written it yet, or could not. */
 async function findRequest(services: Services, correlationId: string): Promise<Target> {
   const name = `request ${correlationId}`;
-  const history = await services.dynamoDb(() => readHistoryRecord(services.tables, correlationId));
+  const look = async () => {
+    const record = await services.dynamoDb(() => readHistoryRecord(services.tables, correlationId));
+    const isNamed = record?.account_id !== undefined && record.resource !== undefined;
+    return { history: record, ...(isNamed ? { starts: [] } : await findStartsOf(services, correlationId)) };
+  };
+  const { history, starts, unsure } = await onceListed(
+    services,
+    correlationId,
+    look,
+    (found) => found.history !== undefined || found.starts.length > 0,
+  );
   if (history?.account_id !== undefined && history.resource !== undefined) {
     const workflowId = workflowIdOf(history.account_id, history.resource);
     const askedAgain = await runningJobOf(services, workflowId, correlationId);
     if (askedAgain !== undefined) return { name, workflowId, jobId: askedAgain };
     return { name, workflowId, jobId: history.job_id ?? '', history };
   }
-  const { starts, unsure } = await findStartsOf(services, correlationId);
   const [start, ...others] = starts;
   if (start === undefined && history !== undefined) {
     throw new CliError('notFound', `the history record of ${name} does not say whose it is: ${oddities(history)}`, {

@@ -1,4 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
 import type { Environment } from '../../config/settings.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { defined } from '../../domain/defined.ts';
@@ -68,7 +69,8 @@ export async function readInput(
   const given = options.input === undefined ? fromFlags(options) : await fromFile(options, options.input, stdin);
   if (!isObject(given)) return checked(given, output);
   const input = {
-    correlation_id: randomUUID(),
+    // Of version 7, so that a command that looks for the request right after its start knows how old it is.
+    correlation_id: uuidv7(),
     trace_header: newTraceHeader(),
     requested_by: whoAmI(),
     ...defined({ encrypted_jwt: env[ENCRYPTED_JWT_VARIABLE] || undefined }),

@@ -1,66 +1,41 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { WorkflowNotFoundError } from '@temporalio/client';
-import { findJobOnceListed } from '../../../src/cli/build/find.ts';
+import { v7 as uuidv7 } from 'uuid';
+import { onceListed } from '../../../src/cli/build/find.ts';
 import type { Services } from '../../../src/cli/services.ts';
 
-const WORKFLOW_ID = 'role-build:123456789012:iam_role#x';
+const madeAt = (ms: number) => uuidv7({ msecs: ms });
 
-/** The ID of a run that was started at that time. */
-function runIdOf(startedMs: number): string {
-  const hex = startedMs.toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7b5f-9d4e-1d2f3a4b5c6d`;
-}
+describe('what is named by an ID', () => {
+  /** Looks for what is found at that look. @returns what was found, and at which look */
+  async function lookFor(id: string, foundAtLook: number, signal?: AbortSignal) {
+    let looks = 0;
+    const look = async () => {
+      looks += 1;
+      return looks >= foundAtLook;
+    };
+    const found = await onceListed({ signal } as Services, id, look, (isThere) => isThere);
+    return { found, looks };
+  }
 
-/** Temporal with one run, which it lists from that query by run ID on. */
-function temporalWith(runId: string, listedAtLook: number, signal?: AbortSignal) {
-  const asked = { looks: 0 };
-  const list = ({ query }: { query: string }) => {
-    if (query.startsWith('RunId')) asked.looks += 1;
-    const isListed = asked.looks >= listedAtLook;
-    return isListed ? [{ workflowId: WORKFLOW_ID, runId }].values() : [].values();
-  };
-  const describeRun = async () => {
-    if (asked.looks < listedAtLook) throw new WorkflowNotFoundError('none', WORKFLOW_ID, undefined);
-    return { type: 'roleBuild', workflowId: WORKFLOW_ID, runId, raw: { workflowExecutionInfo: { firstRunId: runId } } };
-  };
-  const lists = (options: { query: string }) => ({
-    [Symbol.asyncIterator]: () => {
-      const found = list(options);
-      return { next: async () => found.next() };
-    },
-  });
-  const client = { workflow: { list: lists, getHandle: () => ({ describe: describeRun }) } };
-  const services = { client, signal, temporal: <T>(call: () => Promise<T>) => call() } as unknown as Services;
-  return { asked, services };
-}
-
-describe('a job that is named by its ID', () => {
-  it('a job that is named by its ID is found the moment it was started, though Temporal lists it a little later', async () => {
-    const runId = runIdOf(Date.now());
-    const { asked, services } = temporalWith(runId, 3);
-    const { execution } = await findJobOnceListed(services, runId);
-    assert.equal(execution?.runId, runId);
-    assert.equal(asked.looks, 3);
+  it('what is named by an ID is found the moment it was started, though it is listed a little later', async () => {
+    assert.deepEqual(await lookFor(madeAt(Date.now()), 3), { found: true, looks: 3 });
   });
 
-  for (const [what, runId] of [
-    ['was started long ago', runIdOf(Date.parse('2026-01-01T00:00:00.000Z'))],
-    ['is said to be started far in the future', runIdOf(Date.parse('2126-01-01T00:00:00.000Z'))],
-    ['does not say when it was started', '919108f7-52d1-4320-9bac-f847db4148a8'],
+  for (const [what, id] of [
+    ['was made long ago', madeAt(Date.parse('2026-01-01T00:00:00.000Z'))],
+    ['is said to be made far in the future', madeAt(Date.parse('2126-01-01T00:00:00.000Z'))],
+    ['does not say when it was made', '919108f7-52d1-4320-9bac-f847db4148a8'],
+    ['is no UUID', 'a request'],
   ] as const) {
-    it(`a job that is named by its ID is looked for once if it ${what}`, async () => {
-      const { asked, services } = temporalWith(runId, Infinity);
-      assert.deepEqual(await findJobOnceListed(services, runId), {});
-      assert.equal(asked.looks, 1);
+    it(`what is named by an ID is looked for once if the ID ${what}`, async () => {
+      assert.deepEqual(await lookFor(id, Infinity), { found: false, looks: 1 });
     });
   }
 
-  it('a job that is named by its ID is looked for no longer after Ctrl-C', async () => {
-    const runId = runIdOf(Date.now());
+  it('what is named by an ID is looked for no longer after Ctrl-C', async () => {
     const interrupt = new AbortController();
-    const { services } = temporalWith(runId, Infinity, interrupt.signal);
-    const found = findJobOnceListed(services, runId);
+    const found = lookFor(madeAt(Date.now()), Infinity, interrupt.signal);
     interrupt.abort();
     await assert.rejects(found, { name: 'AbortError' });
   });

@@ -151,6 +151,16 @@ describe('a session about one build', { concurrency: 4 }, () => {
     await stack.cli(['cancel', '--job-id', String(json['job_id'])]);
   });
 
+  it('status --correlation-id finds a build right after start, before a worker has written its records', async () => {
+    const settings = { ...stack.settings, ROLE_BUILD_TASK_QUEUE: 'nobody', ENCRYPTED_JWT: 'x' };
+    const args = ['start', '--account', ACCOUNT, '--role', 'unlisted', '--url', stack.buildApiUrl, '--json'];
+    const started = await startCli(args, settings).result;
+    const { correlation_id, job_id } = JSON.parse(started.stdout) as Record<string, string>;
+    const { code, stdout, stderr } = await stack.cli(['status', '--correlation-id', String(correlation_id), '--json']);
+    assert.equal(code, 0, stderr);
+    assert.equal((JSON.parse(stdout) as Record<string, unknown>)['job_id'], job_id);
+  });
+
   it('a build that no worker takes is said to wait for one, with the task queue', async () => {
     const settings = { ...stack.settings, ROLE_BUILD_TASK_QUEUE: 'nobody', ENCRYPTED_JWT: 'x' };
     const args = ['start', '--account', ACCOUNT, '--role', 'untaken', '--url', stack.buildApiUrl, '--wait'];
