@@ -122,8 +122,15 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
         view['step'] === 'UpdateSuccessfulRecord'
       );
     });
-    const { json } = await ended;
+    const waiting = await stack.cli(['status', '123456789012', 'iam_role#never-given-up']);
+    assert.match(
+      waiting.stdout,
+      /UpdateSuccessfulRecord +waiting +3 .*tried again in \d+s, DynamoDB did not answer: socket hang up/,
+      waiting.stderr,
+    );
+    const { json, stderr } = await ended;
     assert.equal(json['status'], 'COMPLETE');
+    assert.match(stderr, /^UpdateSuccessfulRecord failed \(attempt 3\): DynamoDB did not answer: socket hang up$/m);
     const at = callsOf('never-given-up', plan).map((call) => call.at);
     assert.equal(at.length, 4);
     assert.ok((at[3] ?? 0) - (at[2] ?? 0) >= 29_900);

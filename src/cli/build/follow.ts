@@ -78,7 +78,8 @@ function changeOf(build: BuildState): string {
   if (current.step === WAIT_SUMMARY) return `${current.step}: next poll at ${build.next_poll_at}`;
   if (build.next_attempt_at !== undefined) return `${current.step} failed; tried again at ${build.next_attempt_at}`;
   if (current.state === 'scheduled') return `${current.step} …`;
-  if (current.state === 'failed') return `${current.step} failed${attempts}`;
+  const why = current.failure === undefined ? '' : `: ${current.failure}`;
+  if (current.state === 'failed') return `${current.step} failed${attempts}${why}`;
   if (current.step === STATE_NAMES.getBuildStatus) {
     const isRead = build.last_status !== undefined;
     return `${current.step}: ${isRead ? `poll ${build.polls}, ${build.last_status}` : "a poll that can't be read"}`;

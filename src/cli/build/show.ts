@@ -1,6 +1,6 @@
 /** One build on a screen: its record, its steps, why it failed and what to do about it. */
 import { STATE_NAMES } from '../../activities/types.ts';
-import { GROUP_WAITS } from '../../contract.ts';
+import { GROUP_WAITS, WAIT_SUMMARY } from '../../contract.ts';
 import type { ErrorInfo } from '../../domain/failures.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { oddities } from '../../records/attributes.ts';
@@ -125,7 +125,7 @@ function whatOf({ step, state, polls, last_status, until, failure }: BuildStep):
     ...(groupWaits ? [GROUP_WAITS] : []),
     ...(polls === undefined || polls === 0 ? [] : [`${polls} ${polls === 1 ? 'poll' : 'polls'}`]),
     ...(last_status === undefined ? [] : [`last answer ${last_status}`]),
-    ...(until === undefined ? [] : [`${failure === undefined ? 'next poll' : 'tried again'} ${relative(until)}`]),
+    ...(until === undefined ? [] : [`${step === WAIT_SUMMARY ? 'next poll' : 'tried again'} ${relative(until)}`]),
     ...(failure === undefined ? [] : [failure]),
   ];
   return parts.join(', ');

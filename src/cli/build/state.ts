@@ -140,7 +140,8 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
       build.current = { step: WAIT_SUMMARY, state: 'scheduled', at, attempts: 1 };
     } else if (retried !== undefined) {
       build.next_attempt_at = until;
-      build.current = { step: retried, state: 'failed', at, attempts: 3 };
+      const failure = build.current?.step === retried ? build.current.failure : undefined;
+      build.current = { step: retried, state: 'failed', at, attempts: 3, ...defined({ failure }) };
     }
     return text === WAIT_SUMMARY || retried !== undefined;
   }
@@ -212,9 +213,10 @@ export function recordOf(build: BuildState): Record<string, unknown> & { status:
   };
 }
 
+/** What an activity said; a failure of Temporal's own, as a timeout, has that as its cause. */
 function messageOf(failure: Error | undefined): string | undefined {
-  const { message } = (failure?.cause as Error | undefined) ?? failure ?? {};
-  return message || undefined;
+  const said = failure instanceof ApplicationFailure ? failure : ((failure?.cause as Error | undefined) ?? failure);
+  return said?.message || undefined;
 }
 
 function timeOf(event: HistoryEvent): string {
