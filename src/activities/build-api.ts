@@ -37,11 +37,11 @@ export function createBuildApiActivities(
 ): Pick<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'> {
   return {
     async triggerBuild(target, buildBody) {
-      const unansweredBefore = unansweredInEarlierAttempts();
+      const unansweredBefore = isUnansweredSoFar(target.may_be_sent);
       // While the POST is under way, a worker that dies leaves it unanswered.
       const beat = () => heartbeat({ unanswered: true } satisfies TriggerAttempts);
       // A first attempt that left nothing counts as unanswered anyhow; a later one would leave what was known before it.
-      if (activityInfo().attempt > 1) beat();
+      if (activityInfo().attempt > 1 || activityInfo().heartbeatDetails !== undefined) beat();
       const beating = setInterval(beat, HEARTBEAT_EVERY_MS);
       try {
         return await buildApi.triggerBuild(target, buildBody);
@@ -75,11 +75,13 @@ export function createBuildApiActivities(
   };
 }
 
-/** An attempt that left no details at all died before it could: it may have sent its POST. */
-function unansweredInEarlierAttempts(): boolean {
+/**
+ * Whether a POST may have been taken without an answer. An attempt that left no details at all died before it could: it may
+ * have sent its POST. After `temporal activity reset` the first attempt has the details of those before.
+ */
+function isUnansweredSoFar(isSentBefore = false): boolean {
   const { attempt, heartbeatDetails } = activityInfo();
-  if (attempt === 1) return false;
-  return (heartbeatDetails as TriggerAttempts | undefined)?.unanswered ?? true;
+  return (heartbeatDetails as TriggerAttempts | undefined)?.unanswered ?? (isSentBefore || attempt > 1);
 }
 
 function toFailure(err: BuildApiError, retryableType: string, note = ''): ApplicationFailure {

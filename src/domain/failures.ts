@@ -8,6 +8,8 @@ export interface Failure {
    * the same request ID, since nobody knows whether it was taken.
    */
   resume?: 'poll' | 'trigger';
+  /** The POST may have been taken before there was a `build_id`, so `resume` makes it again. */
+  mayBeTriggered?: true;
 }
 
 /**
@@ -19,13 +21,13 @@ export const FAILURES = {
   BuildApiUnavailable: { move: 'build API', resume: 'poll' },
   BuildTriggerUnknown: { move: 'build API', resume: 'trigger' },
   CustomNonRetryableError: { move: 'requester' },
-  BuildDeadlineExceeded: { move: 'requester', resume: 'poll' },
+  BuildDeadlineExceeded: { move: 'requester', resume: 'poll', mayBeTriggered: true },
   DirectoryUnavailable: { move: 'platform', resume: 'poll' },
   DirectoryRefused: { move: 'platform', resume: 'poll' },
   DirectoryGroupConflict: { move: 'platform', resume: 'poll' },
   DirectoryGroupUnknown: { move: 'platform', resume: 'poll' },
   RecordWriteFailed: { move: 'platform' },
-  ExecutionLost: { move: 'platform', resume: 'poll' },
+  ExecutionLost: { move: 'platform', resume: 'poll', mayBeTriggered: true },
 } as const satisfies Record<string, Failure>;
 
 export type FailureName = keyof typeof FAILURES;

@@ -51,6 +51,8 @@ export interface RoleBuildInput {
 export interface BuildApiTarget extends Pick<RoleBuildInput, 'url' | 'encrypted_jwt' | 'correlation_id'> {
   /** For the log. */
   job_id?: string;
+  /** Of a POST: another job or run of the request may have sent it, without an answer. */
+  may_be_sent?: true;
 }
 
 /** One thing that is wrong with an input, or with how a workflow was started with it. */

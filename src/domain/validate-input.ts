@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { isDirectoryServer } from './directory-group.ts';
 import { clip } from './failures.ts';
 import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
-import { PREVIOUS_JOBS_MAX_BYTES } from './resumption.ts';
+import { PREVIOUS_JOBS_MAX_BYTES } from './previous-jobs.ts';
 import {
   DEADLINE_MAX_SECONDS,
   describeFaults,

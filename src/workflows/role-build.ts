@@ -115,9 +115,12 @@ function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGrou
         throwIfOver();
       }
       showStep(progress, 'TriggerBuild');
+      // A run that was reset, or that resumes a job without a build_id, does not know of the POSTs before it.
+      const { runId, firstExecutionRunId } = workflowInfo();
+      const may_be_sent = progress.resumption !== undefined || runId !== firstExecutionRunId || undefined;
       const onItsQueue = { ...trigger, taskQueue: triggersQueueOf(workflowInfo().taskQueue) };
       const answer = await onceReadable(progress, 'TriggerBuild', () =>
-        triggerBuild.executeWithOptions(onItsQueue, [target, input.build_body]),
+        triggerBuild.executeWithOptions(onItsQueue, [defined({ ...target, may_be_sent }), input.build_body]),
       );
       requireAnswer(buildIdFault((answer as typeof answer | null)?.build_id) === undefined, 'TriggerBuild');
       progress.build_id = answer.build_id;

@@ -18,12 +18,13 @@ async function attemptOf(
   info: { attempt: number; heartbeatDetails?: unknown },
   trigger: object[] = [],
   client = clientOf(),
+  more: { may_be_sent?: true } = {},
 ): Promise<{ failure: ApplicationFailure | undefined; beats: { details: unknown; requests: number }[] }> {
   const environment = new MockActivityEnvironment(info, { logger: quietLogger });
   const beats: { details: unknown; requests: number }[] = [];
   environment.on('heartbeat', (details: unknown) => beats.push({ details, requests: api.requests().length }));
   const { triggerBuild } = createBuildApiActivities(client);
-  const target = { url, encrypted_jwt: CREDENTIAL, correlation_id: 'request-1', job_id: 'job-1' };
+  const target = { url, encrypted_jwt: CREDENTIAL, correlation_id: 'request-1', job_id: 'job-1', ...more };
   const body = { ...sampleInput().build_body, simulate: { trigger } };
   const failure = await environment.run(triggerBuild, target, body).then(
     () => undefined,
@@ -77,5 +78,21 @@ describe("an attempt at the build's POST", () => {
     const { failure } = await attemptOf({ attempt: 2 }, [{ status: 503 }]);
     assert.equal(failure?.type, 'BuildTriggerUnknown');
     assert.match(failure.message, /an earlier attempt may have been taken without an answer/);
+  });
+
+  it("an attempt at the build's POST counts those before an activity reset, which begins again at the first", async () => {
+    const info = { attempt: 1, heartbeatDetails: { unanswered: true } };
+    const { failure, beats } = await attemptOf(info, [{ status: 503 }]);
+    assert.equal(failure?.type, 'BuildTriggerUnknown');
+    assert.deepEqual(beats[0], { details: { unanswered: true }, requests: 0 });
+  });
+
+  it("an attempt at the build's POST counts those of an earlier job or run of the request", async () => {
+    const sent = { may_be_sent: true } as const;
+    const first = await attemptOf({ attempt: 1 }, [{ status: 503 }], clientOf(), sent);
+    assert.equal(first.failure?.type, 'BuildTriggerUnknown');
+    assert.deepEqual(first.beats, [{ details: { unanswered: true }, requests: 1 }]);
+    const taken = await attemptOf({ attempt: 1 }, [], clientOf(), sent);
+    assert.equal(taken.failure, undefined);
   });
 });

@@ -11,7 +11,7 @@ import { WAIT_SUMMARY } from '../../src/contract.ts';
 import { FAILURES, REFUSALS } from '../../src/domain/failures.ts';
 import { METRICS, type MetricDefinition, type MetricName } from '../../src/domain/metrics.ts';
 import { INPUT_KEYS } from '../../src/domain/validate-input.ts';
-import { resumedBy } from '../../src/domain/resumption.ts';
+import { resumedBy } from '../../src/domain/previous-jobs.ts';
 import { exposedName } from '../support/exposed-name.ts';
 import { read } from './pages.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAILURES } from '../../src/domain/failures.ts';
-import { isResumption, resumedBy, withPreviousJob, type PreviousJob } from '../../src/domain/resumption.ts';
+import { resumedBy, wayToResume, withPreviousJob } from '../../src/domain/previous-jobs.ts';
+import { isResumption, type PreviousJob } from '../../src/domain/resumption.ts';
 
 const ended = (n: number, Cause = 'too long'): PreviousJob => ({
   job_id: `job-${n}`,
@@ -30,6 +31,39 @@ describe('what is resumed', () => {
     });
     assert.equal(resumedBy(undefined), undefined);
     assert.equal(resumedBy('toString'), undefined);
+  });
+});
+
+describe('the way to resume', () => {
+  const as = (Error: keyof typeof FAILURES) => ({ error_info: { Error, Cause: '' } });
+  const failed = as('RecordWriteFailed');
+
+  it('the way to resume is to poll with a build_id, and else the POST if it may have been taken', () => {
+    const ways = Object.keys(FAILURES).map((name) => {
+      const job = as(name as keyof typeof FAILURES);
+      return [name, [wayToResume({ ...job, build_id: 'b' }, []), wayToResume(job, [])]];
+    });
+    assert.deepEqual(Object.fromEntries(ways), {
+      BuildFailed: [undefined, undefined],
+      BuildApiUnavailable: ['poll', undefined],
+      BuildTriggerUnknown: ['trigger', 'trigger'],
+      CustomNonRetryableError: [undefined, undefined],
+      BuildDeadlineExceeded: ['poll', 'trigger'],
+      DirectoryUnavailable: ['poll', undefined],
+      DirectoryRefused: ['poll', undefined],
+      DirectoryGroupConflict: ['poll', undefined],
+      DirectoryGroupUnknown: ['poll', undefined],
+      RecordWriteFailed: [undefined, undefined],
+      ExecutionLost: ['poll', 'trigger'],
+    });
+    assert.equal(wayToResume({ build_id: 'b' }, []), undefined);
+  });
+
+  it('the way to resume a job that could not put its records is that of the job before it', () => {
+    const before = [as('BuildFailed'), as('BuildTriggerUnknown'), failed];
+    assert.equal(wayToResume(failed, before), 'trigger');
+    assert.equal(wayToResume({ ...failed, build_id: 'b' }, [as('BuildApiUnavailable')]), 'poll');
+    assert.equal(wayToResume(failed, [as('BuildFailed')]), undefined);
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { resumptionFaults } from '../../src/domain/validate-input.ts';
-import { withPreviousJob } from '../../src/domain/resumption.ts';
+import { withPreviousJob } from '../../src/domain/previous-jobs.ts';
 import { asRecord, oddities } from '../../src/records/attributes.ts';
 import type { HistoryRecord } from '../../src/records/history-table.ts';
 import type { Item, Table } from '../../src/records/items.ts';

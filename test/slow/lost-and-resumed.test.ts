@@ -95,6 +95,44 @@ describe('builds that are resumed', () => {
     });
   }
 
+  for (const [name, simulate, posts] of [
+    ['BuildApiUnavailable', { polls: 0, status: [503, 503, 503].map((status) => ({ status })) }, 1],
+    ['BuildTriggerUnknown', { polls: 0, trigger: [1, 2, 3].map(() => ({ drop: 'after' as const })) }, 4],
+  ] as const) {
+    it(`a resumed build whose put fails is resumed as the job before it: ${name}`, async (t) => {
+      const { input } = await stack.start(`unputtable-${name}`, { ...simulate });
+      await until('it has failed', async () => (await stack.statuses(input)).every((status) => status === 'FAILED'));
+      const args = ['resume', ACCOUNT, input.ddb_composite_sort_key, '--wait', '--json'];
+      t.after(() => (stack.proxy.decide = () => undefined));
+      stack.proxy.decide = ({ operation, request }) =>
+        operation === 'PutItem' && request.TableName === TABLE_NAMES.history ? 'throttle' : undefined;
+      const unput = parseJson(await stack.cli(args));
+      assert.equal((unput['error_info'] as { Error: string }).Error, 'RecordWriteFailed');
+      assert.match(String(unput['next_command']), /^role-build resume /);
+      stack.proxy.decide = () => undefined;
+      const { code, stderr } = await stack.cli(args);
+      assert.equal(code, 0, stderr);
+      assert.equal(
+        stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST').length,
+        posts,
+      );
+    });
+  }
+
+  it('a build that is lost during its POST is resumed by a POST with the same request ID', async () => {
+    const job = await stack.start('lost-in-post', { polls: 0, trigger: [{ hang: true }] });
+    await until('its POST is sent', () => stack.buildApi.requests(job.input.correlation_id).length === 1);
+    await stack.terminate(job);
+    await repairAll(stack);
+    const { status } = await stack.records(job.input);
+    assert.equal(status?.['error_info']?.M?.['Error']?.S, 'ExecutionLost');
+    const args = ['resume', ACCOUNT, job.input.ddb_composite_sort_key, '--wait', '--json'];
+    const { code, stderr } = await stack.cli(args);
+    assert.equal(code, 0, stderr);
+    const requests = stack.buildApi.requests(job.input.correlation_id).filter(({ method }) => method === 'POST');
+    assert.equal(requests.length, 2);
+  });
+
   it("a resumed build that is lost keeps where the earlier job's add was sent to, for the next that resumes it", async () => {
     const earlier = await stack.terminated('sent-to');
     await repairAll(stack);

@@ -44,7 +44,8 @@ describe('a resumed build', { concurrency: true }, () => {
     const build = await environment.start(t, {}, { resumption: TO_TRIGGER, skipWaits: true });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.build_id === BUILD_ID);
-    assert.equal(build.argsOf('triggerBuild')[0].correlation_id, build.input.correlation_id);
+    const { correlation_id, may_be_sent } = build.argsOf('triggerBuild')[0];
+    assert.deepEqual([correlation_id, may_be_sent], [build.input.correlation_id, true]);
   });
 
   it('a resumed build keeps what it took over through continue-as-new', async (t) => {

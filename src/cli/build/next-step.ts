@@ -1,8 +1,9 @@
 /** What to do about a build, and the command that does it. */
+import { defined } from '../../domain/defined.ts';
 import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { FAILURES, isFailureName, type ErrorInfo } from '../../domain/failures.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
-import { resumedBy } from '../../domain/resumption.ts';
+import { wayToResume } from '../../domain/previous-jobs.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { parseRoleBuildId } from '../../contract.ts';
 
@@ -59,8 +60,10 @@ function afterFailure(view: Build, target: string, input: RoleBuildInput | undef
     return { move: 'requester', next_command: `${startAgain(view, changed)}${takeOver}` };
   }
   const { move } = FAILURES[name];
-  const how = resumedBy(name);
-  const canResume = how === 'trigger' || (how === 'poll' && view['build_id'] !== undefined);
+  const { build_id, resumes } = view as { build_id?: string; resumes?: string };
+  const way = wayToResume({ error_info: { Error: name, Cause: '' }, ...defined({ build_id }) }, []);
+  // What it resumed could be resumed, and it did nothing more.
+  const canResume = way !== undefined || (name === 'RecordWriteFailed' && (build_id ?? resumes) !== undefined);
   return { move, next_command: canResume ? `role-build resume ${target} --wait` : startAgain(view, input) };
 }
 

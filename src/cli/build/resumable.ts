@@ -3,7 +3,8 @@ import { defined } from '../../domain/defined.ts';
 import { buildIdFault } from '../../domain/build-status.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { isEndStatus } from '../../domain/record-status.ts';
-import { resumedBy, withPreviousJob } from '../../domain/resumption.ts';
+import { resumedBy, wayToResume, withPreviousJob } from '../../domain/previous-jobs.ts';
+import type { PreviousJob } from '../../domain/resumption.ts';
 import { oddities, type AsRead } from '../../records/attributes.ts';
 import { readHistoryRecord, type HistoryRecord } from '../../records/history-table.ts';
 import type { Table } from '../../records/items.ts';
@@ -23,13 +24,14 @@ export type Resumable = Awaited<ReturnType<typeof findResumable>>;
  */
 export async function findResumable(services: Services, target: Target) {
   const record = await findEnded(services, target);
-  const build_id = pickBuildId(record, target);
+  if (record.status !== 'FAILED') throw nothing(target, whyNotFailed(record));
   const read = await services.dynamoDb(() => readHistoryRecord(services.tables, record.correlation_id));
   const history = read && whole<HistoryRecord>(target, 'history', read);
   const isOwn = history?.account_id === record.account_id && history.resource === record.resource;
   if (history !== undefined && (!isOwn || history.job_id !== record.job_id)) {
     throw nothing(target, `the history of request ${record.correlation_id} names job ${history.job_id}`);
   }
+  const build_id = pickBuildId(record, target, history?.previous_jobs ?? []);
   if (history?.build_id !== undefined && build_id !== undefined && history.build_id !== build_id) {
     throw nothing(target, 'its two records name different builds, in build_id');
   }
@@ -64,19 +66,24 @@ async function findEnded(services: Services, target: Target): Promise<StatusReco
   return record;
 }
 
+function whyNotFailed({ status }: StatusRecord): string {
+  return status === 'IN_PROGRESS'
+    ? 'its record is IN_PROGRESS and no workflow runs; role-build doctor finds out how it ended'
+    : `it ended ${status}`;
+}
+
 /** @throws CliError `notFound` unless the record has an end that can be resumed */
-function pickBuildId(record: StatusRecord, target: Target): string | undefined {
-  const { status, error_info: errorInfo, build_id } = record;
-  if (status === 'IN_PROGRESS') {
-    throw nothing(target, `its record is IN_PROGRESS and no workflow runs; role-build doctor finds out how it ended`);
-  }
-  if (status !== 'FAILED') throw nothing(target, `it ended ${status}`);
-  const how = resumedBy(errorInfo?.Error);
-  if (how === undefined) throw nothing(target, `it ended FAILED with ${errorInfo?.Error ?? 'no error_info'}`);
+function pickBuildId(
+  { error_info, build_id }: StatusRecord,
+  target: Target,
+  previous_jobs: readonly PreviousJob[],
+): string | undefined {
+  const how = wayToResume({ ...defined({ error_info, build_id }) }, previous_jobs);
   if (how === 'trigger') return undefined;
-  if (build_id === undefined) {
-    throw nothing(target, `it ended with ${errorInfo?.Error} before the build API gave a build_id; start it again`);
+  if (how === undefined && build_id === undefined && resumedBy(error_info?.Error) === 'poll') {
+    throw nothing(target, `it ended with ${error_info?.Error} before the build API gave a build_id; start it again`);
   }
+  if (how === undefined) throw nothing(target, `it ended FAILED with ${error_info?.Error ?? 'no error_info'}`);
   const fault = buildIdFault(build_id);
   if (fault !== undefined) throw nothing(target, `its record is odd: ${fault}`);
   return build_id;

@@ -43,8 +43,18 @@ describe('the next step', () => {
       nextStep(view(gaveUp), undefined).next_command ?? '',
       /^role-build start --account 123456789012 --role /,
     );
-    const unknown = { error_info: { Error: 'BuildTriggerUnknown', Cause: '' } };
-    assert.equal(nextStep(view(unknown), undefined).next_command, RESUME);
+    for (const name of ['BuildTriggerUnknown', 'BuildDeadlineExceeded', 'ExecutionLost']) {
+      const unknown = { error_info: { Error: name, Cause: '' } };
+      assert.equal(nextStep(view(unknown), undefined).next_command, RESUME, name);
+    }
+  });
+
+  it('the next step resumes a resumed job that could not put its records, and starts any other anew', () => {
+    const error_info = { Error: 'RecordWriteFailed', Cause: '' };
+    for (const more of [{ build_id: 'b' }, { resumes: 'a job' }]) {
+      assert.equal(nextStep(view({ error_info, ...more }), undefined).next_command, RESUME);
+    }
+    assert.match(nextStep(view({ error_info }), undefined).next_command ?? '', /^role-build start /);
   });
 
   it('the next step starts the same request anew, by flags if they carry all of it', () => {

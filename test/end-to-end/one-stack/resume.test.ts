@@ -89,6 +89,29 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal(history?.['previous_jobs']?.L?.[0]?.M?.['error_info']?.M?.['Error']?.S, 'BuildTriggerUnknown');
   });
 
+  it('resume of a POST that may have been taken stays that if the next ones are refused, and is resumed again', async () => {
+    const trigger = [...three({ drop: 'after' as const }), ...three({ status: 503 })];
+    const input = inputFor(stack, 'still-unknown', { polls: 0, trigger });
+    await stack.build(input);
+    const second = await resume(input, ['--wait']);
+    assert.equal((second.json['error_info'] as { Error: string }).Error, 'BuildTriggerUnknown', second.stderr);
+    const third = await resume(input, ['--wait']);
+    assert.equal(third.code, 0, third.stderr);
+    assert.equal(posts(input).length, 7);
+    assert.equal(stack.buildApi.builds().filter((build) => build.correlation_id === input.correlation_id).length, 1);
+  });
+
+  it('resume makes the POST again with the same request ID if a deadline passed before its answer', async () => {
+    const trigger = three({ drop: 'after' as const });
+    const input = inputFor(stack, 'late-post', { polls: 0, trigger }, { deadline_seconds: 5 });
+    const first = await stack.build(input);
+    assert.equal((first.json['error_info'] as { Error: string }).Error, 'BuildDeadlineExceeded');
+    assert.equal(first.json['build_id'], undefined);
+    const { code, stderr } = await resume(input, ['--wait', '--deadline-seconds', '600']);
+    assert.equal(code, 0, stderr);
+    assert.equal(stack.buildApi.builds().filter((build) => build.correlation_id === input.correlation_id).length, 1);
+  });
+
   it('resume takes a fresh credential and another URL', async () => {
     const input = inputFor(stack, 'fresh', { polls: 0, status: three({ status: 503 }) });
     await stack.build(input);

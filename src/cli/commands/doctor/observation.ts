@@ -1,7 +1,8 @@
 /** One job with all that is known of it: what stands where its records are or would be, and what became of its workflow. */
 import { isStepFunctionsJob } from '../../../domain/identity.ts';
 import { isEndStatus, type EndStatus } from '../../../domain/record-status.ts';
-import { withPreviousJob, type PreviousJob } from '../../../domain/resumption.ts';
+import { withPreviousJob } from '../../../domain/previous-jobs.ts';
+import type { PreviousJob } from '../../../domain/resumption.ts';
 import { statusAttributesOf } from '../../../domain/role-build-input.ts';
 import { asRecord } from '../../../records/attributes.ts';
 import type { HistoryRecord } from '../../../records/history-table.ts';
