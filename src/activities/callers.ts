@@ -1,6 +1,7 @@
 import { activityInfo, ApplicationFailure } from '@temporalio/activity';
 import { parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../contract.ts';
 import type { Job } from '../domain/identity.ts';
+import { isInstant } from '../domain/progress.ts';
 import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { describeOwnWorkflow } from './own-workflow.ts';
 import type {
@@ -81,7 +82,7 @@ async function isAboutCaller(about: About): Promise<boolean> {
   if (workflowIdOf(account, name) !== workflowExecution.workflowId) return false;
   if (!('job' in about)) return true;
   const isPast = Date.parse(job?.start_at ?? '') <= scheduledTimestampMs + CLOCKS_APART_MS;
-  if (!isPast) return false;
+  if (!isPast || !isInstant(job?.start_at)) return false;
   if (job?.job_id === workflowExecution.runId) return true;
   // Runs after the first one, and those of a reset, have the first one's ID as their job's.
   return (await describeOwnWorkflow()).workflowExecutionInfo?.firstRunId === job?.job_id;

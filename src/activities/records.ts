@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ApplicationFailure } from '@temporalio/activity';
 import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb';
+import { defined } from '../domain/defined.ts';
 import { isRefusalName, type ErrorInfo } from '../domain/failures.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 import type { Job } from '../domain/identity.ts';
+import { wayToResume } from '../domain/previous-jobs.ts';
 import type { Resumption } from '../domain/resumption.ts';
-import type { HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
+import { statusAttributesOf, type HistoryRequest, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { oddities } from '../records/attributes.ts';
 import { endHistoryRecord, putHistoryRecord } from '../records/history-table.ts';
-import { endStatusRecord, putStatusRecord, readStatusRecord } from '../records/status-table.ts';
+import { endStatusRecord, putStatusRecord, readStatusRecord, type ReadStatusRecord } from '../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../records/conflict.ts';
 import type { RecordTables } from '../records/items.ts';
 import type { EndOf, FoundRecord, WriteResult } from '../records/write.ts';
@@ -25,9 +27,9 @@ export function createRecordActivities(
 ): RecordActivities {
   const endRecord = (end: EndOfRecord, status: EndStatus, error_info?: ErrorInfo): Promise<Written> =>
     recordWrite(async () => {
-      const { account_id, resource, correlation_id: _, job, ...known } = end;
+      const { account_id, resource, job } = end;
       const key = { account_id, resource };
-      return keptBy(await endStatusRecord(tables, key, job, { status, error_info, ...known }), job);
+      return keptBy(await endStatusRecord(tables, key, job, { status, error_info, ...knownOf(end) }), job);
     });
 
   const endHistory = (
@@ -36,10 +38,10 @@ export function createRecordActivities(
     more: Pick<EndOf, 'error_info' | 'cancelled_by'> = {},
   ): Promise<Written> =>
     recordWrite(async () => {
-      const { request, job, may_create, ...known } = end;
+      const { request, job, may_create } = end;
       // A first put that took effect unanswered shows in the status record by now: then there are to be both records.
       const mayCreate = may_create || (await readStatusRecord(tables, request))?.job_id === job.job_id;
-      const result = await endHistoryRecord(tables, request, job, { status, ...known, ...more }, mayCreate);
+      const result = await endHistoryRecord(tables, request, job, { status, ...knownOf(end), ...more }, mayCreate);
       return !result.written && isOfAnother(result.found, request) ? { absent: true } : keptBy(result, job);
     });
 
@@ -88,6 +90,11 @@ export function createRecordActivities(
   };
 }
 
+/** By their names: another caller's workflow may put anything beside them. */
+function knownOf({ build_id, directory_group }: Pick<EndOfHistory, 'build_id' | 'directory_group'>) {
+  return defined({ build_id, directory_group });
+}
+
 /** An attempt before this one may have put the record, or may yet: the workflow ends as the refusal only if none has. */
 function afterAPut(refusal: ApplicationFailure): ApplicationFailure {
   const message = `${refusal.message}; an earlier attempt may have put the record`;
@@ -97,16 +104,41 @@ function afterAPut(refusal: ApplicationFailure): ApplicationFailure {
 /** What a build resumes is its starter's word, and the record's the truth. @throws ApplicationFailure `NothingToResume` */
 async function refuseOtherThanRecorded(
   tables: RecordTables,
-  { build_body: { account_id }, ddb_composite_sort_key: resource }: RoleBuildInput,
-  { resumes, build_id, previous_jobs }: Resumption,
+  input: RoleBuildInput,
+  resumption: Resumption,
 ): Promise<void> {
-  const found = await readStatusRecord(tables, { account_id, resource });
+  const { resumes } = resumption;
+  const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
+  const found = await readStatusRecord(tables, key);
   // Its own put took effect, or another job holds the record: the put finds out.
   if (found !== undefined && found.job_id !== resumes) return;
-  const isSame = isDeepStrictEqual(found?.error_info?.sent_to, previous_jobs.at(-1)?.error_info?.sent_to);
-  if (found !== undefined && isSame && (build_id === undefined || build_id === found.build_id)) return;
-  const why = found === undefined ? 'has no record' : `has another ${isSame ? 'build_id' : 'sent_to'} in its record`;
+  const why = found === undefined ? 'has no record' : whyNotResumed(found, input, resumption);
+  if (why === undefined) return;
   throw ApplicationFailure.nonRetryable(`job ${resumes} was to be resumed, and ${why}`, 'NothingToResume');
+}
+
+/** A record may lack what the state machine writes: then nothing contradicts the start. */
+function whyNotResumed(
+  found: ReadStatusRecord,
+  input: RoleBuildInput,
+  { build_id, previous_jobs }: Resumption,
+): string | undefined {
+  const { status, error_info } = found;
+  if (status !== 'FAILED') return `its record says ${status ?? 'no status'}, not FAILED`;
+  if (error_info !== undefined && wayToResume(found, previous_jobs.slice(0, -1)) === undefined) {
+    return `a build that ended with ${error_info.Error} is not resumed`;
+  }
+  // A request made again may belong to another trace.
+  const { trace_header: _, ...attributes } = statusAttributesOf(input);
+  const given = { ...attributes, ...defined({ build_id }), sent_to: previous_jobs.at(-1)?.error_info?.sent_to };
+  const recorded: Record<string, unknown> = {
+    ...attributes,
+    build_id: undefined,
+    ...found,
+    sent_to: error_info?.sent_to,
+  };
+  const other = Object.entries(given).find(([name, value]) => !isDeepStrictEqual(recorded[name], value));
+  return other && `has another ${other[0]} in its record`;
 }
 
 /**

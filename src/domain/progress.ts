@@ -136,7 +136,7 @@ export function progressFaults(given: unknown, startedAt: string): Fault[] {
 }
 
 /** As `Date.prototype.toISOString` writes it. */
-function isInstant(value: unknown): boolean {
+export function isInstant(value: unknown): boolean {
   if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)) return false;
   const ms = Date.parse(value);
   return !Number.isNaN(ms) && new Date(ms).toISOString() === value;

@@ -100,7 +100,7 @@ describe('the activities', () => {
   });
 
   it('the activities write nothing for a job that starts later than the write, or at no time', async () => {
-    for (const start_at of ['9999-12-31T23:59:59.999Z', '2026-03-01T12:05:00.000Z', 'soon', '']) {
+    for (const start_at of ['9999-12-31T23:59:59.999Z', '2026-03-01T12:05:00.000Z', '9 Jan 2020', 'soon', '']) {
       const writes = calls({ ...JOB, start_at }).filter(([name]) => !['triggerBuild', 'getBuildStatus'].includes(name));
       for (const [name, ...args] of writes) await assert.rejects(run(build(), name, ...args), isRefused, name);
     }

@@ -212,6 +212,37 @@ describe('a start that says what it resumes', () => {
     assert.equal(await item(), undefined);
   });
 
+  it('a start that says what it resumes is refused unless that job has failed and can be resumed', async () => {
+    const failedAs = (Error: string) => ({ error_info: { M: { Error: { S: Error }, Cause: { S: 'x' } } } });
+    for (const [more, why] of [
+      [{ status: { S: 'IN_PROGRESS' } }, /its record says IN_PROGRESS, not FAILED/],
+      [{ status: { S: 'COMPLETE' } }, /its record says COMPLETE, not FAILED/],
+      [failedAs('BuildFailed'), /a build that ended with BuildFailed is not resumed/],
+      [failedAs('RecordWriteFailed'), /a build that ended with RecordWriteFailed is not resumed/],
+      [{ job_id: { S: ARN }, status: { S: 'IN_PROGRESS' } }, /not FAILED/],
+    ] as const) {
+      const TableName = 'status-records';
+      await raw.send(new PutItemCommand({ TableName, Item: { ...build(), ...ended, ...more } }));
+      const placed = await item();
+      const resumes = placed?.['job_id']?.S;
+      await assert.rejects(resume({ resumes }), { type: 'NothingToResume', nonRetryable: true, message: why });
+      assert.deepEqual(await item(), placed);
+    }
+  });
+
+  it('a start that says what it resumes is refused if it asks for another build than the record', async () => {
+    const { custom_role_name, action } = input.build_body;
+    const recorded = { custom_role_name, action, correlation_id: input.correlation_id };
+    for (const name of ['custom_role_name', 'action', 'correlation_id', 'dry_run']) {
+      const texts = Object.entries({ ...recorded, [name]: 'another' }).map(([key, value]) => [key, { S: value }]);
+      const odd = name === 'dry_run' ? { dry_run: { BOOL: !input.build_body.dry_run } } : {};
+      const Item = { ...build(), ...ended, ...(Object.fromEntries(texts) as Item), ...odd };
+      await raw.send(new PutItemCommand({ TableName: 'status-records', Item }));
+      const message = new RegExp(`has another ${name} in its record`);
+      await assert.rejects(resume({}), { type: 'NothingToResume', nonRetryable: true, message });
+    }
+  });
+
   it('a start that says what it resumes goes on only where its record says that an add was sent to', async () => {
     const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
     const server = (value: typeof sent_to) => ({ M: { name: { S: value.name }, address: { S: value.address } } });
@@ -252,6 +283,25 @@ describe('a start that says what it resumes', () => {
         message: /\(resumption\)\.previous_jobs/,
       });
       assert.deepEqual((await item())?.['job_id'], ended.job_id);
+    }
+  });
+});
+
+describe('a final record update', () => {
+  it('a final record update writes no attribute that its caller adds', async () => {
+    const more = { status: 'WEIRD', custom_role_name: 'Admin', foo: 'bar' };
+    await activities.upsertRequestRecord(input, JOB);
+    const key = { account_id: '123456789012', resource: input.ddb_composite_sort_key };
+    assert.equal(await activities.updateSuccessfulRecord({ ...key, job: JOB, ...more }), null);
+    const request = historyRequestOf(input);
+    assert.equal(await activities.updateSuccessfulHistory({ request, job: JOB, may_create: true, ...more }), null);
+    for (const item of [
+      await itemOf('status-records', build()),
+      await itemOf('history-records', { request_id: { S: input.correlation_id } }),
+    ]) {
+      assert.deepEqual(item?.['status'], { S: 'COMPLETE' });
+      assert.equal(item['foo'], undefined);
+      assert.notDeepEqual(item['custom_role_name'], { S: 'Admin' });
     }
   });
 });
