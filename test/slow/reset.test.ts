@@ -1,13 +1,13 @@
-/** Builds that have ended, and whose workflow an operator resets. */
+/** Builds whose workflow an operator resets. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import { workflowIdOf } from '../../src/domain/identity.ts';
 import { startDoctorStack, type DoctorStack, type Job } from '../support/doctor-fixture.ts';
-import { ACCOUNT } from '../support/stack.ts';
+import { ACCOUNT, until } from '../support/stack.ts';
 
-describe('a COMPLETE build that is reset', () => {
+describe('a build that is reset', () => {
   let stack: DoctorStack;
   before(async () => {
     stack = await startDoctorStack();
@@ -49,5 +49,15 @@ describe('a COMPLETE build that is reset', () => {
     assert.equal(end.status, 'COMPLETE');
     assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
     assert.deepEqual((await stack.doctor()).of(job.input), []);
+  });
+
+  it('a build that is reset while its POST has no answer remembers that it may have been taken', async () => {
+    const refused = Array.from({ length: 5 }, () => ({ status: 503 }));
+    const job = await stack.start('reset-post', { polls: 0, trigger: [{ drop: 'after' }, ...refused] });
+    await until('its POST was sent', () => stack.buildApi.requests(job.input.correlation_id).length > 0);
+    const end = await reset(job, 2);
+    assert.ok(end instanceof WorkflowFailedError && end.cause instanceof ApplicationFailure, String(end));
+    assert.equal(end.cause.type, 'BuildTriggerUnknown');
+    assert.deepEqual(await stack.statuses(job.input), ['FAILED', 'FAILED']);
   });
 });
