@@ -1,6 +1,7 @@
 /** Calls of AWS KMS. A file of its own, since its client is loaded only if there are keys of KMS. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { limitAnswers } from '../process/aws-answers.ts';
 
 /** The AWS SDK's own retries: seven more, some 5 s in all. What can't be encrypted is lost, a POST's answer included. */
 const ATTEMPTS = 8;
@@ -41,6 +42,7 @@ export class Kms {
           throwOnRequestTimeout: true,
         },
       });
+      limitAnswers(client, CALL_TIMEOUT_MS);
       this.#clients.set(region, client);
     }
     return client;

@@ -1,5 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { limitAnswers } from '../process/aws-answers.ts';
 import { readHistoryRecord } from './history-table.ts';
 import type { RecordTables } from './items.ts';
 import { readStatusRecord } from './status-table.ts';
@@ -31,6 +32,7 @@ export function openRecordTables(names: { statusTable: string; historyTable: str
       throwOnRequestTimeout: true,
     },
   });
+  limitAnswers(client, CALL_TIMEOUT_MS);
   client.middlewareStack.add(
     (next) => async (args) => {
       try {

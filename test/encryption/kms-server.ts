@@ -17,8 +17,8 @@ interface Body {
   CiphertextBlob?: string;
 }
 
-/** An error, an answer as if by another key, or none. */
-type Fault = ({ status: number; type: string } | { answersAs: string } | { hangs: true }) & {
+/** An error, an answer as if by another key, one that does not end, or none. */
+type Fault = ({ status: number; type: string } | { answersAs: string } | { stalls: true } | { hangs: true }) & {
   /** Only requests of these keys. */
   keyId?: string;
   operation?: 'GenerateDataKey' | 'Decrypt';
@@ -70,9 +70,10 @@ export async function startKmsServer(arns: readonly string[]): Promise<KmsServer
       const answer = (status: number, value: object) =>
         response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(value));
       if (fault !== undefined && 'hangs' in fault) return;
+      if (fault !== undefined && 'stalls' in fault) return response.writeHead(200).write('{');
       if (fault !== undefined && 'status' in fault)
         return answer(fault.status, { __type: fault.type, message: 'told so' });
-      const KeyId = fault === undefined ? body.KeyId : fault.answersAs;
+      const KeyId = fault?.answersAs ?? body.KeyId;
       const region = /Credential=[^/]+\/\d+\/([^/]+)\/kms\//.exec(request.headers.authorization ?? '')?.[1];
       const key = keyOf(body.KeyId, region);
       if (key === undefined) return answer(400, { __type: 'NotFoundException', message: 'no such key' });

@@ -41,6 +41,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
     for (const [fault, what] of [
       ['hang', 'nothing was written'],
       ['hang-after', 'it took effect'],
+      ['stall', 'it had begun, and nothing was written'],
     ] as const) {
       for (const [step, operation, table] of STEPS) {
         it(`a write (${step}) whose answer comes after the 10 s of a call is made again; ${what}`, async () => {

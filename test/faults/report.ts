@@ -46,6 +46,8 @@ const DYNAMODB_FAULTS = {
   'lose-answer': 'DynamoDB: written, answer lost',
   hang: 'DynamoDB: no answer in time, nothing written',
   'hang-after': 'DynamoDB: written, no answer in time',
+  stall: 'DynamoDB: answer does not end, nothing written',
+  flood: 'DynamoDB: endless answer, nothing written',
   late: 'DynamoDB: written only after the next attempt',
 } as const;
 

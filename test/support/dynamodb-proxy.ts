@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { freePort } from '../../dev/servers/ports.ts';
@@ -17,6 +19,10 @@ export type DynamoDbFault =
   | 'hang'
   /** Passes it on and never answers: the write took effect. */
   | 'hang-after'
+  /** Begins an answer that goes no further; nothing was written. */
+  | 'stall'
+  /** Begins an answer and goes on without end. */
+  | 'flood'
   /** Passes it on some seconds after the caller gave up: it arrives behind the next attempt. */
   | 'late';
 
@@ -100,6 +106,11 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
     call.fault = await proxy.decide(call);
     if (call.fault === 'refuse') return request.socket.destroy();
     if (call.fault === 'hang') return gone;
+    if (call.fault === 'stall' || call.fault === 'flood') {
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).write('{');
+      if (call.fault === 'stall') return gone;
+      return pipeline(Readable.from(endless(), { objectMode: false }), response);
+    }
     if (call.fault === 'throttle') {
       response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' });
       return response.end(
@@ -144,6 +155,10 @@ export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy>
   await proxy.open();
   proxy.endpoint = `http://127.0.0.1:${port}`;
   return proxy;
+}
+
+function* endless() {
+  for (;;) yield Buffer.alloc(65_536, ' ');
 }
 
 /** AWS takes a signature for so long. */

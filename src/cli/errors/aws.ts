@@ -97,8 +97,8 @@ const BY_CODE: readonly (readonly [RegExp, Meaning])[] = [
       CREDENTIALS,
     ),
   ],
-  // Of the HTTP parser.
-  [/^HPE_/, NOT_AWS],
+  // Of the HTTP parser, and of an answer that is too long.
+  [/^(HPE_|ERR_BUFFER_TOO_LARGE)/, NOT_AWS],
   [/^ERR_INVALID_URL$/, passing('has an address that is not a URL', LOOK_AT_SETTINGS)],
 ];
 

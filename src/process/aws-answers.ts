@@ -1,0 +1,45 @@
+/** The AWS SDK's own limit of a request ends with the headers of its answer. */
+import { addAbortSignal, type Readable } from 'node:stream';
+
+/** DynamoDB reads 16 MB of items at once at most, which are longer in JSON. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+interface AwsClient {
+  config: {
+    requestHandler: { handle(request: unknown, options?: unknown): Promise<{ response: { body: Readable } }> };
+  };
+}
+
+/**
+ * Limits each answer to a client's requests, and to those of the clients that it gets credentials by.
+ *
+ * @param timeoutMs from the request to the last byte; before the headers come, the SDK's own limit counts
+ */
+export function limitAnswers({ config: { requestHandler } }: AwsClient, timeoutMs: number): void {
+  const handle = requestHandler.handle.bind(requestHandler);
+  requestHandler.handle = async (...request) => {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const { response } = await handle(...request);
+    try {
+      const body = await wholeBody(addAbortSignal(deadline, response.body));
+      return { response: Object.assign(response, { body }) };
+    } catch (err) {
+      if (!deadline.aborted) throw err;
+      const message = `the answer did not end within ${timeoutMs / 1000} s`;
+      // The name by which the SDK makes a request again.
+      throw Object.assign(new Error(message, { cause: err }), { name: 'TimeoutError' });
+    }
+  };
+}
+
+async function wholeBody(body: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BYTES)
+      throw Object.assign(new Error(`the answer is longer than ${MAX_BYTES} bytes`), { code: 'ERR_BUFFER_TOO_LARGE' });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
