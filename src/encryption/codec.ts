@@ -11,6 +11,9 @@ import { PayloadUnreadableError } from './unreadable.ts';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
+/** Each may have a data key of its own, so take a call of AWS KMS. After one that can't be decoded no others are asked for. */
+const DECODED_AT_ONCE = 16;
+
 export class EncryptionCodec implements PayloadCodec {
   readonly #settings: EncryptionSettings;
   readonly #namespace: string;
@@ -42,7 +45,12 @@ export class EncryptionCodec implements PayloadCodec {
 
   /** @throws PayloadUnreadableError */
   async decode(payloads: Payload[], context?: SerializationContext): Promise<Payload[]> {
-    return Promise.all(payloads.map((payload) => this.#decode(payload, this.#placeOf(context))));
+    const decoded: Payload[] = [];
+    for (let from = 0; from < payloads.length; from += DECODED_AT_ONCE) {
+      const some = payloads.slice(from, from + DECODED_AT_ONCE);
+      decoded.push(...(await Promise.all(some.map((payload) => this.#decode(payload, this.#placeOf(context))))));
+    }
+    return decoded;
   }
 
   async #decode(payload: Payload, here: Place): Promise<Payload> {

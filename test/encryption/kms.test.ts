@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { newKey } from './keys.ts';
 import { codecOf, ELSEWHERE, HERE, kmsForTests, NEW, OLD } from './kms-fixture.ts';
 import { codecWith, copyOf, encryptedBy, refusal, VALUE, valueOf } from './payloads.ts';
@@ -125,6 +126,22 @@ describe('a payload of AWS KMS', () => {
       assert.match(await refusal(codec, changed, HERE), /has no data key/);
     }
     assert.deepEqual(asked(), []);
+  });
+
+  it('a payload of AWS KMS is one of many: their data keys are unwrapped 16 at a time, and no more after one that is refused', async () => {
+    const encoded = await Promise.all(Array.from({ length: 40 }, () => encryptedBy(codecOf(OLD), HERE)));
+    asked();
+    assert.deepEqual(
+      (await codecOf(OLD).decode(encoded, HERE)).map(valueOf),
+      encoded.map(() => VALUE),
+    );
+    assert.equal(asked().length, 40);
+    for (const payload of encoded.slice(20)) payload.metadata?.['encryption-data-key']?.fill(0, 0, 8);
+    await assert.rejects(codecOf(OLD).decode(encoded, HERE), { name: 'PayloadUnreadable' });
+    while (kms.server.requests.length < 32) await setImmediate();
+    // Of more than two times 16, others would have come before this one.
+    await codecOf(OLD).check();
+    assert.equal(asked().filter((call) => call.startsWith('Decrypt')).length, 33);
   });
 });
 
