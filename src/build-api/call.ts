@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { ClientRequest } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { RequestError, TimeoutError, type Got, type Response } from 'got';
@@ -152,14 +153,18 @@ export class Call {
     const plain = await decoded(body, headers['content-encoding'], ANSWER_MAX_BYTES);
     if (plain === 'too long') throw this.#tooLong(status);
     const what = `answered ${status} ${statusMessage ?? ''}`.trimEnd();
+    const beginning = plain === 'cut short' ? '' : new TextDecoder().decode(plain.subarray(0, LOOKED_AT_BYTES));
     if (status >= 200 && status < 300) {
-      if (plain !== 'cut short') return new TextDecoder().decode(plain);
-      throw this.#error(`${what}, compressed, and the end is missing`, { retryable: true, unanswered: true });
+      if (plain === 'cut short') {
+        throw this.#error(`${what}, compressed, and the end is missing`, { retryable: true, unanswered: true });
+      }
+      if (isUtf8(plain)) return new TextDecoder().decode(plain);
+      throw this.#error('broke the contract: the answer is not JSON in UTF-8', { body: beginning });
     }
     if (status >= 300 && status < 400) throw this.#error(`${what}, a redirect, which is not followed`);
     const isMaybeProxys = this.#isMaybeProxys(status);
     throw this.#error(isMaybeProxys ? `${what}, maybe the word of BUILD_API_PROXY` : what, {
-      body: plain === 'cut short' ? '' : new TextDecoder().decode(plain.subarray(0, LOOKED_AT_BYTES)),
+      body: beginning,
       retryable: isRetryable(status),
       unanswered: isMaybeProxys,
       retryAfterMs: retryAfterMs(headers['retry-after']),

@@ -77,6 +77,20 @@ describe('an answer', () => {
       });
     }
 
+    it(`an answer to ${name} that is not UTF-8 breaks the contract; it is shown all the same, as that of an error is`, async (t) => {
+      const json = '{"build_id":"\xe9","can_retry":false,"build_status":"SUCCEEDED"}';
+      let [status, body] = [200, Buffer.from(json, 'latin1')];
+      const origin = await serve(t, (_, res) => res.writeHead(status).end(body));
+      const called = () => call(clientOf({ origins: [origin] }), origin);
+      const { retryable, message } = await failureOf(called());
+      assert.equal(retryable, false);
+      assert.match(message, /broke the contract: the answer is not JSON in UTF-8: {"build_id":"\ufffd",/);
+      status = 400;
+      assert.match((await failureOf(called())).message, /answered 400 Bad Request: {"build_id":"\ufffd",/);
+      [status, body] = [200, Buffer.from(`\ufeff${json}`)];
+      await called();
+    });
+
     it(`an answer to ${name} is shown in part if it is long`, async () => {
       const { message } = await answered({ status: 500, text: 'x'.repeat(100_000) });
       assert.ok(message.length < 1_200);
