@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { keysText, newKey } from '../encryption/keys.ts';
 import { batchFixture } from '../support/batch-fixture.ts';
@@ -49,6 +50,52 @@ describe('role-build batch beside others', { concurrency: 3 }, () => {
     assert.deepEqual([third.code, parseJson(third)['on_their_way']], [0, 1], third.stderr);
     const [[second], [now]] = await Promise.all([readReport('again-2'), readReport('again-3')]);
     assert.deepEqual([now?.status, now?.job_id], ['IN_PROGRESS', second?.job_id]);
+  });
+
+  it('a build that another client closed without saying how it ended has failed, and is started by --failed-from', async () => {
+    const connection = await Connection.connect({ address: on.stack.temporal.address });
+    const { namespace } = on.stack.temporal;
+    const taskQueue = { name: 'closes without an outcome' };
+    const input = inputFor(on.stack, 'silent-1', { polls: 0 });
+    const workflowId = `role-build:${ACCOUNT}:iam_role#silent-1`;
+    await new Client({ connection, namespace }).workflow.start('roleBuild', {
+      workflowId,
+      taskQueue: taskQueue.name,
+      args: [input],
+    });
+    const file = await write('silent.ndjson', [
+      line('silent-1', {}, { correlation_id: input.correlation_id }),
+      line('silent-2'),
+    ]);
+
+    const followed = on.stack.cli(args(file, 'silent', '--wait'));
+    await until('it has reported the other', async () => (await readReport('silent').catch(() => [])).length > 0);
+    const { taskToken } = await connection.withDeadline(Date.now() + 60_000, () =>
+      connection.workflowService.pollWorkflowTaskQueue({ namespace, taskQueue }),
+    );
+    const scheduleActivityTaskCommandAttributes = {
+      activityId: '1',
+      activityType: { name: 'triggerBuild' },
+      taskQueue,
+      startToCloseTimeout: msToTs('1 minute'),
+      scheduleToCloseTimeout: msToTs('1 minute'),
+    };
+    const result = { payloads: [defaultPayloadConverter.toPayload('x')] };
+    const commands = [
+      { commandType: 1, scheduleActivityTaskCommandAttributes },
+      { commandType: 4, completeWorkflowExecutionCommandAttributes: { result } },
+    ];
+    await connection.workflowService.respondWorkflowTaskCompleted({ namespace, taskToken, commands });
+    await connection.close();
+
+    for (const batch of [followed, on.stack.cli(args(file, 'silent-2'))]) await exitsWith(1, batch);
+    for (const report of ['silent', 'silent-2']) {
+      const [{ status, error } = {}] = await readReport(report);
+      assert.equal(status, 'FAILED', report);
+      assert.match(error ?? '', /closed as COMPLETED without saying how the build ended/);
+    }
+    await exitsWith(0, on.stack.cli(args(file, 'silent-3', '--failed-from', reportPath('silent-2'), '--wait')));
+    assert.equal(postsOf('silent').get('silent-1'), 1);
   });
 
   it('a build that runs in another namespace with the same tables is not started beside it', async () => {

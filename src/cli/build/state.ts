@@ -16,6 +16,7 @@ import { takePoll } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
 import { isFailureName, type ErrorInfo } from '../../domain/failures.ts';
 import { progressFaults, type Progress } from '../../domain/progress.ts';
+import type { RecordStatus } from '../../domain/record-status.ts';
 import { isResumption } from '../../domain/resumption.ts';
 import { statusAttributesOf, type RoleBuildInput } from '../../domain/role-build-input.ts';
 import type { PayloadReader } from '../temporal/payloads.ts';
@@ -196,8 +197,11 @@ async function takeClosingEvent(build: BuildState, event: HistoryEvent, reader: 
   return true;
 }
 
+/** A record's, or Temporal's of a run that closed without an outcome of ours. */
+type Status = RecordStatus | Exclude<ReturnType<typeof closedAs>, 'CANCELED' | 'CONTINUED_AS_NEW' | undefined>;
+
 /** The attributes of a status record as the events tell them, for a build without a record. */
-export function recordOf(build: BuildState): Record<string, unknown> & { status: string; error_info?: ErrorInfo } {
+export function recordOf(build: BuildState): Record<string, unknown> & { status: Status; error_info?: ErrorInfo } {
   const { input, outcome } = build;
   // It goes on in its next run.
   const closed = build.closed === 'CONTINUED_AS_NEW' ? undefined : build.closed;

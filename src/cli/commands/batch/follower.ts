@@ -5,14 +5,13 @@ import { isOpen } from '../../../domain/execution-status.ts';
 import { isEndStatus } from '../../../domain/record-status.ts';
 import { isUnknown } from '../../build/find.ts';
 import { leniently } from '../../build/follow.ts';
-import { recordOf } from '../../build/state.ts';
 import { describeExecution, readBuildState } from '../../build/view.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import { undefinedIf } from '../../errors/expected.ts';
 import type { Services } from '../../services.ts';
 import { BUILDS_QUERY } from '../../temporal/queries.ts';
-import { errorOf, historiesOf, lost, type Found } from './known.ts';
-import type { ReportLine, ReportStatus } from './report.ts';
+import { endByEvents, errorOf, historiesOf, type End } from './known.ts';
+import type { ReportLine } from './report.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** Visibility is eventually consistent, and clocks differ. */
@@ -62,12 +61,15 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
     const records = await historiesOf(services, ids);
     for (const [i, build] of builds.entries()) {
       const record = records[i];
-      const own = record?.job_id === build.job_id && isEndStatus(record.status) ? record : undefined;
+      const own =
+        record?.job_id === build.job_id && isEndStatus(record.status)
+          ? { status: record.status, error: errorOf(record) }
+          : undefined;
       const end = (closedRuns.has(build.job_id) ? own : undefined) ?? (await endByTemporal(build, own));
       // To the end of the queue, or out of it.
       running.delete(build.workflow_id);
       if (end === undefined) running.set(build.workflow_id, build);
-      else onEnd({ ...build, status: end.status as ReportStatus, error: errorOf(end) });
+      else onEnd({ ...build, ...end });
     }
     since = lookedAt - OVERLAP_MS;
   }
@@ -82,17 +84,17 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
   /**
    * Its record is written shortly before its execution closes, and until then nothing may be started in its place.
    *
-   * @param record if that says how it ended: not if it was refused before anything was written, or a newer job holds the record
+   * @param recorded how it ended, if its record says so: not if it was refused before anything was written, or a newer job holds the record
    * @returns `undefined` if it has not ended
    */
-  async function endByTemporal(build: Followed, record: Found | undefined) {
+  async function endByTemporal(build: Followed, recorded: End | undefined): Promise<End | undefined> {
     const { workflow_id: workflowId, job_id: jobId } = build;
     const execution = await describeExecution(services, workflowId, jobId);
     if (execution !== undefined && isOpen(execution.status.name)) return undefined;
-    if (record !== undefined) return record;
+    if (recorded !== undefined) return recorded;
     const state =
       execution && (await undefinedIf(isUnknown, readBuildState(leniently(services), workflowId, execution.runId)));
-    return state === undefined || state.closed === 'CONTINUED_AS_NEW' ? lost(services) : recordOf(state);
+    return endByEvents(services, state);
   }
 
   const loop = run().catch(onFault);

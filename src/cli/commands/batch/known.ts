@@ -9,22 +9,25 @@ import type { HistoryRecord } from '../../../records/history-table.ts';
 import { itemsOf, type Item, type Table } from '../../../records/items.ts';
 import { isHeldByStepFunctions } from '../../../records/write.ts';
 import { describeBuild, firstRunIdOf, isUnknown, readStart } from '../../build/find.ts';
-import { recordOf } from '../../build/state.ts';
+import { recordOf, type BuildState } from '../../build/state.ts';
 import { describeExecution, readBuildState } from '../../build/view.ts';
 import { undefinedIf } from '../../errors/expected.ts';
 import { inParallel } from '../../in-parallel.ts';
 import { oneLine } from '../../terminal/output.ts';
 import type { Services } from '../../services.ts';
-import type { ReportStatus } from './report.ts';
+import type { ReportLine } from './report.ts';
 import type { Request } from './requests.ts';
 
 export type Known =
   /** To be started, after the last run under its workflow ID, which has closed; `undefined` if there is none. */
   | { state: 'not started'; after: string | undefined }
   | { state: 'running'; job_id: string | undefined }
-  | { state: 'ended'; status: ReportStatus; job_id: string | undefined; error: string | undefined }
+  | ({ state: 'ended'; job_id: string | undefined } & End)
   /** Not to be started: another build, or another's record, is in its way. */
   | { state: 'held'; job_id?: string | undefined; error: string };
+
+/** How a build ended, as a report has it. */
+export type End = Pick<ReportLine, 'status' | 'error'>;
 
 /** The part of a record that is read, whatever is in it. */
 export type Found = AsRead<
@@ -125,14 +128,23 @@ async function endOf(services: Services, { input, workflowId }: Request, runId: 
   if (build?.input?.correlation_id !== input.correlation_id) return undefined;
   const wasPosted = build.steps.some(({ step }) => step === STATE_NAMES.triggerBuild);
   if (!wasPosted && build.continued !== true && build.resumes === undefined) return undefined;
-  const { status, ...record } = build.closed === 'CONTINUED_AS_NEW' ? lost(services) : recordOf(build);
-  return { state: 'ended', status: status as ReportStatus, job_id: build.job_id, error: errorOf(record) };
+  return { state: 'ended', job_id: build.job_id, ...endByEvents(services, build) };
 }
 
-/** The end of a build that Temporal does not know, or not its last run. */
-export function lost({ namespace }: Services) {
-  const Cause = `Temporal does not know it in the namespace ${namespace}: it was deleted, or runs in another; see role-build doctor`;
-  return { status: 'FAILED', error_info: { Error: 'ExecutionLost' as const, Cause } };
+/**
+ * The end of a build whose record does not tell it.
+ *
+ * @param build its last run; `undefined` if Temporal does not know it
+ */
+export function endByEvents({ namespace }: Services, build: BuildState | undefined): End {
+  if (build === undefined || build.closed === 'CONTINUED_AS_NEW') {
+    const where = `in the namespace ${namespace}: it was deleted, or runs in another; see role-build doctor`;
+    return { status: 'FAILED', error: `ExecutionLost: Temporal does not know it ${where}` };
+  }
+  const { status, ...record } = recordOf(build);
+  return status === 'COMPLETED'
+    ? { status: 'FAILED', error: 'its workflow closed as COMPLETED without saying how the build ended' }
+    : { status, error: errorOf(record) };
 }
 
 /** What we have no key for is another's. */
