@@ -2,12 +2,14 @@ import { pino, type DestinationStream, type LevelWithSilent, type Logger, type L
 import { StandardStream } from './standard-stream.ts';
 
 /** The value of a field of such a name must not be logged: redacted at the top and up to three levels down. */
-const REDACTED = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authorization'].flatMap((name) => [
+const SECRET = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authorization'].flatMap((name) => [
   `["${name}"]`,
   `*["${name}"]`,
   `*.*["${name}"]`,
   `*.*.*["${name}"]`,
 ]);
+/** With an address that is no URL Node.js gives it whole, password and all. */
+const REDACTED = [...SECRET, 'err.input'];
 
 /** Held for a reader of stdout that does not take it; lines beyond that are left out, and a later line says how many. */
 const MAX_HELD_BYTES = 8 * 2 ** 20;

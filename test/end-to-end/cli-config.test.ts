@@ -122,6 +122,25 @@ describe('the settings in force', { concurrency: 4 }, () => {
     }
   });
 
+  it('config shows no part of a password in an address, whatever is in it', async () => {
+    for (const credentials of [
+      '//user:p@s3cret@',
+      '//user:1/s3cret@',
+      '//user:1/?s3cret@x@',
+      '//s3cret@',
+      'user:s3cret@',
+      '//user:p s3cret@',
+    ]) {
+      const address = `http:${credentials}collector:4318`;
+      const settings = { HOME: on.home, OTEL_EXPORTER_OTLP_ENDPOINT: address, AWS_ENDPOINT_URL_DYNAMODB: address };
+      const { screen } = await $('role-build config', { settings });
+      for (const name of Object.keys(settings).slice(1)) {
+        assert.match(screen, new RegExp(`^${name} +http:(//)?\\(hidden\\)@collector:4318 +environment$`, 'm'));
+      }
+      assert.doesNotMatch(screen, /s3cret/);
+    }
+  });
+
   it('config names a setting that is wrong, without its value', async () => {
     const settings = { TEMPORAL_UI_URL: 'https://user:s3cret@ui.example.com', LOG_LEVEL: 'loud' };
     const { code, screen, stderr } = await $('role-build config', { settings });

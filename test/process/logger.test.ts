@@ -34,6 +34,18 @@ describe('a log line', () => {
   }
 });
 
+describe('an address with a password in it', () => {
+  it('an address with a password in it does not come out with the error that it is no URL', () => {
+    const { logger, text } = logged();
+    assert.throws(
+      () => new URL('http://user:pass/word@dynamodb.example.com'),
+      (err) => (logger.warn({ err }, 'failed'), true),
+    );
+    assert.match(text(), /ERR_INVALID_URL/);
+    assert.doesNotMatch(text(), /word/);
+  });
+});
+
 describe("the caller's credential", () => {
   const secret = 'ciphertext';
 

@@ -195,6 +195,7 @@ function fromEnvironment(env: Environment, name: string, elsewhere: string, isSe
 /** @param value `null` for a secret. An address may have a password in it, or a key in its query */
 function shown(name: string, value: string | null, source: string): SettingInForce {
   if (value === null) return { name, value, source, hidden: true };
-  const safe = value.replace(/(:\/\/)[^/@]*@/, '$1(hidden)@').replace(/(:\/\/[^?]*\?).*/, '$1(hidden)');
+  // Up to the last `@`: a password may have one in it, or a slash.
+  const safe = value.replace(/^([^:@]*:[\\/]*)[^]*@/, '$1(hidden)@').replace(/(:\/\/[^?]*\?).*/, '$1(hidden)');
   return { name, value: safe, source };
 }

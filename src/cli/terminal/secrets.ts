@@ -24,7 +24,8 @@ export function withoutSecrets(text: string, env: Environment, known: Iterable<s
   const secrets = [...known, ...ofEnvironment]
     .map((secret) => secret.trim())
     .filter(({ length }) => length >= SHORTEST);
-  let shown = text.replace(/(:\/\/)[^/@\s]*@/g, `$1${SHOWN}@`);
+  // Up to the last `@`: a password may have one in it, or a slash. A module's path may too.
+  let shown = text.replace(/(?<!\bfile)(:\/\/)\S*@/g, `$1${SHOWN}@`);
   for (const secret of secrets) shown = shown.replaceAll(secret, SHOWN);
   for (const secret of secrets.filter(({ length }) => length > BEGINNING)) {
     const beginning = secret.slice(0, BEGINNING).replaceAll(/[$()*+./?[\\\]^{|}-]/g, '\\$&');

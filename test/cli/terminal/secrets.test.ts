@@ -16,6 +16,14 @@ describe('a text that nobody has foreseen', () => {
     });
   }
 
+  for (const password of ['canary', 'p@canary', 'p/canary', 'p?canary@', 'p@canary/@']) {
+    it(`a text that nobody has foreseen shows no password of an address: ${password}`, () => {
+      const text = `at file:///srv/node_modules/@scope/a.js: http://user:${password}@collector:4318/v1 is away`;
+      const expected = 'at file:///srv/node_modules/@scope/a.js: http://[redacted]@collector:4318/v1 is away';
+      assert.equal(withoutSecrets(text, {}, []), expected);
+    });
+  }
+
   it('a text that nobody has foreseen shows no credential that came by a file', () => {
     assert.equal(withoutSecrets('it is canary-1!', {}, ['canary-1']), 'it is [redacted]!');
   });
