@@ -70,11 +70,11 @@ function lineEnds(text: string): number {
 
 function columnOf(cell: string): string {
   const name = cell.trim();
-  if (name.startsWith(BODY_PREFIX)) {
-    const key = name.slice(BODY_PREFIX.length);
-    return BODY_COLUMNS.includes(key) ? key : name;
-  }
   const plain = name.toLowerCase().replaceAll('-', '_');
+  if (plain.startsWith(BODY_PREFIX)) {
+    const key = name.slice(BODY_PREFIX.length);
+    return BODY_COLUMNS.includes(key) ? key : `${BODY_PREFIX}${key}`;
+  }
   return ALIASES.get(plain) ?? plain;
 }
 

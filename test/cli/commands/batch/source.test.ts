@@ -86,6 +86,13 @@ describe('the lines of a batch', () => {
     assert.match(line ?? '', /"__proto__":"y"/);
   });
 
+  it('the lines of a batch of CSV have keys of build_body as the header writes them, whatever the case of the prefix', async () => {
+    for (const prefix of ['build_body', 'Build_Body', 'BUILD-BODY']) {
+      const [line] = await readOnce(write('.csv', `Role,${prefix}.Cost-Center,${prefix}.dry_run\nx,y,true\n`));
+      assert.match(line ?? '', /"dry_run":true,"custom_role_name":"x","Cost-Center":"y"/);
+    }
+  });
+
   it('the lines of a batch are the same the second time, or are refused before one is started that was not checked', async () => {
     const rows = Array.from({ length: 10_000 }, (_, i) => `{"i":${i}}\n`).join('');
     const changes: Record<string, (path: string) => void> = {
