@@ -75,6 +75,44 @@ describe('the settings in force', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${screen}${yes.screen}${yes.stderr}`, /s3cret/);
   });
 
+  it('config shows what TLS is made of, by variable or by profile, and that hosts are verified all the same', async () => {
+    const pem = join(on.home, 'temporal.pem');
+    const toml = join(on.home, 'tls.toml');
+    await writeFile(pem, '');
+    await writeFile(
+      toml,
+      `[profile.eu.tls]\nserver_name = "t.example"\nclient_cert_data = "PEM"\nclient_key_data = "s3cret"\n`,
+    );
+    const settings = {
+      HOME: on.home,
+      TEMPORAL_CONFIG_FILE: toml,
+      TEMPORAL_PROFILE: 'eu',
+      TEMPORAL_TLS: 'true',
+      TEMPORAL_TLS_SERVER_CA_CERT_PATH: pem,
+      TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: 'true',
+      NODE_EXTRA_CA_CERTS: pem,
+    };
+    const { code, screen, stderr } = await $('role-build config', { settings });
+    assert.equal(code, 0, stderr);
+    for (const row of [
+      /^TEMPORAL_TLS +true +environment$/m,
+      /^TEMPORAL_TLS_SERVER_NAME +t\.example +temporal\.toml \(profile eu\)$/m,
+      /^TEMPORAL_TLS_SERVER_CA_CERT_PATH +\S+temporal\.pem +environment$/m,
+      /^TEMPORAL_TLS_CLIENT_CERT_DATA +\(hidden\) +temporal\.toml \(profile eu\)$/m,
+      /^TEMPORAL_TLS_CLIENT_KEY_DATA +\(hidden\) +temporal\.toml \(profile eu\)$/m,
+      /^TEMPORAL_TLS_DISABLE_HOST_VERIFICATION +false +default$/m,
+      /^TEMPORAL_PROFILE +eu +environment$/m,
+      /^TEMPORAL_CONFIG_FILE +\S+tls\.toml +environment$/m,
+      /^NODE_EXTRA_CA_CERTS +\S+temporal\.pem +environment$/m,
+    ]) {
+      assert.match(screen, row);
+    }
+    assert.match(stderr, /TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is ignored/);
+    assert.doesNotMatch(`${screen}${stderr}`, /s3cret/);
+    const off = await $('role-build config', { settings: { ...settings, TEMPORAL_TLS: 'false' } });
+    assert.doesNotMatch(off.screen, /TEMPORAL_TLS_SERVER/);
+  });
+
   it('config finds what is wrong with settings that go together, and nothing with those that are right', async () => {
     const key = `k1:${Buffer.alloc(32).toString('base64')}`;
     const password = join(on.home, 'password');

@@ -1,5 +1,5 @@
 /** Each setting in force and where it comes from, without asking any service. */
-import { loadClientConfigProfile } from '@temporalio/envconfig';
+import { loadClientConfigProfile, type ClientConfigTLS } from '@temporalio/envconfig';
 import {
   jointFaults,
   SETTINGS,
@@ -127,6 +127,8 @@ function temporalFaults(env: Environment): readonly string[] {
   }
 }
 
+const UNVERIFIED = 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION';
+
 /** As `@temporalio/envconfig` reads them: variables outrank the file, the file outranks the defaults. */
 function temporalSettings(env: Environment): SettingInForce[] {
   const switches = switchFaults(env);
@@ -171,12 +173,39 @@ function temporalSettings(env: Environment): SettingInForce[] {
       ? { name: 'TEMPORAL_API_KEY', value: null, source: apiKeySource }
       : shown('TEMPORAL_API_KEY', null, apiKeySource),
     shown('TEMPORAL_TLS', String(hasTls), tlsSource),
+    ...(hasTls ? tlsSettings(tls, from) : []),
+    ...(/^(true|1)$/.test(env[UNVERIFIED] ?? '')
+      ? [
+          {
+            name: UNVERIFIED,
+            value: 'false',
+            source: 'default',
+            ignored: "has no effect: Temporal's SDK always verifies",
+          },
+        ]
+      : []),
+    ...['TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE', 'NODE_EXTRA_CA_CERTS'].flatMap((name) =>
+      env[name] ? shown(name, env[name], 'environment') : [],
+    ),
     // Headers may carry credentials.
     ...Object.keys(grpcMeta ?? {}).map((name) => {
       const variable = `TEMPORAL_GRPC_META_${name.toUpperCase().replaceAll('-', '_')}`;
       return shown(variable, null, from(variable, name));
     }),
   ];
+}
+
+/** Those that are set, each by its own variable. */
+function tlsSettings(tls: ClientConfigTLS = {}, from: (variable: string, value: unknown) => string): SettingInForce[] {
+  const { serverName, serverCACert, clientCert, clientKey } = tls;
+  const pems = { SERVER_CA_CERT: serverCACert, CLIENT_CERT: clientCert, CLIENT_KEY: clientKey };
+  const rows = Object.entries(pems).map(([name, pem]): [string, string | null | undefined] =>
+    pem && 'path' in pem ? [`${name}_PATH`, pem.path] : [`${name}_DATA`, pem && null],
+  );
+  return [['SERVER_NAME', serverName] as const, ...rows].flatMap(([name, value]) => {
+    const variable = `TEMPORAL_TLS_${name}`;
+    return value === undefined ? [] : shown(variable, value, from(variable, value));
+  });
 }
 
 /** The AWS SDK's main settings as far as they are in the environment; the SDK looks for others in its own files. */
