@@ -197,6 +197,9 @@ describe('an encrypted build', () => {
     const watched = await stack.cli(['watch', ACCOUNT, input.ddb_composite_sort_key]);
     await worker.stop();
     assert.equal(watched.code, 0, watched.stderr);
+    const refused = await stack.cli(['status', ACCOUNT, input.ddb_composite_sort_key], { settings: ENCRYPTED });
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stderr, /^try: run the command without ENCRYPTION_REQUIRED to read it$/m);
   });
 
   it('an encrypted build is started by other programs of TypeScript, and replays', async () => {

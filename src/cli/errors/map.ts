@@ -1,6 +1,7 @@
 /** Every error that a command may end with: its exit code, message and advice. Loaded only if a command fails. */
 import { inspect } from 'node:util';
 import { PAYLOAD_UNREADABLE } from '../../contract.ts';
+import { howToRead } from '../../encryption/unreadable.ts';
 import type { BuildInProgressError, InvalidInputError } from '../../start-role-build.ts';
 import { version } from '../version.ts';
 import { CliError } from './cli-error.ts';
@@ -26,7 +27,7 @@ function ownError(cause: Error): CliError | undefined {
     case PAYLOAD_UNREADABLE:
       return new CliError('usage', `the build's data in Temporal can't be read: ${message}`, {
         cause,
-        hint: 'give the command the keys that the workers have (ENCRYPTION_…)',
+        hint: howToRead(cause),
       });
     case 'InvalidInputError':
       return new CliError('usage', message, { cause, fields: { faults: (cause as InvalidInputError).faults } });
