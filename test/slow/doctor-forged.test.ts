@@ -196,11 +196,19 @@ describe('a workflow that only says whose it is', () => {
       found.map(({ finding, resource }) => [finding, resource]),
       [['WorkflowUnreadable', 'iam_role#encrypted']],
     );
+    assert.match(found[0]?.fix ?? '', /^terminate the workflow if it is no build of yours$/);
     const again = { stdin: JSON.stringify(inputFor(stack, 'encrypted')) };
     await exitsWith(3, stack.cli(['start', '--input', '-'], again));
     for (const name of names) {
       await stack.client.workflow.getHandle(workflowIdOf(ACCOUNT, `iam_role#${name}`)).terminate();
     }
+    await stack.change('status', job.input, {
+      job_id: { S: runs.at(-1)?.runId ?? '' },
+      status: { S: 'IN_PROGRESS' },
+    });
+    const closed = (await stack.doctor()).findings.find(({ finding }) => finding === 'WorkflowUnreadable');
+    assert.match(closed?.fix ?? '', /it has closed, and goes with Temporal's retention$/);
+    for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
   /** Its worker says that it has put the status record. */

@@ -1,9 +1,11 @@
 /** What really became of a job, as far as Temporal can tell. */
 import { parseRoleBuildId } from '../../../contract.ts';
+import { isOpen } from '../../../domain/execution-status.ts';
 import { errorInfo, isRefusalName } from '../../../domain/failures.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
 import { readEvents } from '../../build/events.ts';
 import { findJob, isUnknown, type Execution, type FoundJob } from '../../build/find.ts';
+import { CliError } from '../../errors/cli-error.ts';
 import { hasGrpcStatus } from '../../../domain/grpc.ts';
 import type { Services } from '../../services.ts';
 import type { ApiAnswer } from './ask-api.ts';
@@ -36,6 +38,13 @@ export type ActualState = {
   | { state: 'gone'; run?: undefined }
 );
 
+/** A workflow that has closed, and that can't be read. */
+export class ClosedUnreadable extends Error {
+  constructor(cause: unknown) {
+    super((cause as Error).message, { cause });
+  }
+}
+
 /** @param start_at when the job began, as a record of it says */
 export async function actualStateOf(
   services: Services,
@@ -55,7 +64,7 @@ export async function actualStateOf(
     throw err;
   });
   if (execution !== undefined) {
-    const { workflowId, runId } = execution;
+    const { workflowId, runId, status } = execution;
     try {
       const trace = await traceOf(readEvents(services, { workflowId, runId }), services.payloadsOf(workflowId));
       const run = { workflow_id: workflowId, is_latest: isLatest, trace };
@@ -63,7 +72,7 @@ export async function actualStateOf(
       return doubt === undefined ? interpret(run) : { ...interpret(run), doubt };
     } catch (err) {
       // Retention may delete it between two reads.
-      if (!isUnknown(err)) throw err;
+      if (!isUnknown(err)) throw err instanceof CliError || isOpen(status.name) ? err : new ClosedUnreadable(err);
     }
   }
   const how = `is not known to Temporal (any more) in namespace ${services.namespace}`;

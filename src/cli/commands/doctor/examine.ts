@@ -2,11 +2,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { defined } from '../../../domain/defined.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
+import { howToRead } from '../../../encryption/unreadable.ts';
 import { itemOf, tableName, type Table } from '../../../records/items.ts';
 import { writeAsFound } from '../../../records/repair.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import type { Services } from '../../services.ts';
-import { actualStateOf, type ActualState } from './actual-state.ts';
+import { actualStateOf, ClosedUnreadable, type ActualState } from './actual-state.ts';
 import type { ApiAnswer, AskApi } from './ask-api.ts';
 import type { Clock } from './clock.ts';
 import { diagnose, type Diagnosis } from './diagnose.ts';
@@ -150,10 +151,13 @@ function misplaced({ from, job_id, ...names }: Candidate, { facts }: Observation
   return [{ finding: 'RecordMisplaced', table: from, reason, fix, writes: [] }];
 }
 
-function unreadable({ message }: Error): Diagnosis {
-  const reason = `its workflow can't be read: ${message}`;
-  const fix =
-    'give doctor the keys that the workers have (ENCRYPTION_…); terminate the workflow if it is no build of yours';
+function unreadable(err: Error): Diagnosis {
+  const reason = `its workflow can't be read: ${err.message}`;
+  const otherwise =
+    err instanceof ClosedUnreadable
+      ? "else leave it: it has closed, and goes with Temporal's retention"
+      : 'terminate the workflow if it is no build of yours';
+  const fix = [howToRead(err), otherwise].filter((one) => one !== undefined).join('; ');
   return { finding: 'WorkflowUnreadable', reason, fix, writes: [] };
 }
 
