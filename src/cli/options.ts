@@ -46,7 +46,7 @@ export function limitOf({ limit = 30 }: PageOptions): number {
 
 /** Says that there is more: what was typed, for the next page. */
 export function nextPage(command: string, words: readonly string[], options: object, token: string): string {
-  const flags = Object.entries<unknown>({ ...options, json: undefined, quiet: undefined, pageToken: token })
+  const flags = Object.entries<unknown>({ ...options, pageToken: token })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => (value === true ? flagOf(name) : `${flagOf(name)} ${quoted(String(value))}`));
   return `more: ${['role-build', command, ...words.map(quoted), ...flags].join(' ')}`;
