@@ -56,8 +56,7 @@ function afterFailure(view: Build, target: string, input: RoleBuildInput | undef
   if (!isFailureName(name)) {
     const refusal: string | undefined = name;
     const changed = refusal === 'InvalidInput' && input !== undefined ? { ...input, url: undefined } : input;
-    const takeOver = refusal === 'HeldByStepFunctions' ? ' --take-over' : '';
-    return { move: 'requester', next_command: `${startAgain(view, changed)}${takeOver}` };
+    return { move: 'requester', next_command: startAgain(view, changed) };
   }
   const { move } = FAILURES[name];
   const { build_id, resumes } = view as { build_id?: string; resumes?: string };

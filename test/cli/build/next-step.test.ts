@@ -80,6 +80,13 @@ describe('the next step', () => {
     }
   });
 
+  it('the next step of a start that Step Functions holds is to ask again, and takes nothing over from an execution that may run', () => {
+    const held = view({ error_info: { Error: 'HeldByStepFunctions', Cause: 'it is IN_PROGRESS there' } });
+    const { move, next_command } = nextStep(held, undefined);
+    assert.equal(move, 'requester');
+    assert.equal(next_command, 'role-build start --account 123456789012 --role data-reader --url URL --wait');
+  });
+
   it('the next step of a build that runs is to watch it; of one whose record only says so, to ask the doctor', () => {
     const running = view({ status: 'IN_PROGRESS', execution_status: 'RUNNING' });
     assert.deepEqual(nextStep(running, undefined), {
