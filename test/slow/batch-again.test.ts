@@ -169,6 +169,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     // The batch by itself leaves it: it was not missing.
     const plain = await on.stack.cli(args(file, 'ended-plain', '--wait'));
     assert.deepEqual(parseJson(plain)['statuses'], { TERMINATED: 1 });
+    assert.deepEqual(countsOf(plain), { started: 0, started_before: 1, on_their_way: 0 });
     assert.equal(postsOf('ended').get('ended-1'), 1);
 
     const again = await on.stack.cli(args(file, 'ended-2', '--failed-from', reportPath('ended'), '--wait'));

@@ -21,7 +21,8 @@ import type { Request } from './requests.ts';
 export type Known =
   /** To be started, after the last run under its workflow ID, which has closed; `undefined` if there is none. */
   | { state: 'not started'; after: string | undefined }
-  | { state: 'running'; job_id: string | undefined }
+  /** `hasClosed`: only its record says so, and Temporal that its workflow has closed. */
+  | { state: 'running'; job_id: string | undefined; hasClosed?: boolean }
   | ({ state: 'ended'; job_id: string | undefined } & End)
   /** Not to be started: another build, or another's record, is in its way. */
   | { state: 'held'; job_id?: string | undefined; error: string };
@@ -167,7 +168,8 @@ function knownOf({ request: { input }, failedJob, history, holder, isJobKnown, l
     // A job that this Temporal does not know may run on another.
     const mayRun = history.status === 'IN_PROGRESS' && !isJobKnown;
     const isSettled = failedJob === undefined || job_id !== failedJob || history.status === 'COMPLETE';
-    if (!isHeldByStepFunctions(history) && (mayRun || isSettled)) return recorded(history, job_id);
+    const hasClosed = isJobKnown && !(last?.isOpen === true && last.jobId === job_id);
+    if (!isHeldByStepFunctions(history) && (mayRun || isSettled)) return recorded(history, hasClosed);
   }
   const runsAgain = failedJob !== undefined && ended?.job_id === failedJob && ended.status !== 'COMPLETE';
   if (ended !== undefined && !runsAgain) return ended;
@@ -178,9 +180,9 @@ function knownOf({ request: { input }, failedJob, history, holder, isJobKnown, l
   return { state: 'not started', after: last?.runId };
 }
 
-function recorded(history: Found, job_id: string | undefined): Known {
-  const { status } = history;
-  if (status === 'IN_PROGRESS') return { state: 'running', job_id };
+function recorded(history: Found, hasClosed: boolean): Known {
+  const { status, job_id } = history;
+  if (status === 'IN_PROGRESS') return { state: 'running', job_id, hasClosed };
   if (isRecordStatus(status)) return { state: 'ended', status, job_id, error: errorOf(history) };
   const odd = history.odd_attributes?.['status'];
   const what = odd === undefined ? `has the status ${JSON.stringify(status)}, which is unknown` : `is odd: ${odd}`;

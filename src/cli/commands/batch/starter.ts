@@ -202,7 +202,7 @@ export class BatchStarter {
   #reportKnown(request: Request, known: Exclude<Known, { state: 'not started' }>): void {
     if (known.state !== 'held') this.startedBefore += 1;
     if (known.state === 'running') {
-      this.onTheirWay += 1;
+      if (known.hasClosed !== true) this.onTheirWay += 1;
       this.#follow(request, known.job_id);
     } else {
       const { job_id, error } = known;
