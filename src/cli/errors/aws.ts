@@ -1,12 +1,7 @@
 /** Errors of AWS's services and of its SDK, and what helps. */
 
-/** How a message about a service goes on after its name, and what to try. */
-export interface Meaning {
-  what: string;
-  hint: string;
-  /** The same call may succeed a moment later. */
-  transient: boolean;
-}
+/** How a message goes on after a service's name, and what to try; `passing`: the same call may succeed soon. */
+type Meaning = readonly [what: string, hint: string, passing?: 'passing'];
 
 export const LOOK_AT_SETTINGS = 'role-build config shows the address in force and where it comes from';
 export const LATER = 'run the same command again later';
@@ -14,92 +9,82 @@ const CREDENTIALS =
   'AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); `aws sts get-caller-identity` shows whether they are valid';
 const NO_REGION_HINT = "export AWS_REGION=REGION (the tables'), or give the profile a region";
 
-const meaning = (what: string, hint: string): Meaning => ({ what, hint, transient: false });
-const passing = (what: string, hint: string): Meaning => ({ what, hint, transient: true });
-
-const BUSY = passing('asks to wait', LATER);
-const AWAY = passing("can't be reached", LOOK_AT_SETTINGS);
-const NO_CREDENTIALS = meaning("can't be called without credentials", CREDENTIALS);
-const NOT_AWS = meaning(
+const BUSY: Meaning = ['asks to wait', LATER, 'passing'];
+const AWAY: Meaning = ["can't be reached", LOOK_AT_SETTINGS, 'passing'];
+const NO_CREDENTIALS: Meaning = ["can't be called without credentials", CREDENTIALS];
+const NOT_AWS: Meaning = [
   'gave an answer that AWS does not give; a proxy or another server may have answered',
   LOOK_AT_SETTINGS,
-);
+];
 
 /**
  * By `NAME: MESSAGE`; the first that matches. The SDK throws some faults of the settings as plain errors.
  *
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CommonErrors.html
  */
-const BY_TEXT: readonly (readonly [RegExp, Meaning])[] = [
+const BY_TEXT: readonly (readonly [RegExp, ...Meaning])[] = [
   [
     /^((InvalidSignature|SignatureDoesNotMatch)\w*: .*(expired|not yet current)|RequestExpired:|RequestTimeTooSkewed:)/is,
-    meaning('refuses the clock of this machine', 'set its clock, for example by NTP'),
+    'refuses the clock of this machine',
+    'set its clock, for example by NTP',
   ],
   [
     /^(ExpiredToken(Exception)?:|TokenProviderError:|CredentialsProviderError: .*(expired|sso login))/is,
-    meaning('refuses the credentials, which have expired', 'get new ones, as by `aws sso login`'),
+    'refuses the credentials, which have expired',
+    'get new ones, as by `aws sso login`',
   ],
   [
     /^(UnrecognizedClient|InvalidClientTokenId|MissingAuthenticationToken|IncompleteSignature|InvalidSignature|SignatureDoesNotMatch)(Exception)?:/,
-    meaning('does not accept the credentials', CREDENTIALS),
+    'does not accept the credentials',
+    CREDENTIALS,
   ],
   [
     /^(AccessDenied(Exception)?|NotAuthorized|OptInRequired):/,
-    meaning(
-      'denies access',
-      'attach the policy in deploy/iam to this identity; `aws sts get-caller-identity` shows which it is',
-    ),
+    'denies access',
+    'attach the policy in deploy/iam to this identity; `aws sts get-caller-identity` shows which it is',
   ],
   [
     /^(Throttling(Exception)?|ProvisionedThroughputExceededException|RequestLimitExceeded|LimitExceededException|ServiceUnavailable|InternalServerError|InternalFailure):/,
-    BUSY,
+    ...BUSY,
   ],
-  [/^CredentialsProviderError:/, NO_CREDENTIALS],
+  [/^CredentialsProviderError:/, ...NO_CREDENTIALS],
   // A credential_process that answers with no texts, and a profile that names an sso-session which is not there.
-  [/^\w+: (Resolved credential object is not valid|.*\(reading 'sso_)/, NO_CREDENTIALS],
-  [/^(TimeoutError|AbortError):/, AWAY],
+  [/^\w+: (Resolved credential object is not valid|.*\(reading 'sso_)/, ...NO_CREDENTIALS],
+  [/^(TimeoutError|AbortError):/, ...AWAY],
   [
     /^ValidationException:/,
-    meaning(
-      'refused the request as not valid',
-      'look at what the command was given, and at STATUS_TABLE and HISTORY_TABLE: role-build config',
-    ),
+    'refused the request as not valid',
+    'look at what the command was given, and at STATUS_TABLE and HISTORY_TABLE: role-build config',
   ],
   [
     /^ResourceNotFoundException:/,
-    meaning(
-      'has no such table',
-      'role-build setup creates the tables; check STATUS_TABLE, HISTORY_TABLE and AWS_REGION (role-build config), and the account',
-    ),
+    'has no such table',
+    'role-build setup creates the tables; check STATUS_TABLE, HISTORY_TABLE and AWS_REGION (role-build config), and the account',
   ],
   [
     /^\w+: Invalid parameter for "defaultsMode"/,
-    meaning(
-      "can't be called with these settings",
-      'unset AWS_DEFAULTS_MODE, and take defaults_mode out of the profile',
-    ),
+    "can't be called with these settings",
+    'unset AWS_DEFAULTS_MODE, and take defaults_mode out of the profile',
   ],
-  [/^\w+: Region is missing/, meaning("can't be called without a region", NO_REGION_HINT)],
-  [/^\w+: Region not accepted/, meaning("can't be called in that region", NO_REGION_HINT)],
+  [/^\w+: Region is missing/, "can't be called without a region", NO_REGION_HINT],
+  [/^\w+: Region not accepted/, "can't be called in that region", NO_REGION_HINT],
 ];
 
 /** By Node.js's code, of errors that came of a call of AWS. */
-const BY_CODE: readonly (readonly [RegExp, Meaning])[] = [
+const BY_CODE: readonly (readonly [RegExp, ...Meaning])[] = [
   [
     /^(E(CONN\w+|HOSTUNREACH|HOSTDOWN|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|TIMEDOUT|PIPE|PROTO|ADDRNOTAVAIL)|CERT_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|ERR_TLS_\w+|ERR_SSL_\w+)$/,
-    AWAY,
+    ...AWAY,
   ],
   // A line break at the end of a key, as of a file from Windows, is no part of a header.
   [
     /^ERR_INVALID_CHAR$/,
-    meaning(
-      "can't be called with credentials that hold line breaks or other characters not allowed in a header",
-      CREDENTIALS,
-    ),
+    "can't be called with credentials that hold line breaks or other characters not allowed in a header",
+    CREDENTIALS,
   ],
   // Of the HTTP parser, and of an answer that is too long.
-  [/^(HPE_|ERR_BUFFER_TOO_LARGE)/, NOT_AWS],
-  [/^ERR_INVALID_URL$/, passing('has an address that is not a URL', LOOK_AT_SETTINGS)],
+  [/^(HPE_|ERR_BUFFER_TOO_LARGE)/, ...NOT_AWS],
+  [/^ERR_INVALID_URL$/, 'has an address that is not a URL', LOOK_AT_SETTINGS, 'passing'],
 ];
 
 /** What the SDK calls an answer that names no error, or that can't be read. */
@@ -114,17 +99,21 @@ type AwsError = Error & { code?: unknown; syscall?: unknown; $metadata?: { httpS
 export function meaningOfAws(err: AwsError, ofCall: boolean): Meaning | undefined {
   const { name, message, code, $metadata, $fault } = err;
   const byText = BY_TEXT.find(([pattern]) => pattern.test(`${name}: ${message}`));
-  if (byText !== undefined) return byText[1];
+  if (byText !== undefined) return meaningIn(byText);
   const isOfSdk = $metadata !== undefined || $fault !== undefined;
   if (!ofCall && !isOfSdk) return undefined;
   const byCode = typeof code === 'string' ? BY_CODE.find(([pattern]) => pattern.test(code)) : undefined;
-  if (byCode !== undefined) return byCode[1];
+  if (byCode !== undefined) return meaningIn(byCode);
   // The SDK reads its settings, and the token of a web identity, before it calls.
   if (ofCall && typeof code === 'string' && typeof err.syscall === 'string') return NO_CREDENTIALS;
   if (!isOfSdk) return undefined;
   if (UNNAMED.test(name)) return NOT_AWS;
   if (($metadata?.httpStatusCode ?? 0) >= 500) return BUSY;
-  return $fault === undefined ? undefined : meaning('refuses it', LOOK_AT_SETTINGS);
+  return $fault === undefined ? undefined : ['refuses it', LOOK_AT_SETTINGS];
+}
+
+function meaningIn([, ...meaning]: readonly [RegExp, ...Meaning]): Meaning {
+  return meaning;
 }
 
 export function textOfAws({ name, message, code, $metadata }: AwsError): string {

@@ -23,8 +23,9 @@ export function serviceError(err: unknown, called: Called): CliError | undefined
   const service = called.service === 'Temporal' ? 'AWS KMS' : called.service;
   const meaning = meaningOfAws(err, service !== 'AWS');
   if (meaning === undefined) return undefined;
-  const { what, hint, transient } = meaning;
-  return new CliError('unreachable', `${service} ${what}: ${textOfAws(err)}`, { cause: err, hint, transient });
+  const [what, hint, passing] = meaning;
+  const details = { cause: err, hint, transient: passing !== undefined };
+  return new CliError('unreachable', `${service} ${what}: ${textOfAws(err)}`, details);
 }
 
 function temporalError(cause: unknown, grpc: { code: number; details: string }, called: Called): CliError | undefined {

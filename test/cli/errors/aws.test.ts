@@ -14,7 +14,7 @@ describe('credentials that the AWS SDK can not read', () => {
     new TypeError("Cannot read properties of undefined (reading 'sso_region')"),
   ]) {
     it(`credentials that the AWS SDK can not read are named as what is wrong: ${err.message}`, () => {
-      assert.equal(meaningOfAws(err, true)?.what, "can't be called without credentials");
+      assert.equal(meaningOfAws(err, true)?.[0], "can't be called without credentials");
     });
   }
 
