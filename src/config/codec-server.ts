@@ -48,39 +48,33 @@ export function requiredClaim(given: string): RequiredClaim {
 const TEMPORAL_CLOUD = 'login.tmprl.cloud';
 
 export const CODEC_SETTINGS = {
-  CODEC_SERVER_ADDRESS: setting({
+  CODEC_SERVER_ADDRESS: setting(hostPort, {
     default: '127.0.0.1:8081',
     meaning: 'address that the codec server listens on; port 0 and host 0.0.0.0 as in `HEALTH_ADDRESS`',
     example: '0.0.0.0:8081',
-    parse: hostPort,
   }),
-  CODEC_SERVER_ALLOWED_ORIGINS: setting({
+  CODEC_SERVER_ALLOWED_ORIGINS: setting(origins, {
     requiredBy: 'codec server',
     meaning: 'comma-separated origins of the Web UIs whose pages may call the codec server',
     example: 'https://cloud.temporal.io',
-    parse: origins,
   }),
-  CODEC_SERVER_JWKS_URL: setting({
+  CODEC_SERVER_JWKS_URL: optional(jwksUrl, {
     meaning:
       'URL of the keys (JWKS) that bearer tokens are checked against; without it the codec server listens on loopback only',
     example: 'https://login.example.com/.well-known/jwks.json',
-    ...optional({ parse: jwksUrl }),
   }),
-  CODEC_SERVER_JWT_ISSUER: setting({
+  CODEC_SERVER_JWT_ISSUER: optional(text, {
     meaning: 'issuer (`iss`) that a token must have',
     example: 'https://login.example.com/',
-    ...optional({ parse: text }),
   }),
-  CODEC_SERVER_JWT_AUDIENCE: setting({
+  CODEC_SERVER_JWT_AUDIENCE: optional(text, {
     meaning: 'audience (`aud`) that a token must have',
     example: 'https://codec.example.com',
-    ...optional({ parse: text }),
   }),
-  CODEC_SERVER_REQUIRED_CLAIM: setting({
+  CODEC_SERVER_REQUIRED_CLAIM: optional(requiredClaim, {
     meaning:
       'claim that a token must hold; `{namespace}` stands for the namespace, one `*` for any text without `@` and spaces',
     example: 'permissions={namespace}:read',
-    ...optional({ parse: requiredClaim }),
   }),
 };
 

@@ -1,43 +1,36 @@
 import { numberFrom, optional, setting, text, urlLike, type Parsed } from './values.ts';
 
 export const DIRECTORY_SETTINGS = {
-  DIRECTORY_URL: setting({
+  DIRECTORY_URL: optional(ldapsUrl, {
     meaning: 'domain controller that makes the groups; nothing unencrypted is taken',
     example: 'ldaps://dc1.corp.example.com',
-    ...optional({ parse: ldapsUrl }),
   }),
-  DIRECTORY_CA_FILE: setting({
+  DIRECTORY_CA_FILE: optional(text, {
     meaning: "file with certificates in PEM of the authorities to trust for it, instead of Node.js's own",
     example: '/etc/ssl/corp-ca.pem',
-    ...optional({ parse: text }),
   }),
-  DIRECTORY_BIND_USER: setting({
+  DIRECTORY_BIND_USER: optional(text, {
     meaning: 'account that makes them: `user@domain`, `DOMAIN\\user` or a DN',
     example: 'svc-role-build@corp.example.com',
-    ...optional({ parse: text }),
   }),
-  DIRECTORY_PASSWORD_FILE: setting({
+  DIRECTORY_PASSWORD_FILE: optional(text, {
     meaning: "file with that account's password, read at each bind",
     example: '/run/secrets/directory-password',
-    ...optional({ parse: text }),
   }),
-  DIRECTORY_GROUP_OU: setting({
+  DIRECTORY_GROUP_OU: optional(partsOfDn, {
     meaning: 'DN of the OU that they are made in',
     example: 'OU=AWS Roles,DC=corp,DC=example,DC=com',
-    ...optional({ parse: partsOfDn }),
   }),
-  DIRECTORY_GROUP_NAME: setting({
+  DIRECTORY_GROUP_NAME: setting(groupNameTemplate, {
     default: 'AWS-{account_id}-{role}',
     meaning: "name of a role's group; holds `{account_id}` and `{role}`, each once",
     example: 'AWS-{account_id}-{role}',
-    parse: groupNameTemplate,
   }),
-  DIRECTORY_TIMEOUT_SECONDS: setting({
+  DIRECTORY_TIMEOUT_SECONDS: setting(numberFrom(1, 30), {
     default: '10',
     meaning: 'limit of connecting to the domain controller, and of each answer',
     example: '5',
     unit: 'seconds',
-    ...numberFrom(1, 30),
   }),
 };
 

@@ -89,27 +89,23 @@ export function isEncrypting({ kmsKeyArns = [], localKeys = [] }: EncryptionSett
 }
 
 export const ENCRYPTION_SETTINGS = {
-  ENCRYPTION_KEYS: setting({
+  ENCRYPTION_KEYS: optional(parseLocalKeys, {
     meaning: 'comma-separated `NAME:KEY` with keys of 32 bytes in Base64; the first encrypts payloads, all decrypt',
     secret: true,
     example: 'k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
-    ...optional({ parse: parseLocalKeys }),
   }),
-  ENCRYPTION_KEYS_FILE: setting({
+  ENCRYPTION_KEYS_FILE: optional(localKeysIn, {
     meaning: 'file with such keys, one a line, instead of `ENCRYPTION_KEYS`',
     example: '/run/secrets/encryption-keys',
-    ...optional({ parse: localKeysIn }),
   }),
-  ENCRYPTION_KMS_KEY_ARNS: setting({
+  ENCRYPTION_KMS_KEY_ARNS: optional(parseKmsKeyArns, {
     meaning: 'comma-separated ARNs of AWS KMS keys; the first encrypts payloads, all decrypt, local keys too',
     example: 'arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555',
-    ...optional({ parse: parseKmsKeyArns }),
   }),
-  ENCRYPTION_REQUIRED: setting({
+  ENCRYPTION_REQUIRED: setting(trueOrFalse, {
     default: 'false',
     meaning: '`true` refuses payloads that are not encrypted',
     example: 'true',
-    ...trueOrFalse,
   }),
 };
 

@@ -30,133 +30,112 @@ import { TRACE_HEADERS, TRACING_SETTINGS } from './tracing.ts';
 export { LOG_LEVELS, type Environment, type Setting } from './values.ts';
 
 export const SETTINGS = {
-  ROLE_BUILD_TASK_QUEUE: setting({
+  ROLE_BUILD_TASK_QUEUE: setting(text, {
     default: DEFAULT_TASK_QUEUE,
     meaning: 'task queue of the builds; workers and callers must have the same',
     example: 'role-builds-test',
-    parse: text,
   }),
-  STATUS_TABLE: setting({
+  STATUS_TABLE: setting(text, {
     default: STATUS_TABLE_NAME,
     meaning: 'DynamoDB table of status records',
     example: 'role_build_status',
-    parse: text,
   }),
-  HISTORY_TABLE: setting({
+  HISTORY_TABLE: setting(text, {
     default: HISTORY_TABLE_NAME,
     meaning: 'DynamoDB table of history records',
     example: 'role_build_history',
-    parse: text,
   }),
-  API_ALB_FQDN: setting({
+  API_ALB_FQDN: setting(headerText, {
     requiredBy: 'worker',
     meaning: 'used unchanged in the header `Referer: {value}/proxy`',
     example: 'internal-builds.example.com',
-    parse: headerText,
   }),
-  BUILD_API_ALLOWED_ORIGINS: setting({
+  BUILD_API_ALLOWED_ORIGINS: setting(origins, {
     requiredBy: 'worker',
     meaning: 'comma-separated origins that `url` may have; a build with another is refused before anything is written',
     example: 'https://builds.example.com,https://builds.eu.example.com',
-    parse: origins,
   }),
-  BUILD_API_TIMEOUT_SECONDS: setting({
+  BUILD_API_TIMEOUT_SECONDS: setting(numberFrom(1, 60), {
     default: '30',
     meaning: 'limit of a whole request, connect to last byte',
     example: '10',
     unit: 'seconds',
-    ...numberFrom(1, 60),
   }),
-  BUILD_API_IDEMPOTENCY_HEADER: setting({
+  BUILD_API_IDEMPOTENCY_HEADER: optional(requestHeaderName, {
     meaning: 'one more header of `POST /build`, which carries the request ID',
     example: 'Idempotency-Key',
-    ...optional({ parse: requestHeaderName }),
   }),
-  BUILD_API_PROXY: setting({
+  BUILD_API_PROXY: optional(proxy, {
     meaning: 'HTTP proxy to the build API; `HTTPS_PROXY` and the like are not read',
     secret: true,
     example: 'http://proxy.example.com:3128',
-    ...optional({ parse: proxy }),
   }),
-  BUILD_API_TRACE_HEADERS: setting({
+  BUILD_API_TRACE_HEADERS: setting(oneOf(TRACE_HEADERS), {
     default: 'none',
     meaning: 'trace header of a request, if traces are on: `X-Amzn-Trace-Id` (`xray`) or `traceparent` (`w3c`)',
     example: 'xray',
-    ...oneOf(TRACE_HEADERS),
   }),
-  BUILD_API_MAX_POLLS_PER_SECOND: setting({
+  BUILD_API_MAX_POLLS_PER_SECOND: optional(numberFrom(0.01, 100_000), {
     meaning: 'limit for each worker; a poll that would wait for more than 5 s is deferred to its next interval',
     example: '50',
     unit: 'polls a second',
-    ...optional(numberFrom(0.01, 100_000)),
   }),
-  BUILD_API_MAX_TRIGGERS_PER_SECOND: setting({
+  BUILD_API_MAX_TRIGGERS_PER_SECOND: optional(numberFrom(0.01, 100_000), {
     meaning: 'limit for all workers together; an attempt at `POST /build` beyond it waits in Temporal',
     example: '2',
     unit: 'POSTs a second',
-    ...optional(numberFrom(0.01, 100_000)),
   }),
-  WORKER_MAX_CONCURRENT_ACTIVITIES: setting({
+  WORKER_MAX_CONCURRENT_ACTIVITIES: setting(wholeNumberFrom(1, 10_000), {
     default: '100',
     meaning: 'most record writes, and most POSTs, that a worker makes at a time',
     example: '200',
     unit: 'activities',
-    ...wholeNumberFrom(1, 10_000),
   }),
-  WORKER_MAX_CONCURRENT_POLLS: setting({
+  WORKER_MAX_CONCURRENT_POLLS: setting(wholeNumberFrom(1, 10_000), {
     default: '400',
     meaning: 'most polls that a worker makes at a time',
     example: '800',
     unit: 'polls',
-    ...wholeNumberFrom(1, 10_000),
   }),
-  WORKER_MAX_CACHED_BUILDS: setting({
+  WORKER_MAX_CACHED_BUILDS: optional(wholeNumberFrom(10, 1_000_000), {
     meaning: 'builds that a worker caches between their steps; by default two for each MiB of its heap',
     example: '2000',
     unit: 'builds',
-    ...optional(wholeNumberFrom(10, 1_000_000)),
   }),
-  WORKER_GRPC_COMPRESSION: setting({
+  WORKER_GRPC_COMPRESSION: setting(oneOf(['none', 'gzip']), {
     default: 'none',
     meaning: 'compression between a worker and Temporal; `gzip` is for a link that is slow or paid by the byte',
     example: 'gzip',
-    ...oneOf(['none', 'gzip']),
   }),
-  LOG_LEVEL: setting({
+  LOG_LEVEL: setting(oneOf(LOG_LEVELS), {
     default: 'info',
     meaning: 'log level, as pino names it',
     example: 'debug',
-    ...oneOf(LOG_LEVELS),
   }),
-  TEMPORAL_DEPLOYMENT_NAME: setting({
+  TEMPORAL_DEPLOYMENT_NAME: optional(text, {
     meaning: 'Worker Deployment of the worker; with `TEMPORAL_WORKER_BUILD_ID` it runs versioned',
     example: 'iam-orchestrator/worker',
-    ...optional({ parse: text }),
   }),
-  TEMPORAL_WORKER_BUILD_ID: setting({
+  TEMPORAL_WORKER_BUILD_ID: optional(text, {
     meaning: "the worker's version in that deployment; the Temporal Worker Controller sets both",
     example: 'v42',
-    ...optional({ parse: text }),
   }),
-  HEALTH_ADDRESS: setting({
+  HEALTH_ADDRESS: setting(hostPort, {
     default: '127.0.0.1:8080',
     meaning:
       "address of the worker's `/livez` and `/readyz`; port 0 takes a free one and logs it; host 0.0.0.0 is every address, IPv6 too",
     example: '0.0.0.0:8080',
-    parse: hostPort,
   }),
-  METRICS_ADDRESS: setting({
+  METRICS_ADDRESS: setting(hostPort, {
     default: '127.0.0.1:9464',
     meaning: "address of the worker's `/metrics` for Prometheus; port 0 and host 0.0.0.0 as in `HEALTH_ADDRESS`",
     example: '0.0.0.0:9464',
-    parse: hostPort,
   }),
   ...ENCRYPTION_SETTINGS,
   ...CODEC_SETTINGS,
-  TEMPORAL_UI_URL: setting({
+  TEMPORAL_UI_URL: optional(webAddress, {
     meaning: "address of Temporal's Web UI, to which the command line links",
     example: 'http://localhost:8233',
-    ...optional({ parse: webAddress }),
   }),
   ...DIRECTORY_SETTINGS,
   ...TRACING_SETTINGS,
@@ -190,14 +169,9 @@ export function readSettings<const N extends SettingName>(env: Environment, name
   const wrong: string[] = [];
   for (const name of names) {
     const { default: fallback, meaning, parse }: Setting<unknown> = SETTINGS[name];
-    const given = env[name];
-    const value = given === undefined || given === '' ? fallback : given;
-    if (value === undefined) {
-      faults.push(`${name} is required: ${meaning}`);
-      wrong.push(name);
-      continue;
-    }
     try {
+      const value = env[name] || fallback;
+      if (value === undefined) throw new Error(`is required: ${meaning}`);
       parsed[name] = parse(value);
     } catch (err) {
       faults.push(`${name} ${(err as Error).message}`);

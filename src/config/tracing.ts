@@ -25,73 +25,62 @@ export type SamplerName = (typeof SAMPLERS)[number];
 const PROTOCOLS = ['http/protobuf'] as const;
 
 export const TRACING_SETTINGS = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: setting({
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(endpoint, {
     meaning: 'base URL of the OTLP collector; without this and the next there are no traces',
     example: 'http://localhost:4318',
-    ...optional({ parse: endpoint }),
   }),
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: setting({
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: optional(endpoint, {
     meaning: 'the same as a full URL; takes precedence over the variable before',
     example: 'http://localhost:4318/v1/traces',
-    ...optional({ parse: endpoint }),
   }),
-  OTEL_EXPORTER_OTLP_PROTOCOL: setting({
+  OTEL_EXPORTER_OTLP_PROTOCOL: setting(known(PROTOCOLS), {
     default: 'http/protobuf',
     meaning: 'protocol of traces',
     example: 'http/protobuf',
-    ...known(PROTOCOLS),
   }),
-  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: setting({
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: setting(known(PROTOCOLS), {
     default: 'http/protobuf',
     meaning: 'the same; takes precedence over the variable before',
     example: 'http/protobuf',
-    ...known(PROTOCOLS),
   }),
-  OTEL_EXPORTER_OTLP_HEADERS: setting({
+  OTEL_EXPORTER_OTLP_HEADERS: setting((value) => value, {
     default: '',
     meaning: 'comma-separated `NAME=VALUE` headers for the collector, such as a key',
     secret: true,
     example: 'x-api-key=example',
-    parse: (value) => value,
   }),
-  OTEL_EXPORTER_OTLP_TRACES_HEADERS: setting({
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: setting((value) => value, {
     default: '',
     meaning: 'the same; takes precedence over the variable before, header by header',
     secret: true,
     example: 'x-api-key=example',
-    parse: (value) => value,
   }),
-  OTEL_TRACES_EXPORTER: setting({
+  OTEL_TRACES_EXPORTER: setting(exporter, {
     default: 'otlp',
     meaning: '`none` turns traces off',
     example: 'none',
     values: ['otlp', 'none'],
-    parse: exporter,
   }),
-  OTEL_SDK_DISABLED: setting({
+  OTEL_SDK_DISABLED: setting(known(['true', 'false']), {
     default: 'false',
     meaning: '`true` turns traces off',
     example: 'true',
-    ...known(['true', 'false']),
   }),
-  OTEL_SERVICE_NAME: setting({
+  OTEL_SERVICE_NAME: setting((value) => value, {
     default: '',
     meaning: 'name of the program in traces, else `iam-orchestrator` for the worker, `role-build` for the command line',
     example: 'role-builds-eu',
-    parse: (value) => value,
   }),
-  OTEL_TRACES_SAMPLER: setting({
+  OTEL_TRACES_SAMPLER: setting(known(SAMPLERS), {
     default: 'parentbased_always_on',
     meaning: 'which traces are recorded',
     example: 'parentbased_traceidratio',
-    ...known(SAMPLERS),
   }),
-  OTEL_TRACES_SAMPLER_ARG: setting({
+  OTEL_TRACES_SAMPLER_ARG: setting(numberFrom(0, 1), {
     default: '1',
     meaning: 'the share of traces that the `traceidratio` samplers record',
     example: '0.1',
     unit: 'of all traces',
-    ...numberFrom(0, 1),
   }),
 } as const;
 

@@ -32,14 +32,20 @@ export type Parsed<S extends Readonly<Record<string, Setting<unknown>>>> = {
   [K in keyof S]: ReturnType<S[K]['parse']>;
 };
 
-export const setting = <T>(value: Setting<T>): Setting<T> => value;
-
-/** What a setting's text must be: a part of its {@link Setting}. */
+/** What a setting's text must be: a part of its {@link Setting}, or no more than its parser. */
 type Rule<T> = Pick<Setting<T>, 'range' | 'values' | 'parse'>;
+type Told = Omit<Setting<unknown>, 'parse' | 'range'>;
 
-/** A setting that may be left out. */
-export function optional<T>({ parse, ...rule }: Rule<T>): Rule<T | undefined> & { default: string } {
-  return { default: '', ...rule, parse: (value) => (value === '' ? undefined : parse(value)) };
+const ruleOf = <T>(rule: Rule<T> | Setting<T>['parse']) => (typeof rule === 'function' ? { parse: rule } : rule);
+
+export function setting<T>(rule: Rule<T> | Setting<T>['parse'], told: Told): Setting<T> {
+  return { ...told, ...ruleOf(rule) };
+}
+
+/** One that may be left out. */
+export function optional<T>(rule: Rule<T> | Setting<T>['parse'], told: Told): Setting<T | undefined> {
+  const { parse, ...shown } = ruleOf(rule);
+  return { default: '', ...told, ...shown, parse: (value) => (value === '' ? undefined : parse(value)) };
 }
 
 export const trueOrFalse: Rule<boolean> = {
