@@ -105,10 +105,17 @@ export function times<T>(count: number, answer: T): T[] {
   return Array.from({ length: count }, () => answer);
 }
 
-/** An attempt that has no end but its cancellation. */
+/** As long as an attempt at a call of the build API may last. */
+const ATTEMPT_MAX_MS = 65_000;
+
+/** An attempt that has no end but its cancellation. The SDK may lose that of a workflow that was evicted meanwhile. */
 export function untilCancelled({ signal }: { signal: AbortSignal }): Promise<never> {
   return new Promise((_resolve, reject) => {
-    addAbortListener(signal, () => reject(signal.reason as Error));
+    const late = setTimeout(() => reject(new Error('nobody cancelled it')), ATTEMPT_MAX_MS);
+    addAbortListener(signal, () => {
+      clearTimeout(late);
+      reject(signal.reason as Error);
+    });
   });
 }
 

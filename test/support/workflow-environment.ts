@@ -56,8 +56,8 @@ export interface BuildOptions {
 
 /** For a test that waits for a renewal. Of a shorter one a busy machine misses the time. */
 export const SHORT_TASK_MS = 15_000;
-/** A worker that is not drained by then fails the test, and leaves the server running. */
-const SHUTDOWN_FORCE_TIME = '60 seconds';
+/** A worker that is not drained by then fails the test. */
+const SHUTDOWN_FORCE_TIME = '90 seconds';
 
 /** Dynamic configuration of the dev server. */
 export const SKIPPING = { 'frontend.WorkflowTimeSkippingEnabled': true };
@@ -221,8 +221,12 @@ export class WorkflowEnvironment {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#stopWorkers.map((stop) => stop()));
-    await this.#server.stop();
+    try {
+      await Promise.all(this.#stopWorkers.map((stop) => stop()));
+    } finally {
+      // Else the run would wait for it for ever.
+      await this.#server.stop();
+    }
   }
 }
 
