@@ -2,13 +2,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import { ApplicationFailure, TemporalFailure, type ApplicationFailureOptions } from '@temporalio/common';
+import { TemporalFailure } from '@temporalio/common';
 import * as ldap from 'ldapts';
 import PQueue from 'p-queue';
 import type { DirectorySettings } from '../config/directory.ts';
 import type { DirectoryServer } from '../domain/directory-group.ts';
-import type { FailureName } from '../domain/failures.ts';
 import { utf8Text } from '../process/utf8.ts';
+import { directoryFailure, limitAnswers } from './answers.ts';
 
 const TRANSIENT = [ldap.BusyError, ldap.TimeLimitExceededError, ldap.UnavailableError];
 /** https://www.rfc-editor.org/rfc/rfc4511#section-4.1.10 */
@@ -51,7 +51,7 @@ export class Connector {
     const createSecureConnection = () => {
       // The library connects again by itself, without a bind.
       if (socket !== undefined) throw new Error('the connection was lost');
-      socket = connect({
+      const made = connect({
         host: to?.address ?? host,
         port: Number(port || 636),
         // The certificate must have the name of the settings, whatever address is connected to.
@@ -59,6 +59,7 @@ export class Connector {
         ...(caFile !== undefined && { ca: readFileSync(caFile) }),
         rejectUnauthorized: true,
       });
+      socket = made.once('secureConnect', () => limitAnswers(made));
       return socket;
     };
     const client = new ldap.Client({ url, timeout, connectTimeout: timeout, createSecureConnection });
@@ -75,7 +76,7 @@ export class Connector {
       const certificateExpires = new Date(socket?.getPeerCertificate().valid_to ?? Number.NaN);
       return await use({ client, server: { name, address }, domainDn, certificateExpires });
     } catch (err) {
-      throw toFailure(err as Error);
+      throw toFailure(socket?.errored instanceof TemporalFailure ? socket.errored : (err as Error));
     } finally {
       socket?.destroy();
     }
@@ -111,19 +112,14 @@ export class Connector {
   }
 }
 
-/** Retried only if it is transient, unless `more` says otherwise. */
-export function directoryFailure(
-  type: FailureName,
-  message: string,
-  more: ApplicationFailureOptions = {},
-): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: type !== 'DirectoryUnavailable', ...more });
-}
-
 function toFailure(cause: Error): TemporalFailure {
   if (cause instanceof TemporalFailure) return cause;
   // Active Directory ends its texts with a NUL.
   const said = cause.message.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
+  // The library's parser notes on what it throws of which message it is.
+  if ('messageDetails' in cause) {
+    return directoryFailure('DirectoryRefused', `the directory's answer can not be read: ${said}`, { cause });
+  }
   const isAnswer = cause instanceof ldap.ResultCodeError && !TRANSIENT.some((one) => cause instanceof one);
   if (!isAnswer) return directoryFailure('DirectoryUnavailable', `the directory did not answer: ${said}`, { cause });
   const refers = cause.code === REFERRAL ? 'it refers to another server: ' : '';

@@ -3,7 +3,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import * as ldap from 'ldapts';
 import { REFUSED_IN_NAMES, type DirectorySettings } from '../config/directory.ts';
 import type { DirectoryGroup, DirectoryServer, GroupRequest } from '../domain/directory-group.ts';
-import { Connector, directoryFailure, type Connection } from './connection.ts';
+import { directoryFailure } from './answers.ts';
+import { Connector, type Connection } from './connection.ts';
 
 /** https://learn.microsoft.com/en-us/windows/win32/adschema/a-grouptype */
 const GLOBAL_SECURITY_GROUP = String(0x80000002 | 0);

@@ -1,0 +1,52 @@
+/** What a directory sends, before it is believed: it may be broken, endless or spelled in its own way. */
+import type { TLSSocket } from 'node:tls';
+import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
+import * as ldap from 'ldapts';
+import { clip, type FailureName } from '../domain/failures.ts';
+
+/** Since a request was sent. A page of groups takes a tenth of it. */
+const ANSWER_MAX_BYTES = 1024 * 1024;
+/** A directory needs some hundred to say what is wrong. Temporal would not take all of a long text. */
+const TEXT_MAX_CHARACTERS = 8_192;
+
+const { readLength, readSequence } = ldap.BerReader.prototype;
+const cut = () => new ldap.InvalidAsn1Error('a part is longer than its message');
+// Where a part is missing or longer than its message, the library reads on at the same place without an end. Of the message
+// itself, which begins at 0, more may still come.
+ldap.BerReader.prototype.readLength = function (this: ldap.BerReader, start?: number): number | null {
+  const from = readLength.call(this, start);
+  const isCut = from === null || from + this.length > this.offset + this.remain;
+  if (this.length < 0 || (isCut && start !== 1)) throw cut();
+  return from;
+};
+ldap.BerReader.prototype.readSequence = function (this: ldap.BerReader, tag?: number): number | null {
+  const found = readSequence.call(this, tag);
+  if (found === null && this.offset > 0) throw cut();
+  return found;
+};
+
+/** The library keeps whatever comes. */
+export function limitAnswers(socket: TLSSocket): void {
+  let sent = 0;
+  let received = 0;
+  socket.on('data', ({ length }: Buffer) => {
+    received = socket.bytesWritten === sent ? received + length : length;
+    sent = socket.bytesWritten;
+    if (received <= ANSWER_MAX_BYTES) return;
+    socket.destroy(directoryFailure('DirectoryRefused', `the directory answers with over ${ANSWER_MAX_BYTES} bytes`));
+  });
+}
+
+/** Retried only if it is transient, unless `more` says otherwise. */
+export function directoryFailure(
+  type: FailureName,
+  message: string,
+  more: ApplicationFailureOptions = {},
+): ApplicationFailure {
+  const { cause } = more;
+  if (cause !== undefined && cause.message.length > TEXT_MAX_CHARACTERS) {
+    cause.stack = cause.message = clip(cause.message, TEXT_MAX_CHARACTERS);
+  }
+  const nonRetryable = type !== 'DirectoryUnavailable';
+  return ApplicationFailure.create({ type, message: clip(message, TEXT_MAX_CHARACTERS), nonRetryable, ...more });
+}
