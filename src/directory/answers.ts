@@ -2,6 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 import * as ldap from 'ldapts';
+import { DIRECTORY_TEXT_MAX_CHARACTERS } from '../domain/directory-group.ts';
 import { clip, type FailureName } from '../domain/failures.ts';
 
 /** Since a request was sent. A page of groups takes a tenth of it. */
@@ -35,6 +36,13 @@ export function limitAnswers(socket: TLSSocket): void {
     if (received <= ANSWER_MAX_BYTES) return;
     socket.destroy(directoryFailure('DirectoryRefused', `the directory answers with over ${ANSWER_MAX_BYTES} bytes`));
   });
+}
+
+/** @returns what goes into a record @throws ApplicationFailure if it is too long for one */
+export function recordable(attribute: string, text: string): string {
+  if (text.length <= DIRECTORY_TEXT_MAX_CHARACTERS) return text;
+  const why = `${attribute} has ${text.length} characters, and a record holds ${DIRECTORY_TEXT_MAX_CHARACTERS}`;
+  throw directoryFailure('DirectoryRefused', `the directory's answer can not be used: ${why}`);
 }
 
 /** Retried only if it is transient, unless `more` says otherwise. */

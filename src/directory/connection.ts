@@ -8,7 +8,7 @@ import PQueue from 'p-queue';
 import type { DirectorySettings } from '../config/directory.ts';
 import type { DirectoryServer } from '../domain/directory-group.ts';
 import { utf8Text } from '../process/utf8.ts';
-import { directoryFailure, limitAnswers } from './answers.ts';
+import { directoryFailure, limitAnswers, recordable } from './answers.ts';
 
 const TRANSIENT = [ldap.BusyError, ldap.TimeLimitExceededError, ldap.UnavailableError];
 /** https://www.rfc-editor.org/rfc/rfc4511#section-4.1.10 */
@@ -69,6 +69,7 @@ export class Connector {
       const { searchEntries: found } = await client.search('', { scope: 'base', attributes });
       const [name, domainDn] = attributes.map((attribute) => String(found[0]?.[attribute] ?? ''));
       if (!name || !domainDn) throw directoryFailure('DirectoryRefused', `${host} is no domain controller`);
+      recordable('dnsHostName', name);
       if (to !== undefined && to.name !== name) throw new Error(`${name} answered instead`);
       await this.#binds.add(() => this.#bind(client));
       const address = socket?.remoteAddress;

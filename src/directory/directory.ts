@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import * as ldap from 'ldapts';
 import { REFUSED_IN_NAMES, type DirectorySettings } from '../config/directory.ts';
 import type { DirectoryGroup, DirectoryServer, GroupRequest } from '../domain/directory-group.ts';
-import { directoryFailure } from './answers.ts';
+import { directoryFailure, recordable } from './answers.ts';
 import { Connector, type Connection } from './connection.ts';
 
 /** https://learn.microsoft.com/en-us/windows/win32/adschema/a-grouptype */
@@ -126,7 +126,8 @@ function faultOf(entry: ldap.Entry, name: string, isInOu: boolean): string | und
 }
 
 function groupOf(entry: ldap.Entry): Omit<DirectoryGroup, 'outcome'> {
-  return { name: String(entry['sAMAccountName']), object_guid: guidOf(entry), dn: entry.dn };
+  const name = recordable('sAMAccountName', String(entry['sAMAccountName']));
+  return { name, object_guid: guidOf(entry), dn: recordable('dn', entry.dn) };
 }
 
 /** As Windows writes it: the first three of its parts are little-endian. */

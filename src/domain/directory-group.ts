@@ -28,19 +28,23 @@ export interface DirectoryServer {
 /** Of version 4, or of version 6, with a zone if it is a link's own. A name is none: it could lead to another server. */
 const IP_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]*:[\da-f:.]*(?:%\w+)?)$/i;
 
+/** Of each of their texts: both records hold them, and DynamoDB at most 400 KB of an item. */
+export const DIRECTORY_TEXT_MAX_CHARACTERS = 2_048;
+
 export function isDirectoryGroup(value: unknown): value is DirectoryGroup {
-  if (!hasTexts(value, ['name', 'dn'])) return false;
-  const { object_guid, outcome } = value as Partial<Record<keyof DirectoryGroup, unknown>>;
-  return (object_guid === undefined || typeof object_guid === 'string') && OUTCOMES.some((one) => one === outcome);
+  const { name, dn, object_guid = '', outcome } = (value ?? {}) as Partial<Record<keyof DirectoryGroup, unknown>>;
+  const texts = { name, dn, object_guid };
+  return hasTexts(texts, Object.keys(texts), DIRECTORY_TEXT_MAX_CHARACTERS) && OUTCOMES.some((one) => one === outcome);
 }
 
 export function isDirectoryServer(value: unknown): value is DirectoryServer {
-  return hasTexts(value, ['name', 'address']) && IP_ADDRESS.test((value as DirectoryServer).address);
+  if (!hasTexts(value, ['name', 'address'], DIRECTORY_TEXT_MAX_CHARACTERS)) return false;
+  return IP_ADDRESS.test((value as DirectoryServer).address);
 }
 
 /** Of well-formed Unicode: DynamoDB promises to take no other. */
-export function hasTexts(value: unknown, names: readonly string[]): boolean {
+export function hasTexts(value: unknown, names: readonly string[], maxCharacters = Number.POSITIVE_INFINITY): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const texts = names.map((name) => (value as Record<string, unknown>)[name]);
-  return texts.every((text) => typeof text === 'string' && text.isWellFormed());
+  return texts.every((text) => typeof text === 'string' && text.isWellFormed() && text.length <= maxCharacters);
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isDirectoryServer } from './directory-group.ts';
+import { DIRECTORY_TEXT_MAX_CHARACTERS, isDirectoryServer } from './directory-group.ts';
 import { clip } from './failures.ts';
 import { workflowIdOf, WORKFLOW_ID_MAX_BYTES } from './identity.ts';
 import { PREVIOUS_JOBS_MAX_BYTES } from './previous-jobs.ts';
@@ -180,7 +180,10 @@ function jsonFaults(input: unknown): Fault[] {
 }
 
 const segment = atMost(2_048).refine((value) => value !== '.' && value !== '..', 'must be a path segment');
-const sent_to = z.strictObject({ name: text, address: text }).refine(isDirectoryServer, 'must have an IP address');
+const serverText = atMost(DIRECTORY_TEXT_MAX_CHARACTERS);
+const sent_to = z
+  .strictObject({ name: serverText, address: serverText })
+  .refine(isDirectoryServer, 'must have an IP address');
 const errorInfo = { Error: maybeEmpty, Cause: maybeEmpty, sent_to: sent_to.optional() };
 /** What is in the history record for good: more, or deeper, DynamoDB would refuse at each of its writes. */
 const previousJob = z.strictObject(

@@ -158,4 +158,17 @@ describe('a directory that answers oddly', () => {
       JSON.stringify([failure.message, failure.cause?.message, failure.stack, failure.cause?.stack]).length < 50_000,
     );
   });
+
+  const long = 'x'.repeat(450_000);
+  for (const [attribute, answers] of Object.entries<Answers>({
+    dnsHostName: { root: answerWith('', { ...ROOT, dnsHostName: [long] }) },
+    dn: { groups: answerWith(`CN=${NAME},OU=${long},${GROUP_OU}`, GROUP) },
+  })) {
+    it(`a directory that answers oddly is refused for a ${attribute} that no record could hold`, async (t) => {
+      const directory = await open(t, answers);
+      for (const method of ['check', 'ensure'] as const) {
+        await refuses(directory[method](REQUEST), 'DirectoryRefused', new RegExp(`: ${attribute} has 450`));
+      }
+    });
+  }
 });

@@ -16,8 +16,11 @@ describe('what others give as a group', () => {
     const changes = [
       { name: 1 },
       { name: 'half \uD83D' },
+      { name: 'n'.repeat(2_049) },
       { dn: undefined },
+      { dn: 'd'.repeat(2_049) },
       { object_guid: 7 },
+      { object_guid: 'g'.repeat(2_049) },
       { outcome: 'deleted' },
       { outcome: undefined },
     ];
@@ -55,5 +58,7 @@ describe('what others give as a domain controller', () => {
       assert.ok(!isDirectoryServer({ name: 'dc1.corp.example.com', address }), String(address));
     }
     assert.ok(!isDirectoryServer({ address: '10.1.2.3' }));
+    assert.ok(!isDirectoryServer({ name: 'd'.repeat(2_049), address: '10.1.2.3' }));
+    assert.ok(!isDirectoryServer({ name: 'dc1.corp.example.com', address: `::1%${'e'.repeat(2_049)}` }));
   });
 });

@@ -6,9 +6,6 @@ import { isDirectoryGroup, isDirectoryServer, type DirectoryGroup } from '../../
 import { errorInfo, isFailureName, type ErrorInfo } from '../../domain/failures.ts';
 import { isEndStatus } from '../../domain/record-status.ts';
 
-/** Far more than a directory's names take. */
-const GROUP_MAX_CHARACTERS = 8_192;
-
 type Known = Partial<Record<'build_id' | 'error_info' | 'directory_group', unknown>>;
 
 /** The attributes of an end by their names, without those that no build writes. */
@@ -43,5 +40,5 @@ function errorInfoOf(value: unknown): ErrorInfo | undefined {
 function groupOf(value: unknown): DirectoryGroup | undefined {
   if (!isDirectoryGroup(value)) return undefined;
   const { name, object_guid, dn, outcome } = value;
-  return name.length + dn.length > GROUP_MAX_CHARACTERS ? undefined : defined({ name, object_guid, dn, outcome });
+  return defined({ name, object_guid, dn, outcome });
 }
