@@ -38,6 +38,20 @@ export function limitAnswers(socket: TLSSocket): void {
   });
 }
 
+/**
+ * By its name in upper or lower case, since a directory may spell it in its own way.
+ * https://www.rfc-editor.org/rfc/rfc4512#section-2.5
+ */
+export function valuesOf(entry: ldap.Entry, attribute: string): (string | Buffer)[] {
+  const name = Object.keys(entry).find((one) => one.toLowerCase() === attribute.toLowerCase());
+  return name === undefined ? [] : [entry[name] ?? []].flat();
+}
+
+/** Several values are separated by commas, which no name of ours has. */
+export function textOf(entry: ldap.Entry, attribute: string): string {
+  return valuesOf(entry, attribute).join();
+}
+
 /** @returns what goes into a record @throws ApplicationFailure if it is too long for one */
 export function recordable(attribute: string, text: string): string {
   if (text.length <= DIRECTORY_TEXT_MAX_CHARACTERS) return text;

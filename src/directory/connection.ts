@@ -8,7 +8,7 @@ import PQueue from 'p-queue';
 import type { DirectorySettings } from '../config/directory.ts';
 import type { DirectoryServer } from '../domain/directory-group.ts';
 import { utf8Text } from '../process/utf8.ts';
-import { directoryFailure, limitAnswers, recordable } from './answers.ts';
+import { directoryFailure, limitAnswers, recordable, textOf } from './answers.ts';
 
 const TRANSIENT = [ldap.BusyError, ldap.TimeLimitExceededError, ldap.UnavailableError];
 /** https://www.rfc-editor.org/rfc/rfc4511#section-4.1.10 */
@@ -66,15 +66,16 @@ export class Connector {
     try {
       // Anybody may read the root. It says whose server this is before a password is sent.
       const attributes = ['dnsHostName', 'defaultNamingContext'];
-      const { searchEntries: found } = await client.search('', { scope: 'base', attributes });
-      const [name, domainDn] = attributes.map((attribute) => String(found[0]?.[attribute] ?? ''));
+      const { searchEntries } = await client.search('', { scope: 'base', attributes });
+      const [name, domainDn] = attributes.map((attribute) => textOf(searchEntries[0] ?? { dn: '' }, attribute));
       if (!name || !domainDn) throw directoryFailure('DirectoryRefused', `${host} is no domain controller`);
       recordable('dnsHostName', name);
       if (to !== undefined && to.name !== name) throw new Error(`${name} answered instead`);
       await this.#binds.add(() => this.#bind(client));
       const address = socket?.remoteAddress;
-      if (address === undefined) throw new Error('the connection was lost');
-      const certificateExpires = new Date(socket?.getPeerCertificate().valid_to ?? Number.NaN);
+      // Of a socket that is destroyed there is no certificate.
+      if (address === undefined || socket?.destroyed !== false) throw new Error('the connection was lost');
+      const certificateExpires = new Date(socket.getPeerCertificate().valid_to);
       return await use({ client, server: { name, address }, domainDn, certificateExpires });
     } catch (err) {
       throw toFailure(socket?.errored instanceof TemporalFailure ? socket.errored : (err as Error));
@@ -117,8 +118,8 @@ function toFailure(cause: Error): TemporalFailure {
   if (cause instanceof TemporalFailure) return cause;
   // Active Directory ends its texts with a NUL.
   const said = cause.message.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
-  // The library's parser notes on what it throws of which message it is.
-  if ('messageDetails' in cause) {
+  // What the library's parser throws has the message's ID; a type error comes of an answer to another request.
+  if ('messageDetails' in cause || cause instanceof TypeError) {
     return directoryFailure('DirectoryRefused', `the directory's answer can not be read: ${said}`, { cause });
   }
   const isAnswer = cause instanceof ldap.ResultCodeError && !TRANSIENT.some((one) => cause instanceof one);

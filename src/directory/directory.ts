@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import * as ldap from 'ldapts';
 import { REFUSED_IN_NAMES, type DirectorySettings } from '../config/directory.ts';
 import type { DirectoryGroup, DirectoryServer, GroupRequest } from '../domain/directory-group.ts';
-import { directoryFailure, recordable } from './answers.ts';
+import { directoryFailure, recordable, textOf, valuesOf } from './answers.ts';
 import { Connector, type Connection } from './connection.ts';
 
 /** https://learn.microsoft.com/en-us/windows/win32/adschema/a-grouptype */
@@ -58,7 +58,7 @@ export class Directory extends Connector {
         }
         const type = isTaken ? 'DirectoryGroupConflict' : 'DirectoryUnavailable';
         if (found === undefined) throw directoryFailure(type, `the directory does not show what has the name ${name}`);
-        return { ...groupOf(found), outcome: marks.includes(String(found['info'])) ? 'created' : 'adopted' };
+        return { ...groupOf(found), outcome: marks.includes(textOf(found, 'info')) ? 'created' : 'adopted' };
       });
     } catch (err) {
       // After an add was sent, whatever keeps from finding the group leaves it unknown.
@@ -97,7 +97,7 @@ export class Directory extends Connector {
   async #whyNoRight(connection: Connection): Promise<string | undefined> {
     const [entry] = await search(connection, this.#ou, { scope: 'base', attributes: ['allowedChildClassesEffective'] });
     if (entry === undefined) return `there is no ${this.#ou.toString()}`;
-    if ([entry['allowedChildClassesEffective']].flat().includes('group')) return undefined;
+    if (namesGroup(entry, 'allowedChildClassesEffective')) return undefined;
     return `${this.settings.DIRECTORY_BIND_USER} may not create groups in ${this.#ou.toString()}`;
   }
 
@@ -119,21 +119,30 @@ export class Directory extends Connector {
 
 /** Why an entry is not adopted: its name is a permission, for all who are in it. */
 function faultOf(entry: ldap.Entry, name: string, isInOu: boolean): string | undefined {
-  if (![entry['objectClass']].flat().includes('group')) return 'it is no group';
-  if (entry['sAMAccountName'] !== name || entry['cn'] !== name) return 'its name is not equal to the letter';
-  if (entry['groupType'] !== GLOBAL_SECURITY_GROUP) return 'it is no global security group';
+  if (!namesGroup(entry, 'objectClass')) return 'it is no group';
+  if (textOf(entry, 'sAMAccountName') !== name || textOf(entry, 'cn') !== name)
+    return 'its name is not equal to the letter';
+  if (textOf(entry, 'groupType') !== GLOBAL_SECURITY_GROUP) return 'it is no global security group';
   return isInOu ? undefined : 'it lies outside of DIRECTORY_GROUP_OU';
 }
 
 function groupOf(entry: ldap.Entry): Omit<DirectoryGroup, 'outcome'> {
-  const name = recordable('sAMAccountName', String(entry['sAMAccountName']));
+  const name = recordable('sAMAccountName', textOf(entry, 'sAMAccountName'));
   return { name, object_guid: guidOf(entry), dn: recordable('dn', entry.dn) };
 }
 
+/** Of classes, whose names are in upper or lower case too. */
+function namesGroup(entry: ldap.Entry, attribute: string): boolean {
+  return textOf(entry, attribute).toLowerCase().split(',').includes('group');
+}
+
 /** As Windows writes it: the first three of its parts are little-endian. */
-function guidOf({ objectGUID }: ldap.Entry): string {
+function guidOf(entry: ldap.Entry): string {
+  const [value = ''] = valuesOf(entry, 'objectGUID');
+  // The library gives it as text if its name is spelled in another way.
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-  const hex = Buffer.from(order.map((i) => (objectGUID as Buffer)[i] ?? 0)).toString('hex');
+  const hex = Buffer.from(order.map((i) => bytes[i] ?? 0)).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 

@@ -32,6 +32,7 @@ const GROUP = {
   groupType: ['-2147483646'],
   objectGUID: [Buffer.alloc(16, 0xf1)],
 };
+const GUID = 'f1f1f1f1-f1f1-f1f1-f1f1-f1f1f1f1f1f1';
 const authority = createAuthority('Odd CA');
 
 const entry = (id: number, dn: string, attributes: Attributes) =>
@@ -171,4 +172,27 @@ describe('a directory that answers oddly', () => {
       }
     });
   }
+
+  it('a directory that answers oddly may spell attributes and classes in upper or lower case', async (t) => {
+    for (const letters of ['toLowerCase', 'toUpperCase'] as const) {
+      const respelled = (attributes: Attributes) =>
+        Object.fromEntries(Object.entries(attributes).map(([name, values]) => [name[letters](), values]));
+      const directory = await open(t, {
+        root: answerWith('', respelled(ROOT)),
+        rights: answerWith(GROUP_OU, respelled({ allowedChildClassesEffective: ['user', 'Group'] })),
+        groups: answerWith(DN, respelled({ ...GROUP, objectClass: ['top', 'Group'] })),
+      });
+      const { outcome, object_guid } = await directory.check(REQUEST);
+      assert.deepEqual([outcome, object_guid], ['would_adopt', GUID]);
+      // Bytes that could also be text.
+      const guid = [Buffer.from('0123456789abcdef')];
+      const other = await open(t, { groups: answerWith(DN, respelled({ ...GROUP, objectGUID: guid })) });
+      assert.equal((await other.ensure(REQUEST)).object_guid, '33323130-3534-3736-3839-616263646566');
+    }
+  });
+
+  it('a directory that answers oddly is refused for a result of another operation', async (t) => {
+    const root = (id: number) => resultMessage(id, ProtocolOperation.LDAP_RES_ADD, { code: 0 });
+    await refuses((await open(t, { root })).check(REQUEST), 'DirectoryRefused', /can not be read/);
+  });
 });
