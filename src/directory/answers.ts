@@ -55,8 +55,11 @@ export function textOf(entry: ldap.Entry, attribute: string): string {
 /** @returns what goes into a record @throws ApplicationFailure if it is too long for one */
 export function recordable(attribute: string, text: string): string {
   if (text.length <= DIRECTORY_TEXT_MAX_CHARACTERS) return text;
-  const why = `${attribute} has ${text.length} characters, and a record holds ${DIRECTORY_TEXT_MAX_CHARACTERS}`;
-  throw directoryFailure('DirectoryRefused', `the directory's answer can not be used: ${why}`);
+  throw unusable(`${attribute} has ${text.length} characters, and a record holds ${DIRECTORY_TEXT_MAX_CHARACTERS}`);
+}
+
+export function unusable(why: string): ApplicationFailure {
+  return directoryFailure('DirectoryRefused', `the directory's answer can not be used: ${why}`);
 }
 
 /** Retried only if it is transient, unless `more` says otherwise. */

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import * as ldap from 'ldapts';
 import { REFUSED_IN_NAMES, type DirectorySettings } from '../config/directory.ts';
 import type { DirectoryGroup, DirectoryServer, GroupRequest } from '../domain/directory-group.ts';
-import { directoryFailure, recordable, textOf, valuesOf } from './answers.ts';
+import { directoryFailure, recordable, textOf, unusable, valuesOf } from './answers.ts';
 import { Connector, type Connection } from './connection.ts';
 
 /** https://learn.microsoft.com/en-us/windows/win32/adschema/a-grouptype */
@@ -138,11 +138,14 @@ function namesGroup(entry: ldap.Entry, attribute: string): boolean {
 
 /** As Windows writes it: the first three of its parts are little-endian. */
 function guidOf(entry: ldap.Entry): string {
-  const [value = ''] = valuesOf(entry, 'objectGUID');
+  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+  const [value = '', ...more] = valuesOf(entry, 'objectGUID');
   // The library gives it as text if its name is spelled in another way.
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-  const hex = Buffer.from(order.map((i) => bytes[i] ?? 0)).toString('hex');
+  if (bytes.length !== order.length || more.length > 0) {
+    throw unusable(`objectGUID of ${entry.dn} is not one value of ${order.length} bytes`);
+  }
+  const hex = Buffer.from(order.map((i) => bytes[i] as number)).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 

@@ -195,4 +195,19 @@ describe('a directory that answers oddly', () => {
     const root = (id: number) => resultMessage(id, ProtocolOperation.LDAP_RES_ADD, { code: 0 });
     await refuses((await open(t, { root })).check(REQUEST), 'DirectoryRefused', /can not be read/);
   });
+
+  for (const [what, objectGUID] of Object.entries({
+    none: [],
+    'an empty': [Buffer.alloc(0)],
+    'a short': [Buffer.from([1, 2, 3, 4])],
+    'a long': [Buffer.alloc(20, 7)],
+    'a second': [Buffer.alloc(16, 1), Buffer.alloc(16, 2)],
+  })) {
+    it(`a directory that answers oddly is refused for ${what} objectGUID, and none is made up`, async (t) => {
+      const directory = await open(t, { groups: answerWith(DN, { ...GROUP, objectGUID }) });
+      for (const method of ['check', 'ensure'] as const) {
+        await refuses(directory[method](REQUEST), 'DirectoryRefused', /objectGUID of CN=AWS-.* is not one value/);
+      }
+    });
+  }
 });
