@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { activityInfo, getClient, log } from '@temporalio/activity';
 import { OWN_CANCELLATION_REASON } from '../contract.ts';
 import { clip } from '../domain/failures.ts';
@@ -30,9 +31,18 @@ export async function requestOwnCancellation(): Promise<void> {
 /**
  * Who asked to cancel the workflow that the activity under way belongs to, as the request's identity says. Looked up in
  * Temporal's history, newest event first, and in the runs before this one, since a request does not pass through
- * continue-as-new; `undefined` if that can't be read: a missing name must not keep a record from its end.
+ * continue-as-new; `undefined` if that can't be read in time: a missing name must not keep a record from its end.
  */
 export async function whoCancelled(): Promise<string | undefined> {
+  const answer = getClient().withDeadline(Date.now() + LOOKED_UP_WITHIN_MS, lookUpWhoCancelled);
+  // The SDK makes a call again past its deadline if the server is away.
+  return Promise.race([answer, delay(LOOKED_UP_WITHIN_MS, undefined, { ref: false })]);
+}
+
+/** What is left of an attempt is for DynamoDB. */
+const LOOKED_UP_WITHIN_MS = 3_000;
+
+async function lookUpWhoCancelled(): Promise<string | undefined> {
   const { workflowId, runId } = ownExecution();
   try {
     let next: string | undefined = runId;
