@@ -1,5 +1,5 @@
 /** The way to the directory: one connection and one bind for each attempt, and what its failures mean. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { TemporalFailure } from '@temporalio/common';
@@ -56,7 +56,7 @@ export class Connector {
         port: Number(port || 636),
         // The certificate must have the name of the settings, whatever address is connected to.
         ...(isIP(host) === 0 && { servername: host }),
-        ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+        ...(caFile !== undefined && { ca: readRegular(caFile).bytes }),
         rejectUnauthorized: true,
       });
       socket = made.once('secureConnect', () => limitAnswers(made));
@@ -106,11 +106,24 @@ export class Connector {
   #password(): { password: string; file: string } {
     const path = this.settings.DIRECTORY_PASSWORD_FILE;
     try {
-      const password = utf8Text(readFileSync(path)).replace(/\r?\n$/, '');
-      return { password, file: `${statSync(path).mtimeMs} ${password}` };
+      const { bytes, mtimeMs } = readRegular(path);
+      const password = utf8Text(bytes).replace(/\r?\n$/, '');
+      return { password, file: `${mtimeMs} ${password}` };
     } catch {
       return { password: '', file: '' };
     }
+  }
+}
+
+/** A worker that waited for a pipe's writer could not even be stopped. */
+function readRegular(path: string): { bytes: Buffer; mtimeMs: number } {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new Error('it is no regular file');
+    return { bytes: readFileSync(fd), mtimeMs: stats.mtimeMs };
+  } finally {
+    closeSync(fd);
   }
 }
 

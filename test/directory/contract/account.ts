@@ -1,5 +1,6 @@
 /** The account that binds, its rights and its password. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -65,6 +66,17 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       const attempts = [1, 2, 3, 4].map((i) => directory.check(requestFor(`at-once-${i}`)));
       await Promise.all(attempts.map((attempt) => refuses(attempt, 'DirectoryRefused')));
       assert.equal(served().front.count('bind'), 1);
+    });
+
+    it('the account is refused, and nothing waits, if its password file is a pipe', async () => {
+      const passwordFile = join(served().folder, 'pipe');
+      execFileSync('mkfifo', [passwordFile]);
+      const directory = served().open({ DIRECTORY_PASSWORD_FILE: passwordFile });
+      await refuses(
+        directory.check(requestFor('pipe')),
+        'DirectoryRefused',
+        /DIRECTORY_PASSWORD_FILE .* can not be read/,
+      );
     });
 
     it('the account binds with what the file holds at that time', async () => {
