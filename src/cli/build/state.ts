@@ -122,9 +122,10 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
     }
     return true;
   }
+  const canceled = event.activityTaskCanceledEventAttributes;
   const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
-  if (failed) {
-    const failure = messageOf(await reader.failure(failed.failure));
+  if (failed || canceled) {
+    const failure = canceled ? 'cancelled' : messageOf(await reader.failure(failed?.failure));
     if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at, ...defined({ failure }) };
     return true;
   }
@@ -194,6 +195,10 @@ async function takeClosingEvent(build: BuildState, event: HistoryEvent, reader: 
   build.closed_at = timeOf(event);
   stopWaiting(build);
   delete build.current;
+  for (const step of build.steps.filter(({ state }) => state === 'running' || state === 'waiting')) {
+    delete step.until;
+    Object.assign(step, { state: 'failed', ended_at: build.closed_at } satisfies Partial<BuildStep>);
+  }
   return true;
 }
 
