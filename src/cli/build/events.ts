@@ -100,13 +100,15 @@ export async function patiently<T>(
   note: Services['note'],
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  const startedAt = performance.now();
+  // Not since the call began: the process may have been stopped meanwhile, or the machine have slept.
+  let failsSince: number | undefined;
   for (let isNoted = false; ; isNoted = true) {
     try {
       return await call();
     } catch (err) {
       if (signal?.aborted === true || !(err instanceof CliError && err.transient)) throw err;
-      if (performance.now() - startedAt > PATIENCE_MS) {
+      failsSince ??= performance.now();
+      if (performance.now() - failsSince > PATIENCE_MS) {
         throw new CliError('unreachable', 'Temporal does not answer any more; the build goes on', { cause: err });
       }
       if (!isNoted) note(`role-build: ${err.message}; trying again for ${PATIENCE_MS / 60_000} min, the build goes on`);

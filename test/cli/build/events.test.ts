@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readEvents } from '../../../src/cli/build/events.ts';
+import { patiently, readEvents } from '../../../src/cli/build/events.ts';
 import { CliError } from '../../../src/cli/errors/cli-error.ts';
 import type { Services } from '../../../src/cli/services.ts';
 
@@ -25,5 +25,20 @@ describe('following a build', () => {
       [1, 2],
     );
     assert.deepEqual(notes, ['role-build: Temporal does not answer; trying again for 10 min, the build goes on']);
+  });
+
+  it('following a build goes on after the process was stopped for longer than an outage may last', async (t) => {
+    let nowMs = 0;
+    t.mock.method(performance, 'now', () => nowMs);
+    let calls = 0;
+    const call = async () => {
+      calls += 1;
+      // What was under way has expired by the time that the process goes on.
+      if (calls === 1) nowMs += 3_600_000;
+      if (calls === 1) throw new CliError('unreachable', 'Temporal does not answer', { transient: true });
+      return 'an answer';
+    };
+    assert.equal(await patiently(call, () => undefined, undefined), 'an answer');
+    assert.equal(calls, 2);
   });
 });

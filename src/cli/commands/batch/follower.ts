@@ -35,14 +35,15 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
 
   async function run(): Promise<void> {
     const { signal } = stop;
-    let lastAnswerAt = performance.now();
+    let failsSince: number | undefined;
     while (!signal.aborted) {
       try {
         if (running.size > 0) await look();
-        lastAnswerAt = performance.now();
+        failsSince = undefined;
       } catch (err) {
         if (!(err instanceof CliError && err.transient)) throw err;
-        if (performance.now() - lastAnswerAt > PATIENCE_MS) {
+        failsSince ??= performance.now();
+        if (performance.now() - failsSince > PATIENCE_MS) {
           throw new CliError('unreachable', `${err.message}; the builds go on`, { cause: err });
         }
       }
