@@ -167,6 +167,20 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.deepEqual([...postsOf('sfn').values()], [1, 1]);
   });
 
+  it('role-build batch waits until DynamoDB, which throttles its look-up, answers again', async () => {
+    const { proxy } = on.stack;
+    const id = 'request-throttled-1';
+    // Twice as many as one look-up makes attempts.
+    proxy.decide = ({ operation, request }) =>
+      operation === 'BatchGetItem' && JSON.stringify(request).includes(id) && proxy.callsFor(id).length <= 10
+        ? 'throttle'
+        : undefined;
+    const file = await write('throttled.ndjson', [line('throttled-1', { polls: 0 }, { correlation_id: id })]);
+    const result = await on.stack.cli(args(file, 'throttled', '--wait'));
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(parseJson(result)['statuses'], { COMPLETE: 1 });
+  });
+
   it('role-build batch names faults in lines that JSON can hold and nobody should send', async () => {
     const deep = `{"build_body":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
     const { code, stderr } = await on.stack.cli(args(await write('deep.ndjson', `${deep}\n`), 'deep'));

@@ -18,6 +18,8 @@ const LOOKED_UP_TOGETHER = 50;
 const LOOKED_UP_WITHIN_MS = 1_000;
 /** While a service is away, a start with the same ID and a look-up are made again, each for as long as a call may take. */
 const ATTEMPTS = 6;
+/** Doubles after each. */
+const FIRST_PAUSE_MS = 500;
 /** That builds have ended is noticed once a second. */
 const CHECK_EVERY_MS = 100;
 /** The longest delay of a timer. */
@@ -131,7 +133,7 @@ export class BatchStarter {
   async #lookUp(requests: readonly Request[]): ReturnType<typeof lookUp> {
     try {
       this.#halt.signal.throwIfAborted();
-      return await lookUp(this.#services, requests, this.#failedJobs);
+      return await this.#untilAnswered(() => lookUp(this.#services, requests, this.#failedJobs));
     } catch (err) {
       // To start without knowing what was started would be to build twice.
       this.#halt.abort(err);
@@ -189,12 +191,15 @@ export class BatchStarter {
   }
 
   async #untilAnswered<T>(call: () => Promise<T>): Promise<T> {
+    const { signal } = this.#halt;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await call();
       } catch (err) {
         const mayWorkNext = err instanceof CliError && err.transient;
-        if (!mayWorkNext || attempt === ATTEMPTS || this.#halt.signal.aborted) throw err;
+        if (!mayWorkNext || attempt === ATTEMPTS) throw err;
+        await delay(FIRST_PAUSE_MS * 2 ** (attempt - 1), undefined, { signal }).catch(() => undefined);
+        if (signal.aborted) throw err;
       }
     }
   }
