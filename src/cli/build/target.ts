@@ -83,8 +83,14 @@ function checkTarget([account, resource]: readonly string[], options: TargetOpti
 /** The history record names the build; Temporal is searched for one that has not written it yet, or could not. */
 async function findRequest(services: Services, correlationId: string): Promise<Target> {
   const name = `request ${correlationId}`;
+  let away: CliError | undefined;
   const look = async () => {
-    const record = await services.dynamoDb(() => readHistoryRecord(services.tables, correlationId));
+    const reading = services.dynamoDb(() => readHistoryRecord(services.tables, correlationId));
+    const record = await reading.catch((err: unknown) => {
+      if (!(err instanceof CliError) || err.reason !== 'unreachable') throw err;
+      away = err;
+      return undefined;
+    });
     const isNamed = record?.account_id !== undefined && record.resource !== undefined;
     return { history: record, ...(isNamed ? { starts: [] } : await findStartsOf(services, correlationId)) };
   };
@@ -107,7 +113,8 @@ async function findRequest(services: Services, correlationId: string): Promise<T
       hint: 'role-build doctor shows what can be repaired',
     });
   }
-  if (start === undefined) throw notFoundOr(name, unsure);
+  if (start === undefined) throw away ?? notFoundOr(name, unsure);
+  if (away !== undefined) services.note(`role-build: found by Temporal alone: ${away.message}`);
   if (others.length > 0) {
     const ids = starts.map(({ workflow_id }) => workflow_id);
     throw new CliError('usage', `${ids.length} builds match ${name}: ${ids.join(', ')}`, {

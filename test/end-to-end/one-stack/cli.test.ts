@@ -46,6 +46,19 @@ describe('role-build', { concurrency: 4 }, () => {
     await on.stack.cli(['cancel', ACCOUNT, 'iam_role#named']);
   });
 
+  it('cancel and status find a running build by its request though DynamoDB is away', async () => {
+    const { input, started } = await startEndless('without-dynamodb');
+    const settings = { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' };
+    const name = ['--correlation-id', input.correlation_id, '--json'];
+    await until('Temporal lists it', async () => (await on.stack.cli(['status', ...name], { settings })).code === 0);
+    const { code, stdout, stderr } = await on.stack.cli(['cancel', ...name], { settings });
+    assert.equal(code, 0, stderr);
+    assert.equal((JSON.parse(stdout) as { job_id: string }).job_id, started.job_id);
+    assert.match(stderr, /found by Temporal alone: DynamoDB can't be reached/);
+    const never = await on.stack.cli(['status', '--correlation-id', 'never'], { settings });
+    assert.equal(never.code, 5, never.stderr);
+  });
+
   it('status of what was never built is exit code 4', async () => {
     for (const args of [
       [ACCOUNT, 'iam_role#never'],
