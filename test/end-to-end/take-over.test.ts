@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { Client, Connection } from '@temporalio/client';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import type { CliResult } from '../../dev/stack.ts';
@@ -48,6 +48,27 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     const history = { ...common, request_id: { S: request_id } };
     await direct.send(new PutItemCommand({ TableName: HISTORY_TABLE_NAME, Item: history }));
   }
+
+  it('a record that is IN_PROGRESS for a job that Temporal does not know is named before it is replaced', async () => {
+    const input = inputFor(stack, 'elsewhere', { polls: 0 });
+    await putOriginal(input);
+    const job_id = '01a0f3a1-0000-7000-8000-000000000000';
+    const Key = { account_id: { S: ACCOUNT }, resource: { S: input.ddb_composite_sort_key } };
+    for (const [TableName, key] of [
+      [STATUS_TABLE_NAME, Key],
+      [HISTORY_TABLE_NAME, { request_id: { S: input.correlation_id } }],
+    ] as const) {
+      const UpdateExpression = 'SET job_id = :job_id';
+      const ExpressionAttributeValues = { ':job_id': { S: job_id } };
+      await direct.send(new UpdateItemCommand({ TableName, Key: key, UpdateExpression, ExpressionAttributeValues }));
+    }
+    const { code, stderr } = await stack.build(input);
+    assert.equal(code, 0, stderr);
+    const why = `job ${job_id} is IN_PROGRESS in the status record, and Temporal does not know it in the namespace `;
+    assert.ok(stderr.includes(why), stderr);
+    const again = await stack.build(input);
+    assert.doesNotMatch(again.stderr, /IN_PROGRESS in the status record/);
+  });
 
   it('a record that is IN_PROGRESS under Step Functions refuses a start, names the execution and starts nothing', async () => {
     const input = inputFor(stack, 'held', { polls: 0 });

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { workflowIdOf } from '../../contract.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { readHistoryRecord } from '../../records/history-table.ts';
+import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { findTwins, readStatusRecord, type StatusKey } from '../../records/status-table.ts';
 import { heldByStepFunctions, withoutStart } from '../../records/conflict.ts';
 import { BuildInProgressError } from '../../start-role-build.ts';
@@ -111,7 +112,20 @@ async function lookAtRecords(services: Services, input: RoleBuildInput): Promise
     const odd = withoutStart(record);
     if (odd !== undefined) note(`role-build: a record is in the way: ${odd}`);
   }
+  const [{ status, job_id = '' } = {}] = found;
+  if (status === 'IN_PROGRESS' && !(await isKnown(services, input, job_id))) {
+    note(
+      `role-build: job ${oneLine(job_id)} is IN_PROGRESS in the status record, and Temporal does not know it in the namespace ` +
+        `${services.namespace}: if it runs in another, the role is built twice; role-build doctor`,
+    );
+  }
   for (const warning of await looking) note(warning);
+}
+
+/** Whether Temporal knows the job, here. */
+async function isKnown(services: Services, input: RoleBuildInput, jobId: string): Promise<boolean> {
+  const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
+  return isStepFunctionsJob(jobId) || (await describeExecution(services, workflowId, jobId)) !== undefined;
 }
 
 /** @returns warnings about other builds of the role; not every caller may query the table */
