@@ -14,6 +14,41 @@ import { ACCOUNT, inputFor, parseJson, startTestStack, until, type TestStack } f
 const RESOURCE = 'iam_role#paused';
 const UNPAUSE = `temporal workflow unpause --workflow-id 'role-build:${ACCOUNT}:${RESOURCE}'`;
 
+describe('a build whose activity is paused', () => {
+  let stack: TestStack;
+  before(async () => {
+    stack = await startTestStack();
+    await stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  it('a build whose activity is paused is shown so by status, with who did it and the command that lets it go on', async () => {
+    const { address, namespace } = stack.temporal;
+    const at = ['--address', address, '--namespace', namespace];
+    const temporal = async (...args: string[]) => promisify(execFile)(await findTemporalCli(), [...args, ...at]);
+    const input = inputFor(stack, 'paused-activity', { polls: 0, trigger: [{ status: 503 }] });
+    await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
+    await until('its POST was refused', () => stack.buildApi.requests(input.correlation_id).length === 1);
+    const workflow = ['--workflow-id', `role-build:${ACCOUNT}:${input.ddb_composite_sort_key}`];
+    const pending = async () => {
+      const view = parseJson(await stack.cli(['status', ACCOUNT, input.ddb_composite_sort_key, '--json']));
+      return view as { paused_activity?: { activity_id: string; paused_by: string }; next_command: string };
+    };
+    await temporal('activity', 'pause', ...workflow, '--activity-id', '3', '--identity', 'an operator');
+    const { paused_activity, next_command } = await pending();
+    assert.deepEqual(paused_activity, { activity_id: '3', paused_by: 'an operator' });
+    const { stdout } = await stack.cli(['status', ACCOUNT, input.ddb_composite_sort_key]);
+    assert.match(stdout, /its activity "3" is paused by "an operator", and no attempt at it is made/);
+    assert.match(
+      next_command,
+      /^temporal activity unpause --workflow-id 'role-build:\d+:iam_role#.*' --activity-id 3$/,
+    );
+    await temporal('activity', 'unpause', ...workflow, '--activity-id', '3');
+    const ended = await stack.cli(['watch', ACCOUNT, input.ddb_composite_sort_key, '--json']);
+    assert.equal(ended.code, 0, ended.stderr);
+  });
+});
+
 /** In the order in which they stand: the last two let it end. */
 describe('a build whose workflow is paused', () => {
   let stack: TestStack;

@@ -12,6 +12,7 @@ interface Build extends Record<string, unknown> {
   workflow_id: string;
   status: string;
   execution_status?: string;
+  paused_activity?: { activity_id: string };
 }
 
 export interface NextStep {
@@ -34,6 +35,7 @@ export function nextStep(view: Build, input: RoleBuildInput | undefined): NextSt
       return {};
     case 'IN_PROGRESS':
       if (isPaused(view.execution_status)) return { next_command: unpause(view.workflow_id) };
+      if (view.paused_activity) return { next_command: unpauseActivity(view.workflow_id, view.paused_activity) };
       if (isOpen(view.execution_status)) return { next_command: `role-build watch ${target}` };
       return isStepFunctionsJob(view['job_id']) ? {} : { move: 'platform', next_command: 'role-build doctor' };
     case 'FAILED':
@@ -48,6 +50,11 @@ export function nextStep(view: Build, input: RoleBuildInput | undefined): NextSt
 /** Lets a workflow that somebody has paused go on. */
 export function unpause(workflowId: string): string {
   return `temporal workflow unpause --workflow-id ${quoted(workflowId)}`;
+}
+
+/** Lets an activity that somebody has paused go on. */
+export function unpauseActivity(workflowId: string, { activity_id }: { activity_id: string }): string {
+  return `temporal activity unpause --workflow-id ${quoted(workflowId)} --activity-id ${quoted(activity_id)}`;
 }
 
 function afterFailure(view: Build, target: string, input: RoleBuildInput | undefined): NextStep {

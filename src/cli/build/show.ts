@@ -5,7 +5,7 @@ import type { ErrorInfo } from '../../domain/failures.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { oddities } from '../../records/attributes.ts';
 import type { BuildStep } from './steps.ts';
-import { describeUntaken } from './untaken.ts';
+import { describePaused, describeUntaken } from './untaken.ts';
 import type { BuildView } from './view.ts';
 import type { CommandContext } from '../context.ts';
 import { toText } from '../terminal/output.ts';
@@ -47,7 +47,7 @@ export function buildScreen(
 ): string {
   const style = styleFor(terminal);
   const { status, error_info, odd_attributes, contested, steps, move, next_command, ui_url, ...more } = view;
-  const { untaken_workflow_task, closed_at, ...rest } = more;
+  const { untaken_workflow_task, paused_activity, closed_at, ...rest } = more;
   const hasSteps = steps !== undefined && steps.length > 0;
   const attributes = Object.entries({ status, ...rest, closed_at }).filter(
     ([name]) => isShown(name) && !(hasSteps && IN_STEPS.has(name)),
@@ -66,6 +66,7 @@ export function buildScreen(
   if (odd_attributes !== undefined)
     parts.push(`${style.bad('the record is not valid')}: ${style.plain(oddities(view))}`);
   if (untaken_workflow_task !== undefined) parts.push(style.bad(describeUntaken(untaken_workflow_task)));
+  if (paused_activity !== undefined) parts.push(style.bad(describePaused(paused_activity)));
   if (contested === true) parts.push('contested: a newer job holds a record, which was left alone');
   const last = [
     ...(ui_url === undefined ? [] : [`${style.dim('Web UI')}  ${style.link(ui_url)}`]),

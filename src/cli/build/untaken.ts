@@ -1,10 +1,12 @@
 /** A build that waits for a worker, as if none polls its task queue, or if all that do fail at its workflow task. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
+import { defined } from '../../domain/defined.ts';
 import { isPaused } from '../../domain/execution-status.ts';
 import type { Services } from '../services.ts';
 import { relative } from '../terminal/times.ts';
 import type { Run } from './events.ts';
+import { unpauseActivity } from './next-step.ts';
 
 export interface UntakenTask {
   task_queue: string;
@@ -30,6 +32,27 @@ export function untakenTask({ raw, status, taskQueue }: WorkflowExecutionDescrip
   return isLate || attempt > 2 ? { task_queue: taskQueue, scheduled_at, attempt } : undefined;
 }
 
+export interface PausedActivity {
+  activity_id: string;
+  paused_by?: string;
+}
+
+/** @returns the activity that waits for `temporal activity unpause`, if one does */
+export function pausedActivity({ raw }: WorkflowExecutionDescription): PausedActivity | undefined {
+  const paused = raw.pendingActivities?.find((one) => one.paused === true);
+  if (paused === undefined) return undefined;
+  return {
+    activity_id: paused.activityId ?? '',
+    ...defined({ paused_by: paused.pauseInfo?.manual?.identity || undefined }),
+  };
+}
+
+/** For a person. */
+export function describePaused({ activity_id, paused_by }: PausedActivity): string {
+  const by = paused_by === undefined ? '' : ` by ${JSON.stringify(paused_by)}`;
+  return `its activity ${JSON.stringify(activity_id)} is paused${by}, and no attempt at it is made`;
+}
+
 /** For a person. */
 export function describeUntaken({ task_queue, scheduled_at, attempt }: UntakenTask): string {
   const queue = JSON.stringify(task_queue);
@@ -42,9 +65,11 @@ export function describeUntaken({ task_queue, scheduled_at, attempt }: UntakenTa
 export async function notingUntaken<T>(services: Services, run: Run, follow: () => Promise<T>): Promise<T> {
   const { client, note, temporal } = services;
   const look = async () => {
-    const task = untakenTask(await temporal(() => client.workflow.getHandle(run.workflowId, run.runId).describe()));
-    if (task === undefined) return;
-    note(`role-build: ${describeUntaken(task)}`);
+    const execution = await temporal(() => client.workflow.getHandle(run.workflowId, run.runId).describe());
+    const [task, paused] = [untakenTask(execution), pausedActivity(execution)];
+    if (task === undefined && paused === undefined) return;
+    if (task !== undefined) note(`role-build: ${describeUntaken(task)}`);
+    if (paused !== undefined) note(`role-build: ${describePaused(paused)}: ${unpauseActivity(run.workflowId, paused)}`);
     timers.forEach(clearTimeout);
   };
   // What fails here, the following fails at too.

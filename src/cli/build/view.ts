@@ -14,7 +14,7 @@ import { nextStep, type NextStep } from './next-step.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
 import type { BuildStep } from './steps.ts';
 import { recordUnder, type Target } from './target.ts';
-import { untakenTask, type UntakenTask } from './untaken.ts';
+import { pausedActivity, untakenTask, type PausedActivity, type UntakenTask } from './untaken.ts';
 
 /** The status record's attributes and what Temporal adds to them: the JSON of `status`. */
 export interface BuildView extends Record<string, unknown>, NextStep {
@@ -37,6 +37,8 @@ export interface BuildView extends Record<string, unknown>, NextStep {
   closed_at?: string;
   /** A workflow task that no worker takes, or that fails again and again; absent if all is well. */
   untaken_workflow_task?: UntakenTask;
+  /** An activity that somebody has paused: no attempt is made until it may go on. */
+  paused_activity?: PausedActivity;
   /** Its page in Temporal's Web UI. */
   ui_url?: string;
 }
@@ -86,7 +88,7 @@ export function viewFollowed(services: Services, target: Target, build: BuildSta
 
 /** What a record can't say: an item's attribute of such a name would pass for what Temporal says. */
 const NOT_IN_RECORDS =
-  /^(workflow_id|execution_status|contested|step|attempts|last_failure|polls|last_status|next_poll_at|next_attempt_at|steps|closed_at|resumes|untaken_workflow_task|move|next_command|ui_url)$/;
+  /^(workflow_id|execution_status|contested|step|attempts|last_failure|polls|last_status|next_poll_at|next_attempt_at|steps|closed_at|resumes|untaken_workflow_task|paused_activity|move|next_command|ui_url)$/;
 
 function attributesIn(record: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).filter(([name]) => !NOT_IN_RECORDS.test(name)));
@@ -171,8 +173,11 @@ export async function describeExecution(
 
 /** A step that is being tried again says why; its events do not. */
 function waitingFor(execution: Execution, build: BuildState): Partial<BuildView> {
-  const untaken = defined({ untaken_workflow_task: untakenTask(execution) });
   const [pending] = execution.raw.pendingActivities ?? [];
+  const untaken = defined({
+    untaken_workflow_task: untakenTask(execution),
+    paused_activity: pausedActivity(execution),
+  });
   const attempts = pending?.attempt ?? 1;
   const steps = build.steps.map((step) => (step.state === 'running' ? { ...step, attempts } : step));
   const last_failure = pending?.lastFailure?.message;
