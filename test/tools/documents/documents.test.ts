@@ -182,6 +182,18 @@ describe('the documents', () => {
           assert.match(rules, /https:\/\/git\.example\.com\/iam-orchestrator\/blob\/main\/docs\/operations\.md#/);
         },
       },
+      {
+        given: async () => {
+          const trigger = Array.from({ length: 3 }, () => ({ drop: 'after' as const }));
+          const stdin = JSON.stringify(on.request({ trigger }));
+          const { code } = await on.stack.cli(['start', '--input', '-', '--wait'], { stdin });
+          assert.equal(code, 1);
+        },
+        shows: (output) => {
+          const next = `role-build resume ${ACCOUNT} '${RESOURCE}' --wait`;
+          assert.ok(output.includes(`${on.lastRequest()}\t${next}`), output);
+        },
+      },
       { settings: directorySettings, shows: NO_FINDING },
     ],
     'docs/reliability.md': [{ by: '.ci/run' }],
