@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { addAbortListener } from 'node:events';
 import type { Command } from 'commander';
 import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { describeBuild, firstRunIdOf } from '../build/find.ts';
@@ -36,7 +37,10 @@ export async function run(context: CommandContext, options: TargetOptions & { wa
     else output.line(fields(requested));
     return 'done';
   }
-  const build = await undefinedIf(() => signal.aborted, followJob(services, workflowId, jobId));
+  // A call that is under way would hold up what is said of the interrupt.
+  const interrupted = new Promise<never>((_, reject) => addAbortListener(signal, () => reject(signal.reason as Error)));
+  const following = Promise.race([followJob(services, workflowId, jobId), interrupted]);
+  const build = await undefinedIf(() => signal.aborted, following);
   if (build === undefined) {
     output.error('interrupted; the cancel stays requested');
     return 'interrupted';
