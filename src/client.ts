@@ -26,15 +26,19 @@ crashed.catch(() => {
 // Not before the cache is on.
 const { runCli } = await import('./cli/main.ts');
 let endsByItself = false;
+/** A command may be waiting for a service; an interrupt ends it all the same. */
+const isLate = (afterMs: number) =>
+  new Promise<void>((resolve) => {
+    interrupted.signal.addEventListener('abort', () => {
+      if (!endsByItself) setTimeout(resolve, afterMs).unref();
+    });
+  });
+const cut = isLate(500).then(() => Promise.reject(interrupted.signal.reason as Error));
 const code = runCli(process.argv.slice(2), process.env, process, {
   signal: interrupted.signal,
-  crashed,
+  crashed: Promise.race([crashed, cut]),
   endsByItself: () => (endsByItself = true),
 });
-const stopped = new Promise<number>((resolve) => {
-  // A command that is not following a build may be waiting for a service; an interrupt ends it all the same.
-  interrupted.signal.addEventListener('abort', () => {
-    if (!endsByItself) setTimeout(() => resolve(EXIT_CODES.interrupted.code), 1_000).unref();
-  });
-});
+// Nor for whoever does not read what it prints.
+const stopped = isLate(1_000).then(() => EXIT_CODES.interrupted.code);
 process.exit(await Promise.race([code, stopped]));

@@ -1,7 +1,6 @@
 import { activityInfo, ApplicationFailure } from '@temporalio/activity';
 import { parseRoleBuildId, ROLE_BUILD_WORKFLOW_TYPE, workflowIdOf } from '../contract.ts';
-import type { Job } from '../domain/identity.ts';
-import { isInstant } from '../domain/progress.ts';
+import { isInstant, type Job } from '../domain/identity.ts';
 import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.ts';
 import { describeOwnWorkflow } from './own-workflow.ts';
 import type {

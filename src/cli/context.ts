@@ -16,6 +16,8 @@ export interface CommandContext {
   signal: AbortSignal;
   /** Says that the command ends by itself after an interrupt, since it has to tidy up first. */
   endsByItself(): void;
+  /** What is said after Ctrl-C, in place of "the build goes on". */
+  ifInterrupted(what: string): void;
   /** Opens Temporal and DynamoDB; they are closed when the command ends. */
   services(): Promise<Services>;
 }

@@ -7,7 +7,7 @@ import { createOutput, ReaderGone, type Output } from './terminal/output.ts';
 import type { Services } from './services.ts';
 
 /**
- * Runs one command. It fails too if `crashed` rejects, with what was thrown and nobody caught.
+ * Runs one command. It fails too if `crashed` rejects: with what was thrown and nobody caught, or late after an interrupt.
  *
  * @param args the arguments after the program's name
  * @returns the exit code, once all that was printed has been written
@@ -22,12 +22,15 @@ export async function runCli(
   const quiet = args.includes('--quiet') || args.includes('-q');
   const output = createOutput(streams, { env, quiet });
   let reason: ExitReason = 'done';
+  let stays = 'the build goes on';
+  const ifInterrupted = (what: string) => (stays = what);
   const program = await defineProgram(args, async (ownArgs, run) => {
     let opened: Services | undefined;
     const services = async () =>
       (opened ??= await (await import('./services.ts')).openServices(env, output.note, signal));
     try {
-      reason = await run({ env, stdin: streams.stdin, output, args: ownArgs, json, signal, endsByItself, services });
+      const context = { env, stdin: streams.stdin, output, args: ownArgs, json, signal, services };
+      reason = await run({ ...context, endsByItself, ifInterrupted });
     } finally {
       await opened?.close();
     }
@@ -41,15 +44,21 @@ export async function runCli(
   for (const command of program.commands) command.copyInheritedSettings(program);
   const code = await Promise.race([program.parseAsync(args, { from: 'user' }), crashed]).then(
     () => EXIT_CODES[reason].code,
-    (err: unknown) => report(err, output, json, signal),
+    (err: unknown) => report(err, output, json, signal, stays),
   );
   return output.finished(code);
 }
 
-async function report(err: unknown, output: Output, json: boolean, signal: AbortSignal): Promise<number> {
+async function report(
+  err: unknown,
+  output: Output,
+  json: boolean,
+  signal: AbortSignal,
+  stays: string,
+): Promise<number> {
   if (err instanceof ReaderGone) return EXIT_CODES.done.code;
   if (signal.aborted) {
-    output.error('interrupted; the build goes on');
+    output.error(`interrupted; ${stays}`);
     return EXIT_CODES.interrupted.code;
   }
   if (err instanceof CommanderError) {

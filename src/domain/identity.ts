@@ -9,6 +9,13 @@ export interface Job {
   start_at: string;
 }
 
+/** As `Date.prototype.toISOString` writes it. */
+export function isInstant(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)) return false;
+  const ms = Date.parse(value);
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === value;
+}
+
 /** How the `job_id` of an execution of Step Functions begins: an ARN, whose partition may be `aws-us-gov`, `aws-cn` or another. */
 export const STEP_FUNCTIONS_JOB_PREFIX = 'arn:';
 

@@ -4,6 +4,7 @@ import { CAUSE_MAX_CHARACTERS, isFailureName, isRefusalName, type ErrorInfo } fr
 import { defined } from './defined.ts';
 import { isDirectoryGroup, isDirectoryServer, type DirectoryGroup, type DirectoryServer } from './directory-group.ts';
 import { isResumption, type Resumption } from './resumption.ts';
+import { isInstant } from './identity.ts';
 import { FINAL_UPDATE_RETRY } from './retries.ts';
 import type { Fault } from './role-build-input.ts';
 
@@ -133,13 +134,6 @@ export function progressFaults(given: unknown, startedAt: string): Fault[] {
     faults.push(fault('.ending', 'must not be COMPLETE without a build that was polled'));
   }
   return faults;
-}
-
-/** As `Date.prototype.toISOString` writes it. */
-export function isInstant(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)) return false;
-  const ms = Date.parse(value);
-  return !Number.isNaN(ms) && new Date(ms).toISOString() === value;
 }
 
 function isEnding(value: unknown): boolean {

@@ -56,7 +56,9 @@ export class EncryptionCodec implements PayloadCodec {
   async #decode(payload: Payload, here: Place): Promise<Payload> {
     if (!isEncrypted(payload)) {
       if (this.#settings.required !== true) return payload;
-      throw new PayloadUnreadableError('the payload is not encrypted, and ENCRYPTION_REQUIRED refuses such payloads');
+      throw new PayloadUnreadableError('the payload is not encrypted, and ENCRYPTION_REQUIRED refuses such payloads', {
+        wants: 'leave',
+      });
     }
     const header = headerOf(payload);
     refuseElsewhere(header, here);
@@ -66,7 +68,7 @@ export class EncryptionCodec implements PayloadCodec {
     } catch (cause) {
       throw new PayloadUnreadableError(
         `the payload can't be decrypted with the key ${quoted(header.keyId)}: the key of that name is different, or the payload was changed`,
-        { cause },
+        { cause, wants: 'key' },
       );
     }
   }

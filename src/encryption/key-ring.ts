@@ -47,6 +47,7 @@ export class KeyRing {
     if (arns.length === 0) {
       throw new PayloadUnreadableError(
         `the payload is encrypted with the key ${quoted(keyId)}, which is not among the keys given here`,
+        { wants: 'key' },
       );
     }
     if (wrappedKey === undefined || wrappedKey.length > MAX_WRAPPED_KEY_BYTES) {
@@ -83,7 +84,7 @@ export class KeyRing {
       } catch (cause) {
         failure = new PayloadUnreadableError(
           `the payload can't be decrypted with the key ${quoted(arn)}: AWS KMS does not unwrap it (${(cause as Error).message}), or the payload was changed`,
-          { cause },
+          { cause, wants: 'key' },
         );
       }
     }

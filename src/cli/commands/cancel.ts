@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { addAbortListener } from 'node:events';
 import type { Command } from 'commander';
 import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { describeBuild, firstRunIdOf } from '../build/find.ts';
@@ -10,7 +9,6 @@ import { openTarget, type Target, type TargetOptions } from '../build/target.ts'
 import { viewFollowed } from '../build/view.ts';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
-import { undefinedIf } from '../errors/expected.ts';
 import { hasGrpcStatus } from '../../domain/grpc.ts';
 import { whoAmI } from '../input/who.ts';
 import { examples, namesOneBuild } from '../options.ts';
@@ -24,7 +22,7 @@ export function define(command: Command): Command {
 }
 
 export async function run(context: CommandContext, options: TargetOptions & { wait?: boolean }): CommandResult {
-  const { output, json, signal } = context;
+  const { output, json } = context;
   const { services, target } = await openTarget(context, options);
   const { name, workflowId } = target;
   const { jobId, status } = await runningJob(services, target);
@@ -37,14 +35,8 @@ export async function run(context: CommandContext, options: TargetOptions & { wa
     else output.line(fields(requested));
     return 'done';
   }
-  // A call that is under way would hold up what is said of the interrupt.
-  const interrupted = new Promise<never>((_, reject) => addAbortListener(signal, () => reject(signal.reason as Error)));
-  const following = Promise.race([followJob(services, workflowId, jobId), interrupted]);
-  const build = await undefinedIf(() => signal.aborted, following);
-  if (build === undefined) {
-    output.error('interrupted; the cancel stays requested');
-    return 'interrupted';
-  }
+  context.ifInterrupted('the cancel stays requested');
+  const build = await followJob(services, workflowId, jobId);
   const view = await viewFollowed(services, { name, workflowId, jobId }, build);
   showBuild(context, view);
   return view.status === 'CANCELLED' ? 'done' : 'endedOtherwise';

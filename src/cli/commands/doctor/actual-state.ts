@@ -38,10 +38,13 @@ export type ActualState = {
   | { state: 'gone'; run?: undefined }
 );
 
-/** A workflow that has closed, and that can't be read. */
+/** Of a workflow that has closed, and that can't be read: `cause` says why. */
 export class ClosedUnreadable extends Error {
-  constructor(cause: unknown) {
-    super((cause as Error).message, { cause });
+  override readonly cause: Error;
+
+  constructor(cause: Error) {
+    super(cause.message);
+    this.cause = cause;
   }
 }
 
@@ -72,7 +75,8 @@ export async function actualStateOf(
       return doubt === undefined ? interpret(run) : { ...interpret(run), doubt };
     } catch (err) {
       // Retention may delete it between two reads.
-      if (!isUnknown(err)) throw err instanceof CliError || isOpen(status.name) ? err : new ClosedUnreadable(err);
+      if (!isUnknown(err))
+        throw err instanceof CliError || isOpen(status.name) ? err : new ClosedUnreadable(err as Error);
     }
   }
   const how = `is not known to Temporal (any more) in namespace ${services.namespace}`;

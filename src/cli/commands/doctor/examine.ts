@@ -153,11 +153,11 @@ function misplaced({ from, job_id, ...names }: Candidate, { facts }: Observation
 
 function unreadable(err: Error): Diagnosis {
   const reason = `its workflow can't be read: ${err.message}`;
-  const otherwise =
-    err instanceof ClosedUnreadable
-      ? "else leave it: it has closed, and goes with Temporal's retention"
-      : 'terminate the workflow if it is no build of yours';
-  const fix = [howToRead(err), otherwise].filter((one) => one !== undefined).join('; ');
+  const hasClosed = err instanceof ClosedUnreadable;
+  const otherwise = hasClosed
+    ? "else leave it: it has closed, and goes with Temporal's retention"
+    : 'terminate the workflow if it is no build of yours';
+  const fix = [howToRead(hasClosed ? err.cause : err), otherwise].filter((one) => one !== undefined).join('; ');
   return { finding: 'WorkflowUnreadable', reason, fix, writes: [] };
 }
 
