@@ -1,15 +1,12 @@
 /** Answers of DynamoDB that begin and do not end. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
+import { beforeEach, describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { createRecordActivities } from '../../src/activities/records.ts';
 import { serviceError } from '../../src/cli/errors/service.ts';
-import { openRecordTables } from '../../src/records/dynamodb.ts';
-import type { RecordTables } from '../../src/records/items.ts';
 import { findTwins, readStatusRecord } from '../../src/records/status-table.ts';
-import { startDynamoDbProxy, type DynamoDbProxy } from '../support/dynamodb-proxy.ts';
-import { JOB, server, useDynamoDb } from '../support/tables.ts';
+import { JOB, useDynamoDb, useDynamoDbProxy } from '../support/tables.ts';
 
 useDynamoDb();
 
@@ -19,42 +16,32 @@ const CALLS = 60;
 const KEY = { account_id: '123456789012', resource: 'iam_role#endless' };
 
 describe('an answer that begins and does not end', () => {
-  let proxy: DynamoDbProxy;
-  let own: RecordTables;
-  before(async () => {
-    proxy = await startDynamoDbProxy(server.endpoint);
-    process.env['AWS_ENDPOINT_URL_DYNAMODB'] = proxy.endpoint;
-    own = openRecordTables({ statusTable: 'status-records', historyTable: 'history-records' });
-  });
-  after(async () => {
-    own.client.destroy();
-    await proxy.stop();
-  });
+  const on = useDynamoDbProxy();
 
-  const read = () => readStatusRecord(own, KEY);
+  const read = () => readStatusRecord(on.tables, KEY);
   const outcomeOf = (call: Promise<unknown>) =>
     call.then(
       () => 'answered',
       (err: Error) => err,
     );
   const began = async (calls: number) => {
-    while (proxy.calls.length < calls) await setImmediate();
+    while (on.proxy.calls.length < calls) await setImmediate();
   };
   beforeEach((t) => {
-    proxy.calls.length = 0;
+    on.proxy.calls.length = 0;
     // A name that its type does not have yet.
     (t as TestContext).mock.timers.enable({ apis: ['AbortSignal.timeout' as 'setTimeout'] });
   });
 
   it('an answer that begins and does not end is given up after 10 s, and so are all at once; then DynamoDB is called again', async (t) => {
-    proxy.decide = () => 'stall';
+    on.proxy.decide = () => 'stall';
     let ended = 0;
     const outcomes = Array.from({ length: CALLS }, () => outcomeOf(read()).finally(() => (ended += 1)));
     await began(CONNECTIONS);
     t.mock.timers.tick(9_900);
     await setImmediate();
     assert.equal(ended, 0);
-    proxy.decide = () => undefined;
+    on.proxy.decide = () => undefined;
     t.mock.timers.tick(100);
     for (const err of await Promise.all(outcomes)) {
       const said = serviceError(err, { service: 'DynamoDB' });
@@ -65,8 +52,8 @@ describe('an answer that begins and does not end', () => {
   });
 
   it('an answer that begins and does not end is none to a worker, which writes again', async (t) => {
-    proxy.decide = () => 'stall';
-    const { updateSuccessfulRecord } = createRecordActivities(own, [], async () => undefined);
+    on.proxy.decide = () => 'stall';
+    const { updateSuccessfulRecord } = createRecordActivities(on.tables, [], async () => undefined);
     const outcome = outcomeOf(updateSuccessfulRecord({ ...KEY, job: JOB }));
     await began(1);
     t.mock.timers.tick(10_000);
@@ -77,16 +64,16 @@ describe('an answer that begins and does not end', () => {
   });
 
   it('an answer that begins and does not end is given up by who asked for it', async () => {
-    proxy.decide = () => 'stall';
+    on.proxy.decide = () => 'stall';
     const asked = new AbortController();
-    const outcome = outcomeOf(findTwins(own, KEY, 'endless', asked.signal));
+    const outcome = outcomeOf(findTwins(on.tables, KEY, 'endless', asked.signal));
     await began(1);
     asked.abort();
     assert.ok((await outcome) instanceof Error);
   });
 
   it('an answer that does not end, however fast it comes, is given up at 64 MiB', async () => {
-    proxy.decide = () => 'flood';
+    on.proxy.decide = () => 'flood';
     const said = serviceError(await outcomeOf(read()), { service: 'DynamoDB' });
     assert.match(said?.message ?? '', /^DynamoDB gave an answer that AWS does not give; .*: the answer is longer than/);
     assert.equal(said?.exitCode, 5);

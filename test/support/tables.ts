@@ -5,6 +5,7 @@ import { startDynamoDb, type DynamoDb } from '../../dev/servers/dynamodb.ts';
 import { createTables } from '../../src/records/create-tables.ts';
 import { openRecordTables } from '../../src/records/dynamodb.ts';
 import type { RecordTables } from '../../src/records/items.ts';
+import { startDynamoDbProxy, type DynamoDbProxy } from './dynamodb-proxy.ts';
 import { setEnvironment } from './environment.ts';
 
 export type Item = Record<string, AttributeValue>;
@@ -34,6 +35,21 @@ export function useDynamoDb({ createTables: create = true }: { createTables?: bo
     await server.stop();
     restore();
   });
+}
+
+/** In a suite: a proxy before that DynamoDB, and the tables through it. */
+export function useDynamoDbProxy(): { proxy: DynamoDbProxy; tables: RecordTables } {
+  const on = {} as { proxy: DynamoDbProxy; tables: RecordTables };
+  before(async () => {
+    on.proxy = await startDynamoDbProxy(server.endpoint);
+    process.env['AWS_ENDPOINT_URL_DYNAMODB'] = on.proxy.endpoint;
+    on.tables = openRecordTables({ statusTable: 'status-records', historyTable: 'history-records' });
+  });
+  after(async () => {
+    on.tables.client.destroy();
+    await on.proxy.stop();
+  });
+  return on;
 }
 
 export async function itemOf(TableName: string, Key: Item): Promise<Item | undefined> {
