@@ -1,4 +1,4 @@
-/** A build that waits for a worker, as if none polls its task queue, or if all that do fail at its workflow task. */
+/** What keeps a build from going on: a workflow task that no worker takes or that fails, an activity that somebody has paused. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { defined } from '../../domain/defined.ts';
@@ -62,7 +62,7 @@ export function describeUntaken({ task_queue, scheduled_at, attempt }: UntakenTa
 }
 
 /** Follows a build, and says so once if no worker takes it up. */
-export async function notingUntaken<T>(services: Services, run: Run, follow: () => Promise<T>): Promise<T> {
+export async function notingBlocked<T>(services: Services, run: Run, follow: () => Promise<T>): Promise<T> {
   const { client, note, temporal } = services;
   const look = async () => {
     const execution = await temporal(() => client.workflow.getHandle(run.workflowId, run.runId).describe());

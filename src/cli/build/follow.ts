@@ -5,7 +5,7 @@ import { oneLine } from '../terminal/output.ts';
 import type { Services } from '../services.ts';
 import { patiently, statesOf, type Run } from './events.ts';
 import { findJob } from './find.ts';
-import { notingUntaken } from './untaken.ts';
+import { notingBlocked } from './blocked.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
 
 /** For commands about many builds: what can't be read of one build keeps no other from being shown. */
@@ -52,7 +52,7 @@ export async function followJob(
   // Its first run may have ended before a reset, or be deleted.
   const runId = (await lastRunOf(services, workflowId, jobId)) ?? jobId;
   const run = { workflowId, runId };
-  return notingUntaken(services, run, () => followBuild(services, run, onChange));
+  return notingBlocked(services, run, () => followBuild(services, run, onChange));
 }
 
 async function lastRunOf(services: Services, workflowId: string, jobId: string): Promise<string | undefined> {

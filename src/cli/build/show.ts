@@ -5,7 +5,7 @@ import type { ErrorInfo } from '../../domain/failures.ts';
 import { isStepFunctionsJob } from '../../domain/identity.ts';
 import { oddities } from '../../records/attributes.ts';
 import type { BuildStep } from './steps.ts';
-import { describePaused, describeUntaken } from './untaken.ts';
+import { describePaused, describeUntaken } from './blocked.ts';
 import type { BuildView } from './view.ts';
 import type { CommandContext } from '../context.ts';
 import { toText } from '../terminal/output.ts';

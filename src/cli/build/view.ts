@@ -14,7 +14,7 @@ import { nextStep, type NextStep } from './next-step.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
 import type { BuildStep } from './steps.ts';
 import { recordUnder, type Target } from './target.ts';
-import { pausedActivity, untakenTask, type PausedActivity, type UntakenTask } from './untaken.ts';
+import { pausedActivity, untakenTask, type PausedActivity, type UntakenTask } from './blocked.ts';
 
 /** The status record's attributes and what Temporal adds to them: the JSON of `status`. */
 export interface BuildView extends Record<string, unknown>, NextStep {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { describeUntaken, untakenTask } from '../../../src/cli/build/untaken.ts';
+import { describeUntaken, untakenTask } from '../../../src/cli/build/blocked.ts';
 
 /** Of `PendingWorkflowTaskState`. */
 const [SCHEDULED, STARTED] = [1, 2];
