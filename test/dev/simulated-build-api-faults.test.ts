@@ -22,7 +22,7 @@ useSimulatedBuildApi();
 describe('a fault', () => {
   it('a fault answers late, as ordinary, what was done at once', async () => {
     const answer = json(post({ build_id: 'b', trigger: [{ delay_ms: 150 }] }));
-    await until(() => api.builds().length === 1);
+    await until(() => api.builds().length >= 1);
     assert.equal(api.requests()[0]?.answered_at, null);
     assert.deepEqual(await answer, { status: 201, body: { build_id: 'b' } });
     const { at, answered_at } = api.requests()[0] as RecordedRequest;
@@ -159,7 +159,7 @@ describe('a fault', () => {
     const goneAway = assert.rejects(post({ build_id: 'b', trigger: [{ hang: true }] }, 'request-1', client.signal), {
       name: 'AbortError',
     });
-    await until(() => api.builds().length === 1);
+    await until(() => api.builds().length >= 1);
     // Long enough for an answer, if one came.
     await delay(100);
     client.abort();

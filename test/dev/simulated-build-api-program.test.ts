@@ -27,7 +27,7 @@ describe('the server', () => {
     const ends = [1, 2, 3].map((n) => assert.rejects(post({}, `request-${n}`).then((answer) => answer.text())));
     const idle = net.connect(Number(new URL(url).port), '127.0.0.1');
     const idleEnd = once(idle, 'close');
-    await until(() => api.builds().length === 3);
+    await until(() => api.builds().length >= 3);
     const startMs = performance.now();
     await api.close();
     await Promise.all([...ends, idleEnd]);

@@ -112,7 +112,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     plans.set('never-given-up', plan);
     const input = inputFor(stack, 'never-given-up', { polls: 0 });
     const ended = stack.build(input);
-    await until('three attempts were made', () => callsOf('never-given-up', plan).length === 3);
+    await until('three attempts were made', () => callsOf('never-given-up', plan).length >= 3);
     await until('status shows the wait', async () => {
       const { stdout } = await stack.cli(['status', '123456789012', 'iam_role#never-given-up', '--json']);
       const view = JSON.parse(stdout) as Record<string, unknown>;

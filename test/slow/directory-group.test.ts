@@ -208,7 +208,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     const blind = () => (own.count('add') > 0 ? 'cut-before' : undefined);
     own.decide = (operation) => (operation === 'add' ? 'cut' : blind());
     await run(['start', '--input', '-'], input, taskQueue);
-    await until('the add was sent', () => own.count('add') === 1);
+    await until('the add was sent', () => own.count('add') >= 1);
     await run(['cancel', ACCOUNT, input.ddb_composite_sort_key, '--wait'], input, taskQueue);
     const { status, history } = await stack.records(input);
     const server = { M: { name: { S: 'dc1.corp.example.com' }, address: { S: '127.0.0.1' } } };
@@ -258,7 +258,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
       await stack.startWorker({ settings: settingsThrough(own, taskQueue) });
       const input = inputFor(stack, 'away', { outcome: 'NEVER' }, { directory_group: true });
       await run(['start', '--input', '-'], input, taskQueue);
-      await until('it is triggered', () => posts(input).length === 1);
+      await until('it is triggered', () => posts(input).length >= 1);
       await own.close();
       letSucceed(stack, input);
       const status = ['status', ACCOUNT, input.ddb_composite_sort_key];
@@ -285,7 +285,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
       const first = await stack.startWorker({ settings });
       const input = inputOf('killed');
       await run(['start', '--input', '-'], input, taskQueue);
-      await until('the group is there', () => groupsOf('killed').length === 1);
+      await until('the group is there', () => groupsOf('killed').length >= 1);
       await first.kill();
       await stack.startWorker({ settings });
       const watched = await watch(input);

@@ -27,7 +27,7 @@ describe('doctor --ask-api', () => {
   /** A build that its workflow lost before it had been decided. */
   const lost = async (name: string, outcome: 'SUCCEEDED' | 'FAILED' | 'NEVER') => {
     const job = await stack.start(name, { outcome, polls: 1 }, { poll_interval_seconds: 3600 });
-    await until('it was triggered', () => stack.buildApi.requests(job.input.correlation_id).length === 1);
+    await until('it was triggered', () => stack.buildApi.requests(job.input.correlation_id).length >= 1);
     await until(
       'its answer is known',
       async () =>

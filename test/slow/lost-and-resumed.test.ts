@@ -124,7 +124,7 @@ describe('builds that are resumed', () => {
 
   it('a build that is lost during its POST is resumed by a POST with the same request ID', async () => {
     const job = await stack.start('lost-in-post', { polls: 0, trigger: [{ hang: true }] });
-    await until('its POST is sent', () => stack.buildApi.requests(job.input.correlation_id).length === 1);
+    await until('its POST is sent', () => stack.buildApi.requests(job.input.correlation_id).length >= 1);
     await stack.terminate(job);
     await repairAll(stack);
     const { status } = await stack.records(job.input);

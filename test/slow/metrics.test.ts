@@ -31,7 +31,7 @@ describe('metrics', () => {
     const worker = await stack.startWorker();
     const cancelled = inputFor(stack, 'cancelled', { outcome: 'NEVER' }, { poll_interval_seconds: 60 });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(cancelled) });
-    await until('it is triggered', () => stack.buildApi.requests(cancelled.correlation_id).length === 1);
+    await until('it is triggered', () => stack.buildApi.requests(cancelled.correlation_id).length >= 1);
     await Promise.all([
       stack.build(inputFor(stack, 'good', { polls: 2, trigger: [{ status: 503 }] })),
       stack.build(inputFor(stack, 'bad', { polls: 0, outcome: 'FAILED' })),

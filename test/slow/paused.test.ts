@@ -28,7 +28,7 @@ describe('a build whose activity is paused', () => {
     const temporal = async (...args: string[]) => promisify(execFile)(await findTemporalCli(), [...args, ...at]);
     const input = inputFor(stack, 'paused-activity', { polls: 0, trigger: [{ status: 503 }] });
     await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
-    await until('its POST was refused', () => stack.buildApi.requests(input.correlation_id).length === 1);
+    await until('its POST was refused', () => stack.buildApi.requests(input.correlation_id).length >= 1);
     const workflow = ['--workflow-id', `role-build:${ACCOUNT}:${input.ddb_composite_sort_key}`];
     const pending = async () => {
       const view = parseJson(await stack.cli(['status', ACCOUNT, input.ddb_composite_sort_key, '--json']));

@@ -3,7 +3,7 @@ import { after, before, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { workflowIdOf } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
-import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
+import { ACCOUNT, inputFor, letSucceed, startTestStack, until, type TestStack } from '../support/stack.ts';
 import { changedWorker, type ChangedWorker } from './changed-worker.ts';
 import { exitsWith } from '../support/exits-with.ts';
 
@@ -54,7 +54,7 @@ it('a POST that a worker asked for before POSTs had a queue of their own is made
   const old = await stack.startWorker({ program: earlier.program });
   const input = inputFor(stack, 'own-queue', { polls: 0, trigger: [{ status: 503 }] });
   const ended = stack.build(input);
-  await until('the first attempt was made', () => stack.buildApi.requests(input.correlation_id).length === 1);
+  await until('the first attempt was made', () => stack.buildApi.requests(input.correlation_id).length >= 1);
   await old.kill();
   const next = await stack.startWorker();
   assert.equal((await ended).json['status'], 'COMPLETE');
@@ -64,9 +64,9 @@ it('a POST that a worker asked for before POSTs had a queue of their own is made
 it('a build that an old worker started is ended by a new one, whose workflow was changed under `patched`', async () => {
   const [unguarded, guarded] = await Promise.all([versionWith(PAUSE), versionWith(GUARDED)]);
   const old = await stack.startWorker();
-  const input = inputFor(stack, 'in-flight', { polls: 2 }, { poll_interval_seconds: 3 });
+  const input = inputFor(stack, 'in-flight', { outcome: 'NEVER' }, { poll_interval_seconds: 3 });
   const ended = stack.build(input);
-  await until('the old worker has polled once', () => stack.buildApi.requests(input.correlation_id).length === 2);
+  await until('the old worker has polled once', () => stack.buildApi.requests(input.correlation_id).length >= 2);
   await old.stop();
   assert.equal(await old.exited, 0);
 
@@ -76,15 +76,14 @@ it('a build that an old worker started is ended by a new one, whose workflow was
   await wrong.stop();
   assert.equal((await stack.records(input)).status?.['status']?.S, 'IN_PROGRESS');
 
+  letSucceed(stack, input);
   await stack.startWorker({ program: guarded.program });
   const { code, json, stderr } = await ended;
   assert.equal(code, 0, stderr);
   assert.equal(json['status'], 'COMPLETE');
-  const requests = stack.buildApi.requests(input.correlation_id);
-  assert.deepEqual(
-    requests.map(({ method }) => method),
-    ['POST', 'GET', 'GET', 'GET'],
-  );
+  const [first, ...others] = stack.buildApi.requests(input.correlation_id).map(({ method }) => method);
+  assert.equal(first, 'POST');
+  assert.ok(others.length >= 2 && others.every((method) => method === 'GET'), others.join());
   const { status, history } = await stack.records(input);
   for (const record of [status, history]) assert.equal(record?.['status']?.S, 'COMPLETE');
   assert.equal(await pauses(input), 0);
