@@ -159,7 +159,7 @@ function holderOf(found: FoundRecord | undefined, which: string, job: Job, resum
   if (start_at >= job.start_at) return { job_id, start_at };
   if (resumption !== undefined && job_id !== resumption.resumes) {
     throw ApplicationFailure.nonRetryable(
-      `job ${resumption.resumes} was to be resumed, but the ${which} record is job ${job_id}'s by now`,
+      `job ${resumption.resumes} was to be resumed, but the ${which} record now belongs to job ${job_id}`,
       'NothingToResume',
     );
   }

@@ -163,7 +163,7 @@ export class Call {
     }
     if (status >= 300 && status < 400) throw this.#error(`${what}, a redirect, which is not followed`);
     const isMaybeProxys = this.#isMaybeProxys(status);
-    throw this.#error(isMaybeProxys ? `${what}, maybe the word of BUILD_API_PROXY` : what, {
+    throw this.#error(isMaybeProxys ? `${what}, possibly the answer of BUILD_API_PROXY` : what, {
       body: beginning,
       retryable: isRetryable(status),
       unanswered: isMaybeProxys,

@@ -73,7 +73,7 @@ function refusal(cause: unknown): HttpError {
   if (cause instanceof errors.JOSEError && TOKEN_FAULTS.includes(cause.code)) {
     return new HttpError(401, `the token is not valid: ${cause.message}`, { cause });
   }
-  return new HttpError(503, 'the keys that tokens are checked against are out of reach', { cause });
+  return new HttpError(503, "the keys that tokens are checked against can't be fetched", { cause });
 }
 
 /** A claim may be one text or several in a list. */

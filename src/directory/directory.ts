@@ -57,14 +57,15 @@ export class Directory extends Connector {
           found = await this.#find(connection, name, dn);
         }
         const type = isTaken ? 'DirectoryGroupConflict' : 'DirectoryUnavailable';
-        if (found === undefined) throw directoryFailure(type, `the directory does not show what has the name ${name}`);
+        if (found === undefined)
+          throw directoryFailure(type, `the directory does not show the entry with the name ${name}`);
         return { ...groupOf(found), outcome: marks.includes(textOf(found, 'info')) ? 'created' : 'adopted' };
       });
     } catch (err) {
       // After an add was sent, whatever keeps from finding the group leaves it unknown.
       if (sent_to === undefined || !(err instanceof ApplicationFailure)) throw err;
       if (err.type === 'DirectoryGroupConflict') throw err;
-      const message = `an add was sent to ${sent_to.name}, and nobody knows what became of it: ${err.message}`;
+      const message = `an add was sent to ${sent_to.name}, and its outcome is unknown: ${err.message}`;
       const more = { nonRetryable: err.nonRetryable === true, details: [sent_to], cause: err };
       throw directoryFailure('DirectoryGroupUnknown', message, more);
     }

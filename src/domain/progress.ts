@@ -81,7 +81,10 @@ type Rule = [isGood: (value: unknown) => boolean, must: string, optional?: 'opti
 const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
   version: [(value) => value === 1, 'must be 1', 'optional'],
   start_at: [isInstant, 'must be a time in UTC, ISO 8601 with milliseconds'],
-  record: [(value) => value === 'unknown' || value === 'written' || value === 'contested', 'must be known by now'],
+  record: [
+    (value) => value === 'unknown' || value === 'written' || value === 'contested',
+    'must be unknown, written or contested',
+  ],
   step: [isText, 'must be the name of a state', 'optional'],
   build_id: [(value) => buildIdFault(value) === undefined, 'must be a segment of a path', 'optional'],
   polls: [(value) => Number.isSafeInteger(value) && (value as number) >= 0, 'must be a whole number'],
@@ -101,7 +104,7 @@ const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
   group_sent_to: [isDirectoryServer, 'must be a server', 'optional'],
   refusal: [isRefusal, 'must be one of the refusals', 'optional'],
   has_ended_a_record: [isTrueOrFalse, 'must be true or false', 'optional'],
-  resumption: [isResumption, 'is not made as a resumption is', 'optional'],
+  resumption: [isResumption, 'must be a valid resumption', 'optional'],
 };
 
 /**
@@ -114,7 +117,7 @@ const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
 export function progressFaults(given: unknown, startedAt: string): Fault[] {
   const fault = (path: string, message: string): Fault => ({ path: `(carried)${path}`, message });
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    return [fault('', 'must be what a build takes along when it continues as new')];
+    return [fault('', 'must be the progress of a build that continues as new')];
   }
   const faults = Object.entries(RULES).flatMap(([name, [isGood, must, optional]]) => {
     if (!Object.hasOwn(given, name)) return optional ? [] : [fault(`.${name}`, 'is missing')];
@@ -127,7 +130,7 @@ export function progressFaults(given: unknown, startedAt: string): Fault[] {
   if (start_at > startedAt)
     faults.push(fault('.start_at', `must not be later than ${startedAt}, the start of this run`));
   if (ending === undefined && (record !== 'written' || build_id === undefined || ended_record)) {
-    faults.push(fault('', 'must be that of a build which was triggered, or has ended'));
+    faults.push(fault('', 'must belong to a build that was triggered or has ended'));
   }
   const isBuilt = ending?.status === 'COMPLETE' || progress.role_built === true;
   if (isBuilt && (record !== 'written' || build_id === undefined || polls === 0)) {

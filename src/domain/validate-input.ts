@@ -98,7 +98,7 @@ function allFaults(input: unknown): Fault[] {
   const faults = result.success ? [] : result.error.issues.map(toFault);
   const value = input as Partial<RoleBuildInput>;
   if (value?.directory_group === true && value.build_body?.action !== 'create') {
-    faults.push({ path: 'directory_group', message: 'goes with the action create alone' });
+    faults.push({ path: 'directory_group', message: 'is allowed with the action create only' });
   }
   const accountId = value?.build_body?.account_id;
   const resource = value?.ddb_composite_sort_key;

@@ -4,7 +4,7 @@ import type { Written } from '../activities/types.ts';
 import { hasTexts } from '../domain/directory-group.ts';
 import type { Job } from '../domain/identity.ts';
 
-const NOT_OURS = 'it was answered with what no worker of ours answers';
+const NOT_OURS = 'it was completed with a result that no worker of ours returns';
 
 /** @throws ActivityFailure for an answer that is not as it must be: as if the activity had failed, whatever it did */
 export function requireAnswer(isGood: boolean, state: string): void {

@@ -31,7 +31,7 @@ const ENSURE = STATE_NAMES.ensureDirectoryGroup;
 const ROLE_EXISTS = '; the role exists, only its group is missing: resume goes on at that';
 
 const NO_DIRECTORY =
-  'no worker took it in 60 s: one with a directory has DIRECTORY_URL, DIRECTORY_BIND_USER, DIRECTORY_PASSWORD_FILE and DIRECTORY_GROUP_OU set';
+  'no worker took it in 60 s: a worker with a directory has DIRECTORY_URL, DIRECTORY_BIND_USER, DIRECTORY_PASSWORD_FILE and DIRECTORY_GROUP_OU set';
 
 export function failed(error_info: ErrorInfo): Ending {
   return { status: 'FAILED', error_info };
@@ -58,7 +58,7 @@ export function endingOf(err: unknown, progress: Progress): Ending {
   if (CancellationScope.current().consideredCancelled && isCutShort(err)) {
     const { record, group_sent_to: server } = progress;
     if (server === undefined || record !== 'written') return { status: 'CANCELLED' };
-    const what = `cancelled while nobody knows what became of the add that was sent to ${server.name}`;
+    const what = `cancelled while the outcome of the add that was sent to ${server.name} is unknown`;
     return failed(errorInfo('DirectoryGroupUnknown', `${ENSURE}: ${what}${ROLE_EXISTS}`));
   }
   if (err instanceof TemporalFailure) return failed(failureOf(err, progress));

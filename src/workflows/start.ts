@@ -86,5 +86,5 @@ function givenFaults(given: unknown): Fault[] {
   if (isTooDeep(given)) return [{ path, message: TOO_DEEP }];
   if (isContinued()) return progressFaults(given, workflowInfo().startTime.toISOString());
   if (given === undefined || given === null || isResumption(given)) return [];
-  return [{ path, message: 'is not made as a resumption is' }];
+  return [{ path, message: 'is not a valid resumption' }];
 }

@@ -222,7 +222,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
           post(clientOf({ origins: [origin], proxy }), origin),
         );
         assert.deepEqual({ retryable, unanswered }, expected, message);
-        assert.equal(message.endsWith('maybe the word of BUILD_API_PROXY: no'), expected.unanswered, message);
+        assert.equal(message.endsWith('possibly the answer of BUILD_API_PROXY: no'), expected.unanswered, message);
       });
     }
   });

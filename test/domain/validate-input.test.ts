@@ -53,7 +53,7 @@ describe('an input', () => {
   it('an input asks for a group with the action create alone', () => {
     const asking = { ...sampleInput(), directory_group: true };
     assert.deepEqual(inputFaults(asking), []);
-    const fault = { path: 'directory_group', message: 'goes with the action create alone' };
+    const fault = { path: 'directory_group', message: 'is allowed with the action create only' };
     for (const action of ['delete', 'Create', 'update']) {
       const other = { ...asking, build_body: { ...asking.build_body, action } };
       assert.deepEqual(inputFaults(other), [fault]);

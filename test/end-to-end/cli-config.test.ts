@@ -154,7 +154,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
     }
     for (const [settings, said] of [
       [{ TEMPORAL_TLS: 'maybe' }, /^role-build: TEMPORAL_TLS must be true or false/m],
-      [{ TEMPORAL_PROFILE: 'nope' }, /^role-build: TEMPORAL_PROFILE names none: Profile 'nope' not found/m],
+      [{ TEMPORAL_PROFILE: 'nope' }, /^role-build: TEMPORAL_PROFILE names no profile: Profile 'nope' not found/m],
     ] as const) {
       assert.match((await $('role-build config', { settings: { HOME: on.home, ...settings } })).stderr, said);
     }

@@ -95,8 +95,13 @@ describe('a failure of a service', () => {
       /the clock of this machine/,
       /clock/,
     ],
-    ['throttling', [400, amazons('ThrottlingException', 'Rate exceeded')], /asks to wait/, /later/],
-    ['a service that is broken', [500, amazons('InternalServerError', 'sorry')], /asks to wait/, /later/],
+    ['throttling', [400, amazons('ThrottlingException', 'Rate exceeded')], /is busy or throttles requests/, /later/],
+    [
+      'a service that is broken',
+      [500, amazons('InternalServerError', 'sorry')],
+      /is busy or throttles requests/,
+      /later/,
+    ],
     ['a proxy in its place', [200, '<html>Welcome</html>'], /AWS does not give/, /role-build config/],
     ['a page that is not there', [404, ''], /AWS does not give/, /role-build config/],
   ] as const) {

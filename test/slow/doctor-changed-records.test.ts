@@ -87,7 +87,7 @@ describe('a record that somebody has changed or copied', () => {
     const resume = async () => stack.cli(['resume', ACCOUNT, job.input.ddb_composite_sort_key]);
     await stack.change('history', job.input, { updated_at: { S: 'yesterday' }, requested_by: { NULL: true } });
     for (const [build_id, why] of [
-      ['another', /its two records name different builds/],
+      ['another', /its two records have different values of build_id/],
       ['..', /its record is odd: build_id is "\.\."/],
     ] as const) {
       await stack.change('status', job.input, { build_id: { S: build_id } });

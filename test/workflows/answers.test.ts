@@ -28,7 +28,7 @@ describe('an activity that somebody else has answered', () => {
         const build = await environment.start(t, script, { input: { directory_group: true } });
         const end = await build.end();
         assert.ok(end.status === 'FAILED' && end.type === error, `${JSON.stringify(strange)}: ${JSON.stringify(end)}`);
-        assert.match(end.message, /answered with what no worker of ours answers/);
+        assert.match(end.message, /completed with a result that no worker of ours returns/);
         assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
       }
     });

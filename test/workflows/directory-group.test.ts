@@ -332,7 +332,7 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     });
   }
 
-  it('a cancel of a request for a group while nobody knows what became of an add says so', async (t) => {
+  it('a cancel of a request for a group whose add has an unknown outcome says so', async (t) => {
     const build = await start(t, { ensureDirectoryGroup: always(unanswered) }, { skipWaits: false });
     await build.untilEvent('timerStartedEventAttributes', 2);
     await build.handle.cancel();

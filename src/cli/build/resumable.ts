@@ -33,7 +33,7 @@ export async function findResumable(services: Services, target: Target) {
   }
   const build_id = pickBuildId(record, target, history?.previous_jobs ?? []);
   if (history?.build_id !== undefined && build_id !== undefined && history.build_id !== build_id) {
-    throw nothing(target, 'its two records name different builds, in build_id');
+    throw nothing(target, 'its two records have different values of build_id');
   }
   return {
     record,

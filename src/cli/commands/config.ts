@@ -147,7 +147,12 @@ function temporalSettings(env: Environment): SettingInForce[] {
     const isFound = why.startsWith('Profile ');
     const name = isFound ? 'TEMPORAL_PROFILE' : 'TEMPORAL_CONFIG_FILE';
     return [
-      { name, value: isFound ? null : source, source, fault: `${isFound ? 'names none' : "can't be read"}: ${why}` },
+      {
+        name,
+        value: isFound ? null : source,
+        source,
+        fault: `${isFound ? 'names no profile' : "can't be read"}: ${why}`,
+      },
     ];
   }
   const file = `temporal.toml (profile ${env['TEMPORAL_PROFILE'] || 'default'})`;

@@ -9,7 +9,7 @@ const CREDENTIALS =
   'AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); `aws sts get-caller-identity` shows whether they are valid';
 const NO_REGION_HINT = "export AWS_REGION=REGION (the tables'), or give the profile a region";
 
-const BUSY: Meaning = ['asks to wait', LATER, 'passing'];
+const BUSY: Meaning = ['is busy or throttles requests', LATER, 'passing'];
 const AWAY: Meaning = ["can't be reached", LOOK_AT_SETTINGS, 'passing'];
 const NO_CREDENTIALS: Meaning = ["can't be called without credentials", CREDENTIALS];
 const NOT_AWS: Meaning = [

@@ -41,7 +41,7 @@ function temporalError(cause: unknown, grpc: { code: number; details: string }, 
     case GRPC_STATUS.UNAUTHENTICATED:
       return unreachable('denies access', 'look at TEMPORAL_API_KEY, TLS and TEMPORAL_NAMESPACE: role-build config');
     case GRPC_STATUS.RESOURCE_EXHAUSTED:
-      return unreachable('has no room for this now', LATER, true);
+      return unreachable('has reached a limit', LATER, true);
     case GRPC_STATUS.NOT_FOUND:
       return /namespace/i.test(details) ? noNamespace(cause, called) : undefined;
     case GRPC_STATUS.ALREADY_EXISTS:
@@ -57,7 +57,7 @@ function temporalError(cause: unknown, grpc: { code: number; details: string }, 
         'check that it is a Temporal server of a recent version: role-build config',
       );
     default:
-      return unreachable('did not do it', LATER, true);
+      return unreachable('failed', LATER, true);
   }
 }
 

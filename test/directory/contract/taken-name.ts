@@ -106,7 +106,7 @@ export function holdTakenName(served: () => DirectoryUnderTest): void {
       const { nonRetryable, details } = await refuses(
         served().open().ensure(requestFor('hidden')),
         'DirectoryGroupConflict',
-        /does not show what has the name/,
+        /does not show the entry with the name/,
       );
       assert.equal(nonRetryable, true);
       assert.equal(details, undefined);

@@ -203,7 +203,7 @@ export async function readFailedRequests(path: string): Promise<FailedRequests> 
       else failed.jobs.set(one.correlation_id, one.job_id);
     }
     if (unreadable === 1) throw refuse(1);
-    const empty = `${path} is empty: its batch came to no line; give the whole batch again`;
+    const empty = `${path} is empty: its batch ended before the first line; run the whole batch again`;
     if (number === 0) throw new CliError('usage', empty);
     return failed;
   } catch (err) {

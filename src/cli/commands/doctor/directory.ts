@@ -34,7 +34,7 @@ export async function* directoryFindings(env: Environment, { tables }: Services)
       if (!isDirectoryGroup(group) || group.object_guid === undefined || group.outcome.startsWith('would')) continue;
       const now = known.get(group.object_guid);
       if (now === undefined) yield found('DirectoryGroupGone', `${group.dn} is no longer in the OU`, subject);
-      else if (now !== namesOf(group)) yield found('DirectoryGroupRenamed', `${group.dn} is ${now} by now`, subject);
+      else if (now !== namesOf(group)) yield found('DirectoryGroupRenamed', `${group.dn} is now ${now}`, subject);
     }
   }
 }

@@ -15,15 +15,16 @@ export const FINDINGS = {
   WorkflowGone: 'a record is IN_PROGRESS, and its workflow no longer runs',
   EndsDiffer:
     'the two tables have different ends, a record has another end than Temporal, or has an error_info without being FAILED',
-  RecordMisplaced: 'a record stands under another key than the one that its job has',
+  RecordMisplaced: 'a record has another key than its job',
   RecordMissing: 'one table lacks the record that the other has',
   WorkflowUnreadable:
-    "a job's workflow can't be read, as for want of its key, so its records were not compared with it",
-  WorkflowWithoutRecord: 'a workflow runs past the writing of a record that is not there',
-  DirectoryUnusable: 'no group can be made, or from some day of the next 30 on: connection, certificate, bind, right',
+    "a job's workflow can't be read, for example because its key is missing, so its records were not compared with it",
+  WorkflowWithoutRecord: 'a workflow has passed the step that writes a record, and the record is missing',
+  DirectoryUnusable:
+    'groups can not be created, or the certificate expires within 30 days: connection, certificate, bind, permission',
   DirectoryGroupDuplicate: 'a group was made twice, and replication renamed one of the two',
   DirectoryGroupGone: 'a recorded group is no longer in the OU',
-  DirectoryGroupRenamed: 'a recorded group has another name by now',
+  DirectoryGroupRenamed: 'a recorded group now has another name',
 } as const satisfies Record<string, string>;
 
 export type FindingKind = keyof typeof FINDINGS;
