@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: three real builds from request to recorded end on a stack of its own, on free ports. With `--directory`, a fourth
- * one that asks for a group too.
+ * `npm run demo`: runs three real builds from request to recorded end, on its own stack on free ports. With
+ * `--directory`, it runs a fourth build that also requests a group.
  */
 import { parseArgs } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';

@@ -1,4 +1,4 @@
-/** `npm run dev`: keeps a whole local stack running until Ctrl-C, and prints where everything is. */
+/** `npm run dev`: keeps a whole local stack running until Ctrl-C, and prints the addresses of its parts. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build as prettyStream } from 'pino-pretty';
@@ -6,7 +6,7 @@ import { onStopSignal } from '../src/process/signals.ts';
 import { freePort, isPortFree } from './servers/ports.ts';
 import { startStack, type Stack, type StackWorker } from './stack.ts';
 
-/** Where each of them usually is; one that is taken moves to a free port. */
+/** The preferred ports. If one is taken, `portNear` picks a free one. */
 const USUAL_PORTS = { temporal: 7233, ui: 8233, dynamoDb: 8000, buildApi: 8090, health: 8080, metrics: 9464 } as const;
 const SETTINGS_FILE = fileURLToPath(new URL('../.dev/settings.env', import.meta.url));
 
@@ -50,7 +50,7 @@ try {
   process.stderr.write(`${(err as Error).message}\n`);
   process.exitCode = 1;
 } finally {
-  // Another stack that was started since has put its own there.
+  // Another stack that started later may have replaced the file with its own settings.
   const settings = await readFile(SETTINGS_FILE, 'utf8').catch(() => undefined);
   if (stack !== undefined && settings === exports(stack.settings)) await rm(SETTINGS_FILE);
   await stack?.stop();

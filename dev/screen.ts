@@ -1,4 +1,4 @@
-/** What a terminal shows of a program's output: as much of one as our command line makes use of. */
+/** Emulates a terminal: interprets as many control sequences as our command line uses. */
 
 export interface Cell {
   text: string;
@@ -14,7 +14,7 @@ const UNFINISHED = new RegExp(String.raw`${ESCAPE}(\[[?\d;]*)?$`);
 export class Screen {
   readonly columns: number;
   readonly rows: number;
-  /** Every line, those that have scrolled off the top too. */
+  /** All lines, including those that have scrolled off the top. */
   readonly lines: Cell[][] = [[]];
   #row = 0;
   #column = 0;
@@ -38,7 +38,6 @@ export class Screen {
     }
   }
 
-  /** The text of all lines, without white space at their ends. */
   text(): string {
     return this.lines
       .map((line) => textOf(line).trimEnd())
@@ -46,7 +45,6 @@ export class Screen {
       .trimEnd();
   }
 
-  /** The lines that are to be seen. */
   visible(): Cell[][] {
     return this.lines.slice(Math.max(0, this.lines.length - this.rows));
   }
@@ -102,7 +100,7 @@ export class Screen {
         this.#style = sgr(this.#style, parameters);
         break;
       default:
-      // The cursor's look and synchronised updates show nothing here.
+      // The cursor's shape and synchronised updates don't change the text.
     }
   }
 }

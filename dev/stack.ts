@@ -1,6 +1,6 @@
 /**
- * A whole local stack: Temporal, DynamoDB and the simulated build API, set up, with workers and the command line as
- * processes. `npm run dev`, `npm run demo` and the end-to-end tests all stand on it.
+ * Starts a whole local stack: Temporal, DynamoDB and the simulated build API, set up, with workers and the command line
+ * as processes. `npm run dev`, `npm run demo` and the end-to-end tests use it.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,25 +20,24 @@ const SOURCES: Programs = {
 };
 const PSEUDO_TERMINAL = fileURLToPath(new URL('pseudo_terminal.py', import.meta.url));
 const WORKER_READY_MS = 180_000;
-/** Longer than a worker lets its steps finish. */
+/** Longer than a worker's shutdown gives its activities to finish. */
 const WORKER_STOP_MS = 85_000;
 
-/** Paths of the two programs of a stack. */
 export interface Programs {
   worker: string;
   client: string;
 }
 
 export interface StackOptions {
-  /** Options of a server of its own, or what brings another one. */
+  /** Options of a server for this stack alone, or a function that provides one. */
   temporal?: TemporalServerOptions | (() => Promise<TemporalServer>);
   dynamoDbPort?: number;
   buildApiPort?: number;
-  /** More settings for workers and command line. */
+  /** Further settings of workers and of the command line. */
   settings?: Record<string, string>;
-  /** By default what stands in `src`. */
+  /** By default the sources in `src`. */
   programs?: Programs;
-  /** Runs a command of `cli` in another way than as a process. @returns `undefined` where it can't */
+  /** Runs a command of `cli` without starting a process. @returns `undefined` if it can't */
   runCli?: (
     args: readonly string[],
     env: Record<string, string>,
@@ -54,7 +53,6 @@ export interface CliResult {
 
 export interface RunningCli {
   pid: number;
-  /** Sends a signal. */
   kill(signal: NodeJS.Signals): void;
   result: Promise<CliResult>;
 }
@@ -64,48 +62,47 @@ export interface Stack {
   dynamoDb: DynamoDb;
   buildApi: ReturnType<typeof createSimulatedBuildApi>;
   buildApiUrl: string;
-  /** What a worker or the command line needs to know of this stack. */
+  /** The settings with which a worker or the command line uses this stack. */
   settings: Record<string, string>;
-  /** Starts a worker; resolves once it polls. @throws with its output where it ends instead */
+  /** Starts a worker; resolves once it polls. @throws with its output if it ends instead */
   startWorker(options?: WorkerOptions): Promise<StackWorker>;
-  /** Runs the command line to its end. */
+  /** Runs a command and waits for its end. */
   cli(args: readonly string[], options?: CliOptions): Promise<CliResult>;
-  /** Starts the command line. */
+  /** Starts a command and does not wait for its end. */
   startCli(args: readonly string[], options?: CliOptions): RunningCli;
-  /** Stops workers first, then what they need. */
+  /** Stops the workers first, then the servers that they use. */
   stop(): Promise<void>;
 }
 
-/** A worker in a process of its own. */
 export interface StackWorker extends Child {
-  /** Where its `/livez` and `/readyz` are; empty where it is another program than ours. */
+  /** The base URL of `/livez` and `/readyz`; empty if another program than ours runs. */
   healthUrl: string;
-  /** Where its `/metrics` is; likewise. */
+  /** The base URL of `/metrics`; empty if another program than ours runs. */
   metricsUrl: string;
 }
 
 export interface WorkerOptions {
   settings?: Record<string, string>;
   onOutput?: (chunk: string) => void;
-  /** Called once its process is there. */
+  /** Called once the process has started, before it polls. */
   onStart?: (worker: Child) => void;
-  /** Another worker program than ours, which says `"state":"RUNNING"` once it polls. */
+  /** Another worker program; it must print `"state":"RUNNING"` once it polls. */
   program?: string;
 }
 
 export interface CliOptions {
   settings?: Record<string, string>;
-  /** All of it, or a stream to write it to while the command runs. */
+  /** The whole input, or a stream that is written while the command runs. */
   stdin?: string | Readable;
   onStderr?: (chunk: string) => void;
-  /** Another than the one in `src`. */
+  /** Another program than the one in `src`. */
   program?: string;
-  /** Runs it in a pseudo-terminal of that size: all that it prints is in `stdout`, and `stdin` is not read. */
+  /** Runs the command in a pseudo-terminal of that size: `stdout` then has all output, and `stdin` is not read. */
   terminal?: { columns: number; rows: number };
   onStdout?: (chunk: string) => void;
 }
 
-/** Starts a stack on loopback, on free ports unless told otherwise, with tables and search attributes in place. */
+/** Starts a stack on loopback, on free ports unless `options` has others, with tables and search attributes. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { programs = SOURCES } = options;
   const started: { stop(): Promise<void> }[] = [];
@@ -171,7 +168,7 @@ function settingsOf(
     ...(uiUrl === undefined ? {} : { TEMPORAL_UI_URL: uiUrl }),
     AWS_REGION: 'us-east-1',
     AWS_ENDPOINT_URL_DYNAMODB: dynamoDbEndpoint,
-    // DynamoDB's stand-ins take any credentials, but the AWS SDK does not go without.
+    // DynamoDB's stand-ins accept any credentials, but the AWS SDK refuses to run without any.
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     API_ALB_FQDN: 'https://alb.example.com',
@@ -181,7 +178,7 @@ function settingsOf(
   };
 }
 
-/** The settings and what any process needs, but none of the user's own: not their AWS profile, not their Temporal. */
+/** Returns the settings and what any process needs, but none of the user's own, such as an AWS profile. */
 export function environmentOf(settings: Record<string, string>): Record<string, string> {
   const inherited = [
     'PATH',
@@ -222,14 +219,14 @@ async function startWorker(settings: Record<string, string>, options: WorkerOpti
   return { ...worker, healthUrl: urlIn(output, 'health listening'), metricsUrl: urlIn(output, 'metrics listening') };
 }
 
-/** The address that a log line of the worker's names. */
+/** Returns the URL of the address in a worker's log line. */
 function urlIn(output: string, message: string): string {
   const line = output.split('\n').find((one) => one.includes(`"msg":"${message}"`));
   if (line === undefined) return '';
   return `http://${authorityOf(JSON.parse(line) as HostPort)}`;
 }
 
-/** Starts the command line with these settings and none of the user's own. */
+/** Starts the command line with these settings and none of the user's. */
 export function startCli(
   args: readonly string[],
   settings: Record<string, string>,
@@ -243,10 +240,10 @@ export function startCli(
   const env = environmentOf({ ...(terminal === undefined ? {} : { TERM: 'xterm-256color' }), ...settings });
   const child = spawn(command, [...before, ...args], { env, stdio: 'pipe' });
   child.stdin.on('error', () => {
-    // A command that does not read its input may end before it was written.
+    // A command that does not read its input may end before it is written.
   });
   if (options.stdin instanceof Readable) options.stdin.pipe(child.stdin);
-  // In a pseudo-terminal it is what tells it to send signals.
+  // In a pseudo-terminal, stdin carries the requests to send signals.
   else if (terminal === undefined) child.stdin.end(options.stdin ?? '');
   if (options.onStdout !== undefined) child.stdout.setEncoding('utf8').on('data', options.onStdout);
   if (options.onStderr !== undefined) child.stderr.setEncoding('utf8').on('data', options.onStderr);
@@ -263,7 +260,7 @@ export function startCli(
   };
 }
 
-/** As Promise.all, but waits for all to settle, so that what has started is known when one fails. */
+/** Like Promise.all, but waits until all have settled, so that the caller knows what has started when one fails. */
 async function allOrThrow<T extends readonly unknown[]>(promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   const settled = await Promise.allSettled(promises);
   const failed = settled.find((result) => result.status === 'rejected');

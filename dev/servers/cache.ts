@@ -4,13 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { cachePath, ownFolder } from '../../src/config/own-files.ts';
 
 const LOCK_POLL_MS = 100;
-/** Older than any download may take: the process that wrote it is gone, though another process may have its ID by now. */
+/** Longer than any download takes. An older lock is abandoned even if a process has its ID, since IDs are reused. */
 const ABANDONED_MS = 15 * 60_000;
 
 /**
- * Where downloads are kept: for every checkout of this user, or where `ROLE_BUILD_CACHE_DIR` says. What lies there is run.
+ * Returns the folder of downloads, which all checkouts of this user share: `ROLE_BUILD_CACHE_DIR`, or one in the user's
+ * cache. Executables in it are run.
  *
- * @throws where another user may have put something there
+ * @throws if another user may have written to it
  */
 export function cacheFolder(): string {
   const given = process.env['ROLE_BUILD_CACHE_DIR'];
@@ -24,10 +25,10 @@ export function cacheFolder(): string {
 }
 
 /**
- * The folder `name` of the cache, filled once for all processes and all time.
+ * Returns the folder `name` of the cache. The first process that needs it fills it; it is kept from then on.
  *
- * It appears complete or not at all, since it is filled under another name. The lock only saves others the same download:
- * should two processes hold it, both fill and the first to finish wins.
+ * It is filled under a temporary name and renamed, so it is complete whenever it exists. The lock only avoids a second
+ * download: if two processes hold it, both fill a folder and the first rename wins.
  */
 export async function installOnce(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const cache = cacheFolder();
@@ -73,7 +74,7 @@ async function takeLock(lock: string): Promise<boolean> {
 async function isAbandoned(lock: string): Promise<boolean> {
   try {
     const pid = Number(await readFile(lock, 'utf8'));
-    // Empty for a moment, between its creation and its first byte.
+    // The lock file is empty for a moment between its creation and the write of the process ID.
     if (pid > 0 && !isAlive(pid)) return true;
     return await isOld(lock);
   } catch {

@@ -1,4 +1,4 @@
-/** X.509 certificates made on the spot, so that no test needs a tool for them or has any that expire. */
+/** Creates X.509 certificates in-process, so that tests need no tool for them and no committed certificate expires. */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 
 export interface Certificate {
@@ -10,14 +10,13 @@ export interface Certificate {
 
 export interface Authority extends Certificate {
   /**
-   * A certificate for a server at these names and addresses of this machine, and for a client.
+   * Issues a certificate for a server with these names and addresses, and for a client.
    *
-   * @param validUntilMs epoch milliseconds; by default in a day
+   * @param validUntilMs epoch milliseconds; by default one day from now
    */
   issue(commonName: string, names?: readonly string[], validUntilMs?: number): Certificate;
 }
 
-/** A private certificate authority. */
 export function createAuthority(commonName: string): Authority {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const own = { name: commonName, publicKey, issuer: commonName, issuerKey: privateKey };
@@ -33,7 +32,7 @@ export function createAuthority(commonName: string): Authority {
   };
 }
 
-// What follows is the DER of https://www.rfc-editor.org/rfc/rfc5280#section-4.1
+// The rest encodes certificates in DER: https://www.rfc-editor.org/rfc/rfc5280#section-4.1
 
 const TAG = {
   boolean: 0x01,
@@ -85,7 +84,7 @@ function certificate({ name, publicKey, issuer, issuerKey, extensions }: Signed,
   return `-----BEGIN CERTIFICATE-----\n${base64.match(/.{1,64}/g)?.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
-/** DNS names and IPv4 addresses. */
+/** Encodes DNS names and IPv4 addresses. */
 function alternativeNames(names: readonly string[]): Buffer {
   const each = names.map((name) =>
     /^[\d.]+$/.test(name) ? der(0x87, Buffer.from(name.split('.').map(Number))) : der(0x82, Buffer.from(name)),

@@ -6,29 +6,28 @@ const STOP_TIMEOUT_MS = 5_000;
 
 export interface ChildOptions {
   cwd?: string;
-  /** The whole environment; by default ours. */
+  /** The whole environment; by default that of this process. */
   env?: Record<string, string>;
-  /** A file that its output is appended to. */
+  /** A file to append the output to. */
   log?: string;
-  /** Called with each piece of its output. */
+  /** Called with each chunk of output. */
   onOutput?: (chunk: string) => void;
-  /** How long a clean stop may take. Default 5 s. */
+  /** How long the child may take to stop after SIGTERM. Default 5 s. */
   stopTimeoutMs?: number;
-  /** Whom it runs as, where we are root; by default ourselves. */
+  /** The user to run as, which needs root; by default that of this process. */
   user?: { uid: number; gid: number };
 }
 
-/** A server of ours in a process of its own. */
 export interface Child {
   readonly pid: number;
-  /** The exit code, or null where a signal ended it. Never rejects. */
+  /** The exit code, or null if a signal ended it. Never rejects. */
   readonly exited: Promise<number | null>;
   hasExited(): boolean;
-  /** The end of what it wrote to stdout and stderr. */
+  /** The last part of what the child wrote to stdout and stderr. */
   output(): string;
-  /** SIGTERM, then SIGKILL where that takes too long. Resolves once it is gone. */
+  /** Sends SIGTERM, then SIGKILL after `stopTimeoutMs`. Resolves once the process has exited. */
   stop(): Promise<void>;
-  /** SIGKILL. Resolves once it is gone. */
+  /** Sends SIGKILL. Resolves once the process has exited. */
   kill(): Promise<void>;
 }
 
@@ -38,10 +37,10 @@ process.on('exit', () => {
 });
 
 /**
- * Starts a program in a process group of its own, so that a terminal's Ctrl-C does not reach it before we stop it in the
- * right order. It does not outlive us, however we end.
+ * Starts a program in its own process group, so that a terminal's Ctrl-C does not reach it before we stop the programs
+ * in order. A watchdog kills it when this process ends, however it ends.
  *
- * @throws where the program cannot be started
+ * @throws if the program cannot be started
  */
 export async function startChild(command: string, args: readonly string[], options: ChildOptions = {}): Promise<Child> {
   const child = spawn(command, args, {
@@ -61,7 +60,7 @@ export async function startChild(command: string, args: readonly string[], optio
 
   const log: WriteStream | undefined =
     options.log === undefined ? undefined : createWriteStream(options.log, { flags: 'a' });
-  // A log that cannot be written must not end the program that only wanted to keep it.
+  // A log file that cannot be written must not end the process.
   log?.on('error', (error) => process.stderr.write(`${options.log}: ${error.message}\n`));
   let kept = '';
   const keep = (chunk: string) => {
@@ -74,7 +73,7 @@ export async function startChild(command: string, args: readonly string[], optio
 
   let ended = false;
   const exited = new Promise<number | null>((resolve) => {
-    // 'close' rather than 'exit': its last words are read, and a child of its own that holds the pipes counts as it.
+    // 'close' comes, unlike 'exit', after the last output, and waits for the child's children that hold the pipes.
     child.once('close', (code) => {
       ended = true;
       running.delete(pid);
@@ -98,8 +97,8 @@ export async function startChild(command: string, args: readonly string[], optio
 }
 
 /**
- * A shell that waits on a pipe from us and kills the child once the pipe breaks: a SIGKILL, such as a test runner's at its
- * time limit, gives us no chance to do it ourselves.
+ * Starts a shell that blocks on a pipe from this process and kills the child when the pipe breaks. A SIGKILL, such as a
+ * test runner's at its time limit, leaves this process no chance to do so.
  */
 function startWatchdog(pid: number): ChildProcess {
   const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -s KILL -- "-$1"', 'sh', String(pid)], {

@@ -1,4 +1,4 @@
-/** A simulated directory with a certificate of its own, and the settings of workers that make groups in it. */
+/** Starts a simulated directory with its own certificate, and returns the settings of workers for it. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,16 +6,15 @@ import { GROUP_OU, startSimulatedDirectory } from '../simulated-directory/server
 import { createAuthority, type Authority } from './certificates.ts';
 
 const HOST = '127.0.0.1';
-/** Of one that is good for less than 30 days, doctor says so. */
+/** `doctor` warns about a certificate that expires within 30 days. */
 const CERTIFICATE_MS = 90 * 24 * 60 * 60 * 1000;
 const USER = 'svc-role-build@corp.example.com';
 
 export interface DirectoryServer {
-  /** Signed its certificate. */
+  /** The authority that signed the server's certificate. */
   authority: Authority;
   /** `ldaps://…` */
   url: string;
-  /** Environment variables of a worker. */
   settings: Record<string, string>;
   /** The distinguished names of all groups. */
   groups(): string[];

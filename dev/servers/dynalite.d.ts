@@ -1,13 +1,13 @@
-/** The package ships no types; these cover what is used of it. */
+/** Types of the parts that we use; the package ships none. */
 declare module 'dynalite' {
   import type { Server } from 'node:http';
 
   interface DynaliteOptions {
-    /** How long a table stays CREATING, DELETING, UPDATING; 500 ms by default. */
+    /** How long a table stays CREATING; the next two are for DELETING and UPDATING. 500 ms by default. */
     createTableMs?: number;
     deleteTableMs?: number;
     updateTableMs?: number;
-    /** A folder to keep the tables in; in memory by default. */
+    /** The folder of the tables; by default they are in memory. */
     path?: string;
   }
 

@@ -17,10 +17,10 @@ interface Installation {
 }
 
 /**
- * Starts AWS's own DynamoDB Local, a Java program, from `DYNAMODB_LOCAL_HOME` or got once through Maven. Not ready yet when
- * this resolves.
+ * Starts AWS's DynamoDB Local, a Java program, from `DYNAMODB_LOCAL_HOME` or downloaded once with Maven. It may not yet
+ * answer when this resolves.
  *
- * It has no option for the address it listens on: it takes the port on every interface, unlike anything else here.
+ * It has no option for its listening address: unlike all other servers here, it listens on every interface.
  */
 export async function startDynamoDbLocal(port: number): Promise<Child> {
   const { folder, classPath, libraryPath } = await findDynamoDbLocal();

@@ -5,7 +5,7 @@ import dynalite from 'dynalite';
 import { startDynamoDbLocal } from './dynamodb-local.ts';
 import { freePort, isPortFree } from './ports.ts';
 
-/** Java is slow to start beside others. */
+/** Java starts slowly on a busy machine. */
 const START_TIMEOUT_MS = 120_000;
 const POLL_MS = 50;
 const KINDS = ['dynalite', 'dynamodb-local'] as const;
@@ -13,7 +13,7 @@ const KINDS = ['dynalite', 'dynamodb-local'] as const;
 export type DynamoDbKind = (typeof KINDS)[number];
 
 export interface DynamoDb {
-  /** For `AWS_ENDPOINT_URL_DYNAMODB`; any region and credentials will do. */
+  /** For `AWS_ENDPOINT_URL_DYNAMODB`; it accepts any region and credentials. */
   endpoint: string;
   kind: DynamoDbKind;
   stop(): Promise<void>;
@@ -23,11 +23,11 @@ export interface DynamoDb {
  * Starts a DynamoDB with no tables, in memory; resolves once it answers.
  *
  * @param options.port by default a free one
- * @param options.kind by default what the variable `DYNAMODB` says, else `dynalite`, which runs in this very process
+ * @param options.kind by default that in the variable `DYNAMODB`, else `dynalite`, which runs in this process
  */
 export async function startDynamoDb(options: { port?: number; kind?: DynamoDbKind } = {}): Promise<DynamoDb> {
   const kind = options.kind ?? kindFromEnvironment();
-  // Another one that holds the port would answer in its place, long before Java gets so far as to fail.
+  // Otherwise another server on that port would answer first, since Java takes long to report that the port is taken.
   if (options.port !== undefined && !(await isPortFree(options.port))) {
     throw new Error(`port ${options.port} of 127.0.0.1 is taken`);
   }
@@ -52,7 +52,7 @@ function kindFromEnvironment(): DynamoDbKind {
 
 interface Started {
   stop(): Promise<void>;
-  /** Why it will never answer, once that is known. */
+  /** Returns why the server will never answer, once that is known. */
   failure(): string | undefined;
 }
 
@@ -64,7 +64,7 @@ async function startDynalite(port: number): Promise<Started> {
   const close = () =>
     new Promise<void>((resolve, reject) => {
       server.close((error) => (error ? reject(error) : resolve()));
-      // It would wait for the kept-alive connections of clients that nobody closes.
+      // Otherwise close() waits for the clients' keep-alive connections, which nobody closes.
       server.closeAllConnections();
     });
   return { stop: () => (stopped ??= close()), failure: () => undefined };

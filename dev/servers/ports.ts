@@ -1,16 +1,16 @@
 import { createServer } from 'node:net';
 
 /**
- * All below the ephemeral range of any usual system (32768 on Linux, 49152 on macOS): Temporal's dev server takes ephemeral
- * ports for its inner services, and may take the very one just found free for it.
+ * Below the ephemeral range of the usual systems (from 32768 on Linux, 49152 on macOS). Temporal's dev server takes
+ * ephemeral ports for its internal services, and could otherwise take a port just found free for its frontend.
  */
 const LOWEST_PORT = 10_000;
 const HIGHEST_PORT = 28_000;
 
-/** A TCP port that is free on 127.0.0.1. Nothing holds it: use it at once. */
+/** Returns a TCP port that is free on 127.0.0.1. Nothing reserves it, so bind it at once. */
 export async function freePort(): Promise<number> {
   const count = HIGHEST_PORT - LOWEST_PORT + 1;
-  // A random start, so that test files that run at the same time don't all try the same ports.
+  // The search starts at a random port, so that test files that run at the same time don't all try the same ones.
   const start = Math.floor(Math.random() * count);
   for (let offset = 0; offset < count; offset++) {
     const port = LOWEST_PORT + ((start + offset) % count);

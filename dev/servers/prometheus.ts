@@ -8,15 +8,15 @@ const run = promisify(execFile);
 const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
 
 /**
- * The path of the `prometheus` executable: `PROMETHEUS`, or from PATH, or out of Debian's package, downloaded once and kept.
+ * Returns the path of the `prometheus` executable: `PROMETHEUS`, or on PATH, or from Debian's package, downloaded once.
  *
- * @throws where there is none and none can be had
+ * @throws if it is neither installed nor downloadable
  */
 export function findPrometheus(): Promise<string> {
   return find('prometheus', 'PROMETHEUS');
 }
 
-/** As {@link findPrometheus}, for `promtool`: `PROMTOOL`, PATH, or the same package. */
+/** Does as {@link findPrometheus} for `promtool`: `PROMTOOL`, PATH, or the same package. */
 export function findPromtool(): Promise<string> {
   return find('promtool', 'PROMTOOL');
 }

@@ -1,8 +1,8 @@
 /**
  * `node sdk-download.ts temporal|temporal-test-server FOLDER`: makes the TypeScript SDK download a server into FOLDER.
  *
- * The SDK downloads only on its way to starting a server. A program of its own does that, because starting one installs
- * the SDK's runtime, which a process can do only once, and because a download cannot be called off from within.
+ * The SDK downloads a server only in order to start it. A separate program does this, because starting a server
+ * installs the SDK's runtime, which a process can do only once, and because the process cannot abort a download.
  */
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 

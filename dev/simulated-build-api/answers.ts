@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isSuccess, type Fault } from './faults.ts';
 import type { RecordedRequest } from './records.ts';
 
-/** An answer as it is without a fault. */
+/** An answer without a fault. */
 export interface OrdinaryAnswer {
   status: number;
   headers?: Record<string, string>;
-  /** Answered as JSON. */
+  /** Sent as JSON. */
   body: unknown;
 }
 
@@ -18,10 +18,10 @@ const FILLER_HEAD = '{"filler":"';
 const FILLER_TAIL = '"}';
 
 /**
- * Answers as ordinary, or as the fault says. What the request does is done by then.
+ * Sends the ordinary answer, or what the fault says. The request has taken effect by then.
  *
- * @param record told when the answer's head and its end are out
- * @param gone aborted when the connection is
+ * @param record updated when the answer's head and its end have been sent
+ * @param gone aborted when the connection closes
  */
 export async function answer(
   res: ServerResponse,
@@ -46,14 +46,14 @@ export async function answer(
   res.flushHeaders();
   await pipeline(Readable.from(body.chunks(Math.floor(body.length / 2))), res, { end: false, signal: gone });
   if (fault?.drop === 'reset-mid-body') return void res.socket?.resetAndDestroy();
-  // Unlike destroy, it lets what was written leave first.
+  // Unlike destroy(), this sends what was written first.
   res.socket?.destroySoon();
 }
 
 interface Body {
   contentType: string;
   length: number;
-  /** The first bytes of it, so many. */
+  /** The first `lengthBytes` of the body. */
   chunks(lengthBytes: number): Iterable<Buffer>;
 }
 
@@ -61,7 +61,7 @@ function bodyOf(ordinary: OrdinaryAnswer, fault: Fault | null, status: number): 
   if (fault?.bytes !== undefined) return filler(fault.bytes);
   if (fault?.text !== undefined) return bodyOfText(fault.text, 'text/html');
   if (fault !== null && 'body' in fault) return bodyOfJson(fault.body);
-  // An error that carried the answer of a success would be no error to a lenient client.
+  // A lenient client would accept an error status whose body is that of a success.
   if (fault?.status !== undefined && !isSuccess(status)) return bodyOfJson({ message: STATUS_CODES[status] ?? '' });
   return bodyOfJson(ordinary.body);
 }
@@ -75,7 +75,7 @@ function bodyOfText(text: string, contentType: string): Body {
   return { contentType, length: all.length, chunks: (lengthBytes) => [all.subarray(0, lengthBytes)] };
 }
 
-/** A JSON object, where the length has room for one. */
+/** Makes a JSON object of that length, or a part of one if the length is too small. */
 function filler(length: number): Body {
   return {
     contentType: 'application/json',
@@ -104,7 +104,7 @@ function headersOf(
   const bodyless = status === 204 || status === 304;
   return {
     ...(bodyless ? {} : { 'content-type': body.contentType }),
-    // At least 1 where the body is to be cut short, since half of nothing would be all of it.
+    // At least 1 if the body is to be cut short: half of an empty body would be the whole body.
     ...(bodyless || 'transfer-encoding' in told
       ? {}
       : { 'content-length': String(Math.max(body.length, cutShort ? 1 : 0)) }),

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Fault, Outcome, Simulate } from './faults.ts';
 
-/** What `GET /_simulator/builds` shows of a build. */
+/** A build, as `GET /_simulator/builds` shows it. */
 export interface Build {
   build_id: unknown;
   correlation_id: string;
-  /** The polls that took effect so far. */
+  /** The number of polls that took effect. */
   polls: number;
-  /** What the build ends with, or will. */
+  /** How the build ended, or will end. */
   outcome: Outcome;
 }
 
@@ -22,29 +22,29 @@ const UNDECIDED_POLLS = 1;
 
 interface BuildState extends Build {
   simulate: Simulate;
-  /** The GETs received, whether or not they took effect. */
+  /** The number of GETs received, whether or not they took effect. */
   gets: number;
 }
 
-/** The builds made, one for each request ID. */
+/** The builds made, at most one for each request ID. */
 export class Builds {
   readonly #byCorrelationId = new Map<string, BuildState>();
   readonly #postsOf = new Map<string, number>();
 
-  /** Counts a POST of this request ID. @returns what its `simulate` says of it, where it has come as far as that */
+  /** Counts a POST of this request ID. @returns the fault that its `simulate` lists for this POST, or `null` */
   nextTriggerFault(correlationId: string, simulate: Simulate): Fault | null {
     const earlier = this.#postsOf.get(correlationId) ?? 0;
     this.#postsOf.set(correlationId, earlier + 1);
     return simulate.trigger?.[earlier] ?? null;
   }
 
-  /** Counts a GET of this build. @returns what its `simulate` says of it */
+  /** Counts a GET of this build. @returns the fault that its `simulate` lists for this GET, or `null` */
   nextStatusFault(segment: string, correlationId: string): Fault | null {
     const build = this.#find(segment, correlationId);
     return build === undefined ? null : (build.simulate.status?.[build.gets++] ?? null);
   }
 
-  /** @returns the build of this request ID, which is made only once */
+  /** @returns the build of this request ID; only the first call makes one */
   make(correlationId: string, simulate: Simulate): Build {
     const made = this.#byCorrelationId.get(correlationId);
     if (made !== undefined) return made;
@@ -60,7 +60,7 @@ export class Builds {
     return build;
   }
 
-  /** Counts a poll. @returns how the build stands after it, `undefined` where there is none of this ID */
+  /** Counts a poll. @returns the build's status after it, or `undefined` if no build has this ID */
   poll(segment: string, correlationId: string): BuildStatus | undefined {
     const build = this.#find(segment, correlationId);
     if (build === undefined) return undefined;
@@ -82,7 +82,7 @@ export class Builds {
     }));
   }
 
-  /** Builds may be told to have the same ID: then a request finds its own, and any other the one made last. */
+  /** `simulate` can give builds the same ID. A request then finds its own build, or the last one made. */
   #find(segment: string, correlationId: string): BuildState | undefined {
     const own = this.#byCorrelationId.get(correlationId);
     if (own !== undefined && segmentOf(own) === segment) return own;

@@ -9,10 +9,10 @@ const HEADERS: readonly { name: string; expected: string; holds: (value: string)
   { name: 'x-amzn-RequestId', expected: 'not be empty', holds: (value) => value !== '' },
 ];
 
-/** Holds a request against the five headers of the contract. @returns its request ID @throws BadRequest naming each */
+/** Checks the five headers of the contract. @returns the request ID @throws BadRequest with every fault */
 export function checkHeaders(req: IncomingMessage): string {
   const faults = HEADERS.flatMap(({ name, expected, holds }) => {
-    // The joined form would hide that a header was sent twice.
+    // `headers` joins repeated headers into one value, which hides that one was sent twice.
     const [value, ...more] = req.headersDistinct[name.toLowerCase()] ?? [];
     if (value === undefined) return [`${name} is missing`];
     if (more.length > 0) return [`${name} was sent ${more.length + 1} times`];
@@ -34,7 +34,7 @@ export function parseJsonObject(body: string): Record<string, unknown> {
   return value;
 }
 
-/** @returns the one segment after `/build/`, decoded; `undefined` where the path is another @throws BadRequest */
+/** @returns the decoded segment after `/build/`, or `undefined` if the path is another @throws BadRequest */
 export function buildIdSegment(path: string): string | undefined {
   const segment = /^\/build\/([^/]+)$/.exec(path)?.[1];
   if (segment === undefined) return undefined;

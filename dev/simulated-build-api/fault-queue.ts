@@ -3,12 +3,12 @@ import type { Fault, FaultsRequest } from './faults.ts';
 export type Step = 'trigger' | 'status';
 
 interface Queued {
-  /** Of this request ID alone, where given. */
+  /** If given, the fault applies only to this request ID. */
   correlation_id: string | undefined;
   fault: Fault | null;
 }
 
-/** The faults queued from outside, each for one request to come. */
+/** The faults queued through `/_simulator/faults`, each for one future request. */
 export class FaultQueue {
   #waiting: Record<Step, Queued[]> = { trigger: [], status: [] };
 
@@ -17,7 +17,7 @@ export class FaultQueue {
     this.#waiting.status.push(...status.map((fault) => ({ correlation_id, fault })));
   }
 
-  /** @returns the first that is meant for such a request, `undefined` where none is */
+  /** @returns the first fault that applies to the request and removes it, or `undefined` if none applies */
   take(step: Step, correlationId: string): Fault | null | undefined {
     const waiting = this.#waiting[step];
     const index = waiting.findIndex(

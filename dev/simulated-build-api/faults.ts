@@ -1,32 +1,32 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 
-/** How one answer differs from the ordinary one. Fields combine. */
+/** How one answer differs from the ordinary one. Fields can be combined. */
 export interface Fault {
-  /** Waited before answering, or before dropping; what the request does is done before. */
+  /** How long to wait before answering or dropping. The request takes effect before the wait. */
   delay_ms?: number;
   status?: number;
   headers?: Record<string, string | string[]>;
-  /** Answered as JSON. */
+  /** Sent as JSON. */
   body?: unknown;
-  /** Answered as it stands, as HTML unless `headers` says otherwise. */
+  /** Sent unchanged, as HTML unless `headers` has another content type. */
   text?: string;
-  /** The length of a body of filler. */
+  /** The length of a generated body. */
   bytes?: number;
-  /** Ends the connection: before the request is taken, after it was, or in the middle of the answer's body, also by a reset. */
+  /** Closes the connection before or after the request is taken, or in the answer's body, also by a reset. */
   drop?: 'before' | 'after' | 'mid-body' | 'reset-mid-body';
-  /** The request is taken and never answered. */
+  /** Takes the request and never answers. */
   hang?: true;
-  /** Whether the build is made, or the poll counted. Without it: unless `drop` is "before" or `status` is not 2xx. */
+  /** Whether the build is made, or the poll counted; by default unless `drop` is "before" or `status` is not 2xx. */
   takes_effect?: boolean;
 }
 
-/** `null` stands for the ordinary answer. */
+/** `null` means the ordinary answer. */
 export type FaultList = readonly (Fault | null)[];
 
 export const OUTCOMES = ['SUCCEEDED', 'FAILED', 'NEVER'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** What `build_body.simulate` asks for. */
+/** The contents of `build_body.simulate`. */
 export interface Simulate {
   polls?: number;
   outcome?: Outcome;
@@ -36,22 +36,22 @@ export interface Simulate {
   status?: FaultList;
 }
 
-/** What `PUT /_simulator/faults` takes. */
+/** The body of `PUT /_simulator/faults`. */
 export interface FaultsRequest {
   trigger?: FaultList;
   status?: FaultList;
   correlation_id?: string;
 }
 
-/** A request that can't be understood. The message says which part of it, for a person. */
+/** A request that can't be understood. The message names the faulty part, for a person. */
 export class BadRequest extends Error {
   override name = 'BadRequest';
 }
 
-/** @returns what the value must be, where it is not; or checks what is inside it and throws */
+/** @returns what the value must be, if it is not; checks nested values itself and throws */
 type Check = (value: unknown, path: string) => string | undefined;
 
-/** The longest that a Node.js timer can wait. */
+/** The longest delay of a Node.js timer. */
 const DELAY_MAX_MS = 2_147_483_647;
 
 const wholeNumber =
@@ -153,7 +153,7 @@ function checkFault(value: unknown, path: string): void {
   const { drop, hang } = value as Fault;
   refuseTogether(path, given, ['body', 'text', 'bytes']);
   refuseTogether(path, given, ['drop', 'hang']);
-  // A field that could not show would leave its author believing that it was tried.
+  // A field without an effect is refused; otherwise the author would believe that it was tested.
   for (const [without, on] of [
     [drop === 'before' || drop === 'after', 'drop'],
     [hang === true, 'hang'],

@@ -1,4 +1,4 @@
-/** What `GET /` answers. */
+/** The answer to `GET /`. */
 export const HELP = `Simulated build API: stands in for the service that builds IAM roles. It builds nothing.
 
   POST /build              201 {"build_id"}; one build for each x-amzn-RequestId, however often it is sent

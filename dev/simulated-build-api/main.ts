@@ -1,4 +1,4 @@
-/** The simulated build API as a program: listens until it is stopped. */
+/** Runs the simulated build API as a program, until it is stopped. */
 import { parseArgs } from 'node:util';
 import { onStopSignal } from '../../src/process/signals.ts';
 import { createSimulatedBuildApi } from './server.ts';

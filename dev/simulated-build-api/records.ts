@@ -1,31 +1,31 @@
 import type { IncomingMessage } from 'node:http';
 import type { Fault } from './faults.ts';
 
-/** One request as it came in, and what became of it. */
+/** One request as received, and how it was answered. */
 export interface RecordedRequest {
   /** Counts from 1. */
   n: number;
   /** Epoch milliseconds. */
   at: number;
-  /** Epoch milliseconds; `null` as long as the answer is not out as a whole. */
+  /** Epoch milliseconds; `null` until the whole answer has been sent. */
   answered_at: number | null;
   method: string;
   /** As on the request line. */
   path: string;
-  /** Name and value as received, in order. */
+  /** Names and values as received, in order. */
   headers: [name: string, value: string][];
   body: string;
   fault: Fault | null;
-  /** `null` as long as nothing was answered. */
+  /** `null` until the answer's head has been sent. */
   status: number | null;
 }
 
-/** Kept in memory alone and never logged, since the headers hold what callers use as a credential. */
+/** Kept only in memory and never logged, because the headers hold the callers' credentials. */
 export class Records {
   #records: RecordedRequest[] = [];
   #count = 0;
 
-  /** @returns the record, to be filled in as the request goes on */
+  /** @returns the record, which the caller completes while it answers the request */
   add(req: IncomingMessage): RecordedRequest {
     this.#count += 1;
     const record: RecordedRequest = {

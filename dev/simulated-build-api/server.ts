@@ -12,21 +12,21 @@ export type { Build } from './builds.ts';
 export type { Fault, FaultsRequest, Simulate } from './faults.ts';
 export type { RecordedRequest } from './records.ts';
 
-/** Room for the longest credential, which Node.js's own limit has not. */
+/** Fits the longest credential; Node.js's default of 16 KiB does not. */
 const HEADERS_MAX_BYTES = 32 * 1024;
 
 export interface SimulatedBuildApi {
   readonly server: http.Server;
-  /** @param port 0 takes a free one @returns the URL; what is known of builds and requests outlives a close */
+  /** @param port 0 takes a free one @returns the URL. Builds and requests are kept after a close. */
   listen(port?: number, host?: string): Promise<string>;
-  /** Ends every connection, whatever it waits for. */
+  /** Closes every connection, even one that waits for an answer. */
   close(): Promise<void>;
-  /** As `GET /_simulator/requests`. */
+  /** Does as `GET /_simulator/requests`. */
   requests(correlationId?: string): RecordedRequest[];
   clearRequests(): void;
-  /** As `GET /_simulator/builds`. */
+  /** Does as `GET /_simulator/builds`. */
   builds(): Build[];
-  /** As `PUT /_simulator/faults`. */
+  /** Does as `PUT /_simulator/faults`. */
   putFaults(faults: FaultsRequest): void;
   clearFaults(): void;
 }
@@ -39,7 +39,7 @@ export function createSimulatedBuildApi(): SimulatedBuildApi {
     const gone = new AbortController();
     res.once('close', () => gone.abort());
     handle(req, res, gone.signal).catch((err: unknown) => {
-      // A client that went away is no fault of this program.
+      // The client has closed the connection, which is not an error of this program.
       if (gone.signal.aborted) return;
       process.stderr.write(`simulated build API: ${err instanceof Error ? err.stack : String(err)}\n`);
       res.destroy();
@@ -61,7 +61,7 @@ export function createSimulatedBuildApi(): SimulatedBuildApi {
     }
   }
 
-  /** Takes the request, unless its fault says otherwise. */
+  /** Executes the request, unless its fault prevents that. */
   function buildApi(req: IncomingMessage, path: string, record: RecordedRequest): OrdinaryAnswer {
     if (path === '/build') return req.method === 'POST' ? trigger(req, record) : notAllowed('POST');
     const segment = buildIdSegment(path);
@@ -134,7 +134,7 @@ export function createSimulatedBuildApi(): SimulatedBuildApi {
   };
 }
 
-/** The body of a success that a fault told to have no effect. */
+/** The body of a success status whose fault has `takes_effect: false`. */
 const NOT_TAKEN = { message: 'the request was not taken' };
 
 function notAllowed(allow: string): OrdinaryAnswer {

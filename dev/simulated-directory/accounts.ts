@@ -1,14 +1,14 @@
-/** Who binds to a simulated directory, and what each may add. */
+/** The accounts that can bind to a simulated directory, and what each may add. */
 import { keyOf, parseDn, type DistinguishedName } from './distinguished-names.ts';
 import { attributesOf, type Entries, type Entry } from './entries.ts';
 
 export interface Account {
-  /** A user principal name, which binds as a DN does. */
+  /** A user principal name, which can be used in a bind like a DN. */
   user: string;
   password: string;
 }
 
-/** The classes of entries that an account may add, and below which name; whatever it likes where there is none. */
+/** The classes that an account may add, and the name below which it may. Without a right it may add any. */
 export interface Right {
   below: DistinguishedName;
   classes: readonly string[];
@@ -29,7 +29,7 @@ export class Accounts {
     this.#entries = entries;
   }
 
-  /** Makes the account's entry too. */
+  /** Adds an account and its entry. */
   add({ user, password }: Account, container: string, right?: Right): void {
     const [name = ''] = user.split('@');
     const attributes = attributesOf({ objectClass: 'user', sAMAccountName: name, userPrincipalName: user });
@@ -37,7 +37,7 @@ export class Accounts {
     this.#holders.push({ user, password, entry, right });
   }
 
-  /** @param name a DN, a user principal name, or with the domain's short name */
+  /** @param name a DN, a user principal name, or the account's name after the domain's short name and a backslash */
   bind(name: string, password: string): Holder | undefined {
     const isNamed = ({ user, entry }: Holder) => {
       const names = [user, `CORP\\${user.split('@')[0]}`, keyOf(entry.dn)];
@@ -47,7 +47,7 @@ export class Accounts {
   }
 }
 
-/** As `allowedChildClassesEffective` tells. */
+/** Returns the value of `allowedChildClassesEffective`. */
 export function childClasses(parent: Entry, { right }: Holder): readonly string[] {
   const mayHoldOthers = ['domaindns', 'container', 'organizationalunit'];
   if (!parent.attributes.get('objectclass')?.some((one) => mayHoldOthers.includes(one.toString().toLowerCase())))

@@ -1,12 +1,12 @@
-/** Distinguished names. https://www.rfc-editor.org/rfc/rfc4514 */
+/** Parses distinguished names. https://www.rfc-editor.org/rfc/rfc4514 */
 
 /** From the entry up to the root. */
 export type DistinguishedName = readonly { type: string; value: string }[];
 
-/** A type, then a value with escapes or in quotes (which RFC 2253 let readers take), then a comma or the end. */
+/** A type, then a value with escapes or in quotes (which RFC 2253 lets readers accept), then a comma or the end. */
 const RDN = /\s*([A-Za-z][\w-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"\s*|((?:[^,+"\\<>;]|\\[\da-fA-F]{2}|\\.)*))(?:,|$)/suy;
 
-/** @throws where it is none */
+/** @throws if the text is not a distinguished name */
 export function parseDn(text: string): DistinguishedName {
   const rdns: { type: string; value: string }[] = [];
   const at = new RegExp(RDN);
@@ -19,7 +19,7 @@ export function parseDn(text: string): DistinguishedName {
   return rdns;
 }
 
-/** Active Directory tells no upper case from lower. */
+/** Returns a key for comparisons. Active Directory ignores case. */
 export function keyOf(dn: DistinguishedName): string {
   return formatDn(dn).toLowerCase();
 }

@@ -1,9 +1,9 @@
-/** What a simulated directory holds, and what of Active Directory's rules an added entry meets. */
+/** The entries of a simulated directory, and those of Active Directory's rules that an add must obey. */
 import { randomBytes } from 'node:crypto';
 import { formatDn, keyOf, type DistinguishedName } from './distinguished-names.ts';
 import { RESULT, type Result } from './messages.ts';
 
-/** The values of attributes, by their names in lower case. */
+/** Values by attribute name, in lower case. */
 export type Attributes = Map<string, Buffer[]>;
 
 export interface Entry {
@@ -13,13 +13,13 @@ export interface Entry {
 
 export type Scope = 'base' | 'one' | 'sub';
 
-/** `cn` has at most so many characters. https://learn.microsoft.com/windows/win32/adschema/a-cn */
+/** The maximum length of `cn` in characters. https://learn.microsoft.com/windows/win32/adschema/a-cn */
 const CN_MAX = 64;
-/** What no `sAMAccountName` holds: section 3.1.1.8.4 of [MS-SAMR]. */
+/** Characters that `sAMAccountName` must not contain: section 3.1.1.8.4 of [MS-SAMR]. */
 const FORBIDDEN_IN_ACCOUNT_NAMES = /["/\\[\]:;|=,+*?<>\p{Cc}]|[. ]$/u;
 /** A global security group. https://learn.microsoft.com/windows/win32/adschema/a-grouptype */
 const GLOBAL_SECURITY_GROUP = '-2147483646';
-/** What else an entry of a class belongs to. */
+/** The further classes of an entry of a class. */
 const SUPERCLASSES: Readonly<Record<string, readonly string[]>> = {
   user: ['person', 'organizationalPerson'],
 };
@@ -27,7 +27,6 @@ const SUPERCLASSES: Readonly<Record<string, readonly string[]>> = {
 export class Entries {
   readonly #entries = new Map<string, Entry>();
 
-  /** Whether any entry has that value. */
   #isTaken(attribute: string, value: string): boolean {
     const wanted = value.toLowerCase();
     return [...this.#entries.values()].some(({ attributes }) => textOf(attributes, attribute).toLowerCase() === wanted);
@@ -37,7 +36,7 @@ export class Entries {
     return this.#entries.get(keyOf(dn));
   }
 
-  /** The nearest entry above a name. */
+  /** Returns the nearest existing entry above a name. */
   above(dn: DistinguishedName): Entry | undefined {
     for (let up = dn.slice(1); up.length > 0; up = up.slice(1)) {
       const entry = this.find(up);
@@ -55,7 +54,7 @@ export class Entries {
     });
   }
 
-  /** Adds an entry as Active Directory takes it. */
+  /** Adds an entry if Active Directory would accept it. */
   add(dn: DistinguishedName, given: Attributes): Result {
     const [rdn] = dn;
     const classes = given.get('objectclass')?.map(String) ?? [];
@@ -79,7 +78,7 @@ export class Entries {
     return { code: RESULT.success };
   }
 
-  /** Adds an entry without a look at its rules. */
+  /** Adds an entry without checking any rule. */
   put(dn: DistinguishedName, given: Attributes): Entry {
     const [rdn = { type: '', value: '' }] = dn;
     const classes = given.get('objectclass')?.map(String) ?? [];

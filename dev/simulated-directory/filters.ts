@@ -1,7 +1,7 @@
-/** A search's filter. https://www.rfc-editor.org/rfc/rfc4511#section-4.5.1.7 */
+/** Reads search filters. https://www.rfc-editor.org/rfc/rfc4511#section-4.5.1.7 */
 import { Ber, SearchFilter, type BerReader } from 'ldapts';
 
-/** By an attribute's name in lower case. */
+/** Returns the values of an attribute, by its name in lower case. */
 export type ValuesOf = (attribute: string) => readonly Buffer[];
 export type Filter = (valuesOf: ValuesOf) => boolean;
 
@@ -9,7 +9,7 @@ export type Filter = (valuesOf: ValuesOf) => boolean;
 const INITIAL = 0x80;
 const FINAL = 0x82;
 
-/** @throws where it is one that the simulated directory does not know */
+/** @throws if the simulated directory does not support the filter */
 export function readFilter(reader: BerReader): Filter {
   const type = reader.peek() ?? 0;
   if (type === SearchFilter.present) {
@@ -63,7 +63,7 @@ function readSubstrings(reader: BerReader): Filter {
   return (valuesOf) => valuesOf(attribute).some((value) => wanted.test(value.toString('utf8')));
 }
 
-/** As most of Active Directory's attributes compare: upper and lower case are one. */
+/** Compares without case, as most of Active Directory's attributes do. */
 function isEqual(value: Buffer, wanted: Buffer): boolean {
   return value.equals(wanted) || value.toString('utf8').toLowerCase() === wanted.toString('utf8').toLowerCase();
 }

@@ -1,4 +1,4 @@
-/** LDAP's messages, read and written. https://www.rfc-editor.org/rfc/rfc4511#section-4 */
+/** Reads and writes LDAP messages. https://www.rfc-editor.org/rfc/rfc4511#section-4 */
 import type { Readable } from 'node:stream';
 import { Ber, BerReader, BerWriter, ProtocolOperation } from 'ldapts';
 
@@ -19,7 +19,7 @@ export const RESULT = {
   entryAlreadyExists: 68,
 } as const;
 
-/** Where a result's referral stands. https://www.rfc-editor.org/rfc/rfc4511#section-4.1.10 */
+/** The tag of a result's referral. https://www.rfc-editor.org/rfc/rfc4511#section-4.1.10 */
 const REFERRAL_TAG = 0xa3;
 /** https://www.rfc-editor.org/rfc/rfc2696 */
 const PAGED_RESULTS = '1.2.840.113556.1.4.319';
@@ -28,11 +28,10 @@ export interface Message {
   id: number;
   /** One of ldapts' `ProtocolOperation`. */
   operation: number;
-  /** Stands at the operation's content. */
+  /** Positioned at the operation's content. */
   reader: BerReader;
   /** Where the operation's content ends. */
   end: number;
-  /** The whole message. */
   bytes: Buffer;
 }
 
@@ -40,11 +39,11 @@ export interface Result {
   code: number;
   matchedDn?: string;
   message?: string;
-  /** URLs, which go with code 10. */
+  /** The URLs of a result with code 10. */
   referrals?: readonly string[];
 }
 
-/** The messages of a connection, as they come. */
+/** Yields the messages of a connection as they arrive. */
 export async function* readMessages(connection: Readable): AsyncGenerator<Message> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of connection) {
@@ -69,7 +68,7 @@ function parseMessage(bytes: Buffer): Message {
   return { id, operation, reader, end: reader.offset + reader.length, bytes };
 }
 
-/** A message with an operation that ends with a result. */
+/** Encodes a message whose operation ends with a result. */
 export function resultMessage(id: number, operation: number, result: Result, nextPage?: string): Buffer {
   return message(
     id,
@@ -133,7 +132,7 @@ function writePagedResults(writer: BerWriter, cookie: string): void {
   writer.endSequence();
 }
 
-/** What a request's paged results control asks for; the reader stands behind the operation. */
+/** Reads a request's paged results control; the reader must be positioned after the operation. */
 export function readPagedResults({ reader }: Message): { size: number; cookie: string } | undefined {
   if (reader.peek() !== ProtocolOperation.LDAP_CONTROLS) return undefined;
   reader.readSequence();

@@ -1,6 +1,6 @@
 /**
- * A simulated directory: as much of Active Directory, over LDAPS, as a group of a role asks for. One domain with an OU for
- * groups, an administrator, and a service account that may create groups in that OU and nothing else.
+ * A simulated directory: the part of Active Directory over LDAPS that a role's group needs. It has one domain with an
+ * OU for groups, an administrator, and a service account that may create groups in that OU and nothing else.
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -32,7 +32,7 @@ export interface SimulatedDirectory {
   url: string;
   /** The distinguished names of all groups. */
   groups(): string[];
-  /** Ends every connection. */
+  /** Closes the port and every connection. */
   close(): Promise<void>;
 }
 
@@ -48,9 +48,9 @@ export interface SimulatedDirectoryOptions {
   port?: number;
 }
 
-/** An answer has at most so many entries, unless it is asked for in pages. */
+/** The most entries that one answer can have; a client gets more only in pages. */
 const MAX_PAGE_SIZE = 1000;
-/** As Active Directory says that an account is not to be had so. */
+/** Active Directory's answer to wrong credentials. */
 const INVALID_CREDENTIALS: Result = {
   code: RESULT.invalidCredentials,
   message: '80090308: LdapErr: DSID-0C090447, comment: AcceptSecurityContext error, data 52e, v4563',
@@ -59,7 +59,7 @@ const NOT_BOUND: Result = {
   code: RESULT.operationsError,
   message: '000004DC: LdapErr: DSID-0C090A5C, comment: a successful bind must be completed on the connection',
 };
-/** How attributes are spelled in the schema, however they were asked for. */
+/** The schema's spelling of attributes, whatever the spelling in the request. */
 const SPELLINGS = new Map(
   [
     'allowedChildClassesEffective defaultNamingContext distinguishedName dnsHostName groupType info memberOf member',
@@ -94,7 +94,7 @@ export async function startSimulatedDirectory(options: SimulatedDirectoryOptions
     connection.on('error', () => connection.destroy());
     serve(connection).catch(() => connection.destroy());
   });
-  // A client that turns the certificate down is no fault of this program.
+  // A client may reject the certificate, which is not an error of this program.
   server.on('tlsClientError', () => {});
 
   async function serve(connection: Socket): Promise<void> {
@@ -201,7 +201,7 @@ export async function startSimulatedDirectory(options: SimulatedDirectoryOptions
     for (const entry of found.slice(from, from + limit)) {
       yield entryMessage(id, textOf(entry.attributes, 'distinguishedname'), shown(entry, wanted, who));
     }
-    // The other parts of a forest, which no one asked for: Active Directory names them to whoever searches the whole domain.
+    // Active Directory refers every search of the whole domain to the other parts of the forest as well.
     if (scope === 'sub' && keyOf(base) === keyOf(domain)) {
       yield referenceMessage(id, `ldaps://${domainName()}/CN=Configuration,${DOMAIN}`);
     }
