@@ -1,6 +1,6 @@
 /**
- * `npm run build`: fills `dist/` with what images and the package run: JavaScript, its type declarations, the command line
- * as a bundle, and the workflow bundled ahead of time, so that a worker's start costs neither the bundler's time nor its memory.
+ * `npm run build`: fills `dist/` with what images and the package run: JavaScript, its type declarations, the bundled
+ * command line, and the workflow bundle, which saves a worker the bundler's time and memory at its start.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,11 +15,11 @@ const dist = join(root, 'dist');
 
 rmSync(dist, { recursive: true, force: true });
 compile();
-// Its bundle takes its place.
+// The bundled command line replaces these files.
 for (const path of globSync(['cli', 'client.*'], { cwd: dist })) rmSync(join(dist, path), { recursive: true });
 await bundleClient(dist);
 pointDeclarationsAtJavaScript();
-// npm does so only for those who install the package; an image runs the file as it lies.
+// npm does this only when it installs the package; an image runs the file without npm.
 chmodSync(join(dist, 'client.js'), 0o755);
 writeFileSync(join(dist, BUNDLE_FILE), await bundleWorkflows(new DefaultLogger('WARN')));
 
@@ -28,12 +28,12 @@ function compile(): void {
   try {
     execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
   } catch {
-    // The compiler has said why.
+    // The compiler has printed its errors.
     process.exit(1);
   }
 }
 
-/** The compiler rewrites `.ts` endings in JavaScript alone. https://github.com/microsoft/TypeScript/issues/61037 */
+/** The compiler rewrites `.ts` endings only in JavaScript. https://github.com/microsoft/TypeScript/issues/61037 */
 function pointDeclarationsAtJavaScript(): void {
   const relativeImport = /((?:from |import\()(['"])\.\.?\/[^'"]*)\.ts\2/g;
   for (const file of globSync('**/*.d.ts', { cwd: dist })) {

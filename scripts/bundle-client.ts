@@ -1,6 +1,6 @@
 /**
- * Bundles the command line, dependencies included: it starts several times as fast as from `node_modules`, and runs on a
- * machine with nothing but Node.js. What a command does not need is in chunks that it does not load.
+ * Bundles the command line with its dependencies: it then starts several times as fast as from `node_modules`, and
+ * needs nothing but Node.js. Code that only some commands need is in chunks that the others do not load.
  */
 import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
@@ -11,15 +11,15 @@ import { build, type Metafile, type Plugin } from 'esbuild';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Node.js's own modules by `require`: an `import` of one reads all its exports at once, and to read `WebSocket` of `node:http`
- * is to load an HTTP client that nothing here uses.
+ * Loads Node.js's modules with `require`: an `import` of one reads all its exports, and reading `WebSocket` of
+ * `node:http` loads an HTTP client that nothing here uses.
  */
 const requireBuiltins: Plugin = {
   name: 'require-builtins',
   setup({ onResolve, onLoad }) {
     const names = builtinModules.filter((name) => !name.startsWith('_')).join('|');
     onResolve({ filter: new RegExp(`^(node:)?(${names})$`) }, ({ path, kind, namespace }) => {
-      // What asks late takes one apart by names, which a module of `require` does not have.
+      // A late import may use named exports, which a module loaded by `require` does not have.
       const isLate = kind === 'require-call' || kind === 'dynamic-import';
       if (namespace === 'builtin' || isLate) return { path, external: true };
       return { path: path.replace(/^node:/, ''), namespace: 'builtin', sideEffects: false };
@@ -30,14 +30,14 @@ const requireBuiltins: Plugin = {
   },
 };
 
-/** As protobufjs describes them. */
+/** Messages in protobufjs' JSON format. */
 type Messages = Record<string, { nested?: Messages }>;
 
 /**
- * The messages that commands send: without Temporal Cloud's own API, the worker's core and the HTTP gateway's annotations.
- * protobufjs builds a class of every message each time that a command starts.
+ * Selects the messages that commands send: without Temporal Cloud's own API, the worker's core and the HTTP gateway's
+ * annotations. Otherwise protobufjs builds a class of every message whenever a command starts.
  *
- * @param module the one of `@temporalio/proto` that describes all
+ * @param module the source of the module of `@temporalio/proto` that describes all messages
  */
 export function messagesInUse(module: string): { before: string; messages: Messages; after: string } {
   const [, before = '', json = '', after = ''] = /^([^]*\.addJSON\()([^]*)(\);[^]*)$/.exec(module) ?? [];
@@ -59,13 +59,13 @@ const fewerMessages: Plugin = {
 
 const source = (path: string) => join(root, 'src', path);
 
-/** @returns what went into which file */
+/** @returns the inputs of each output file */
 export async function bundleClient(outdir: string): Promise<Metafile['outputs']> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [
       { in: source('client.ts'), out: 'client' },
-      // Temporal's client loads it by its path, which is beside the file that names it: a chunk.
+      // Temporal's client loads this file by its path, so it must be a file of its own beside the one that names it.
       { in: source('encryption/failure-converter.ts'), out: 'client/failure-converter' },
     ],
     outdir,
@@ -75,11 +75,11 @@ export async function bundleClient(outdir: string): Promise<Metafile['outputs']>
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    // The AWS SDK's ECMAScript modules can be taken apart; its CommonJS ones are loaded as a whole.
+    // Unused parts of the AWS SDK's ECMAScript modules can be dropped, but not those of its CommonJS modules.
     mainFields: ['module', 'main'],
     conditions: ['module'],
     plugins: [requireBuiltins, fewerMessages],
-    // Names stay, for stack traces.
+    // Names are not minified, for readable stack traces.
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'external',

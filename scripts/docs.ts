@@ -1,4 +1,4 @@
-/** `npm run docs`: makes docs/cli, a page for every command, and docs/settings.md from the code. */
+/** `npm run docs`: generates docs/cli (one page for each command) and docs/settings.md. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { generatedPages } from './docs/pages.ts';

@@ -1,6 +1,6 @@
 /**
- * `npm run prometheus-rule`: the alert rules as the Prometheus Operator wants them. Kustomize can't put a file into an object, so
- * this one is a copy; a test holds it to deploy/observability/alerts.yaml.
+ * `npm run prometheus-rule`: generates the Prometheus Operator's copy of the alert rules. A copy is needed because
+ * Kustomize can't put a file into an object; a test compares it with deploy/observability/alerts.yaml.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

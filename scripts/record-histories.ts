@@ -1,7 +1,7 @@
 /**
- * Records the workflow's history in every shape of build, for `test/replay`. `node scripts/record-histories.ts NAME...` adds
- * or renews those named here and leaves the others as they were. Without a name it replaces all: only after a change of the
- * workflow code that old histories can't replay on purpose; name why in the commit.
+ * Records the workflow's history for every shape of build, for `test/replay`. `node scripts/record-histories.ts
+ * NAME...` adds or replaces only the named histories. Without a name it replaces all: do that only after a change of
+ * the workflow code that deliberately can't replay old histories, and give the reason in the commit.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
@@ -28,15 +28,15 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 interface Shape {
   simulate?: Simulate;
   input?: Partial<RoleBuildInput>;
-  /** Faults of DynamoDB for this build, in order. */
+  /** The faults of DynamoDB for this build, in order. */
   dynamoDb?: { operation: string; table: string; faults: DynamoDbFault[] };
-  /** So many looks for the group break off once the role is built. */
+  /** How many messages to the directory about the group are cut off once the role is built. */
   directory?: { failures: number };
-  /** Asks to cancel once the build API has been asked so often. */
+  /** Requests cancellation once the build API has received this many requests. */
   cancelAfterRequests?: number;
-  /** Resumes it once it has ended; the histories of both jobs are kept. */
+  /** Resumes the build once it has ended; the histories of both jobs are kept. */
   resume?: true;
-  /** Whose the status record is: a newer job's, or an execution's of Step Functions. */
+  /** The holder of the status record: a newer job, or an execution of Step Functions. */
   holder?: 'newer' | 'step functions';
 }
 
@@ -142,7 +142,7 @@ async function record(name: string, shape: Shape): Promise<void> {
     ...shape.input,
   });
   const start = ['start', '--input', '-', '--wait', '--json'];
-  // A client that can't look at the records leaves it to the worker to refuse the build.
+  // If the client can't read the records, it starts the build, and the worker refuses it.
   const settings = shape.holder === 'step functions' ? { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } : {};
   let ended = stack.cli(start, { stdin: JSON.stringify(input), settings });
   if (shape.resume === true) {
@@ -169,7 +169,7 @@ async function record(name: string, shape: Shape): Promise<void> {
   process.stdout.write(`${name}: ${run - 1} run(s)\n`);
 }
 
-/** Stack traces and identities say where they were recorded, which is nobody's business. */
+/** Removes paths and host names of this machine from stack traces and identities. */
 function withoutThisMachine(history: string): string {
   return history.replaceAll(ROOT, '/app/').replaceAll(hostname(), 'recorder');
 }

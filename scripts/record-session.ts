@@ -10,13 +10,13 @@ import { drawSvg, type Frame } from './session-svg.ts';
 const FILE = fileURLToPath(new URL('../docs/images/session.svg', import.meta.url));
 const TERMINAL = { columns: 108, rows: 34 };
 const ACCOUNT = '123456789012';
-/** Nobody wants to wait for a poll, nor read faster than they can. */
+/** The longest pause shown: viewers should not wait for polls. `READ_MS` gives them time to read. */
 const MAX_PAUSE_MS = 700;
 const READ_MS = 3_500;
 
 const stack = await startStack();
 await stack.startWorker();
-// What the session finds: one build that the build API let down, and one that it turned down.
+// The session starts with one build that ended because the API was unavailable, and one that the API failed.
 const unavailable = { status: 503 };
 await build('auditor', { polls: 0, status: [unavailable, unavailable, unavailable] });
 await build('data-writer', { polls: 0, outcome: 'FAILED', message: 'the policy data-writer does not exist' });
@@ -58,7 +58,6 @@ async function build(role: string, simulate: Simulate): Promise<void> {
   await stack.cli(['start', '--input', '-', '--wait'], { stdin: JSON.stringify(input) });
 }
 
-/** Types a command and shows what it prints, as it prints it. */
 async function play(args: readonly string[]): Promise<void> {
   const typed = ['role-build', ...args].map((word) => (/[#\s]/.test(word) ? `'${word}'` : word)).join(' ');
   show('\u001b[1;32m$\u001b[0m ', 300);
@@ -79,7 +78,7 @@ async function play(args: readonly string[]): Promise<void> {
   atMs += READ_MS;
 }
 
-/** Writes to the screen, some time after what was written before. */
+/** Writes to the screen `afterMs` after the previous write. */
 function show(output: string, afterMs: number): void {
   atMs += Math.max(1, Math.round(afterMs));
   screen.write(output);

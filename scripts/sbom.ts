@@ -1,6 +1,6 @@
 /**
- * `npm run sbom [-- FILE]`: what the image is made of, as a CycloneDX document made by npm from the lock file, in
- * `sbom.cdx.json` unless another file is named.
+ * `npm run sbom [-- FILE]`: writes the contents of the image as a CycloneDX document, which npm makes from the lock
+ * file, to `sbom.cdx.json` or the given file.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -23,12 +23,12 @@ const document = execFileSync('npm', args, {
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 const sbom = withoutDevelopment(JSON.parse(document) as Sbom);
-// Else that of the folder.
+// Without this, npm uses the name of the folder.
 sbom.metadata.component.name = 'iam-orchestrator';
 writeFileSync(file, `${JSON.stringify(sbom, undefined, 2)}\n`);
 process.stderr.write(`${file}: ${sbom.components.length} components\n`);
 
-/** Not by npm's own `--omit dev`, which leaves out whatever a package of development depends on as well. */
+/** Does not use npm's `--omit dev`, which also drops packages that both the product and a development package need. */
 function withoutDevelopment(all: Sbom): Sbom {
   const components = all.components.filter(
     ({ properties = [] }) => !properties.some(({ name }) => name === DEVELOPMENT),

@@ -1,4 +1,4 @@
-/** `npm run screenshots`: takes the docs' pictures of the Web UI from real builds (needs Chromium). */
+/** `npm run screenshots`: takes the docs' screenshots of the Web UI from real builds. Needs Chromium. */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { startStack } from '../dev/stack.ts';
@@ -6,7 +6,7 @@ import { buildPath, openWebUi, showColumns, startBuild, textWith } from '../test
 import { until } from '../test/support/until.ts';
 
 const FOLDER = fileURLToPath(new URL('../docs/images/', import.meta.url));
-/** Without the menu and the bar above. */
+/** The part of the page without the menu and the top bar. */
 const PAGE = { x: 256, y: 48, width: 1024, height: 640 };
 const COLUMNS = ['BuildStatus', 'AccountId', 'CustomRoleName', 'BuildAction', 'DryRun', 'Start'];
 
@@ -27,7 +27,7 @@ await until('it was polled three times', () => requests().length >= polled + 3);
 
 await ui.open(buildPath('data-reader', jobId, 'user-metadata'));
 await textWith(ui.page, /WaitForBuildStatus/);
-// The frame fits itself to what it shows a moment later.
+// The frame adapts its size to its contents after a moment.
 await ui.page.waitForTimeout(1_000);
 await ui.page.screenshot({ path: `${FOLDER}running-build.png`, clip: PAGE });
 

@@ -1,4 +1,4 @@
-/** Draws what a terminal showed as an SVG that plays it: every frame beside the other, and a window that jumps along. */
+/** Draws a terminal's output as an animated SVG: all frames side by side, and a window that jumps along them. */
 import type { Cell } from '../dev/screen.ts';
 
 export interface Frame {
@@ -8,7 +8,7 @@ export interface Frame {
 
 const CHARACTER = { width: 8.4, height: 19 } as const;
 const PADDING = 16;
-/** Of SGR 30 to 37, on the dark ground. */
+/** The colours of SGR 30 to 37, on a dark background. */
 const COLOURS = ['#6e7681', '#ff7b72', '#7ee787', '#e3b341', '#79c0ff', '#d2a8ff', '#76e3ea', '#e6edf3'];
 const LAST_FRAME_MS = 2_000;
 
@@ -52,7 +52,7 @@ text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 `;
 }
 
-/** Runs of cells of one style, each at its own place, so that a font of other widths keeps the columns. */
+/** Draws runs of cells of the same style, each at its own x, so that columns align in a font of other widths. */
 function drawLine(line: readonly Cell[]): string {
   const runs: { x: number; text: string; style: string }[] = [];
   line.forEach((cell, column) => {

@@ -1,6 +1,6 @@
 /**
- * `npm run test:faults [-- --minutes N]`: the fault suite, real processes only, and the counts of what it did. With `--minutes`
- * its fixed points once, in their long form, and then random schedules for so long.
+ * `npm run test:faults [-- --minutes N]`: runs the fault suite, on real processes only, and prints counts of what it
+ * did. With `--minutes`, it runs the fixed cases once in their long form, then random schedules for N minutes.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { REPORT_VARIABLE, type Report } from '../test/faults/report.ts';
 import { VIOLATION_KINDS } from '../test/faults/violation.ts';
 
-/** Files at a time: they mostly wait. */
+/** The number of test files that run at once: they mostly wait. */
 const CONCURRENCY = 4;
 const RANDOM = 'test/faults/random.test.ts';
 
@@ -63,12 +63,12 @@ function readReports(): Report[] {
     const lines = readFileSync(reportFile, 'utf8').trimEnd().split('\n');
     return lines.map((line) => JSON.parse(line) as Report);
   } catch {
-    // No test file came as far as its report.
+    // No test file got as far as writing its report.
     return [];
   }
 }
 
-/** A line for each count; what must be 0 comes last. */
+/** Formats one line for each count; those that must be 0 come last. */
 function counts(found: readonly Report[]): string {
   const kinds = [...new Set(found.flatMap(({ faults }) => Object.keys(faults)))].sort();
   const sum = (of: (report: Report) => number | undefined) => found.reduce((total, one) => total + (of(one) ?? 0), 0);

@@ -1,11 +1,10 @@
-/** docs/cli, a page for every command, from what `--help` is made from. */
+/** Generates docs/cli, one page for each command, from the definitions that `--help` uses. */
 import type { EventEmitter } from 'node:events';
 import type { Argument, Command, Option } from 'commander';
 import { defineProgram } from '../../src/cli/program.ts';
 import { EXIT_CODES } from '../../src/cli/errors/exit-codes.ts';
 import { code, formatted, MADE_BY, table } from './markdown.ts';
 
-/** The pages, by their file names. */
 export async function cliPages(): Promise<Map<string, string>> {
   const program = await defineProgram();
   const commands = program.createHelp().visibleCommands(program);
@@ -76,10 +75,10 @@ function describe({ description, argChoices: choices }: Pick<Option | Argument, 
   return choices === undefined ? description : `${description}: ${choices.map(code).join(', ')}`;
 }
 
-/** What the help says after the options: headings with lines under them. */
+/** Returns what the help prints after the options: headings with lines below them. */
 function textAfter(command: Command): string {
   let text = '';
-  // Commander's types leave out that a command is an emitter; its help takes what was added by this very event.
+  // Commander's types omit that a command is an emitter; its help emits this event to get the added text.
   const emitter = command as unknown as EventEmitter;
   emitter.emit('afterHelp', { error: false, command, write: (more: string) => (text += more) });
   const blocks = text.trim().split(/\n(?=\S.*:\n)/);

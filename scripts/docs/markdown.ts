@@ -1,8 +1,6 @@
-/** Markdown of the generated pages. */
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 
-/** Stands first in every generated page. */
 export const MADE_BY = '<!-- Made by `npm run docs`. -->\n';
 
 export function code(text: string): string {
@@ -16,7 +14,7 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
     .join('\n');
 }
 
-/** As `npm run check` wants it. */
+/** Formats Markdown as `npm run check` requires. */
 export async function formatted(text: string): Promise<string> {
   const options = await resolveConfig(fileURLToPath(new URL('../../README.md', import.meta.url)));
   return format(text, { ...options, parser: 'markdown' });

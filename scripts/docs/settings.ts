@@ -1,4 +1,4 @@
-/** docs/settings.md, from the table that the programs read their settings by. */
+/** Generates docs/settings.md from the table by which the programs read their settings. */
 import {
   CLIENT_SETTINGS,
   CODEC_SERVER_SETTINGS,
@@ -12,7 +12,7 @@ import { code, formatted, MADE_BY, table } from './markdown.ts';
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 
-/** A setting stands under the first heading whose pattern its name matches. */
+/** Headings with patterns of names. A setting is listed under the first heading that matches. */
 const GROUPS: readonly (readonly [title: string, name: RegExp])[] = [
   ['The build API', /^(API|BUILD_API)_/],
   ['Encryption of payloads', /^ENCRYPTION_/],
@@ -68,7 +68,7 @@ const COLUMNS: Readonly<Record<string, (name: SettingName, one: Setting<unknown>
 
 function section(title: string, names: readonly SettingName[]): string {
   const cellsOf = (head: string) => names.map((name) => COLUMNS[head]?.(name, SETTINGS[name]) ?? '');
-  // A column that says the same in each row is left out; who reads them is then a sentence.
+  // A column whose cells are all the same is left out; a sentence then names the programs that read the settings.
   const heads = Object.keys(COLUMNS).filter((head) => new Set(cellsOf(head)).size > 1);
   const rows = names.map((_, row) => heads.map((head) => cellsOf(head)[row] ?? ''));
   const readers = new Intl.ListFormat('en').format(readersOf(names[0] ?? '').map((program) => `the ${program}`));
@@ -85,7 +85,7 @@ function defaultOf({ default: fallback, requiredBy }: Setting<unknown>): string 
   return fallback === '' ? 'none' : code(fallback);
 }
 
-/** The range of a number with its unit, or the values, if they can be listed. */
+/** Returns the range of a number with its unit, or the values if they can be listed. */
 function takes({ range, unit, values }: Setting<unknown>): string {
   if (range !== undefined) return `${range.map((end) => end.toLocaleString('en')).join(' to ')} ${unit}`;
   return values === undefined ? '' : values.map(code).join(', ');
