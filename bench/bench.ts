@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --quick] [-- NAME...]`: measures `roleBuild` side by side with its peers, on servers that it starts by
- * itself. Writes results, plots and their page, unless only some figures were asked for.
+ * `npm run bench [-- --quick] [-- NAME...]`: measures `roleBuild` and its peers side by side, on servers that it
+ * starts. Unless only some figures were named, it writes results, plots and their page.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -44,14 +44,14 @@ for (const figure of figures) {
     result,
   };
   progress(`${seconds(from)} s`);
-  // One by one, since a run of all takes hours.
+  // Written after each figure, since a run of all takes hours.
   if (isWritten) await writeReport(measured, FIGURES);
 }
 process.stdout.write(`${tableOf(measured, FIGURES)}\nIn ${seconds(begun)} s.\n`);
-// Runtimes of Temporal's SDK would keep it going.
+// The runtimes of Temporal's SDK would keep the process from ending.
 process.exit();
 
-/** Load is what else the machine had to do, this run included: the mean of five minutes, to judge a figure by. */
+/** Describes the machine. The load is the mean of five minutes, this run included, and shows how busy it was. */
 function machine(): Measured['machine'] {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -92,7 +92,7 @@ function refuse(why: string): never {
   process.exit(EXIT_BAD_USAGE);
 }
 
-/** The peers' packages are no part of the product's. */
+/** Installs the peers' packages, which are not among the product's. */
 function installPeers(): void {
   if (existsSync(`${BENCH}node_modules`)) return;
   process.stderr.write('installing the packages of the peers, once\n');

@@ -1,9 +1,9 @@
 /**
- * What builds that wait cost the worker that holds them: memory, CPU, and whether their polls stay on time; and what a poll
- * adds to a history. Builds poll every 60 s, one worker on one CPU, set as deploy/kubernetes sets it, with encryption.
+ * Measures what waiting builds cost their worker (memory, CPU, lateness of polls) and what a poll adds to a history.
+ * Builds poll every 60 s on one worker with one CPU, with the settings of deploy/kubernetes and encryption.
  *
- * `npm run build && node bench/parked.ts [LEVEL…]`; Linux alone. Temporal and the rest of the stack run beside it: what counts is the worker's
- * own memory and CPU time; lateness is only as good as the machine is quiet.
+ * `npm run build && node bench/parked.ts [LEVEL…]`, on Linux only. Temporal and the rest of the stack run on the same
+ * machine: memory and CPU time are the worker's own, but lateness is only meaningful on a quiet machine.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -24,10 +24,10 @@ const STARTS_AT_A_TIME = 25;
 const HEAP_MIB = 640;
 const MAX_CACHED_BUILDS = 1_000;
 const KEY = `bench:${randomBytes(32).toString('base64')}`;
-/** Of `/proc/PID/stat`: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+/** The unit of times in `/proc/PID/stat`: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
 const CLOCK_TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-/** As the image runs it: from a checkout, the bundler's memory would be counted too. */
+/** The built worker, as in the image: from the sources, the bundler's memory would count too. */
 const WORKER = fileURLToPath(new URL('../dist/worker.js', import.meta.url));
 
 const stack = await startStack({ temporal: { uiPort: false } });
@@ -55,7 +55,7 @@ for (const level of LEVELS) {
     started += batch.length;
     await until(() => stack.buildApi.builds().length >= started);
   }
-  // Each has been polled at least once.
+  // After this, each build has polled at least once.
   await delay(POLL_INTERVAL_SECONDS * 1000);
   const before = use(worker.pid);
   const since = Date.now();
@@ -98,7 +98,7 @@ function start(n: number): Promise<unknown> {
     correlation_id: `parked-${n}`,
     trace_header: 'Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1',
     url: stack.buildApiUrl,
-    // As long as a token under RSA encryption.
+    // As long as a token encrypted with RSA.
     encrypted_jwt: 'x'.repeat(1_500),
     poll_interval_seconds: POLL_INTERVAL_SECONDS,
   });
@@ -111,7 +111,7 @@ function use(pid: number): { rss_mib: number; cpu_seconds: number } {
   return { rss_mib: Math.round(kib / 1024), cpu_seconds };
 }
 
-/** Of each poll since a time: how much later than its interval after the one before. */
+/** Measures for each poll since a time how much later it came than its interval after the previous one. */
 function lateness({ buildApi }: Stack, since: number): { late_p50_ms?: number; late_p99_ms?: number } {
   const last = new Map<string, number>();
   const late: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * Starts a second of `role-build batch`, as a whole process, checks and look-ups and its own start included, against a tight
- * loop on Temporal's client in a process that has loaded it already: in turn, on one server without a worker.
+ * Builds started a second by `role-build batch` (the whole process, with its start, checks and look-ups) against a tight
+ * loop on Temporal's client, already loaded. They take turns on one server without a worker.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** How long the command line takes to start, as whole processes, all in turn on one server without a worker. */
+/** How long the command line takes to start. Whole processes take turns on one server without a worker. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -7,7 +7,7 @@ import { startTemporal } from '../measure/contenders.ts';
 import { startSurroundings } from '../measure/surroundings.ts';
 import { addTo, type Figure, type Row } from './figure.ts';
 
-/** Fill the caches: the compile cache, and the file system's. */
+/** Rounds that fill the compile cache and the file system's cache. */
 const WARM_UP_ROUNDS = 2;
 const CLIENT = fileURLToPath(new URL('../../dist/client.js', import.meta.url));
 
@@ -54,7 +54,7 @@ export const clientStart: Figure = {
         for (const [name, command] of Object.entries(commands) as [string, Command][]) {
           const [program = '', ...args] = command(`bench-start-${name.split(' ')[0]}-${round}`, at.buildApiUrl);
           const begun = performance.now();
-          // Not in a way that blocks this process, which the DynamoDB is part of.
+          // Asynchronous, because DynamoDB runs in this process and must answer meanwhile.
           await promisify(execFile)(programs[program] ?? program, args, { env });
           if (round >= WARM_UP_ROUNDS) addTo(row, name, performance.now() - begun);
         }

@@ -1,4 +1,4 @@
-/** What a build leaves in Temporal's history, and what it asks of DynamoDB: counts, the same on every machine. */
+/** How many history events a build has, and how many calls of DynamoDB: counts, the same on every machine. */
 import { Client, Connection } from '@temporalio/client';
 import { startOnTemporal, startTemporal, untilReady } from '../measure/contenders.ts';
 import { inputsFor, startSurroundings } from '../measure/surroundings.ts';

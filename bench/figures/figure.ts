@@ -1,57 +1,56 @@
 export interface Run {
-  /** A short run: fewer rounds and builds, shorter polls. */
+  /** Whether to run fewer rounds and builds, with shorter polls. */
   quick: boolean;
-  /** Says on stderr what is being done. */
+  /** Reports progress on stderr. */
   progress(text: string): void;
 }
 
-/** A bar that a ratio is held to, and the one after. */
+/** A limit of a ratio, and the goal beyond it. */
 export interface Bar {
   against: string;
-  /** Whether the ratio is to be at most the bar, or at least. */
+  /** Whether the ratio must be at most or at least `bar`. */
   is: 'at most' | 'at least';
   bar: number;
   goal?: number;
 }
 
-/** One thing measured: a value of each contender a round, by the names of `CONTENDERS` or another that says what it is. */
+/** One measured quantity: its values in each round, by a name of `CONTENDERS` or another descriptive name. */
 export interface Row {
   what: string;
   unit: string;
   values: Record<string, number[]>;
   bar?: Bar;
-  /** A bar for the value itself, where it does not depend on the machine. */
+  /** A limit of the value itself, if it does not depend on the machine. */
   atMost?: number;
 }
 
-/** Adds a round's value to a row. */
 export function addTo({ values }: Row, contender: string, value: number): void {
   (values[contender] ??= []).push(value);
 }
 
-/** A quantity as it grows with another, a line for each contender. */
+/** A quantity that grows with another, with a line for each contender. */
 export interface Curve {
   name: string;
   title: string;
   x: string;
   y: string;
   lines: Record<string, [x: number, y: number][]>;
-  /** Axes on which each step is ten times the one before; values there are above 0. */
+  /** The axes with a logarithmic scale, whose values must be above 0. */
   logarithmic?: readonly ('x' | 'y')[];
 }
 
 export interface Result {
   rows: Row[];
   curves?: Curve[];
-  /** What a reader has to know of how it was measured in this run. */
+  /** What a reader must know about how this run measured it. */
   notes: string[];
 }
 
-/** One figure of the bench, which brings its own servers. Add one to `index.ts`. */
+/** One figure of the bench, which starts its own servers. Add new ones to `index.ts`. */
 export interface Figure {
   name: string;
   title: string;
-  /** Left out of `--quick` unless it is asked for by name. */
+  /** Left out of `--quick` unless it is named. */
   fullOnly?: boolean;
   measure(run: Run): Promise<Result>;
 }

@@ -1,4 +1,4 @@
-/** What the build API sees of builds whose polls are due in the same second, with and without `poll_spread_seconds`. */
+/** What the build API gets from builds whose polls are due in the same second, with and without a spread. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { startOnTemporal, startTemporal, type Contender } from '../measure/contenders.ts';
 import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
@@ -6,11 +6,11 @@ import { untilTrue } from '../measure/until.ts';
 import type { RecordedRequest } from '../../dev/simulated-build-api/server.ts';
 import type { Figure, Row } from './figure.ts';
 
-/** How long the build API takes for an answer: what comes faster than it answers waits in its queue. */
+/** How long the build API takes to answer: requests that arrive faster wait in its queue. */
 const ANSWER_MS = 500;
 const SPREADS = [0, 5] as const;
 const STARTS_PER_SECOND = 10;
-/** For the last builds to come as far as their wait. */
+/** Time for the last builds to reach their wait. */
 const LEAD_SECONDS = 15;
 const GIVE_UP_MS = 600_000;
 
@@ -19,7 +19,7 @@ export const herd: Figure = {
   title: 'Thundering herd',
   fullOnly: true,
   async measure({ quick, progress }) {
-    // What one machine polls in two seconds, and what takes it long.
+    // The smaller herd is what one machine polls in two seconds; the larger one takes it long.
     const herds = quick ? [150] : [150, 1_000];
     const at = await startSurroundings();
     const temporal = await startTemporal();
@@ -49,7 +49,7 @@ export const herd: Figure = {
   },
 };
 
-/** @returns the first polls of so many builds that are all due at one moment, or spread from it on */
+/** @returns the first polls of builds that are all due at one moment, or spread over the time after it */
 async function pollsOf(
   contender: Contender,
   at: Surroundings,
@@ -60,7 +60,7 @@ async function pollsOf(
   const earlier = at.buildApi.builds().length;
   const dueAt = Date.now() + (builds / STARTS_PER_SECOND + LEAD_SECONDS) * 1000;
   for (let started = 0; started < builds; started += STARTS_PER_SECOND) {
-    // One machine can't start so many in one second: each lot is given the wait that ends with the others'.
+    // One machine can't start all builds in one second, so later ones wait for less time until the same moment.
     const waitSeconds = Math.round((dueAt - Date.now()) / 1000);
     await delay(Math.max(0, dueAt - waitSeconds * 1000 - Date.now()));
     const options = { pollSpreadSeconds: spread, answerDelaysMs: [ANSWER_MS], undecidedPolls: 0 };

@@ -1,6 +1,6 @@
 /**
- * How many builds one machine holds while every poll stays on time, and what a poll costs meanwhile: one contender after
- * the other, each on servers of its own, more and more builds until their polls are late.
+ * How many builds one machine holds while every poll stays on time, and what a poll costs meanwhile. Contenders are
+ * measured one after the other, each on its own servers, with more and more builds until their polls are late.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -24,16 +24,16 @@ const LATENESS_LIMIT_MS = 2_000;
 interface Plan {
   pollIntervalSeconds: number;
   levels: readonly number[];
-  /** At most. */
+  /** The maximum. */
   startsPerSecond: number;
   settleMs: number;
   windowMs: number;
   contenders: readonly ContenderName[];
-  /** Of contenders that are not like the others. */
+  /** Other levels and rates for contenders that are much faster. */
   otherwise?: Partial<Record<ContenderName, { levels: readonly number[]; startsPerSecond: number }>>;
 }
 
-/** By name alone, to see that it works. */
+/** Runs only if the figure is named, to check that it works. */
 const QUICK: Plan = {
   pollIntervalSeconds: 2,
   levels: [20, 40],
@@ -46,11 +46,11 @@ const FULL: Plan = {
   pollIntervalSeconds: 60,
   levels: [10, 100, 1_000, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000],
   startsPerSecond: 10,
-  // At 5,000 builds both cores were busy with the last starts for some seconds more; it is polls that are watched.
+  // At 5,000 builds both cores were busy with the last starts for some seconds more; only polls are to be measured.
   settleMs: 30_000,
   windowMs: 10_000,
   contenders: ['plain', 'roleBuild', 'dbos'],
-  // It takes more at once, and is not late before long.
+  // DBOS starts more builds a second, and its polls are late only at far higher levels.
   otherwise: { dbos: { levels: [10, 100, 1_000, 10_000], startsPerSecond: 40 } },
 };
 
@@ -115,8 +115,8 @@ async function climb(name: ContenderName, plan: Plan, tell: (level: Level) => vo
 }
 
 /**
- * Over whole poll intervals: a build polls in the second of the interval in which it was started, so what is started over a part
- * of one makes some seconds of each busier than the others.
+ * Starts builds over whole poll intervals. A build polls in the second of the interval in which it was started, so
+ * starting builds over a part of an interval would make some of its seconds busier than others.
  */
 async function startEvenly(contender: Contender, at: Surroundings, count: number, plan: Plan): Promise<void> {
   const { pollIntervalSeconds, startsPerSecond } = plan;
@@ -131,12 +131,12 @@ async function startEvenly(contender: Contender, at: Surroundings, count: number
 }
 
 async function watch(contender: Contender, at: Surroundings, builds: number, plan: Plan): Promise<Level> {
-  // None is asked to be on time before it is there.
+  // Lateness counts only once all builds are in flight.
   await untilTrue(`${builds} builds are in flight`, () => at.buildApi.builds().length >= builds, 600_000);
   await delay(plan.settleMs);
   const since = Date.now();
   const [engineBefore, workerBefore] = [cpuMsOf(contender.enginePid), cpuMsOf(contender.worker.pid)];
-  // So that each build polls at least once.
+  // Long enough for each build to poll at least once.
   await delay(plan.windowMs + plan.pollIntervalSeconds * 1000);
   const engineMs = cpuMsOf(contender.enginePid) - engineBefore;
   const workerMs = cpuMsOf(contender.worker.pid) - workerBefore;
@@ -146,10 +146,10 @@ async function watch(contender: Contender, at: Surroundings, builds: number, pla
     .filter(isPoll)
     .map(({ path }) => path);
   const polls = paths.length;
-  // A build that did not poll at all is late by what was watched beyond its interval, at least.
+  // A build that did not poll at all is late by at least the time watched beyond its interval.
   const missing = Array<number>(Math.max(0, builds - new Set(paths).size)).fill(plan.windowMs);
   const latenessP99Ms = quantile([...latenesses(at.buildApi, plan.pollIntervalSeconds, since), ...missing], 0.99);
-  // What the next level's polls are measured from comes after this.
+  // The lateness of the next level's polls is measured only from later requests.
   at.buildApi.clearRequests();
   return {
     builds,
@@ -172,10 +172,10 @@ function heldOf(found: Found): Row {
   };
 }
 
-/** Up to this level the costs of a poll are compared. */
+/** The highest level at which the costs of a poll are compared. */
 const COST_LEVEL = 3_000;
 
-/** What a poll costs at the highest level that was measured of both. */
+/** Compares the cost of a poll at the highest level that was measured for both. */
 function costsOf(found: Found): Row[] {
   const plain = found.get('plain') ?? [];
   const theirsAt = (level: number) => plain.find(({ builds }) => builds === level);

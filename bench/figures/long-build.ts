@@ -1,4 +1,4 @@
-/** A build of very many polls: how large its runs' histories get, and whether the time to replay one grows in line. */
+/** A build of very many polls: how large the histories of its runs get, and whether replay time grows linearly. */
 import { readFileSync } from 'node:fs';
 import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
 import type { temporal } from '@temporalio/proto';
@@ -18,7 +18,7 @@ import { quantile } from '../measure/statistics.ts';
 import type { Figure, Row, Run } from './figure.ts';
 
 const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url);
-/** Polls of the builds whose replay is timed; the last needs a second run. */
+/** Poll counts of the builds whose replay is timed; the last needs a second run. */
 const REPLAYED_POLLS = [80, 160, 320, 640] as const;
 const REPLAYS = 5;
 const THIRTY_DAYS_OF_MINUTES = 43_200;
@@ -67,7 +67,7 @@ async function measureOn(environment: TestWorkflowEnvironment, { progress }: Run
   const runs = await worker.runUntil(async () => {
     progress(`builds of ${[...REPLAYED_POLLS, polls].join(', ')} polls, on a server that skips the waits`);
     const found: History[][] = [];
-    // One after another: side by side, each would hold up the others' time.
+    // One after another: at the same time, each would slow down the others.
     for (const each of [...REPLAYED_POLLS, polls]) found.push(await historiesOf(environment, each));
     return found;
   });
@@ -103,7 +103,6 @@ async function measureOn(environment: TestWorkflowEnvironment, { progress }: Run
   };
 }
 
-/** The histories of every run of a build of so many polls. */
 async function historiesOf({ client }: TestWorkflowEnvironment, polls: number): Promise<History[]> {
   const input = inputOf(polls);
   const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
@@ -128,7 +127,7 @@ async function replayMs(workflowBundle: { code: string }, history: History): Pro
   const workflowId = history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? '';
   const again = Array.from({ length: REPLAYS }, () => ({ workflowId, history }));
   let begun: number | undefined;
-  // The first brings up the worker that replays.
+  // The first replay also starts the worker.
   for await (const { error } of Worker.runReplayHistories({ workflowBundle, sinks: SINKS }, [
     ...again.slice(0, 1),
     ...again,
@@ -140,7 +139,7 @@ async function replayMs(workflowBundle: { code: string }, history: History): Pro
   return quantile(times, 0.5);
 }
 
-/** Steps that take no time; a build is decided by the poll of the number in its request ID. */
+/** Activities that take no time. A build is decided at the poll whose number is in its request ID. */
 function pretendedActivities(): Partial<RoleBuildActivities & OwnWorkflowActivities> {
   const polls = new Map<string, number>();
   return {

@@ -1,6 +1,6 @@
 /**
- * What a build that waits for its next poll takes of a worker's memory: resident memory as the system counts it, what is not
- * collected yet and what the allocators keep included. All contenders at once, since no time is measured.
+ * How much of a worker's memory a build takes while it waits for its next poll. Resident memory is measured, so it
+ * includes garbage and what the allocators keep. All contenders run at once, since no time is measured.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CONTENDERS, startOnTemporal, startOther, startTemporal, type Contender } from '../measure/contenders.ts';
@@ -22,7 +22,7 @@ export const memory: Figure = {
     const row = (what: string): Row => ({ what, unit: 'MiB', values: {} });
     const bar: Bar = { against: 'plain', is: 'at most', bar: 0.55, goal: 0.5 };
     const aBuild = { ...row('worker memory a build in flight'), bar };
-    // A worker that bundled starts with what that left behind, which its first builds then use.
+    // A worker that has bundled its workflows starts with free heap that the bundler left, which its first builds use.
     const fromIdle = { ...row('worker memory a build in flight, from an idle worker on'), bar };
     const all = row(`worker memory, ${many} builds in flight`);
     for (let round = 1; round <= rounds; round += 1) {
@@ -67,7 +67,7 @@ export const memory: Figure = {
   },
 };
 
-/** So many more builds on each, all of them in flight. */
+/** Starts more builds on each contender, and waits until all are in flight. */
 async function startEach(
   contenders: readonly Contender[],
   at: Surroundings,

@@ -1,6 +1,6 @@
 /**
- * How many polls a second one machine makes when more fall due than it can make: what bounds the builds in flight, told in
- * half a minute for each contender where `in-flight` takes a quarter of an hour.
+ * How many polls a second one machine makes when more are due than it can make. This limits the builds in flight;
+ * measuring it takes half a minute for each contender, while `in-flight` takes a quarter of an hour.
  */
 import { availableParallelism } from 'node:os';
 import { startOnTemporal, startTemporal } from '../measure/contenders.ts';
@@ -19,9 +19,9 @@ interface Plan {
   buildsACore: number;
 }
 
-/** What three minutes for all figures leave room for: a fast machine polls so few builds nearly in time. */
+/** Sized so that all quick figures together take three minutes: a fast machine polls so few builds nearly on time. */
 const QUICK: Plan = { rounds: 1, windowMs: 8_000, settleMs: 3_000, buildsACore: 80 };
-/** More polls a second than either makes on a few cores. */
+/** More polls a second than either contender makes on a few cores. */
 const FULL: Plan = { rounds: 4, windowMs: 20_000, settleMs: 5_000, buildsACore: 250 };
 
 export const mostPolls: Figure = {

@@ -1,4 +1,4 @@
-/** What CPU a poll costs engine and worker: the same number of builds in flight on each contender in turn, several rounds. */
+/** How much CPU a poll costs engine and worker, in rounds with the same number of builds on each contender. */
 import { startOnTemporal, startOther, startTemporal } from '../measure/contenders.ts';
 import { watchPolls } from '../measure/polls.ts';
 import { inTurn } from '../measure/rounds.ts';
@@ -24,7 +24,7 @@ export const pollCost: Figure = {
     const options = { builds, pollIntervalSeconds: POLL_INTERVAL_SECONDS, settleMs, windowMs };
     await inTurn(contenders, rounds + 1, progress, async (contender, round) => {
       const { engineMs, workerMs } = await watchPolls(contender, at, options);
-      // The first round compiles what is run often.
+      // In the first round, V8 compiles the hot code.
       if (round === 1) return;
       addTo(engine, contender.name, engineMs);
       addTo(worker, contender.name, workerMs);
@@ -41,7 +41,7 @@ export const pollCost: Figure = {
   },
 };
 
-/** The rows of what CPU a poll costs, with the bars that both figures of it are held to. */
+/** Makes the rows of CPU a poll, with the bars that both figures share. */
 export function pollCostRows(when = ''): { engine: Row; worker: Row } {
   const row = (whose: string, bar: number, goal: number): Row => ({
     what: `${whose} CPU a poll${when}`,

@@ -28,7 +28,7 @@ export const ready: Figure = {
       values: {},
       bar: { against: 'bundled at start', is: 'at most', bar: 0.5 },
     };
-    // The first round fills the file system's cache.
+    // Round 0 fills the file system's cache.
     for (let round = 0; round <= rounds; round += 1) {
       progress(`round ${round} of ${rounds}`);
       for (const [name, program] of Object.entries(PROGRAMS)) {

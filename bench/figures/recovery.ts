@@ -1,4 +1,4 @@
-/** How long a new worker takes to catch up with builds whose polls were all due while there was none. */
+/** How long a new worker takes to catch up with builds whose polls all became due while no worker ran. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CONTENDERS, startOnTemporal, startOther, startTemporal, type Contender } from '../measure/contenders.ts';
 import { inputsFor, startSurroundings, type Surroundings } from '../measure/surroundings.ts';
@@ -6,7 +6,7 @@ import { untilTrue } from '../measure/until.ts';
 import { addTo, type Figure, type Row } from './figure.ts';
 
 const GIVE_UP_MS = 900_000;
-/** Until a worker that is gone is known to be: a task on its sticky queue then goes to any other. */
+/** How long a task waits in the sticky queue of a worker that is gone; then any other worker can take it. */
 const STICKY_MS = 11_000;
 
 export const recovery: Figure = {
@@ -15,7 +15,7 @@ export const recovery: Figure = {
   fullOnly: true,
   async measure({ quick, progress }) {
     const [rounds, sleepers] = quick ? [1, 60] : [1, 3_000];
-    // Longer than it takes to start them all.
+    // Longer than it takes to start all of them.
     const intervals = quick ? { roleBuild: 12, dbos: 12 } : { roleBuild: 300, dbos: 120 };
     const row: Row = { what: `${sleepers} sleepers polled after a kill`, unit: 's', values: {} };
     const at = await startSurroundings();
@@ -57,7 +57,7 @@ async function killAndRecover(
   const own = () => at.buildApi.builds().filter(({ correlation_id: name }) => names.has(name));
   await contender.start(inputs);
   await untilTrue('all builds wait', () => own().length === sleepers, GIVE_UP_MS);
-  // The answers are kept a little after they are given.
+  // The engine stores the answers a little after the build API gives them.
   await delay(1_000);
   await contender.worker.kill();
   const before = new Map(own().map(({ correlation_id: name, polls }) => [name, polls]));

@@ -1,4 +1,4 @@
-/** How many short builds a second each contender brings to their end, and what CPU one costs. */
+/** How many short builds a second each contender completes, and how much CPU one costs. */
 import {
   CONTENDERS,
   startOnTemporal,
@@ -15,12 +15,12 @@ import { addTo, type Figure, type Row } from './figure.ts';
 
 const POLL_INTERVAL_SECONDS = 1;
 const UNDECIDED_POLLS = 1;
-/** So many times as many builds for who is so much faster, lest the builds' own waits are what is measured. */
+/** Faster contenders get more builds, in this proportion; otherwise the builds' own waits would be measured. */
 const TIMES_AS_MANY = { roleBuild: 1, open: 1, plain: 1, dbos: 3, states: 4 } as const satisfies Record<
   ContenderName,
   number
 >;
-/** What has no engine begins all that it is given, and DynamoDB's in-process stand-in then answers nobody in time. */
+/** Limits the builds under way: a contender without an engine starts all at once, so that DynamoDB times out. */
 const LOT = 100;
 const LOTS_IN_FLIGHT = 3;
 const GIVE_UP_MS = 120_000;

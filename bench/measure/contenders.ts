@@ -1,4 +1,4 @@
-/** Who is measured: `roleBuild` and its peers, each with its engine and a worker, all started and asked in one way. */
+/** The contenders: `roleBuild` and its peers, each with its engine and a worker, all behind one interface. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -34,29 +34,28 @@ const PROGRAMS = {
   states: '../peers/states/worker.ts',
 } as const satisfies Record<ContenderName, string>;
 
-/** What the image's Dockerfile sets for its programs; the plain version runs as Node.js and the SDK have it. */
+/** The variables that the image's Dockerfile sets. The plain version runs with the defaults of Node.js and the SDK. */
 export const IMAGE_ENVIRONMENT = {
   MALLOC_ARENA_MAX: '2',
   TOKIO_WORKER_THREADS: '1',
   NODE_OPTIONS: '--max-semi-space-size=8',
 } as const;
 
-/** One of them, running. */
 export interface Contender {
   readonly name: ContenderName;
   worker: Child;
-  /** The process that keeps what is durable; none where nothing is. */
+  /** The process that keeps durable state, if there is one. */
   readonly enginePid: number | undefined;
-  /** Starts builds, some at a time, in order. Resolves once all are begun. */
+  /** Starts builds in order, some at a time. Resolves once all have begun. */
   start(inputs: readonly RoleBuildInput[]): Promise<void>;
-  /** Ends every build under way, without a trace in the records. */
+  /** Ends every running build without changing the records. */
   abandon(): Promise<void>;
-  /** Another worker, where the one before is gone. */
+  /** Starts another worker after the previous one has ended. */
   startWorker(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts Temporal's dev server for contenders to share. */
+/** Starts Temporal's dev server, which contenders share. */
 export function startTemporal(): Promise<TemporalServer> {
   const names = Object.keys(searchAttributes);
   const attributes = names.map((name) => [name, name === 'DryRun' ? 'Bool' : 'Keyword'] as const);
@@ -64,9 +63,9 @@ export function startTemporal(): Promise<TemporalServer> {
 }
 
 /**
- * `roleBuild` as it is run for real: from `dist`, with encryption (or without, to tell what that costs), search
- * attributes, metrics and probes; the plain version
- * as it stands. All on the same server, on a task queue of their own.
+ * Starts a contender on a shared Temporal server, with its own task queue. `roleBuild` runs as in production: from
+ * `dist`, with encryption (or without, to measure its cost), search attributes, metrics and probes. The plain version
+ * runs unchanged.
  */
 export async function startOnTemporal(
   name: keyof typeof TASK_QUEUES,
@@ -107,7 +106,7 @@ export async function startOnTemporal(
       const running: string[] = [];
       for await (const { workflowId } of client.workflow.list({ query })) running.push(workflowId);
       await someAtATime(running, async (workflowId) => {
-        // It may have come to its end meanwhile.
+        // The build may have ended meanwhile.
         await client.workflow
           .getHandle(workflowId)
           .terminate('bench')
@@ -126,7 +125,7 @@ export async function startOther(name: 'dbos' | 'states', at: Surroundings): Pro
   const postgres = name === 'dbos' ? await startPostgres() : undefined;
   const settings = { ...at.settings, ...(postgres === undefined ? {} : { DBOS_SYSTEM_DATABASE_URL: postgres.url }) };
   const worker = await startWorker(PROGRAMS[name], settings);
-  // At once, since of a program's output only the end is kept.
+  // Read at once, since only the last part of a program's output is kept.
   let door = doorOf(worker);
   const contender: Contender = {
     name,
@@ -148,7 +147,7 @@ export async function startOther(name: 'dbos' | 'states', at: Surroundings): Pro
   return contender;
 }
 
-/** Starts a worker program of a path relative to this file. @returns once it says that it runs */
+/** Starts a worker program, whose path is relative to this file. @returns once it reports that it runs */
 export async function startWorker(program: string, settings: Record<string, string>): Promise<Child> {
   const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...settings };
   const worker = await startChild(process.execPath, [fileURLToPath(new URL(program, import.meta.url))], { env });
@@ -163,7 +162,7 @@ export async function startWorker(program: string, settings: Record<string, stri
   return worker;
 }
 
-/** Waits until a worker of ours has seen its tables, which takes calls that are no build's. @throws after a time limit */
+/** Waits until our worker is ready: its check of the tables makes calls, too. @throws after a time limit */
 export async function untilReady(worker: Child): Promise<void> {
   const port = /"port":(\d+),"msg":"health listening"/.exec(worker.output())?.[1];
   const isReady = () => fetch(`http://127.0.0.1:${port}/readyz`).then(({ ok }) => ok);

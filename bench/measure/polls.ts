@@ -1,4 +1,4 @@
-/** What polls cost, and how late they are: by the kernel's count and by what the build API saw of them. */
+/** Measures what polls cost, by the kernel's counts, and how late they are, by the build API's requests. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
@@ -11,12 +11,11 @@ const GIVE_UP_MS = 300_000;
 
 export interface Polling {
   pollsPerSecond: number;
-  /** CPU a poll. */
   engineMs: number;
   workerMs: number;
 }
 
-/** Has so many builds poll for a time, and ends them again. */
+/** Starts builds, measures their polls for a while, then ends the builds. */
 export async function watchPolls(
   contender: Contender,
   at: Surroundings,
@@ -26,7 +25,7 @@ export async function watchPolls(
   const earlier = at.buildApi.builds().length;
   await contender.start(inputsFor(at, builds, { pollIntervalSeconds }));
   await untilTrue('all builds are in flight', () => at.buildApi.builds().length - earlier >= builds, GIVE_UP_MS);
-  // The starts' own garbage is not a poll's.
+  // Garbage of the starts must not count towards the polls.
   await delay(settleMs);
   at.buildApi.clearRequests();
   const [engineBefore, workerBefore] = [cpuMsOf(contender.enginePid), cpuMsOf(contender.worker.pid)];
@@ -43,8 +42,8 @@ export async function watchPolls(
 }
 
 /**
- * Of each poll from a moment on: how much later than its interval after the build's POST or the poll before it, in
- * milliseconds. A poll whose build has nothing of that among the requests that are kept says nothing.
+ * Returns for each poll since a moment how much later it came than its interval after the build's POST or previous
+ * poll, in milliseconds. A poll is left out if neither is among the kept requests.
  *
  * @param since epoch milliseconds
  */

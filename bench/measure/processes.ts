@@ -1,24 +1,24 @@
-/** What a process and its children have used, from Linux's /proc. https://man7.org/linux/man-pages/man5/proc.5.html */
+/** Reads CPU time and memory of processes from Linux's /proc. https://man7.org/linux/man-pages/man5/proc.5.html */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Linux shows times to user space in these, whatever the kernel counts in. */
+/** The unit in which Linux shows times to user space, independent of the kernel's own. */
 const TICKS_PER_SECOND = 100;
 
 interface Stat {
   pid: number;
   parent: number;
-  /** Its own, and that of children that have ended. */
+  /** Those of the process and of its children that have ended. */
   ticks: number;
 }
 
-/** CPU time so far of a process and all below it, in milliseconds; NaN where there is no /proc. */
+/** Returns the CPU time so far of a process and its descendants in milliseconds; NaN if there is no /proc. */
 export function cpuMsOf(pid: number | undefined): number {
   if (pid === undefined) return NaN;
   const ticks = tree(pid).reduce((sum, stat) => sum + stat.ticks, 0);
   return ticks === 0 ? NaN : (ticks / TICKS_PER_SECOND) * 1000;
 }
 
-/** Resident memory of one process, in MiB; NaN where there is no /proc. */
+/** Returns the resident memory of one process in MiB; NaN if there is no /proc. */
 export function residentMbOf(pid: number): number {
   try {
     const kb = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -48,7 +48,7 @@ function processes(): Stat[] {
 function statOf(name: string): Stat[] {
   try {
     const line = readFileSync(`/proc/${name}/stat`, 'utf8');
-    // The second field is the program's name in brackets, which may hold anything.
+    // The second field is the program's name in brackets, which may contain spaces and brackets.
     const fields = line
       .slice(line.lastIndexOf(')') + 2)
       .split(' ')

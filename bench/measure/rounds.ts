@@ -1,7 +1,7 @@
-/** Rounds of contenders in turn, back and forth, so that a drift of the machine does not favour one. */
+/** Measures contenders in turn, in reversed order each round, so that a drift of the machine favours none. */
 import { CONTENDERS, type Contender } from './contenders.ts';
 
-/** @param measure is given the number of the round, from 1 */
+/** @param measure gets the number of the round, from 1 */
 export async function inTurn(
   contenders: readonly Contender[],
   rounds: number,

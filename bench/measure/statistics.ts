@@ -1,4 +1,3 @@
-/** Several rounds of one figure, told as the one in the middle and the ends. */
 export interface Spread {
   median: number;
   least: number;
@@ -10,7 +9,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: quantile(sorted, 0.5), least: sorted[0] ?? NaN, most: sorted.at(-1) ?? NaN };
 }
 
-/** The value below which a share of them lies. */
+/** Returns the value below which a share of the values lies. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = share * (sorted.length - 1);
@@ -18,7 +17,7 @@ export function quantile(values: readonly number[], share: number): number {
   return low + (high - low) * (at - Math.floor(at));
 }
 
-/** One of each, round by round: what the machine did meanwhile hit both. */
+/** Returns the ratio of each round, in which both met the same conditions of the machine. */
 export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
   return ours.map((value, i) => value / (theirs[i] ?? NaN));
 }

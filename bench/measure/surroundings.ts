@@ -1,4 +1,4 @@
-/** What every contender works with: DynamoDB with both tables, the simulated build API, both in this process. */
+/** The servers that every contender uses, in this process: DynamoDB with both tables, the simulated build API. */
 import diagnostics from 'node:diagnostics_channel';
 import type http from 'node:http';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -14,11 +14,10 @@ import { untilTrue } from './until.ts';
 export interface Surroundings {
   buildApi: SimulatedBuildApi;
   buildApiUrl: string;
-  /** What a worker needs to know of them. */
   settings: Record<string, string>;
-  /** Calls of DynamoDB that were answered with success, by operation. */
+  /** Counts the successful calls of DynamoDB by operation. */
   dynamoDbCalls: Map<string, number>;
-  /** Waits until the last record of each build says COMPLETE. @throws after a time limit */
+  /** Waits until the last record of each build is COMPLETE. @throws after a time limit */
   untilEnded(inputs: readonly RoleBuildInput[], timeLimitMs: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -41,7 +40,7 @@ export async function startSurroundings(): Promise<Surroundings> {
     const operation = target.slice(target.indexOf('.') + 1);
     dynamoDbCalls.set(operation, (dynamoDbCalls.get(operation) ?? 0) + 1);
   };
-  // Both servers run in this process, so that Node.js tells of their answers; the build API has no such header.
+  // Both servers run in this process, so this event has their answers; those of the build API have no such header.
   diagnostics.subscribe('http.server.response.finish', count);
   return {
     buildApi,
@@ -56,7 +55,7 @@ export async function startSurroundings(): Promise<Surroundings> {
     },
     dynamoDbCalls,
     untilEnded: async (inputs, timeLimitMs) => {
-      // In the order of their starts, which is about that of their ends: when the last is looked at, most have been.
+      // Builds end about in the order of their starts, so most have ended when the last one is read.
       for (const { correlation_id: id } of inputs) {
         const isEnded = async () => (await readHistoryRecord(tables, id))?.status === 'COMPLETE';
         await untilTrue(`${id} ended COMPLETE`, isEnded, timeLimitMs);
@@ -74,15 +73,15 @@ export async function startSurroundings(): Promise<Surroundings> {
 export interface BuildOptions {
   pollIntervalSeconds: number;
   pollSpreadSeconds?: number;
-  /** How many polls find it undecided; by default it is never decided. */
+  /** How many polls leave the build undecided; by default all. */
   undecidedPolls?: number;
-  /** How long the build API takes for each of the first polls. */
+  /** How long the build API takes to answer each of the first polls. */
   answerDelaysMs?: number[];
 }
 
 let named = 0;
 
-/** Inputs for builds of which no other of this process has the name. */
+/** Returns inputs whose names no other build of this process has. */
 export function inputsFor(at: Surroundings, count: number, options: BuildOptions): RoleBuildInput[] {
   const { undecidedPolls: polls, answerDelaysMs } = options;
   return Array.from({ length: count }, () => {

@@ -1,14 +1,14 @@
-/** How peers without a server of their own are asked for builds: a JSON array of inputs by POST, 202 once all are begun. */
+/** Starts builds of peers without a server: a POST takes a JSON array of inputs, answered once all have begun. */
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 
 /**
- * Listens on a free port of loopback and says so on stdout, as a worker says that it polls.
+ * Listens on a free port of loopback, and prints its URL with the state that a running worker prints.
  *
- * @param begin resolves once the build is begun
- * @param abandon ends all that are under way
+ * @param begin resolves once the build has begun
+ * @param abandon ends all running builds
  */
 export async function openHttpDoor(
   begin: (input: RoleBuildInput) => Promise<void>,

@@ -1,6 +1,6 @@
 /**
- * The steps of the job without Temporal, for the peers that are no Temporal programs: the same requests to the same build
- * API and the same conditional writes as the activities make.
+ * The steps of the job for the peers that don't use Temporal: the same requests to the build API and the same
+ * conditional writes as the activities make.
  */
 import { BuildApiError } from '../../src/build-api/error.ts';
 import { BuildApi } from '../../src/build-api/client.ts';
@@ -12,10 +12,10 @@ import { openRecordTables } from '../../src/records/dynamodb.ts';
 import { endHistoryRecord, putHistoryRecord } from '../../src/records/history-table.ts';
 import { endStatusRecord, putStatusRecord } from '../../src/records/status-table.ts';
 
-/** The retries of the Step Functions state machine: three attempts, 3 s and 6 s apart. */
+/** The retry policy of the Step Functions state machine: three attempts, 3 s and 6 s apart. */
 export const RETRY = { attempts: 3, firstSeconds: 3, backoffRate: 2 } as const;
 
-/** Whether an attempt is worth another. */
+/** Whether to make another attempt after this error. */
 export function isRetryable(err: unknown): boolean {
   return !(err instanceof BuildApiError) || err.retryable;
 }

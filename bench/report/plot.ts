@@ -1,11 +1,10 @@
-/** Line plots and bar charts as SVG, from nothing but numbers. */
 import type { Curve } from '../figures/figure.ts';
 import { nameOf } from './summary.ts';
 
 const WIDTH = 640;
 const HEIGHT = 360;
 const MARGIN = { top: 44, right: 150, bottom: 48, left: 70 };
-/** Told apart by eyes that don't see all colours. https://jfly.uni-koeln.de/color/ */
+/** Colours that people with colour blindness can tell apart. https://jfly.uni-koeln.de/color/ */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
 const TICKS = 5;
 
@@ -51,7 +50,7 @@ export function plotOf(curve: Curve): string {
 
 interface Axis {
   ticks: number[];
-  /** Where a value stands between the axis's ends, from 0 to 1. */
+  /** Maps a value to its position on the axis, from 0 to 1. */
   shareOf(value: number): number;
 }
 
@@ -72,7 +71,7 @@ function axisOf(values: readonly number[], isLogarithmic: boolean): Axis {
   };
 }
 
-/** The least of 1, 2, 5 times a power of ten that is not below. */
+/** Returns the smallest 1, 2 or 5 times a power of ten that is not below the value. */
 function niceAbove(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));

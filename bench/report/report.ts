@@ -1,6 +1,6 @@
 /**
- * Writes what a run has found: numbers as JSON, curves as SVG, a table for readers in docs/benchmarks.md, and each figure with
- * its ratios and how it was measured in bench/README.md.
+ * Writes the results of a run: numbers as JSON, curves as SVG, a summary table in docs/benchmarks.md, and in
+ * bench/README.md each figure with its ratios and how it was measured.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,11 +12,10 @@ import { nameOf, othersOf, oursOf, ratiosOf, shown, verdictOf } from './summary.
 const PAGE = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
 const NOTEBOOK = fileURLToPath(new URL('../README.md', import.meta.url));
 const FOLDER = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url));
-/** What stands between these in both files is written anew. */
+/** Everything between these markers is replaced in both files. */
 const BEGIN = '<!-- measured: begin -->';
 const END = '<!-- measured: end -->';
 
-/** A figure of one run. */
 export interface Measured {
   /** ISO 8601. */
   at: string;
@@ -28,7 +27,7 @@ export interface Measured {
 
 type Titled = Pick<Figure, 'name' | 'title'>;
 
-/** @param measured by the figure's name; figures that it lacks are left as they were */
+/** @param measured by the figure's name; figures that are missing keep their results */
 export async function writeReport(measured: Record<string, Measured>, figures: readonly Titled[]): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
   const path = `${FOLDER}results.json`;
@@ -54,12 +53,12 @@ async function writeBetween(path: string, text: string): Promise<void> {
   await writeFormatted(path, `${page.slice(0, before)}${BEGIN}\n\n${text}\n\n${page.slice(after)}`);
 }
 
-/** As the static checks want it. */
+/** Formats the file as `npm run check` requires. */
 async function writeFormatted(path: string, content: string): Promise<void> {
   await writeFile(path, await format(content, { ...(await resolveConfig(path)), filepath: path }));
 }
 
-/** One table with the medians of what has a goal. */
+/** Returns a table with the medians of the rows that have a goal. */
 export function summaryOf(all: Record<string, Measured>, figures: readonly Titled[]): string {
   const rows = figures
     .flatMap(({ name }) => all[name]?.result.rows ?? [])
@@ -68,7 +67,7 @@ export function summaryOf(all: Record<string, Measured>, figures: readonly Title
   return tableOf(['measured', 'roleBuild', 'beside it', 'goal'], rows);
 }
 
-/** Each figure with its rounds, ratios, curves and notes. */
+/** Returns a section for each figure, with its rounds, ratios, curves and notes. */
 export function sectionsOf(all: Record<string, Measured>, figures: readonly Titled[]): string {
   return figures
     .flatMap(({ name, title }) => {

@@ -1,36 +1,36 @@
-/** What of a row is shown, on a terminal and on the page. */
+/** Formats the rows, for the terminal and for the pages. */
 import { CONTENDERS } from '../measure/contenders.ts';
 import { ratios, spreadOf, type Spread } from '../measure/statistics.ts';
 import type { Row } from '../figures/figure.ts';
 
-/** Whose values are set against the others'. */
+/** The contender that the others are compared with. */
 const OURS = 'roleBuild';
 
 export function nameOf(contender: string): string {
   return (CONTENDERS as Record<string, string>)[contender] ?? contender;
 }
 
-/** A value and, of several rounds, the least and the most: `8.2 (7.9–8.4)`. */
+/** Formats a value, or the median of several rounds with their range: `8.2 (7.9–8.4)`. */
 export function shown(values: readonly number[] | undefined): string {
   if (values === undefined) return '';
-  // What could not be measured is NaN, and `null` once it was read from JSON.
+  // A value that could not be measured is NaN, or `null` if it was read from JSON.
   const known = values.filter((value) => Number.isFinite(value));
   if (known.length === 0) return '–';
   const { median, least, most } = spreadOf(known);
   return known.length === 1 || least === most ? digits(median) : `${digits(median)} (${digits(least)}–${digits(most)})`;
 }
 
-/** The contender that is set against the others: `roleBuild`, else the first of the row. */
+/** Returns the contender that the others are compared with: `roleBuild`, or the first of a row without it. */
 function first({ values }: Row): string {
   return OURS in values ? OURS : (Object.keys(values)[0] ?? OURS);
 }
 
-/** Its median; with its name if it is none of `roleBuild`. */
+/** Returns the median of that contender, with its name if it is not `roleBuild`. */
 export function oursOf(row: Row): string {
   return medianOf(row, first(row));
 }
 
-/** The others' medians: `plain Temporal 18.3; DBOS + PostgreSQL 69`. */
+/** Returns the medians of the others: `plain Temporal 18.3; DBOS + PostgreSQL 69`. */
 export function othersOf(row: Row): string {
   return Object.keys(row.values)
     .filter((contender) => contender !== first(row))
@@ -44,13 +44,13 @@ function medianOf(row: Row, contender: string): string {
   return contender === OURS ? value : `${nameOf(contender)} ${value}`;
 }
 
-/** Three digits that count, no more than a measurement is good for. */
+/** Rounds to three significant digits, the precision of the measurements. */
 function digits(value: number): string {
   if (Number.isInteger(value) || Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
   return String(Number(value.toPrecision(3)));
 }
 
-/** The first of the row is what is measured; with a bar it is set against the bar's peer, else against each other one. */
+/** Returns the ratio of the row's first contender to a peer. */
 export function ratioOf(row: Row, peer: string): Spread | undefined {
   const ours = row.values[first(row)];
   const theirs = row.values[peer];
@@ -59,7 +59,7 @@ export function ratioOf(row: Row, peer: string): Spread | undefined {
   return known.length === 0 ? undefined : spreadOf(known);
 }
 
-/** Each ratio in words: `0.62 (0.6–0.65) of plain Temporal`. */
+/** Formats each ratio: `0.62 (0.6–0.65) of plain Temporal`. */
 export function ratiosOf(row: Row): string {
   return Object.keys(row.values)
     .flatMap((peer) => {
@@ -69,7 +69,7 @@ export function ratiosOf(row: Row): string {
     .join(', ');
 }
 
-/** The bar and whether it is held; empty where there is none. */
+/** Returns the bar and whether it is met; empty if the row has none. */
 export function verdictOf(row: Row): string {
   if (row.atMost !== undefined) {
     const value = spreadOf(row.values[OURS] ?? []).most;

@@ -3,7 +3,7 @@ import type { Figure } from '../figures/figure.ts';
 import type { Measured } from './report.ts';
 import { nameOf, ratiosOf, shown, verdictOf } from './summary.ts';
 
-/** The results as a terminal shows them, a table for each figure. */
+/** Formats the results for a terminal, with a table for each figure. */
 export function tableOf(measured: Record<string, Measured>, figures: readonly Figure[]): string {
   const parts = figures.flatMap(({ name, title }) => {
     const { result, form, machine } = measured[name] ?? {};

@@ -1,4 +1,4 @@
-/** What is used of DBOS Transact, so that the types can be checked where the bench's packages are not installed. */
+/** Types of the parts of DBOS Transact that we use, so that `npm run check` works without the bench's packages. */
 declare module '@dbos-inc/dbos-sdk' {
   interface StepConfig {
     name?: string;

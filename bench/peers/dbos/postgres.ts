@@ -1,4 +1,4 @@
-/** A PostgreSQL for DBOS, on loopback, with its defaults, gone when it stops. */
+/** Starts a PostgreSQL for DBOS on loopback, with its defaults; its data is deleted when it stops. */
 import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -47,7 +47,7 @@ export async function startPostgres(): Promise<Postgres> {
   return { url: `postgresql://dbos@127.0.0.1:${port}/dbos`, version, pid: server.pid, stop };
 }
 
-/** The folder with `initdb` and `postgres`: `POSTGRES_BIN`, from PATH, or the one that the bench's packages bring. */
+/** Returns the folder of `initdb` and `postgres`: `POSTGRES_BIN`, from PATH, or from the bench's packages. */
 function findPostgres(): string {
   const given = process.env['POSTGRES_BIN'];
   const packaged = fileURLToPath(
@@ -61,7 +61,7 @@ function findPostgres(): string {
   return found;
 }
 
-/** PostgreSQL does not run as root: then as `nobody`. */
+/** Returns the user to run as: PostgreSQL refuses to run as root, so root uses `nobody`. */
 async function ordinaryUser(): Promise<Pick<ChildOptions, 'user'>> {
   if (process.getuid?.() !== 0) return {};
   const line = /^nobody:[^:]*:(\d+):(\d+):/m.exec(await readFile('/etc/passwd', 'utf8'));

@@ -1,6 +1,6 @@
 /**
- * The job as DBOS Transact's programming guide writes one: an ordinary function, each step run by `DBOS.runStep`, waits by
- * `DBOS.sleep`, started by a request to the process that runs it. https://docs.dbos.dev/typescript/programming-guide
+ * The job written as in DBOS Transact's programming guide: a function that runs steps with `DBOS.runStep`, waits with
+ * `DBOS.sleep`, and is started by an HTTP request. https://docs.dbos.dev/typescript/programming-guide
  */
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import { checkBuildStatus } from '../../../src/domain/build-status.ts';

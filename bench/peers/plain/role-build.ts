@@ -1,4 +1,4 @@
-/** What `roleBuild` is measured against: the same steps, each an ordinary activity, as Temporal's tutorials write it. */
+/** The plain version to compare `roleBuild` with: the same steps as ordinary activities, as in Temporal's tutorials. */
 import { proxyActivities, sleep, workflowInfo } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../../../src/activities/types.ts';
 import { historyRequestOf, type RoleBuildInput } from '../../../src/domain/role-build-input.ts';

@@ -1,4 +1,4 @@
-/** A worker for the plain version, wired as `src/worker.ts` wires its own. */
+/** A worker for the plain version, wired like `src/worker.ts`. */
 import { fileURLToPath } from 'node:url';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Worker } from '@temporalio/worker';

@@ -1,4 +1,4 @@
-/** What is used of the interpreter, so that the types can be checked where the bench's packages are not installed. */
+/** Types of the parts of the interpreter that we use, so that `npm run check` works without the bench's packages. */
 declare module 'aws-local-stepfunctions' {
   export type JSONValue = null | boolean | number | string | JSONValue[] | { [key: string]: JSONValue };
 

@@ -1,6 +1,6 @@
 /**
- * The job in Amazon States Language, written as Step Functions' developer guide writes a job that is polled: tasks with
- * `Retry`, `Wait`, `Choice`. The tasks' resources are replaced by local functions where it runs.
+ * The job in Amazon States Language, written as in Step Functions' developer guide for a job that is polled: tasks with
+ * `Retry`, `Wait`, `Choice`. Local functions replace the tasks' resources when it runs.
  */
 import { RETRY } from '../job.ts';
 
@@ -46,7 +46,7 @@ export const stateMachine = {
   },
 };
 
-/** An error that no attempt is made after. */
+/** An error that is not retried. */
 export class FinalError extends Error {
   override name = FINAL;
 }

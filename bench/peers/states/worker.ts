@@ -1,11 +1,11 @@
-/** Runs the state machine in an interpreter, in memory: nothing of it outlives the process. */
+/** Runs the state machine in an in-memory interpreter: its state is lost when the process ends. */
 import { StateMachine, type JSONValue } from 'aws-local-stepfunctions';
 import type { RoleBuildInput } from '../../../src/domain/role-build-input.ts';
 import { openHttpDoor } from '../http-door.ts';
 import * as job from '../job.ts';
 import { FinalError, stateMachine } from './state-machine.ts';
 
-/** What goes from state to state. */
+/** The data passed from state to state. */
 interface Execution {
   input: RoleBuildInput;
   job: { job_id: string; start_at: string };
