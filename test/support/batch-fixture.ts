@@ -1,4 +1,4 @@
-/** What the tests of `batch` share: a stack with a worker, files and reports in a folder of their own. */
+/** Fixture of the tests of `batch`: a stack with a worker, and a temporary folder of files and reports. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { CREDENTIAL, inputFor, startTestStack, type TestStack } from './stack.ts
 
 export type Given = Record<string, unknown>;
 
-/** To be called in a suite. */
+/** Registers its hooks; call it inside a suite. */
 export function batchFixture({ settings, ...options }: StackOptions = {}) {
   let stack: TestStack;
   let folder: string;
@@ -25,7 +25,7 @@ export function batchFixture({ settings, ...options }: StackOptions = {}) {
     await rm(folder, { recursive: true });
   });
 
-  /** What a line may leave out is left out. */
+  /** Makes a line of a batch file, without the fields that a line may omit. */
   const line = (name: string, simulate: Simulate = { polls: 0 }, more: Given = {}): Given => {
     const { build_body, ddb_composite_sort_key, url } = inputFor(stack, name, simulate);
     return { build_body, ddb_composite_sort_key, url, poll_interval_seconds: 1, poll_spread_seconds: 0, ...more };
@@ -53,7 +53,7 @@ export function batchFixture({ settings, ...options }: StackOptions = {}) {
     '--json',
     ...more,
   ];
-  /** How often the build API was asked for each role of a batch. */
+  /** Returns how often the build API was asked for each role of a batch. */
   const postsOf = (prefix: string): Map<string, number> => {
     const posts = new Map<string, number>();
     for (const { method, body } of stack.buildApi.requests()) {

@@ -1,4 +1,4 @@
-/** Preloaded by a test: a fault in the program itself, as it makes search attributes, whose message holds what it must not. */
+/** Preloaded by a test: makes search attributes throw an internal error whose message has a credential. */
 const { slice } = String.prototype;
 const token = process.env['AWS_SESSION_TOKEN'] ?? '';
 

@@ -1,13 +1,13 @@
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
 
-/** What the build API does to one build, and what has to come of it. */
+/** What the build API does to one build, and the expected end. */
 export interface BuildApiCase {
   name: string;
   simulate: Simulate;
-  /** `Error` of a failed build; none for one that ends COMPLETE. */
+  /** `Error` of a failed build; absent if the build ends COMPLETE. */
   error?: string;
   cause?: RegExp;
-  /** How often it is asked. */
+  /** The expected number of requests. */
   posts: number;
   gets: number;
 }

@@ -1,15 +1,15 @@
-/** A credential that can be searched for in all that a system leaves, in every spelling that SECURITY.md promises to find. */
+/** A credential to search for in all that a system writes, in every encoding that SECURITY.md promises to find. */
 
-/** What JSON and URLs escape, base64's alphabet, and something to find in between. */
+/** Has characters that JSON and URLs escape, base64's alphabet, and distinctive parts in between. */
 export const CANARY = 'canary-7f3a"quoted"\\back/slash+plus%41=<b>&amp;{"j":1}~c4n4ry-0123456789-c4n4ry-end';
 
-/** The directory's password: found by the same parts. */
+/** The directory's password, found by the same parts. */
 export const DIRECTORY_CANARY = 'directory canary-7f3a"\\c4n4ry-0123456789-c4n4ry-end';
 
-/** Parts that no escape changes: found, they are what is left of a canary that was only partly taken out. */
+/** Parts that no escape changes. They remain if only a part of a canary was redacted. */
 const TELLING_PARTS = ['canary-7f3a', 'c4n4ry-0123456789', 'c4n4ry-end'];
 
-/** Every way in which it was hidden in an echo, by name. */
+/** Every encoding of the canary in an echo, by name. */
 export const ECHOES: Readonly<Record<string, string>> = {
   'as it is': CANARY,
   'as JSON': JSON.stringify(CANARY),

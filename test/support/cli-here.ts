@@ -1,6 +1,6 @@
 /**
- * The command line in this very process: a command then takes a tenth of the CPU time that a process of its own takes.
- * Where signals, a terminal or what Node.js reads at its start matter, it needs a process.
+ * Runs the command line in this process, which takes a tenth of the CPU time of a separate one. Commands that depend on
+ * signals, on a terminal or on variables that Node.js reads at its start need a process.
  */
 import { Readable, Writable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
@@ -8,9 +8,9 @@ import { environmentOf, startCli, type CliOptions, type CliResult } from '../../
 import { runCli } from '../../src/cli/main.ts';
 import { PROGRAMS } from './programs.ts';
 
-/** Node.js reads them once, when it starts. */
+/** Variables that Node.js reads only once, at its start. */
 const READ_ONCE = /^(NODE_|SSL_)/;
-/** What tests themselves read while a command runs. */
+/** Variables that the tests themselves read while a command runs. */
 const OURS = /^(NODE_|PATH$|DYNAMODB$|TEMPORAL_CLI$|TEMPORAL_TEST_SERVER$|ROLE_BUILD_(CACHE_DIR|TEST_))/;
 
 let before: NodeJS.ProcessEnv = {};
@@ -18,15 +18,15 @@ let inForce: Record<string, string> = {};
 let running = 0;
 let stopping = new AbortController();
 
-/** Interrupts what still runs, as where a test failed while a command of its own followed a build. */
+/** Interrupts commands that still run, for example if a test failed while its command followed a build. */
 export function interruptCommands(): void {
   stopping.abort();
   stopping = new AbortController();
 }
 
 /**
- * @param env all that the command may see
- * @returns `undefined` where only a process of its own will do
+ * @param env the whole environment of the command
+ * @returns `undefined` if the command needs a process
  */
 export function runCliHere(
   args: readonly string[],
@@ -35,12 +35,12 @@ export function runCliHere(
 ): Promise<CliResult> | undefined {
   const isOfStart = Object.keys(env).some((name) => READ_ONCE.test(name) && env[name] !== process.env[name]);
   const needsProcess = options.terminal !== undefined || isOfStart;
-  // Temporal's and the AWS SDK's own settings are read from `process.env`, of which there is but one.
+  // Temporal's and the AWS SDK's settings are read from `process.env`, which all commands in this process share.
   const isTaken = running > 0 && !isDeepStrictEqual(env, inForce);
   return needsProcess || isTaken ? undefined : run(args, env, options);
 }
 
-/** As {@link runCliHere} where that will do, else as a process. */
+/** Does as {@link runCliHere} if possible, else starts a process. */
 export function runCommand(
   args: readonly string[],
   settings: Record<string, string>,

@@ -1,4 +1,4 @@
-/** A user's session, with the real program where it is in a terminal: a command as it is typed, what it shows, how it ends. */
+/** A user's session: types commands and returns what they show. In a terminal it runs the real program. */
 import assert from 'node:assert/strict';
 import { Screen } from '../../dev/screen.ts';
 import { startCli, type CliOptions, type RunningCli } from '../../dev/stack.ts';
@@ -6,22 +6,22 @@ import { runCommand } from './cli-here.ts';
 import { PROGRAMS } from './programs.ts';
 
 export interface SessionOptions extends CliOptions {
-  /** A pseudo-terminal of so many columns and rows, in place of pipes. */
+  /** Runs the command in a pseudo-terminal of this size instead of with pipes. */
   terminal?: { columns: number; rows: number };
 }
 
 export interface Shown {
   code: number | null;
-  /** What stands on stdout; in a terminal what is to be seen at the end, of both streams. */
+  /** The contents of stdout; in a terminal what both streams show at the end. */
   screen: string;
   stderr: string;
-  /** As it was written, with everything that drives a terminal. */
+  /** The output with all control sequences. */
   raw: string;
 }
 
 export const TERMINAL = { columns: 100, rows: 40 };
 
-/** Types a command line, whose words may stand in single quotes. */
+/** Runs a command line, whose words may be in single quotes. */
 export function type(
   settings: Record<string, string>,
   line: string,
@@ -49,7 +49,6 @@ export function screenOf(output: string, { columns, rows }: { columns: number; r
   return screen.text();
 }
 
-/** Every line of JSON, parsed. */
 export function documents({ screen }: Pick<Shown, 'screen'>): Record<string, unknown>[] {
   return screen
     .split('\n')
@@ -57,7 +56,7 @@ export function documents({ screen }: Pick<Shown, 'screen'>): Record<string, unk
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-/** The screen without what differs each time: IDs and times. */
+/** Replaces IDs and times, which differ on each run. */
 export function steady(screen: string): string {
   return screen
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID')

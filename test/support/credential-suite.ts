@@ -1,6 +1,6 @@
 /**
- * A credential and the password of a directory are planted, builds end in every way, and all that the system wrote is searched for
- * them.
+ * Plants a credential and a directory's password, lets builds end in every way, and searches everything that the system
+ * wrote for them.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -28,7 +28,7 @@ const ENCRYPTION = { ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')
 
 const all = (fault: Fault): Fault[] => [fault, fault, fault];
 
-/** How each build ends, with the credential in whatever the build API says. */
+/** Builds for every way to end, with the credential in whatever the build API says. */
 const BUILDS: Record<string, Simulate> = {
   success: { polls: 1 },
   'echo-in-build-id': { build_id: `b-${CANARY}` },
@@ -60,7 +60,7 @@ const BUILDS: Record<string, Simulate> = {
   'echo-in-every-poll': { status: all({ status: 503, text: Object.values(ECHOES).join('\n') }) },
 };
 
-/** What becomes of the first bind or add of a build with a group; one after the other, since a bind is of no certain build. */
+/** The fault of the first bind or add of each group. Builds run one after the other, since a bind names no build. */
 const GROUPS: Record<string, { bind?: LdapFault; add?: LdapFault }> = {
   'group-made': {},
   'group-unanswered': { add: 'cut' },
@@ -68,11 +68,11 @@ const GROUPS: Record<string, { bind?: LdapFault; add?: LdapFault }> = {
   'bind-unanswered': { bind: 'cut' },
   'bind-not-now': { bind: { code: 52, message: `not now, ${DIRECTORY_CANARY}` } },
   'bind-refers': { bind: { code: RESULT.referral, message: DIRECTORY_CANARY, referrals: ['ldaps://127.0.0.1:9'] } },
-  // The last one: after it none is made.
+  // Must be the last one: no group is created after it.
   'bind-refused': { bind: { code: RESULT.invalidCredentials, message: `${DIRECTORY_CANARY} is wrong, data 52e` } },
 };
 
-/** @param encrypted whether payloads are: then the credential must be nowhere in Temporal's database either */
+/** @param encrypted whether payloads are encrypted: then the credential must not be in Temporal's database either */
 export function describeCredential({ encrypted }: { encrypted: boolean }): void {
   describe(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}`, () => {
     let stack: TestStack;
@@ -87,9 +87,9 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
     const input = (name: string, simulate: Simulate = {}, more: Partial<RoleBuildInput> = {}): RoleBuildInput =>
       inputFor(stack, name, simulate, { encrypted_jwt: CANARY, ...more });
 
-    /** Runs the command line and keeps all that it printed. */
+    /** Runs a command and keeps all its output. */
     const cli = async (args: string[], options: CliOptions = {}) => {
-      // As a process where a credential may show in what the system tells of one.
+      // As a process, because the system shows its arguments and environment to others.
       const isGivenFile = args.includes('--encrypted-jwt-file');
       const result = await (isGivenFile ? cliProcess(args, options) : stack.cli(args, options));
       printed.push(result.stdout, result.stderr);
@@ -131,7 +131,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
         return undefined;
       };
 
-      // Every way to end, at once; followed to the end by the workflows themselves.
+      // Starts builds for every way to end at once, and waits for the workflows.
       const connection = await Connection.connect({ address: stack.temporal.address });
       const keys = readEncryptionSettings(encrypted ? ENCRYPTION : {});
       const client = new Client({
@@ -148,7 +148,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
         input(name, name === 'worker-killed' ? { trigger: [{ delay_ms: 15_000 }] } : (BUILDS[name] ?? { polls: 0 })),
       );
       for (const one of inputs) await start(one);
-      // Or was: it is given up, and tried again.
+      // The kill interrupts the POST; another attempt follows.
       await until('a POST is under way', () => stack.buildApi.requests('request-worker-killed').length >= 1);
       await first.kill();
       await worker();
@@ -179,7 +179,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
     });
 
     if (!encrypted)
-      it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in nothing that any command prints, whatever happens, nor in the command line of its process`, async () => {
+      it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is neither printed by any command, even one that fails, nor in the arguments of its process`, async () => {
         const credential = join(folder, 'credential');
         await writeFile(credential, CANARY);
         const good = JSON.stringify(input('by-cli', { polls: 0 }));
@@ -218,7 +218,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       });
 
     if (!encrypted)
-      it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is not repeated if it was given as an argument by mistake`, async () => {
+      it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is not printed if it was given as an argument by mistake`, async () => {
         for (const args of [
           [`--encrypted-jwt=${CANARY}`],
           ['--encrypted-jwt', CANARY],
@@ -232,13 +232,13 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
         }
       });
 
-    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no line of a worker that logs all it can`, () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no log line of a worker at the most verbose level`, () => {
       assert.match(log, /"level":"trace"/);
       assert.match(log, /Activity failed|"err":/);
       for (const line of log.split('\n')) assert.deepEqual(canariesIn(line), [], line.slice(0, 3_000));
     });
 
-    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no environment and no argument of a process but the one that it was given to`, async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in the environment or arguments of no process but the one that received it`, async () => {
       let workers = 0;
       for (const pid of await processesToSearch()) {
         if ((await readProcess(pid, 'cmdline')).includes('worker')) workers += 1;
@@ -249,7 +249,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       assert.ok(workers > 0, 'a worker runs');
     });
 
-    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no item and in no call of DynamoDB`, async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in no item of DynamoDB and in no call to it`, async () => {
       const direct = new DynamoDBClient({
         region: 'us-east-1',
         endpoint: stack.dynamoDb.endpoint,
@@ -264,7 +264,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
       for (const { request } of stack.proxy.calls) assert.deepEqual(canariesIn(JSON.stringify(request)), []);
     });
 
-    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in Temporal's histories as part of ${encrypted ? 'nothing' : 'the inputs, and in nothing else of any execution'}`, async () => {
+    it(`the credential, with payloads ${encrypted ? 'encrypted' : 'in the clear'}, is in Temporal's histories ${encrypted ? 'nowhere' : 'only in the inputs'}`, async () => {
       const connection = await Connection.connect({ address: stack.temporal.address });
       const client = new Client({ namespace: stack.temporal.namespace, connection });
       let seen = 0;
@@ -281,7 +281,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
         for (const event of (await handle.fetchHistory()).events ?? []) {
           const { workflowExecutionStartedEventAttributes: started, activityTaskScheduledEventAttributes: scheduled } =
             event;
-          // In the clear: the caller's input, and what an activity is told of it.
+          // Unencrypted: the caller's input, and the arguments of activities that get it.
           if (started && !encrypted) started.input = null;
           if (
             !encrypted &&
@@ -323,7 +323,7 @@ export function describeCredential({ encrypted }: { encrypted: boolean }): void 
   });
 }
 
-/** With the bytes of every payload as text. */
+/** Returns a message as text, with the decoded bytes of every payload. */
 function textOf(message: object): string {
   return JSON.stringify(message, (_, value: unknown) => {
     if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');

@@ -1,4 +1,4 @@
-/** What the tests of `doctor` share: a stack, builds brought into every state, and both tables to put anything into. */
+/** Fixture of the tests of `doctor`: a stack, builds in every state, and direct writes to both tables. */
 import assert from 'node:assert/strict';
 import {
   DeleteItemCommand,
@@ -31,11 +31,9 @@ export interface Examined {
   findings: ShownFinding[];
   stdout: string;
   stderr: string;
-  /** The findings about one build. */
   of(input: RoleBuildInput): ShownFinding[];
 }
 
-/** A job and what it was asked to build. */
 export interface Job {
   input: RoleBuildInput;
   jobId: string;
@@ -44,29 +42,28 @@ export interface Job {
 export interface DoctorStack extends TestStack {
   client: Client;
   raw: DynamoDBClient;
-  /** `doctor --json`, with more arguments. */
+  /** Runs `doctor --json` with more arguments. */
   doctor(args?: readonly string[], options?: CliOptions): Promise<Examined>;
   start(name: string, simulate?: Simulate, more?: Partial<RoleBuildInput>): Promise<Job>;
-  /** Waits until Temporal lists a run, or its end, which it does a moment after the fact. */
+  /** Waits until Temporal's visibility lists a run, or its end, which happens shortly after the fact. */
   untilListed(runId: string, isEnd?: true): Promise<void>;
-  /** A build that never ends by itself, polling, and listed. */
+  /** Starts a build that polls without end, and waits until it is listed. */
   startEndless(name: string, more?: Partial<RoleBuildInput>): Promise<Job>;
-  /** A build that has ended, with both records. */
+  /** Runs a build to its end, with both records. */
   ended(name: string, simulate?: Simulate): Promise<Job>;
-  /** A build that was terminated while it polled, and is listed so. */
+  /** Starts a build, terminates it while it polls, and waits until its end is listed. */
   terminated(name: string, more?: Partial<RoleBuildInput>): Promise<Job>;
   terminate(job: Job, reason?: string): Promise<void>;
-  /** As retention does it: Temporal knows nothing of it afterwards. */
+  /** Deletes the execution, as retention does. */
   forget(job: Job): Promise<void>;
   put(table: 'status' | 'history', item: RawItem): Promise<void>;
-  /** Sets attributes of a record by hand; `undefined` removes one. */
+  /** Sets attributes of a record; `undefined` removes one. */
   change(
     table: 'status' | 'history',
     input: RoleBuildInput,
     values: Record<string, AttributeValue | undefined>,
   ): Promise<void>;
   remove(table: 'status' | 'history', input: RoleBuildInput): Promise<void>;
-  /** The states of both records. */
   statuses(input: RoleBuildInput): Promise<(string | undefined)[]>;
 }
 
@@ -187,19 +184,18 @@ export async function startDoctorStack(options: StackOptions = {}): Promise<Doct
   return self;
 }
 
-/** The one finding about a build. */
 export function only(examined: Examined, input: RoleBuildInput): ShownFinding {
   const found = examined.of(input);
   assert.equal(found.length, 1, `${examined.stdout}\n${examined.stderr}`);
   return found[0] as ShownFinding;
 }
 
-/** Repairs all there is, and makes sure that nothing is left. */
+/** Repairs everything, and checks that no finding is left. */
 export function repairAll(stack: DoctorStack, args: readonly string[] = []): Promise<Examined> {
   return repairingAll(stack, ['--yes', ...args]);
 }
 
-/** As {@link repairAll}, where doctor is in doubt: a person says yes to each question. */
+/** Does as {@link repairAll}, but also answers yes to each question that doctor asks. */
 export function sayYesToAll(stack: DoctorStack, args: readonly string[] = []): Promise<Examined> {
   return repairingAll(stack, args, { stdin: 'y\n'.repeat(100) });
 }

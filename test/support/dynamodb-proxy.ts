@@ -7,23 +7,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { freePort } from '../../dev/servers/ports.ts';
 
-/** What the proxy does to a call of DynamoDB in place of passing it on. */
+/** What the proxy does with a call of DynamoDB instead of forwarding it. */
 export type DynamoDbFault =
-  /** Answers as a throttled table does. */
+  /** Answers like a throttled table. */
   | 'throttle'
-  /** Breaks the connection; nothing was written. */
+  /** Closes the connection; nothing was written. */
   | 'refuse'
-  /** Passes it on, and breaks the connection in place of the answer: the write took effect. */
+  /** Forwards the call and closes the connection instead of answering: the write took effect. */
   | 'lose-answer'
-  /** Never answers; nothing was written. Until the caller gives up. */
+  /** Never answers, so that the caller times out; nothing was written. */
   | 'hang'
-  /** Passes it on and never answers: the write took effect. */
+  /** Forwards the call and never answers: the write took effect. */
   | 'hang-after'
-  /** Begins an answer that goes no further; nothing was written. */
+  /** Sends only the beginning of an answer; nothing was written. */
   | 'stall'
-  /** Begins an answer and goes on without end. */
+  /** Sends an endless answer. */
   | 'flood'
-  /** Passes it on some seconds after the caller gave up: it arrives behind the next attempt. */
+  /** Forwards the call some seconds after the caller has timed out: it arrives after the next attempt. */
   | 'late';
 
 /** Longer than the backoff before a second attempt. */
@@ -35,9 +35,9 @@ export interface DynamoDbCall {
   at: number;
   request: Record<string, unknown> & { TableName: string };
   fault: DynamoDbFault | undefined;
-  /** DynamoDB's own status code; none as long as it has not answered, or where the call was not passed on. */
+  /** DynamoDB's status code; undefined until it answers, or if the call was not forwarded. */
   answer: number | undefined;
-  /** The item that a write found and changed, as DynamoDB tells it with that very write. */
+  /** The previous item, which DynamoDB returned with the write itself. */
   old: Record<string, AttributeValue> | undefined;
 }
 
@@ -45,27 +45,26 @@ export interface DynamoDbProxy {
   endpoint: string;
   /** Every call since the last `clear`, in order. */
   calls: DynamoDbCall[];
-  /** The calls about one build. */
   callsFor(needle: string): DynamoDbCall[];
-  /** Decides what becomes of each call; `undefined` passes it on. */
+  /** Decides the fault of each call; `undefined` forwards it. */
   decide: (call: DynamoDbCall) => DynamoDbFault | undefined | Promise<DynamoDbFault | undefined>;
-  /** Answers in DynamoDB's place what the one behind does not know; `undefined` passes it on. */
+  /** Answers calls that the DynamoDB behind does not support; `undefined` forwards the call. */
   answer: (call: DynamoDbCall) => { status: number; body: unknown } | undefined;
-  /** How far the clock that DynamoDB goes by is ahead of this machine's. */
+  /** How far DynamoDB's clock is ahead of this machine's. */
   clockAheadMs: number;
-  /** Ends every connection and closes the port: new ones are refused until {@link open}. */
+  /** Closes every connection and the port: new connections are refused until {@link open}. */
   close(): Promise<void>;
   /** Listens on the same port again. */
   open(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A proxy before a DynamoDB endpoint that records each call and does as told. */
+/** Starts a proxy in front of a DynamoDB endpoint that records each call and injects faults. */
 export async function startDynamoDbProxy(target: string): Promise<DynamoDbProxy> {
-  // Not an ephemeral one: while it is closed, no outgoing connection may take it.
+  // Not an ephemeral port: while the proxy is closed, no outgoing connection may take it.
   const port = await freePort();
   const upstream = new URL(target);
-  // A connection each: one kept alive may be closed by the other side just as a call is passed on.
+  // One connection for each call: the server may close a kept-alive one just as a call is forwarded.
   const agent = new http.Agent({ keepAlive: false });
   const proxy: DynamoDbProxy = {
     endpoint: '',
@@ -161,10 +160,10 @@ function* endless() {
   for (;;) yield Buffer.alloc(65_536, ' ');
 }
 
-/** AWS takes a signature for so long. */
+/** How long AWS accepts a signature. */
 const SIGNED_WITHIN_MS = 300_000;
 
-/** As DynamoDB refuses what was signed by a clock that is far from its own. */
+/** Refuses a request that was signed with a clock far from DynamoDB's, as DynamoDB does. */
 function refusalOf({ headers }: http.IncomingMessage, now: number): { status: number; body: unknown } | undefined {
   const date = String(headers['x-amz-date']);
   const at = Date.parse(date.replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5'));

@@ -1,4 +1,4 @@
-/** Sets variables of this process. @returns what puts back what was there, since all unit tests share one process */
+/** Sets variables of this process, which all unit tests share. @returns a function that restores the previous values */
 export function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
   const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, variables);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** Waits for a command's end; if its exit code is another, the failure shows what the command printed to stderr. */
+/** Waits for a command's end. If the exit code differs, the failure shows the command's stderr. */
 export async function exitsWith<T extends { code: number | null; stderr: string }>(
   code: number,
   command: T | Promise<T>,

@@ -1,4 +1,4 @@
-/** What `npm test` prepares once for all test files. A file that is run by itself does without. */
+/** Prepares once what all test files of `npm test` use. A file that is run alone works without it. */
 import { execFileSync } from 'node:child_process';
 import { globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export async function globalSetup(): Promise<void> {
     });
   }
   process.env[BUILT_VARIABLE] = dist;
-  // Every process of the run takes V8's code from here, TypeScript's types stripped.
+  // All processes of the run load V8's compiled code from here, with TypeScript's types already stripped.
   process.env['NODE_COMPILE_CACHE'] ??= join(root, 'node_modules', '.cache', 'v8');
   temporal = await startSharedServer();
   process.env[ADDRESS_VARIABLE] = temporal.address;
@@ -32,7 +32,7 @@ export async function globalTeardown(): Promise<void> {
   await temporal?.stop();
 }
 
-/** Folders too, since a file that is gone changes its folder alone. */
+/** Includes folders, since deleting a file changes only its folder's time. */
 function newestSource(): number {
   const paths = globSync(['src/**', 'scripts/*build*.ts', 'scripts/bundle-client.ts', 'package-lock.json'], {
     cwd: root,

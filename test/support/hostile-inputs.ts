@@ -1,21 +1,21 @@
-/** Generated inputs as nobody should send them, as the JSON text that would be sent. */
+/** Generates inputs that nobody should send, as JSON text. */
 import * as fc from 'fast-check';
 import { RULES } from '../domain/input-rules.ts';
 import { sampleInput } from '../domain/sample-input.ts';
 
-/** The same every time, so that a failure can be seen again; `SEED` tries others. */
+/** The same seed on every run, so that a failure can be reproduced; `SEED` sets another. */
 export const SEED = Number(process.env['SEED'] ?? 20_260_101);
-/** How many of them a test looks at; `npm run test:slow` looks at 10,000. */
+/** How many inputs a test tries; `npm run test:slow` tries 10,000. */
 export const MANY = Number(process.env['HOSTILE_INPUTS'] ?? 300);
 
-/** Where anything may be. */
+/** Paths at which any value is allowed. */
 const FREE_PATHS = ['build_body.more', 'more', 'build_body.deep.er', 'constructor', 'build_body.__proto__'];
 const path = fc.oneof(
   { arbitrary: fc.constantFrom(...Object.keys(RULES)), weight: 9 },
   { arbitrary: fc.constantFrom(...FREE_PATHS), weight: 1 },
 );
 
-/** Characters that end lines, drive terminals, break encodings or mean something to somebody. */
+/** Characters that end lines, control terminals, break encodings or are special in some syntax. */
 const nasty = fc.constantFrom(
   '\u0000',
   '\u001b[2J\u001b[31m',
@@ -37,7 +37,7 @@ const nasty = fc.constantFrom(
   '😀',
   'ü',
 );
-/** Half surrogates among them. fast-check's own unit `binary` takes a second to make. */
+/** Includes lone surrogates. fast-check's own unit `binary` takes a second to create. */
 export const anyCharacter = fc.nat({ max: 0x10ffff }).map((code) => String.fromCodePoint(code));
 const text = fc.oneof(
   fc.string({ unit: anyCharacter, maxLength: 20 }),
@@ -52,7 +52,7 @@ const scalar = fc.oneof(
   fc.constantFrom('null', 'true', 'false'),
 );
 
-/** JSON text, with keys given twice and `__proto__` keys, which no value of ours could stand for. */
+/** JSON text with duplicate keys and `__proto__` keys, which no JavaScript value can represent. */
 const json: fc.Arbitrary<string> = fc.letrec<{ any: string; list: string; object: string }>((tie) => ({
   any: fc.oneof({ depthSize: 'small', withCrossShrink: true }, scalar, tie('list'), tie('object')),
   list: fc.array(tie('any'), { maxLength: 4 }).map((items) => `[${items.join()}]`),
@@ -73,7 +73,7 @@ const nested = fc
 
 const VALUE = '"value-to-be-replaced"';
 
-/** A good input with something else at a path; with the same key once more where `again` is not `undefined`. */
+/** A good input with another value at a path; if `again` is set, the key occurs twice. */
 const nearlyGood = fc
   .record({
     path,
@@ -97,7 +97,6 @@ const nearlyGood = fc
     return JSON.stringify(input).replace(`${JSON.stringify(key)}:${VALUE}`, () => both);
   });
 
-/** Not even JSON. */
 const broken = fc.oneof(
   text,
   fc
@@ -114,7 +113,7 @@ export const hostileInput: fc.Arbitrary<string> = fc.oneof(
 
 const MIB = 2 ** 20;
 
-/** Larger than may be, one by one since each takes its time. */
+/** Inputs above the size limit. Not generated, since each takes long to check. */
 export function oversizedInputs(): { name: string; text: string }[] {
   const good = JSON.stringify(sampleInput());
   const filled = (key: string, filler: string) => good.replace('"dry_run"', () => `"${key}":${filler},"dry_run"`);
@@ -124,11 +123,11 @@ export function oversizedInputs(): { name: string; text: string }[] {
     { name: '10 MiB of small numbers', text: filled('x', `[${'0,'.repeat(5 * MIB)}0]`) },
     { name: '10 MiB of escapes', text: filled('x', `"${'\\u0000'.repeat(1.7 * MIB)}"`) },
     { name: 'a key of 10 MiB', text: filled('k'.repeat(10 * MIB), '0') },
-    { name: 'just more than may be', text: filled('x', `"${'x'.repeat(1_500_000)}"`) },
+    { name: 'just above the limit', text: filled('x', `"${'x'.repeat(1_500_000)}"`) },
   ];
 }
 
-/** Within the size, and with more wrong than any message could hold. */
+/** Inputs within the size limit with more faults than a message can hold. */
 export function faultyInputs(): { name: string; text: string }[] {
   const good = JSON.stringify(sampleInput());
   const filled = (key: string, filler: string) => good.replace('"dry_run"', () => `"${key}":${filler},"dry_run"`);

@@ -1,4 +1,4 @@
-/** A TLS front before a directory: records what clients send, and comes between as told. */
+/** A TLS proxy in front of a directory that records what clients send and injects faults. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
@@ -15,7 +15,7 @@ const OPERATIONS = {
 } as const;
 type Operation = (typeof OPERATIONS)[keyof typeof OPERATIONS] | 'other';
 
-/** A result's operation is one more than its request's, but for a search's. */
+/** The operation of a result is the request's plus one, except for a search. */
 const ANSWERS: Partial<Record<Operation, number>> = {
   bind: ProtocolOperation.LDAP_RES_BIND,
   search: ProtocolOperation.LDAP_RES_SEARCH,
@@ -23,29 +23,28 @@ const ANSWERS: Partial<Record<Operation, number>> = {
 };
 
 export type LdapFault =
-  /** Breaks the connection; the directory has not seen it. */
+  /** Closes the connection; the directory has not received the message. */
   | 'cut-before'
-  /** Passes it on, and breaks the connection in place of the answer: it took effect. */
+  /** Forwards the message and closes the connection instead of answering: it took effect. */
   | 'cut'
-  /** Passes it on and never answers: it took effect. */
+  /** Forwards the message and never answers: it took effect. */
   | 'silence'
-  /** Passes it on once the next add was answered. */
+  /** Forwards the message once the next add was answered. */
   | 'late'
-  /** Answers in the directory's place. */
+  /** Answers instead of the directory. */
   | Result;
 
 export interface LdapFront {
   /** `ldaps://…` */
   url: string;
-  /** What clients sent, in order. */
+  /** The messages of clients, in order. */
   sent: { operation: Operation; bytes: Buffer; fault: LdapFault | undefined }[];
-  /** How often an operation was sent. */
   count(operation: Operation): number;
-  /** Decides what becomes of each message; `undefined` passes it on. */
+  /** Decides the fault of each message; `undefined` forwards it. */
   decide: (operation: Operation) => LdapFault | undefined | Promise<LdapFault | undefined>;
-  /** How many adds that were to be late the directory has answered. */
+  /** The number of late adds that the directory has answered. */
   lateAnswers: number;
-  /** Ends every connection and closes the port: new ones are refused until {@link open}. */
+  /** Closes every connection and the port: new connections are refused until {@link open}. */
   close(): Promise<void>;
   /** Listens on the same port again. */
   open(): Promise<void>;
@@ -80,7 +79,7 @@ export async function startLdapFront(target: string, certificate: Certificate): 
   const server = tls.createServer({ ...certificate, noDelay: true }, (client) => {
     const behind = tls.connect({ host: hostname, port: Number(targetPort), rejectUnauthorized: false });
     behind.setNoDelay();
-    // Of messages whose answers are not passed on.
+    // The messages whose answers are not forwarded.
     const unanswered = new Map<number, 'cut' | 'silence' | 'late'>();
     for (const socket of [client, behind]) {
       connections.add(socket);

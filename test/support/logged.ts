@@ -5,7 +5,7 @@ import { textSink } from './text-sink.ts';
 
 type Line = Record<string, unknown>;
 
-/** A logger and what has come out of it. */
+/** Returns a logger and a function that parses its output. */
 export function logged(level: (typeof LOG_LEVELS)[number] = 'trace'): {
   logger: ReturnType<typeof createLogger>;
   text(): string;

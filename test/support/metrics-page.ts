@@ -1,4 +1,4 @@
-/** A worker's metrics page, read. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/** Reads a worker's metrics page. https://prometheus.io/docs/instrumenting/exposition_formats/ */
 import { until } from './until.ts';
 
 export interface Sample {
@@ -10,11 +10,11 @@ export interface Sample {
 export interface MetricsPage {
   text: string;
   samples: Sample[];
-  /** The sum of the samples of that name that have these labels; `undefined` where there is none. */
+  /** Sums the samples of a name with these labels; `undefined` if there are none. */
   sum(name: string, labels?: Record<string, string>): number | undefined;
 }
 
-/** The page once it shows something: a worker counts a moment after the fact. @throws with the page where it never does */
+/** Waits until the page shows something; a worker counts shortly after the fact. @throws with the page on timeout */
 export async function metricsOnce(metricsUrl: string, shows: (page: MetricsPage) => boolean): Promise<MetricsPage> {
   let page = await readMetrics(metricsUrl);
   const isShown = async () => shows((page = await readMetrics(metricsUrl)));

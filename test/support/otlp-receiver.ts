@@ -1,10 +1,10 @@
-/** A collector of traces: takes OTLP/HTTP as protobuf and keeps the spans, decoded. */
+/** A trace collector: accepts OTLP/HTTP as protobuf and keeps the decoded spans. */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { AddressInfo } from 'node:net';
 import protobuf from 'protobufjs';
 
-/** What is looked at of https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto */
+/** The used part of https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto */
 const PROTO = `
   syntax = "proto3";
   message Export { repeated ResourceSpans resource_spans = 1; }
@@ -31,23 +31,23 @@ export interface ReceivedSpan {
   name: string;
   traceId: string;
   spanId: string;
-  /** Empty for a root. */
+  /** Empty for a root span. */
   parentId: string;
   startMs: number;
   endMs: number;
   attributes: Attributes;
   events: unknown[];
   failed: boolean;
-  /** Of its status. */
+  /** The message of the span's status. */
   message: string;
 }
 
 export interface OtlpReceiver {
   url: string;
   spans(): ReceivedSpan[];
-  /** Those of a build and what it called. */
+  /** Returns the spans of a build and of what it called. */
   spansOf(traceId: string): ReceivedSpan[];
-  /** Every body that came, as it came. */
+  /** All received bodies, undecoded. */
   bodies: Buffer[];
   headers: IncomingHttpHeaders[];
   stop(): Promise<void>;

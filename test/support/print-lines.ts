@@ -1,4 +1,4 @@
-/** A program for tests: prints so many lines of JSON of 1 KB as commands do, and on stderr the most that it held unread. */
+/** A test program: prints JSON lines of 1 KB as commands do, and on stderr the most bytes buffered at once. */
 import { createOutput } from '../../src/cli/terminal/output.ts';
 
 const lines = Number(process.argv[2]);

@@ -1,9 +1,9 @@
-/** For `node --import`: prints every module that the program loads to stderr at its end, for {@link loadedIn}. */
+/** For `node --import`: prints every module that the program has loaded to stderr at its end, for {@link loadedIn}. */
 import { registerHooks } from 'node:module';
 
 const MARK = 'LOADED ';
 
-/** The URLs in what a program has printed that this file was preloaded in. */
+/** Returns the URLs of modules in the stderr of a program that preloaded this file. */
 export function loadedIn(stderr: string): string[] {
   const line = stderr.split('\n').findLast((one) => one.startsWith(MARK));
   if (line === undefined) throw new Error(`no list of loaded modules in:\n${stderr}`);

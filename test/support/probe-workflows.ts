@@ -1,6 +1,6 @@
 /**
- * Our workflow, beside it one that shows what workflows of one worker share, and others as somebody else's worker may run them.
- * A bundle's root.
+ * Root of a workflow bundle: our workflow, one that reveals what workflows of one worker share, and others that stand
+ * for another team's workflows.
  */
 import {
   makeContinueAsNewFunc,
@@ -12,10 +12,10 @@ import {
 
 export { roleBuild } from '../../src/workflows/index.ts';
 
-/** Module state, as no workflow of ours has it. */
+/** Module state, which our own workflows must not have. */
 let counted = 0;
 
-/** Counts in a module variable and in a global, and lets other workflows run between. @returns what it saw of both */
+/** Counts in a module variable and in a global, while other workflows run between. @returns the values seen */
 export async function probe(rounds: number): Promise<{ ofModule: number[]; ofGlobal: number[] }> {
   const globals = globalThis as { counted?: number };
   const ofModule: number[] = [];
@@ -30,12 +30,12 @@ export async function probe(rounds: number): Promise<{ ofModule: number[]; ofGlo
   return { ofModule, ofGlobal };
 }
 
-/** Goes on as a workflow of another type, with whatever arguments. */
+/** Continues as a workflow of another type, with any arguments. */
 export function handOver(options: ContinueAsNewOptions, ...args: unknown[]): Promise<never> {
   return makeContinueAsNewFunc<(...given: unknown[]) => Promise<never>>(options)(...args);
 }
 
-/** Starts a child, and waits for its end. */
+/** Starts a child workflow and waits for its end. */
 export async function parent(
   type: string,
   workflowId: string,
@@ -45,7 +45,7 @@ export async function parent(
   return (await startChild(type, { workflowId, taskQueue, args })).result();
 }
 
-/** Has another worker take an activity. */
+/** Calls an activity on another worker. */
 export async function borrow(activity: string, taskQueue: string, ...args: unknown[]): Promise<unknown> {
   const activities = proxyActivities<Record<string, (...given: unknown[]) => Promise<unknown>>>({
     taskQueue,

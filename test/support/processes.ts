@@ -1,15 +1,15 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** @returns all processes of the machine but this one and those of test files beside it, which may hold a credential by right */
+/** @returns all processes but this one and those of other test files, which may have a credential of their own */
 export async function processesToSearch(): Promise<string[]> {
   const parents = new Map<string, string>();
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const stat = await readProcess(pid, 'stat');
-    // "pid (name) state parent …": a name may have blanks and parentheses.
+    // "pid (name) state parent …": a name may contain blanks and parentheses.
     parents.set(pid, stat.slice(stat.lastIndexOf(')')).split(' ')[2] ?? '');
   }
   const [own, runner] = [String(process.pid), String(process.ppid)];
-  /** The runner's child that a process is or comes of, if it does. */
+  /** Returns the child of the test runner that is the process or one of its ancestors, if there is one. */
   const childOfRunner = (pid: string | undefined): string | undefined =>
     pid === undefined || parents.get(pid) === runner ? pid : childOfRunner(parents.get(pid));
   const found: string[] = [];
@@ -21,7 +21,7 @@ export async function processesToSearch(): Promise<string[]> {
   return found;
 }
 
-/** @returns nothing of a process that has ended */
+/** @returns an empty string if the process has ended */
 export function readProcess(pid: string, file: 'stat' | 'cmdline' | 'environ'): Promise<string> {
   return readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
 }

@@ -1,12 +1,12 @@
 /**
- * The programs that tests start. `npm test` builds `dist/` first and names it in a variable, since its programs start in a
- * fraction of the time; a test file that is run by itself takes the sources.
+ * The programs that tests start. `npm test` builds `dist/` first and sets a variable to its path, since built programs
+ * start in a fraction of the time. A test file that is run alone uses the sources.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Programs } from '../../dev/stack.ts';
 
-/** Holds the folder of the built programs; set by global-setup.ts. */
+/** The variable with the folder of the built programs, which global-setup.ts sets. */
 export const BUILT_VARIABLE = 'ROLE_BUILD_TEST_DIST';
 
 export const BUILT = process.env[BUILT_VARIABLE];

@@ -5,7 +5,7 @@ const KEPT_CHARACTERS = 300;
 const kept: string[] = [];
 let installed = false;
 
-/** Keeps the last warnings and errors of the SDK, its native half included, in place of printing them. */
+/** Keeps the last warnings and errors of the SDK, including its native part, instead of printing them. */
 export const quietLogger: Logger = {
   log: keep,
   trace: () => undefined,
@@ -23,7 +23,7 @@ function keep(level: LogLevel, message: string, meta?: LogMetadata): void {
   if (kept.length > KEPT_LINES) kept.shift();
 }
 
-/** Silences this process's workers. A process can do that once, so whoever needs it calls this and nothing else. */
+/** Silences the workers of this process. A process can do so only once, so tests must use this function. */
 export function quietRuntime(): Logger {
   if (!installed) {
     Runtime.install({
@@ -36,7 +36,7 @@ export function quietRuntime(): Logger {
   return quietLogger;
 }
 
-/** For the message of a test that waited in vain. */
+/** Returns the kept warnings, for the message of a test that timed out. */
 export function lastWarnings(): string {
   return kept.length === 0 ? '(no warnings)' : kept.join('\n');
 }

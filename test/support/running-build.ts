@@ -10,9 +10,9 @@ import { lastWarnings } from './quiet-runtime.ts';
 import type { ActivityName, Attempt } from './scripted-activities.ts';
 import { until } from './until.ts';
 
-/** Far longer than any build here takes on a machine that has other work too. */
+/** Far longer than any build takes here on a busy machine. */
 const GIVE_UP_MS = 120_000;
-/** Of a pending activity: no attempt is under way. */
+/** The state of a pending activity without an attempt under way. */
 const SCHEDULED = 1;
 
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -23,7 +23,7 @@ export type WorkflowEnd =
   | { status: 'FAILED'; type: string; message: string; details: unknown[] }
   | { status: 'CANCELLED' };
 
-/** A build under way, and what its activities have been asked so far. */
+/** A running build, with the calls of its activities so far. */
 export class RunningBuild {
   readonly handle: WorkflowHandle;
   readonly jobId: string;
@@ -38,7 +38,7 @@ export class RunningBuild {
     this.attempts = attempts;
   }
 
-  /** The activities, one name an attempt. */
+  /** The names of the activities, one for each attempt. */
   get steps(): ActivityName[] {
     return this.attempts.map(({ activity }) => activity);
   }
@@ -47,7 +47,7 @@ export class RunningBuild {
     return this.attempts.filter((attempt): attempt is Attempt<N> => attempt.activity === activity);
   }
 
-  /** The arguments of the one attempt at an activity. */
+  /** Returns the arguments of the only attempt at an activity. */
   argsOf<N extends ActivityName>(activity: N): Attempt<N>['args'] {
     const attempts = this.attemptsAt(activity);
     const [attempt] = attempts;
@@ -55,14 +55,13 @@ export class RunningBuild {
     return attempt.args;
   }
 
-  /** What every activity was told of the job. */
   get job(): Job {
     const [first] = this.attemptsAt('upsertRequestRecord');
     if (first === undefined) throw new Error('the first put was not tried');
     return first.args[1];
   }
 
-  /** Lets time skip until the workflow has ended. @throws where that takes too long by the machine's clock */
+  /** Lets time skip until the workflow has ended. @throws if that takes too long by the machine's clock */
   async end(giveUpMs = GIVE_UP_MS): Promise<WorkflowEnd> {
     const deadline = new AbortController();
     const inVain = new Promise<never>((_resolve, reject) => {
@@ -91,7 +90,7 @@ export class RunningBuild {
     }
   }
 
-  /** The events of each of its runs, the first one first. */
+  /** Returns the events of each of its runs, in order. */
   async runs(): Promise<HistoryEvent[][]> {
     const runs: HistoryEvent[][] = [];
     for (let runId: string | null | undefined = this.jobId; runId;) {
@@ -102,7 +101,7 @@ export class RunningBuild {
     return runs;
   }
 
-  /** Begins a run anew, as an operator may do. */
+  /** Resets a run to its first workflow task, as an operator may do. */
   async resetToFirstTask(runId: string): Promise<void> {
     const { client, workflowId } = this.handle;
     const { events } = await client.getHandle(workflowId, runId).fetchHistory();
@@ -115,7 +114,7 @@ export class RunningBuild {
     });
   }
 
-  /** How long each of its timers was to be, as its history has it. */
+  /** Returns the durations of its timers from its history. */
   async timersMs(): Promise<number[]> {
     const events = (await this.runs()).flat();
     return events.flatMap(({ timerStartedEventAttributes: timer }) =>
@@ -123,12 +122,12 @@ export class RunningBuild {
     );
   }
 
-  /** The events of its latest run. */
+  /** Returns the events of its latest run. */
   async history(): Promise<HistoryEvent[]> {
     return (await this.handle.fetchHistory()).events ?? [];
   }
 
-  /** Waits for a history event that has such attributes, the `count`th of them. */
+  /** Waits for the `count`th history event with these attributes. */
   async untilEvent(attributes: keyof HistoryEvent, count = 1): Promise<void> {
     await until(`${attributes} is in the history ${count} times`, async () => {
       const found = (await this.history()).filter((event) => event[attributes]);
@@ -136,12 +135,11 @@ export class RunningBuild {
     });
   }
 
-  /** Waits until an activity was attempted for the first time. */
   async untilBegun(activity: ActivityName): Promise<void> {
     await until(`${activity} has begun`, () => this.attemptsAt(activity).length > 0);
   }
 
-  /** Waits until the `count`th attempt at an activity is over. */
+  /** Waits until the `count`th attempt at an activity has ended. */
   async untilAttempted(activity: ActivityName, count = 1): Promise<void> {
     await until(`${activity} is over ${count} times`, () => this.#isOver(activity, count));
   }
@@ -150,7 +148,7 @@ export class RunningBuild {
     return this.attemptsAt(activity).filter(({ endedMs }) => endedMs !== undefined).length >= count;
   }
 
-  /** As {@link untilAttempted}, and lets the server's time go by a second at once meanwhile. */
+  /** Does as {@link untilAttempted}, and advances the server's time in steps of one second meanwhile. */
   async sleepUntilAttempted(
     server: { sleep(ms: number): Promise<void> },
     activity: ActivityName,
@@ -163,7 +161,7 @@ export class RunningBuild {
     });
   }
 
-  /** Waits until an attempt has failed and the server keeps the next one back. */
+  /** Waits until an attempt has failed and the next one waits for its backoff. */
   async untilBackoff(attempt = 2): Promise<void> {
     await until(`attempt ${attempt} is to come`, async () => {
       const { raw } = await this.handle.describe();

@@ -7,34 +7,34 @@ type Activities = RoleBuildActivities & DirectoryActivities & OwnWorkflowActivit
 export type ActivityName = keyof Activities;
 type Result<N extends ActivityName> = Awaited<ReturnType<Activities[N]>>;
 
-/** One attempt at an activity. Times are the server's unless they say otherwise. */
+/** One attempt at an activity. Times are the server's unless stated otherwise. */
 export interface Attempt<N extends ActivityName = ActivityName> {
   activity: N;
   args: Parameters<Activities[N]>;
   /** 1 for the first. */
   attempt: number;
   startedMs: number;
-  /** By which it is made again if it fails; of an ordinary activity not every server says it. */
+  /** The policy that applies if the attempt fails. Not every server reports that of an ordinary activity. */
   retryPolicy: Info['retryPolicy'];
-  /** Not there while it is under way. */
+  /** Absent while the attempt is under way. */
   endedMs?: number;
-  /** When it started by the machine's own clock. */
+  /** The start by this machine's clock. */
   realMs: number;
-  /** Aborted once the attempt has heard of a cancellation. */
+  /** Aborted once the attempt learns of a cancellation. */
   signal: AbortSignal;
 }
 
-/** What an attempt comes to: a result, an error that it throws, or what a function makes of it. */
+/** How an attempt ends: with a result, with an error, or with what a function returns. */
 export type Answer<N extends ActivityName> = Result<N> | Error | ((attempt: Attempt<N>) => Promise<Result<N>>);
 
-/** The answers of each activity, one for each attempt in turn; all later attempts are answered as in {@link GOOD}. */
+/** The answers to the attempts at each activity, in order; later attempts get those of {@link GOOD}. */
 export type Script = { readonly [N in ActivityName]?: Iterable<Answer<N>> };
 
 export const BUILD_ID = 'build-1';
 export const FREE_NAME = { name: 'AWS-1-x', dn: 'CN=AWS-1-x,DC=example', outcome: 'would_create' } as const;
 export const GROUP = { ...FREE_NAME, object_guid: '0-0', outcome: 'created' } as const;
 
-/** Every step does well at once; a cancellation of its own is asked of the server in earnest. */
+/** Every step succeeds at once; `requestOwnCancellation` calls the real server. */
 const GOOD: { readonly [N in ActivityName]: Answer<N> } = {
   upsertRequestRecord: null,
   insertRequestHistory: null,
@@ -52,7 +52,7 @@ const GOOD: { readonly [N in ActivityName]: Answer<N> } = {
   requestOwnCancellation,
 };
 
-/** Fake activities for one worker: each workflow follows a script of its own, and every attempt is recorded. */
+/** Fake activities for one worker: each workflow follows its own script, and every attempt is recorded. */
 export class ScriptedActivities {
   readonly #nowMs: () => Promise<number>;
   readonly #workflows = new Map<string, { answers: Map<string, Iterator<unknown>>; attempts: Attempt[] }>();
@@ -61,7 +61,7 @@ export class ScriptedActivities {
     this.#nowMs = nowMs;
   }
 
-  /** Sets what a workflow's activities will answer. @returns its attempts, growing as they come */
+  /** Sets the answers to a workflow's activities. @returns its attempts, to which later ones are added */
   follow(workflowId: string, script: Script): Attempt[] {
     const answers = Object.entries(script).map(([name, of]) => [name, of[Symbol.iterator]()] as const);
     const attempts: Attempt[] = [];
@@ -69,7 +69,6 @@ export class ScriptedActivities {
     return attempts;
   }
 
-  /** As a worker takes them. */
   get activities(): Activities {
     const names = Object.keys(GOOD) as ActivityName[];
     const entries = names.map((name) => [name, (...args: never) => this.#attempt(name, args)]);
@@ -96,7 +95,6 @@ export class ScriptedActivities {
   }
 }
 
-/** The same answer for every attempt there will ever be. */
 export function* always<T>(answer: T): Generator<T> {
   for (;;) yield answer;
 }
@@ -105,10 +103,10 @@ export function times<T>(count: number, answer: T): T[] {
   return Array.from({ length: count }, () => answer);
 }
 
-/** As long as an attempt at a call of the build API may last. */
+/** The longest possible attempt at a call of the build API. */
 const ATTEMPT_MAX_MS = 65_000;
 
-/** An attempt that has no end but its cancellation. The SDK may lose that of a workflow that was evicted meanwhile. */
+/** Never ends unless it is cancelled. The SDK may lose the cancellation of a workflow that was evicted meanwhile. */
 export function untilCancelled({ signal }: { signal: AbortSignal }): Promise<never> {
   return new Promise((_resolve, reject) => {
     const late = setTimeout(() => reject(new Error('nobody cancelled it')), ATTEMPT_MAX_MS);
@@ -119,17 +117,15 @@ export function untilCancelled({ signal }: { signal: AbortSignal }): Promise<nev
   });
 }
 
-/** An attempt that waits for the test, heedless of cancellation. */
+/** An attempt that the test holds until it decides; cancellation does not end it. */
 export class Held<N extends ActivityName> {
   readonly #began = Promise.withResolvers<Attempt<N>>();
   readonly #outcome = Promise.withResolvers<Result<N>>();
-  /** Stands in the script. */
   readonly answer = (attempt: Attempt<N>): Promise<Result<N>> => {
     this.#began.resolve(attempt);
     return this.#outcome.promise;
   };
 
-  /** Resolves once the attempt is under way. */
   began(): Promise<Attempt<N>> {
     return this.#began.promise;
   }

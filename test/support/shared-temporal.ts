@@ -1,15 +1,15 @@
-/** One Temporal server for all test files of a run, a namespace of it for each stack. */
+/** One Temporal server for all test files of a run, with a namespace for each stack. */
 import { randomUUID } from 'node:crypto';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { startTemporalServer, type TemporalServer } from '../../dev/servers/temporal-server.ts';
 import { until } from './until.ts';
 
-/** Address and Web UI of the server; set by global-setup.ts. */
+/** The variables with the server's address and Web UI, which global-setup.ts sets. */
 export const ADDRESS_VARIABLE = 'ROLE_BUILD_TEST_TEMPORAL';
 export const UI_VARIABLE = 'ROLE_BUILD_TEST_TEMPORAL_UI';
 
-/** Else a deletion first waits for the queues' next checkpoint, up to a minute. */
+/** Otherwise a deletion first waits up to a minute for the next checkpoint of the queues. */
 export const FORGETS_AT_ONCE = {
   'history.transferProcessorEnsureCloseBeforeDelete': false,
   'history.visibilityProcessorEnsureCloseBeforeDelete': false,
@@ -19,7 +19,7 @@ export function startSharedServer(): Promise<TemporalServer> {
   return startTemporalServer({ dynamicConfig: FORGETS_AT_ONCE });
 }
 
-/** A new namespace of the shared server; where a test file is run by itself, a server. */
+/** Returns a new namespace of the shared server, or a new server if the test file is run alone. */
 export async function temporalForTests(): Promise<TemporalServer> {
   const address = process.env[ADDRESS_VARIABLE];
   if (address === undefined) return startSharedServer();

@@ -1,4 +1,4 @@
-/** What the end-to-end tests share: a stack with a proxy before DynamoDB, inputs, and the records as they really are. */
+/** Fixture of the end-to-end tests: a stack with a proxy before DynamoDB, inputs, and direct reads of the records. */
 import { DynamoDBClient, GetItemCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
 import { startStack, type CliResult, type Stack, type StackOptions } from '../../dev/stack.ts';
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
@@ -12,22 +12,22 @@ import { startDynamoDbProxy, type DynamoDbProxy } from './dynamodb-proxy.ts';
 export { until } from './until.ts';
 
 export const ACCOUNT = '123456789012';
-/** Planted as the credential, and searched for wherever it must not be. */
+/** Used as the credential, and searched for wherever it must not be. */
 export const CREDENTIAL = 'canary-credential-7f3a';
 
 export interface TestStack extends Stack {
   proxy: DynamoDbProxy;
-  /** Runs `start --wait --json` and gives what it printed. */
+  /** Runs `start --wait --json` and returns its output. */
   build(input: RoleBuildInput): Promise<CliResult & { json: Record<string, unknown> }>;
-  /** Both records in DynamoDB's own types. */
+  /** Reads both records as DynamoDB's attribute values. */
   records(input: RoleBuildInput): Promise<{ status: RawItem | undefined; history: RawItem | undefined }>;
 }
 
 export type RawItem = Record<string, AttributeValue>;
 
 /**
- * Temporal (a namespace of the shared server, unless `temporal` says otherwise), DynamoDB and a simulated build API of its own.
- * Its command line runs in this process; workers are processes.
+ * Starts Temporal (a namespace of the shared server, unless `temporal` is given), DynamoDB and a simulated build API.
+ * The command line runs in this process; workers are processes.
  */
 export async function startTestStack(options: StackOptions = {}): Promise<TestStack> {
   const stack = await startStack({ temporal: temporalForTests, programs: PROGRAMS, runCli: runCliHere, ...options });
@@ -37,7 +37,7 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
     endpoint: stack.dynamoDb.endpoint,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
-  // Workers and command line reach DynamoDB through the proxy; the tests look past it.
+  // Workers and the command line use DynamoDB through the proxy; the tests read it directly.
   stack.settings['AWS_ENDPOINT_URL_DYNAMODB'] = proxy.endpoint;
   const get = async (TableName: string, Key: RawItem) =>
     (await direct.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }))).Item;
@@ -72,7 +72,7 @@ export function parseJson({ stdout, stderr, code }: CliResult): Record<string, u
   }
 }
 
-/** The build API says SUCCEEDED at the next poll of this request's build. */
+/** Makes the build API answer SUCCEEDED at the next poll of this request's build. */
 export function letSucceed(
   { buildApi }: Pick<Stack, 'buildApi'>,
   { correlation_id }: Pick<RoleBuildInput, 'correlation_id'>,
@@ -83,7 +83,7 @@ export function letSucceed(
   });
 }
 
-/** An input whose role, resource and request are of that name, for the stack's simulated build API. */
+/** Returns an input whose role, resource and request have that name, for the stack's simulated build API. */
 export function inputFor(
   stack: Pick<Stack, 'buildApiUrl'>,
   name: string,

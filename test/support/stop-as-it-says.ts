@@ -1,6 +1,6 @@
 /**
- * For `NODE_OPTIONS`: the program gets a SIGTERM from itself just as it writes that to stdout. One that is sent by who reads
- * it comes too late on a busy machine.
+ * Returns `NODE_OPTIONS` with which a program sends itself a SIGTERM when it writes `text` to stdout. A signal that the
+ * reader of the output sends would come too late on a busy machine.
  */
 export function stopAsItSays(text: string): string {
   const preload = `

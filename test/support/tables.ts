@@ -1,4 +1,4 @@
-/** Tables of our own on a DynamoDB of our own, and items as DynamoDB keeps them. */
+/** Both tables on a DynamoDB for this test file, and items as DynamoDB stores them. */
 import { after, before } from 'node:test';
 import { DynamoDBClient, GetItemCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
 import { startDynamoDb, type DynamoDb } from '../../dev/servers/dynamodb.ts';
@@ -10,7 +10,7 @@ import { setEnvironment } from './environment.ts';
 
 export type Item = Record<string, AttributeValue>;
 
-/** Opened as the worker opens them, with what the AWS SDK reads from the environment. */
+/** Opened as a worker opens them, with settings that the AWS SDK reads from the environment. */
 export let tables: RecordTables;
 export let raw: DynamoDBClient;
 export let server: DynamoDb;
@@ -37,7 +37,7 @@ export function useDynamoDb({ createTables: create = true }: { createTables?: bo
   });
 }
 
-/** In a suite: a proxy before that DynamoDB, and the tables through it. */
+/** Adds a proxy in front of that DynamoDB to a suite, and the tables through it. */
 export function useDynamoDbProxy(): { proxy: DynamoDbProxy; tables: RecordTables } {
   const on = {} as { proxy: DynamoDbProxy; tables: RecordTables };
   before(async () => {
@@ -59,7 +59,7 @@ export async function itemOf(TableName: string, Key: Item): Promise<Item | undef
 /** ISO 8601 in UTC with milliseconds. */
 export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** The job of most tests, between one that is older and one that is newer. */
+/** The job of most tests; one job is older and one is newer. */
 export const JOB = { job_id: 'job-2', start_at: '2026-01-02T00:00:00.000Z' };
 export const OLDER = { job_id: 'job-1', start_at: '2026-01-01T23:59:59.999Z' };
 export const NEWER = { job_id: 'job-3', start_at: '2026-01-02T00:00:00.001Z' };

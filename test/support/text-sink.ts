@@ -1,6 +1,5 @@
 import { Writable } from 'node:stream';
 
-/** A stream that keeps what is written to it. */
 export function textSink(): { stream: Writable; text(): string } {
   let kept = '';
   const stream = new Writable({

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Far longer than any condition takes on a machine that has other work too. */
+/** Far longer than any condition takes on a busy machine. */
 const GIVE_UP_MS = 180_000;
 const LOOK_EVERY_MS = 20;
 
-/** Waits until a condition holds. @throws after a time limit, naming what was waited for */
+/** Waits until a condition holds. @throws after a time limit, with `what` in the message */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,

@@ -1,11 +1,11 @@
-/** URLs that try to get past `BUILD_API_ALLOWED_ORIGINS`, made of a listed origin and of where they want to get. */
+/** URLs that try to bypass `BUILD_API_ALLOWED_ORIGINS`, made from an allowed origin and the target. */
 
 export interface UrlTrick {
   name: string;
   url: string;
-  /** `listed` where it is but another spelling of the listed origin, so that a request may go there. */
+  /** `listed` if it is another spelling of the allowed origin, so that a request may go there. */
   leadsTo: 'listed' | 'elsewhere' | 'nowhere';
-  /** Whether an input with it is refused, whatever it leads to. */
+  /** Whether an input with the URL is refused, wherever it leads. */
   isRefused: boolean;
 }
 
@@ -40,7 +40,7 @@ export function urlTricks(listed: string, elsewhere: string): UrlTrick[] {
       `http://${elsewhere}@${host}`,
     ),
     ...refused(
-      'the listed host with more behind it',
+      'the listed host with a suffix',
       'nowhere',
       `http://127.0.0.1.evil.example:${port}`,
       `https://127.0.0.1.evil.example`,
@@ -55,7 +55,7 @@ export function urlTricks(listed: string, elsewhere: string): UrlTrick[] {
       `http://127.0.0.1:000000000000${elsewherePort}`,
     ),
     ...refused(
-      'no port, or none that is one',
+      'a missing or invalid port',
       'nowhere',
       'http://127.0.0.1',
       'http://127.0.0.1:',
@@ -65,7 +65,7 @@ export function urlTricks(listed: string, elsewhere: string): UrlTrick[] {
       `http://127.0.0.1:${port}x`,
       `http://${host}:${elsewherePort}`,
     ),
-    ...refused('https where http is listed', 'listed', listed.replace('http:', 'https:')),
+    ...refused('https although http is listed', 'listed', listed.replace('http:', 'https:')),
     ...refused(
       'another scheme',
       'nowhere',
@@ -114,7 +114,7 @@ export function urlTricks(listed: string, elsewhere: string): UrlTrick[] {
       `http://LOCALHOST:${port}`,
       `http://127.0.0.1.nip.example:${port}`,
     ),
-    ...refused('a name with a dot behind it', 'nowhere', `http://localhost.:${port}`, `http://127.0.0.1..:${port}`),
+    ...refused('a name with a dot at its end', 'nowhere', `http://localhost.:${port}`, `http://127.0.0.1..:${port}`),
     ...refused(
       'other alphabets',
       'nowhere',
@@ -152,7 +152,7 @@ export function urlTricks(listed: string, elsewhere: string): UrlTrick[] {
     ),
     ...refused('NUL', 'nowhere', `http://127.0.0.1\u0000.evil.example:${port}`),
     ...refused(
-      'encoded slashes and the like in the host',
+      'encoded slashes and similar characters in the host',
       'nowhere',
       `http://${host}%2f.evil.example`,
       `http://${host}%5c.evil.example`,
@@ -203,7 +203,7 @@ export function urlTricks(listed: string, elsewhere: string): UrlTrick[] {
   ];
 }
 
-/** Build IDs of a build API that wants the next request to go elsewhere. */
+/** Returns build IDs with which a build API tries to redirect the next request. */
 export function buildIdTricks(elsewhere: string): string[] {
   return [
     '../../elsewhere',

@@ -6,7 +6,7 @@ import { quietRuntime } from './quiet-runtime.ts';
 
 let code: Promise<string> | undefined;
 
-/** The workflow code as a worker loads it: from the build if there is one, else bundled once a process. */
+/** Returns the workflow code as a worker loads it: from `dist` if it is built, else bundled once in this process. */
 export async function workflowBundle({ traced = false } = {}): Promise<{ code: string }> {
   code ??=
     BUILT === undefined

@@ -1,4 +1,4 @@
-/** The real workflow on a real server, with a real worker whose activities follow a script. */
+/** Runs the real workflow on a real server, with a real worker whose activities follow a script. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
@@ -29,7 +29,7 @@ const EXAMPLE = new URL('../fixtures/input.json', import.meta.url);
 
 let cases = 0;
 
-/** The example input for a resource and a request that no other build of this process has. */
+/** Returns the example input with a resource and a request that no other build of this process has. */
 export function inputWith(more: Partial<RoleBuildInput> = {}): RoleBuildInput {
   cases += 1;
   const example = JSON.parse(readFileSync(EXAMPLE, 'utf8')) as RoleBuildInput;
@@ -37,31 +37,31 @@ export function inputWith(more: Partial<RoleBuildInput> = {}): RoleBuildInput {
 }
 
 export interface BuildOptions {
-  /** Over the example's own keys. */
+  /** Overrides keys of the example. */
   input?: Partial<RoleBuildInput>;
-  /** Sent in place of an input, as a careless client might. */
+  /** Sent instead of an input, as a careless client may do. */
   rawInput?: unknown;
   /** The workflow's second argument. */
   resumption?: unknown;
-  /** Another than of the input's account and resource. */
+  /** Overrides the ID made from the input's account and resource. */
   workflowId?: string;
   taskQueue?: string;
-  /** More of the start's request, as any client can send it. */
+  /** Further fields of the start request, which any client can set. */
   request?: temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest;
-  /** A poll hears of a cancellation when its workflow task is renewed, at four fifths of this; see {@link SHORT_TASK_MS}. */
+  /** A poll learns of a cancellation when its task is renewed, at four fifths of this; see {@link SHORT_TASK_MS}. */
   workflowTaskTimeoutMs?: number;
-  /** Lets the dev server skip the waits of this build, which it does within 200 ms; {@link SKIPPING} turns that on. */
+  /** Lets the dev server skip the waits of this build, each within 200 ms; needs {@link SKIPPING}. */
   skipWaits?: boolean;
 }
 
-/** For a test that waits for a renewal. Of a shorter one a busy machine misses the time. */
+/** For tests that wait for a renewal. A busy machine exceeds shorter time-outs. */
 export const SHORT_TASK_MS = 15_000;
-/** A worker that is not drained by then fails the test. */
+/** A worker that has not drained by then fails the test. */
 const SHUTDOWN_FORCE_TIME = '90 seconds';
 
-/** Dynamic configuration of the dev server. */
+/** Dynamic configuration of the dev server that allows time skipping. */
 export const SKIPPING = { 'frontend.WorkflowTimeSkippingEnabled': true };
-/** Fires a timer when it is due, not up to a second later. */
+/** Fires timers when they are due; by default they fire up to a second late. */
 const PUNCTUAL = { 'history.timerProcessorMaxTimeShift': '1ms' };
 const ALL_WAITS = { enabled: true, maxSessionSkipCount: 1_000_000 };
 
@@ -69,7 +69,7 @@ interface Server {
   client: Client;
   nativeConnection: NativeConnection;
   nowMs(): Promise<number>;
-  /** Server time. */
+  /** Sleeps by the server's time. */
   sleep(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -78,7 +78,7 @@ export class WorkflowEnvironment {
   readonly #server: Server;
   readonly #scripted: ScriptedActivities;
   readonly #stopWorkers: (() => Promise<void>)[] = [];
-  /** The task queues whose triggers are polled for. */
+  /** The task queues that have a worker for triggers. */
   readonly #triggersOf = new Set<string>();
 
   private constructor(server: Server) {
@@ -86,12 +86,12 @@ export class WorkflowEnvironment {
     this.#scripted = new ScriptedActivities(server.nowMs);
   }
 
-  /** Waits take no time here. A worker polls {@link TASK_QUEUE}. */
+  /** Starts the time-skipping server, on which waits take no time. A worker polls {@link TASK_QUEUE}. */
   static async timeSkipping(): Promise<WorkflowEnvironment> {
     return WorkflowEnvironment.#on(startTimeSkippingServer());
   }
 
-  /** Temporal's own server, which the time-skipping one only imitates. A worker polls {@link TASK_QUEUE}. */
+  /** Starts Temporal's dev server, which the time-skipping one only imitates. A worker polls {@link TASK_QUEUE}. */
   static async devServer(dynamicConfig: Record<string, number | boolean | string> = {}): Promise<WorkflowEnvironment> {
     return WorkflowEnvironment.#on(startDevServer(dynamicConfig));
   }
@@ -111,14 +111,13 @@ export class WorkflowEnvironment {
     return this.#server.nowMs();
   }
 
-  /** Lets so much of the server's time go by. */
   sleep(ms: number): Promise<void> {
     return this.#server.sleep(ms);
   }
 
   /**
-   * @param options.only for a worker that takes but one kind of task
-   * @returns what stops it before the environment does
+   * @param options.only for a worker that takes only one kind of task
+   * @returns a function that stops the worker; the environment stops it otherwise
    */
   async startWorker({ only, ...options }: Partial<WorkerOptions> & { only?: 'workflows' | 'activities' } = {}): Promise<
     () => Promise<void>
@@ -129,7 +128,7 @@ export class WorkflowEnvironment {
       connection: this.#server.nativeConnection,
       taskQueue,
       activities: { ...this.#scripted.activities },
-      // Runs workflow code in this thread: one of its own would load the SDK again, for a second of CPU time.
+      // Runs workflow code in this thread: a separate one would load the SDK again, for a second of CPU time.
       debugMode: true,
       sinks: { metrics: { count: { fn: () => undefined }, observe: { fn: () => undefined } } },
       shutdownForceTime: SHUTDOWN_FORCE_TIME,
@@ -140,7 +139,7 @@ export class WorkflowEnvironment {
     return this.#run(worker);
   }
 
-  /** One beside the workers of a task queue, as in the worker program; it stops with the environment. */
+  /** Starts the worker for triggers that the worker program also has. It stops with the environment. */
   async #startTriggers(taskQueue: string): Promise<void> {
     if (this.#triggersOf.has(taskQueue)) return;
     this.#triggersOf.add(taskQueue);
@@ -154,7 +153,7 @@ export class WorkflowEnvironment {
     this.#run(worker);
   }
 
-  /** A worker with a directory for {@link TASK_QUEUE}; it stops with the environment. */
+  /** Starts a worker with a directory for {@link TASK_QUEUE}. It stops with the environment. */
   async startDirectory(): Promise<void> {
     const { checkDirectoryGroup, ensureDirectoryGroup } = this.#scripted.activities;
     const worker = await Worker.create({
@@ -177,7 +176,7 @@ export class WorkflowEnvironment {
     return stop;
   }
 
-  /** Starts a build; it does not outlive the test. */
+  /** Starts a build, and ends it with the test. */
   async start(t: TestContext, script: Script = {}, options: BuildOptions = {}): Promise<RunningBuild> {
     const input = inputWith(options.input);
     const workflowId = options.workflowId ?? workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
@@ -205,7 +204,7 @@ export class WorkflowEnvironment {
     return new RunningBuild(handle, runId, input, attempts);
   }
 
-  /** From now on as {@link BuildOptions.skipWaits}, for a build under way. */
+  /** Sets {@link BuildOptions.skipWaits} for a running build. */
   async skipWaits({ handle }: RunningBuild): Promise<void> {
     await this.client.workflowService.updateWorkflowExecutionOptions({
       namespace: 'default',
@@ -215,7 +214,7 @@ export class WorkflowEnvironment {
     });
   }
 
-  /** As {@link start} for a workflow that something else starts. */
+  /** Does as {@link start} for a workflow that something else starts. */
   follow(workflowId: string, script: Script): ReturnType<ScriptedActivities['follow']> {
     return this.#scripted.follow(workflowId, script);
   }
@@ -224,7 +223,7 @@ export class WorkflowEnvironment {
     try {
       await Promise.all(this.#stopWorkers.map((stop) => stop()));
     } finally {
-      // Else the run would wait for it for ever.
+      // Otherwise the test run would wait for the server forever.
       await this.#server.stop();
     }
   }
@@ -234,9 +233,9 @@ async function startTimeSkippingServer(): Promise<Server> {
   quietRuntime();
   const executable = { type: 'existing-path', path: await findTimeSkippingServer() } as const;
   const create = () => TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
-  // The SDK gives it 5 s to start, which is little on a busy machine.
+  // The SDK gives the server 5 s to start, which is too short on a busy machine.
   const environment = await create().catch(create).catch(create);
-  // Without them this server, as any other, fails every workflow task that sets one.
+  // Without the search attributes, any server fails every workflow task that sets one.
   const types = Object.values(searchAttributes).map(({ name, type }) => [
     name,
     encodeSearchAttributeIndexedValueType(type) as temporal.api.enums.v1.IndexedValueType,
