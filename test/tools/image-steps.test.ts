@@ -1,4 +1,4 @@
-/** What the worker's image would hold, made by the Dockerfile's own steps, and whether it runs. */
+/** Makes the contents of the worker's image with the Dockerfile's steps, and runs them. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ const worker = execFormOf(app, 'CMD')?.slice(1) ?? [];
 const roleBuild = ['dist/client.js'];
 
 describe('the image', () => {
-  it('the image holds no package of development alone', () => {
+  it('the image has no development package', () => {
     const lock = JSON.parse(readFileSync(join(root, 'dependencies', 'package-lock.json'), 'utf8')) as {
       packages: Record<string, { dev?: boolean }>;
     };
@@ -47,14 +47,14 @@ describe('the image', () => {
     );
   });
 
-  it('the image holds the native half of the SDK for its own platform alone', () => {
+  it('the image has the native part of the SDK only for its own platform', () => {
     const releases = readdirSync(join(image, 'node_modules/@temporalio/core-bridge/releases'));
     assert.equal(releases.length, 1);
     assert.match(releases[0] as string, /-unknown-linux-gnu$/);
   });
 
-  it('the image needs no library but those of its base, which has no others', () => {
-    // What distroless' cc image has of glibc, libstdc++ and libgcc.
+  it('the image needs only libraries of its base', () => {
+    // The libraries of glibc, libstdc++ and libgcc in distroless' cc image.
     const ofTheBase = /^(lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so\.\d+|linux-vdso\.so\.1|\S*ld-linux-\S+\.so\.\d)$/;
     const native = globSync('node_modules/**/*.node', { cwd: image }).map((file) => join(image, file));
     assert.ok(native.length > 0);
@@ -64,11 +64,11 @@ describe('the image', () => {
     }
   });
 
-  it('the image holds neither sources nor tests', () => {
+  it('the image has neither sources nor tests', () => {
     assert.deepEqual(readdirSync(image).sort(), ['dist', 'node_modules', 'package.json']);
   });
 
-  it('the image starts no worker without settings, and names every one that is missing', async (t) => {
+  it('the image starts no worker without settings, and reports every missing one', async (t) => {
     const program = start(t, worker);
     assert.equal(await program.exited, 2);
     const required = Object.entries(SETTINGS).filter(
@@ -117,7 +117,7 @@ describe('the image', () => {
 
       const running = start(t, worker, { ...env, API_ALB_FQDN: url, BUILD_API_ALLOWED_ORIGINS: url });
       await running.lineWith('worker polling');
-      // Bundling at its start would show that the bundle made ahead of time was not found.
+      // If it bundles at its start, it has not found the bundle made ahead of time.
       assert.doesNotMatch(running.stdout(), /webpack|bundle/i);
 
       const what = ['start', '--account', '123456789012', '--role', 'data-reader', '--url', url];

@@ -1,4 +1,4 @@
-/** What TypeScript callers get of the package that `npm run build` makes. */
+/** Tests what TypeScript callers get from the package that `npm run build` makes. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
@@ -15,7 +15,7 @@ const node = (args: string[], cwd: string) => promisify(execFile)(process.execPa
 let caller: string;
 let installed: string;
 
-/** A caller's project, with the package and its dependencies installed. */
+/** Makes a caller's project with the package and its dependencies installed. */
 before(async () => {
   await node(['scripts/build.ts'], checkout);
   caller = await mkdtemp(join(tmpdir(), 'caller-'));
@@ -29,7 +29,7 @@ before(async () => {
 });
 after(() => rm(caller, { recursive: true, force: true }));
 
-/** @returns what the compiler says of the caller's program, or of our declarations */
+/** @returns the compiler's errors in the caller's program or in our declarations */
 async function compile(program: string): Promise<string[]> {
   await writeFile(join(caller, 'caller.ts'), program);
   const tsc = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -38,7 +38,7 @@ async function compile(program: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => /^(caller\.ts|node_modules\/iam-orchestrator\/)/.test(line));
 }
 
-it('its declarations stand by themselves', async () => {
+it('its declarations compile in a project that has only its dependencies', async () => {
   assert.deepEqual(
     await compile("import 'iam-orchestrator';\nimport * as all from 'iam-orchestrator';\nvoid all;\n"),
     [],
@@ -65,7 +65,7 @@ it('its JavaScript loads', async () => {
   assert.ok(Number(stdout) > 0);
 });
 
-it('its command line can be run as a file', () => {
+it('its command line is an executable file', () => {
   const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { bin: Record<string, string> };
   const file = join(installed, bin['role-build'] as string);
   assert.ok(existsSync(file));
@@ -73,7 +73,7 @@ it('its command line can be run as a file', () => {
   assert.match(readFileSync(file, 'utf8'), /^#!\/usr\/bin\/env node\n/);
 });
 
-it('packed and unpacked anywhere, its command line needs nothing but Node.js', async (t) => {
+it('its command line needs only Node.js, wherever the package is unpacked', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'unpacked-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await promisify(execFile)('npm', ['pack', '--pack-destination', folder], { cwd: checkout });
@@ -85,7 +85,7 @@ it('packed and unpacked anywhere, its command line needs nothing but Node.js', a
     readdirSync(unpacked).filter((name) => !['README.md', 'dist', 'package.json'].includes(name)),
     [],
   );
-  // As npm links it, and with nothing else on PATH.
+  // Linked as npm does, with nothing else on PATH.
   const bin = join(folder, 'bin');
   await mkdir(bin);
   symlinkSync(process.execPath, join(bin, 'node'));
@@ -129,7 +129,7 @@ it('packed and unpacked anywhere, its command line needs nothing but Node.js', a
   assert.match(start.stderr, /Temporal can't be reached at 127\.0\.0\.1:9/);
 });
 
-it('its imports have the endings of what it ships', () => {
+it('its imports have the file endings of its files', () => {
   for (const file of readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' })) {
     if (!/\.(js|d\.ts)$/.test(file) || file.startsWith('workflow-bundle.')) continue;
     const text = readFileSync(join(installed, 'dist', file), 'utf8');

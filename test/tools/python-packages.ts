@@ -4,10 +4,10 @@ import { installOnce } from '../../dev/servers/cache.ts';
 
 const TIMEOUT_MS = 10 * 60_000;
 
-/** Decrypts what is encrypted here. */
+/** Used to decrypt our payloads. */
 export const CRYPTOGRAPHY = 'cryptography==50.0.2';
 
-/** Installs packages of PyPI once. @returns the folder to give to Python as `PYTHONPATH` */
+/** Installs packages of PyPI once. @returns the folder for `PYTHONPATH` */
 export function pythonPackages(...requirements: [string, ...string[]]): Promise<string> {
   return installOnce(requirements.join('+'), async (folder) => {
     const install = ['-m', 'pip', 'install', '--quiet', '--no-compile', '--target', folder, ...requirements];

@@ -1,4 +1,4 @@
-/** Groups in a real Active Directory, and in a domain of two controllers that replicate when they are told to. */
+/** Groups in a real Active Directory, and in a domain of two controllers that replicate only on request. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Attribute, Change, Client } from 'ldapts';
@@ -49,14 +49,14 @@ describe('a domain of two controllers', () => {
   const onSecond = () => served.open({ DIRECTORY_URL: second.url });
   const FIRST: DirectoryServer = { name: 'dc1.corp.example.com', address: '127.0.53.1' };
 
-  it('a domain of two controllers has a group once, adopted on the other where it was replicated', async () => {
+  it('a domain of two controllers gets a group once: the other controller adopts it after replication', async () => {
     const created = await onFirst().ensure(requestFor('replicated'));
     await second.replicateFrom(first);
     const adopted = await onSecond().ensure(requestFor('replicated', 'job-2'));
     assert.deepEqual(adopted, { ...created, outcome: 'adopted' });
   });
 
-  it('a domain of two controllers has it looked for where the add was sent to, whichever controller is found by name', async () => {
+  it('a domain of two controllers is searched on the controller that got the add, whichever one the name resolves to', async () => {
     const sentTo: DirectoryServer[] = [];
     const beforeAdd = async (server: DirectoryServer) => void sentTo.push(server);
     const created = await onFirst().ensure(requestFor('sent'), beforeAdd);
@@ -66,7 +66,7 @@ describe('a domain of two controllers', () => {
     assert.equal((await onSecond().check(requestFor('sent'))).outcome, 'would_adopt');
   });
 
-  it('a domain of two controllers has it sent to the other controller never, however long the first is away', async () => {
+  it('a domain of two controllers never gets a second add on the other controller, however long the first is away', async () => {
     await first.stop();
     try {
       for (let attempt = 0; attempt < 3; attempt++) {
@@ -88,7 +88,7 @@ describe('a domain of two controllers', () => {
     assert.equal((await onSecond().ensure(requestFor('away', 'job-2'))).object_guid, created.object_guid);
   });
 
-  it('a domain of two controllers has two groups of a name where each controller took an add, and then neither is adopted', async () => {
+  it('a domain of two controllers has two groups of a name if each controller took an add, and then neither is adopted', async () => {
     await onFirst().ensure(requestFor('twice', 'job-1'));
     await onSecond().ensure(requestFor('twice', 'job-2'));
     await second.replicateFrom(first);
@@ -121,7 +121,7 @@ describe("builds with a group in Samba's Active Directory", () => {
   });
 
   const inputOf = (name: string) => inputFor(stack, name, { polls: 0 }, { directory_group: true });
-  /** As both records and the directory have it. */
+  /** Returns the group as in both records and in the directory. */
   const truthOf = async (input: RoleBuildInput) => {
     const { status, history } = await stack.records(input);
     const entries = await served.find(nameFor(input.build_body.custom_role_name));
@@ -131,7 +131,7 @@ describe("builds with a group in Samba's Active Directory", () => {
     return status?.['directory_group']?.M?.['outcome']?.S;
   };
 
-  it("builds with a group in Samba's Active Directory have it made once though the worker dies between the add and its answer", async () => {
+  it("builds with a group in Samba's Active Directory create it once even if the worker dies between the add and its answer", async () => {
     const worker = await stack.startWorker({ settings });
     served.front.decide = (operation) => (operation === 'add' ? 'silence' : undefined);
     const input = inputOf('killed');
@@ -146,7 +146,7 @@ describe("builds with a group in Samba's Active Directory", () => {
     served.front.decide = () => undefined;
   });
 
-  it("builds with a group in Samba's Active Directory are recorded with it, and doctor finds what became of it later", async () => {
+  it("builds with a group in Samba's Active Directory record it, and doctor finds later changes of it", async () => {
     const inputs = ['kept', 'renamed', 'recased', 'gone'].map(inputOf);
     for (const input of inputs) {
       const { code, stderr } = await stack.build(input);

@@ -1,4 +1,4 @@
-/** A real Active Directory: Samba's domain controllers, which Debian's packages samba-ad-dc and samba-ad-provision have. */
+/** A real Active Directory: domain controllers from Debian's packages samba-ad-dc and samba-ad-provision. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,13 +12,13 @@ import { DOMAIN, GROUP_OU } from '../../../dev/simulated-directory/server.ts';
 import { ADMINISTRATOR, OTHER_ACCOUNT, SERVICE_ACCOUNT } from '../../directory/accounts.ts';
 
 const REALM = 'corp.example.com';
-/** Domain controllers have this port and no other. */
+/** Domain controllers can't use another port. */
 const LDAPS_PORT = 636;
 const START_TIMEOUT_MS = 120_000;
 /** https://learn.microsoft.com/windows/win32/adschema/c-group */
 const GROUP_CLASS = 'bf967a9c-0de6-11d0-a285-00aa003049e2';
 const OPTIONS = ['--dns-backend=NONE', '--option=bind interfaces only=yes', '--option=ldb:nosync=true'];
-/** As who one domain controller asks another. */
+/** The account with which one domain controller calls another. */
 const AS_ADMINISTRATOR = [`--user=CORP\\${nameOf(ADMINISTRATOR.user)}%${ADMINISTRATOR.password}`, '--use-kerberos=off'];
 const run = promisify(execFile);
 
@@ -28,18 +28,18 @@ export interface DomainController {
   /** `ldaps://…` */
   url: string;
   start(): Promise<void>;
-  /** What it holds is kept. */
+  /** Stops it and keeps its data. */
   stop(): Promise<void>;
-  /** Takes over what another one holds; by itself it never does. */
+  /** Replicates the data of another controller, which never happens automatically. */
   replicateFrom(other: DomainController): Promise<void>;
-  /** Stops it for good. */
+  /** Stops it and deletes its data. */
   remove(): Promise<void>;
 }
 
 /**
- * Makes a domain with the OU and the accounts of the tests, and starts its domain controller.
+ * Provisions a domain with the OU and the accounts of the tests, and starts its domain controller.
  *
- * @param host an address of 127/8 that nothing else listens on
+ * @param host an address of 127/8 on which nothing else listens
  * @param authority issues its certificate
  */
 export function startDomain(host: string, authority: Authority): Promise<DomainController> {
@@ -51,7 +51,7 @@ export function startDomain(host: string, authority: Authority): Promise<DomainC
   });
 }
 
-/** Starts another domain controller, `dc2`, of a domain that has one. */
+/** Starts a second domain controller, `dc2`, of a domain. */
 export function joinDomain(first: DomainController, host: string, authority: Authority): Promise<DomainController> {
   return startController('dc2', host, authority, async (folder, interfaces) => {
     const own = [`--targetdir=${folder}`, '--option=netbios name=dc2', interfaces];
@@ -84,7 +84,7 @@ async function startController(
     },
   };
   try {
-    // With the mask, since it takes no address of the loopback interface for one of its own otherwise.
+    // With the mask; otherwise Samba ignores addresses of the loopback interface.
     await make(folder, `--option=interfaces=${host}/8`);
     await writeCertificate(folder, authority, [host, `${name}.${REALM}`]);
     await controller.start();
@@ -95,7 +95,7 @@ async function startController(
   }
 }
 
-/** The service account gets the right to create groups in the OU and no other, as SECURITY.md delegates it. */
+/** Makes the accounts. The service account may only create groups in the OU, as SECURITY.md delegates it. */
 async function makeAccounts(tool: (...args: readonly string[]) => Promise<string>): Promise<void> {
   await tool('ou', 'create', GROUP_OU);
   for (const { user, password } of [SERVICE_ACCOUNT, OTHER_ACCOUNT]) {

@@ -1,4 +1,4 @@
-/** A copy of this checkout, and a shell in it that has what the documents' commands name. */
+/** A copy of this checkout, with a shell that has the programs that the documents' commands use. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -12,13 +12,13 @@ const LEFT_BEHIND = ['.git', 'node_modules', 'dist'];
 
 export interface Checkout {
   folder: string;
-  /** Puts a program on the shell's path. @param command of a shell, without its arguments */
+  /** Puts a program on the shell's PATH. @param command a shell command without its arguments */
   addProgram(name: string, command: string): Promise<void>;
   /**
    * Runs a script in `bash`, which ends at the first command that fails.
    *
-   * @param onOutput called with each piece of what it prints
-   * @returns what it printed on both streams
+   * @param onOutput called with each chunk of output
+   * @returns the output of both streams
    */
   run(
     script: string,
@@ -28,7 +28,7 @@ export interface Checkout {
   remove(): Promise<void>;
 }
 
-/** @param settings of all scripts, as they are when one is run */
+/** @param settings of all scripts, read when one is run */
 export async function copyCheckout(settings: Record<string, string>): Promise<Checkout> {
   const parent = await mkdtemp(join(tmpdir(), 'documents-'));
   const folder = join(parent, 'checkout');

@@ -1,6 +1,6 @@
 /**
- * The commands of the documents, page by page, as they stand there. Only addresses, the time between polls and what a page
- * leaves to be filled in are changed.
+ * Runs the commands of the documents, page by page, as written. Only addresses, the time between polls and the
+ * placeholders of a page are replaced.
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -15,33 +15,32 @@ import { codecServer } from '../../end-to-end/codec-server-program.ts';
 import { ACCOUNT, inputFor, letSucceed, until } from '../../support/stack.ts';
 import { RESOURCE, ROLE, startSurroundings, type Surroundings } from './surroundings.ts';
 
-/** A block that is run here. */
 interface Run {
-  /** What the block needs that stands before it on the page. */
+  /** Sets up what the page assumes before the block. */
   given?: () => Promise<void>;
-  /** Only these of its lines; {@link by} or {@link notRun} says what becomes of the others. */
+  /** Runs only these lines; {@link by} or {@link notRun} covers the others. */
   lines?: RegExp;
   by?: string;
   notRun?: string;
-  /** What it has to have replaced. */
+  /** Replaces parts of the commands. */
   change?: (commands: string) => string;
   settings?: () => Record<string, string>;
-  /** Called with each piece of what it prints. */
+  /** Called with each chunk of output. */
   onOutput?: (chunk: string) => void;
-  /** What it prints, or what must hold afterwards. */
+  /** The expected output, or a check of what must hold afterwards. */
   shows: RegExp | ((output: string) => void | Promise<void>);
 }
 
-/** A block that a test file or `.ci/run` runs, as it is or in parts, or that nothing runs, and why. */
+/** A block that a test file or `.ci/run` runs, unchanged or in parts, or that nothing runs, and why. */
 type Elsewhere = { by: string } | { notRun: string };
 
 const COMPLETE = /COMPLETE/;
 const BOTH_COMPLETE = /^COMPLETE +2$/m;
 const NO_FINDING = /^findings: 0, /m;
-/** The role, in what a program decrypted. */
+/** The role in decrypted output. */
 const DECRYPTED = /"custom_role_name": ?"data-reader"/;
 const PASSED = /^ℹ fail 0$/m;
-/** As a shell and the command line part the arguments. */
+/** The test that parses the arguments of blocks that are not run. */
 const ARGUMENTS: Elsewhere = { by: 'test/docs/commands.test.ts' };
 const IMAGE: Elsewhere = { by: 'test/tools/image-steps.test.ts' };
 const CLUSTER: Elsewhere = { by: 'test/tools/kubernetes/cluster/moves.test.ts' };
@@ -49,7 +48,7 @@ const LONG = 'it takes hours';
 
 const block = (path: string, index: number) => blocks(read(path), 'sh')[index] ?? '';
 
-/** What `env` prints. */
+/** Parses the output of `env`. */
 function variablesIn(output: string): Record<string, string> {
   const pairs = output.split('\n').map((line) => line.split(/=(.*)/s, 2) as [string, string]);
   return Object.fromEntries(pairs);
@@ -231,7 +230,7 @@ describe('the documents', () => {
     'deploy/iam/README.md': [{ shows: (output) => void JSON.parse(output) }],
   };
 
-  /** The examples of each command, after how it is used. */
+  /** How to run the examples of each command. */
   const EXAMPLES: Record<string, Run> = {
     batch: { shows: BOTH_COMPLETE },
     cancel: { given: running, shows: /CANCELLED/ },
@@ -253,7 +252,7 @@ describe('the documents', () => {
         const { code } = await on.stack.cli(['start', '--input', '-', '--wait'], { stdin });
         assert.equal(code, 1);
       },
-      // With a credential of its own it would ask where to send it.
+      // With a credential, the command would ask where to send it.
       change: (commands) => `unset ENCRYPTED_JWT\n${commands}`,
       shows: COMPLETE,
     },
@@ -274,7 +273,7 @@ describe('the documents', () => {
         const listed = () => on.stack.cli(['list', '--role', 'watched', '--json']);
         await until('Temporal lists it', async () => (await listed()).stdout !== '');
       },
-      // Not before: the command finds builds that run.
+      // Only now, since the command finds only running builds.
       onOutput: (chunk) => {
         if (chunk.includes('#watched')) letSucceed(on.stack, inputFor(on.stack, 'watched'));
       },
@@ -286,7 +285,7 @@ describe('the documents', () => {
     if (example !== undefined) PAGES[path] = [ARGUMENTS, example];
   }
 
-  /** A status record as an execution of Step Functions leaves it. */
+  /** Puts a status record as an execution of Step Functions leaves it. */
   async function heldByStepFunctions(): Promise<void> {
     const { build_body, correlation_id, trace_header } = on.request();
     const item = {
@@ -307,7 +306,7 @@ describe('the documents', () => {
     assert.equal(code, 0, output);
   }
 
-  /** Addresses and the wait between polls are the stack's. */
+  /** Replaces addresses and the wait between polls by those of the stack. */
   const here = (commands: string) =>
     commands
       .replaceAll(/https:\/\/builds\.example\.com|http:\/\/127\.0\.0\.1:8090/g, on.stack.buildApiUrl)
@@ -326,7 +325,7 @@ describe('the documents', () => {
     return change?.(chosen) ?? chosen;
   }
 
-  it('the documents have no block of commands that is not run here, or named with what runs it', () => {
+  it('the documents have only blocks of commands that run here, or that are listed with what runs them', () => {
     const counted = allPages
       .map(({ path, text }) => [path, blocks(text, 'sh').length] as const)
       .filter(([, count]) => count > 0);
@@ -342,7 +341,7 @@ describe('the documents', () => {
   });
 
   for (const [path, runs] of Object.entries(PAGES)) {
-    it(`the documents' page ${path} has commands that do what it says`, async () => {
+    it(`the documents' page ${path} has commands that do what the page says`, async () => {
       for (const [index, run] of runs.entries()) {
         if (!('shows' in run)) continue;
         await run.given?.();

@@ -1,4 +1,4 @@
-/** What the documents' commands are run in: a copy of the checkout, a stack with a worker, and the programs that they name. */
+/** The environment of the documents' commands: a copied checkout, a stack with a worker, and other programs. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -19,7 +19,6 @@ const AWS_CLI = 'awscli==1.46.3';
 const KMS_KEY = 'arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000001';
 const CREDENTIAL = 'example-ciphertext-not-a-credential';
 
-/** The documents' role. */
 export const ROLE = 'data-reader';
 export const RESOURCE = `iam_role#${ROLE}`;
 
@@ -28,20 +27,16 @@ export interface Surroundings {
   checkout: Checkout;
   directory: DirectoryServer;
   collector: OtlpReceiver;
-  /** Writes a file into the checkout. */
   put(file: string, content: string): Promise<void>;
-  /** The input of one more request for the documents' role. */
+  /** Makes the input of a new request for the documents' role. */
   request(simulate?: Simulate): RoleBuildInput;
-  /** The ID of the last request. */
   lastRequest(): string;
-  /** Starts a build of the documents' role. */
   start(simulate: Simulate, flags?: string[], settings?: Record<string, string>): Promise<void>;
-  /** Waits for the end of that build. */
   ended(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param makeKeys what the page on encryption makes `keys.txt` with, which every program has from then on */
+/** @param makeKeys the command of docs/encryption.md that makes `keys.txt`, whose keys all programs then use */
 export async function startSurroundings(makeKeys: string): Promise<Surroundings> {
   const [stack, directory, kms, collector] = await Promise.all([
     startTestStack({ settings: { ENCRYPTED_JWT: CREDENTIAL } }),

@@ -1,4 +1,4 @@
-/** deploy/encryption/decrypt.py reads what is encrypted here. */
+/** Checks that deploy/encryption/decrypt.py can read our payloads. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -40,7 +40,7 @@ describe('deploy/encryption/decrypt.py', () => {
   const dataKey = Buffer.from(key.key).toString('base64');
   const jsonOf = (payload: object) => Payload.toObject(Payload.create(payload), { bytes: String });
 
-  it('deploy/encryption/decrypt.py reads what the codec has just encrypted, the largest input too', async () => {
+  it('deploy/encryption/decrypt.py reads what the codec has just encrypted, including the largest input', async () => {
     const codec = codecWith({ localKeys: [key] });
     assert.deepEqual(JSON.parse(await read(jsonOf(await encryptedBy(codec)), dataKey)), VALUE);
     const large = 'x'.repeat(1_500_000);
@@ -48,7 +48,7 @@ describe('deploy/encryption/decrypt.py', () => {
     assert.equal(JSON.parse(await read(jsonOf(encrypted), dataKey)), large);
   });
 
-  it('deploy/encryption/decrypt.py refuses another key, and a payload that was changed', async () => {
+  it('deploy/encryption/decrypt.py refuses another key and a changed payload', async () => {
     const payload = jsonOf(await encryptedBy(codecWith({ localKeys: [key] }))) as { metadata: Record<string, string> };
     const other = Buffer.from(newKey('b').key).toString('base64');
     await assert.rejects(read(payload, other), /encrypted with another key/);

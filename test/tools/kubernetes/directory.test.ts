@@ -5,7 +5,7 @@ import { containerOf, ofKind, podOf } from './objects.ts';
 import { render } from './render.ts';
 
 for (const kind of ['keda', 'worker-controller']) {
-  it(`workers alone get the directory's settings and its Secret's files, with ${kind}`, async () => {
+  it(`only workers get the directory's settings and its Secret's files, with ${kind}`, async () => {
     const objects = await render('production', ['setup', kind, 'directory']);
     const settings = ofKind(objects, 'ConfigMap').find(({ metadata }) =>
       metadata.name.startsWith('directory-settings'),
@@ -26,7 +26,7 @@ for (const kind of ['keda', 'worker-controller']) {
   });
 }
 
-it('workers are let out to the port that the directory has', async () => {
+it("workers may connect to the directory's port", async () => {
   const objects = await render('production', ['setup', 'directory']);
   const policy = ofKind(objects, 'NetworkPolicy').find(({ metadata }) => metadata.name === 'worker-directory');
   assert.deepEqual(policy?.spec.podSelector.matchLabels, { 'app.kubernetes.io/name': 'worker' });

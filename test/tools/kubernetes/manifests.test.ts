@@ -1,4 +1,4 @@
-/** What the manifests say, held against what the programs do. */
+/** Compares the manifests with what the programs do. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
@@ -28,20 +28,20 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    it('everything can be selected by one label', () => {
+    it('one label selects everything', () => {
       for (const { kind, metadata } of objects) {
         const partOf = metadata.labels?.['app.kubernetes.io/part-of'];
         assert.equal(partOf, 'iam-orchestrator', `${kind} ${metadata.name}`);
       }
     });
 
-    it('a second apply changes no Deployment: its strategy has the type that Kubernetes would add', () => {
+    it('a second apply changes no Deployment, since its strategy has the type that Kubernetes would add', () => {
       for (const { metadata, spec } of ofKind(objects, 'Deployment')) {
         if (spec.strategy?.rollingUpdate) assert.equal(spec.strategy.type, 'RollingUpdate', metadata.name);
       }
     });
 
-    it('no pod can change its image, gain rights or ask Kubernetes for anything', () => {
+    it("no pod can change its image, gain privileges or call Kubernetes' API", () => {
       for (const { name, pod } of podTemplates(objects)) {
         const { securityContext, automountServiceAccountToken, enableServiceLinks, hostNetwork, volumes } = pod.spec;
         assert.equal(securityContext?.['runAsNonRoot'], true, name);
@@ -60,7 +60,7 @@ for (const { title, overlay, components } of VARIANTS) {
       for (const one of ofKind(objects, 'ServiceAccount')) assert.equal(one.automountServiceAccountToken, false);
     });
 
-    it('pods that the command line runs in have a small folder to write to, and no other', () => {
+    it('pods that run the command line can write to one small folder only', () => {
       for (const { name, pod } of podTemplates(objects).filter((one) => OUR_PROGRAMS.includes(one.name))) {
         const writable = (containerOf(pod).volumeMounts ?? []).filter(({ readOnly }) => readOnly !== true);
         const expected = name === 'codec-server' ? [] : [{ name: 'tmp', mountPath: '/tmp' }];
@@ -70,7 +70,7 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    it('programs run as the image has them: node, never npm', () => {
+    it('programs run with node as in the image, never with npm', () => {
       const stage = stageOf(readDockerfile(), 'app');
       assert.deepEqual(containerOf(podOf(objects, 'worker')).command, execFormOf(stage, 'CMD'));
       const user = stageOf(readDockerfile(), stage.from).instructions.findLast(({ name }) => name === 'USER')?.args;
@@ -83,14 +83,14 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    it('images are of an exact version', () => {
+    it('images have an exact version', () => {
       for (const { pod } of podTemplates(objects)) {
         assert.match(containerOf(pod).image, /:(\d+\.\d+\.\d+|local)$/);
         if (overlay === 'production') assert.doesNotMatch(containerOf(pod).image, /:local$/);
       }
     });
 
-    it('a worker has the time that it may take to stop', () => {
+    it('a worker has enough time to stop', () => {
       const force = Number(/force: '(\d+) seconds'/.exec(read('src/worker/run.ts'))?.[1]);
       const grace = Number(/grace: '(\d+) seconds'/.exec(read('src/worker/run.ts'))?.[1]);
       assert.ok(grace < force);
@@ -99,7 +99,7 @@ for (const { title, overlay, components } of VARIANTS) {
       assert.ok((podOf(objects, 'codec-server').spec.terminationGracePeriodSeconds ?? 0) > codecServer);
     });
 
-    it('probes ask ports that the programs listen on', () => {
+    it('probes use ports on which the programs listen', () => {
       for (const { name, pod } of podTemplates(objects)) {
         const container = containerOf(pod);
         for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe]) {
@@ -128,7 +128,7 @@ for (const { title, overlay, components } of VARIANTS) {
       );
     });
 
-    it('services, budgets and spreads are of pods that are there', () => {
+    it('services, budgets and spreads select existing pods', () => {
       const pods = podTemplates(objects).map(({ pod }) => pod);
       for (const { spec, metadata } of ofKind(objects, 'Service')) {
         const behind = pods.filter((pod) => isSelected(spec.selector, pod));
@@ -150,7 +150,7 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    it('a network policy denies everything, and others name ports that pods have', () => {
+    it('a network policy denies everything, and the others name ports of pods', () => {
       const policies = ofKind(objects, 'NetworkPolicy');
       const deny = policies.find(({ metadata }) => metadata.name === 'default-deny');
       assert.deepEqual(deny?.spec, { podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
@@ -168,14 +168,14 @@ for (const { title, overlay, components } of VARIANTS) {
         }
         for (const { to = [] } of spec.egress ?? []) {
           for (const { ipBlock } of to) {
-            // The metadata service, which gives out the node's role.
+            // The metadata service, which hands out credentials of the node's role.
             if (ipBlock?.cidr === '0.0.0.0/0') assert.deepEqual(ipBlock.except, ['169.254.0.0/16']);
           }
         }
       }
     });
 
-    it('a worker is let out to Temporal, AWS, the build API and DNS, and in to health and metrics', () => {
+    it('a worker may connect to Temporal, AWS, the build API and DNS, and accepts connections for health and metrics', () => {
       const pod = podOf(objects, 'worker');
       const rules = ofKind(objects, 'NetworkPolicy').filter(({ spec }) =>
         isSelected(spec.podSelector.matchLabels, pod),
@@ -212,7 +212,7 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    it('what is named is there: settings with the hash of their content, accounts', () => {
+    it('all references exist: settings with the hash of their content, accounts', () => {
       const configMaps = ofKind(objects, 'ConfigMap')
         .filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] === undefined)
         .map(({ metadata }) => metadata.name);
@@ -227,7 +227,7 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    it('an account has the role of its policy in deploy/iam, on AWS alone', () => {
+    it('an account has the role of its policy in deploy/iam, only on AWS', () => {
       for (const { metadata } of ofKind(objects, 'ServiceAccount')) {
         const role = metadata.annotations?.['eks.amazonaws.com/role-arn'];
         if (overlay === 'local') {
@@ -235,14 +235,14 @@ for (const { title, overlay, components } of VARIANTS) {
           continue;
         }
         assert.equal(role, `arn:aws:iam::123456789012:role/iam-orchestrator-${metadata.name}`);
-        // The codec server asks KMS alone, as the table there says.
+        // The codec server calls only KMS, as the table there says.
         if (metadata.name === 'codec-server')
           assert.match(read('deploy/iam/README.md'), /^\| codec server +\| `kms:Decrypt`/m);
         else assert.ok(existsSync(new URL(`deploy/iam/${metadata.name}.json`, root)), metadata.name);
       }
     });
 
-    it('KEDA and the Worker Controller are told of the same Temporal as the workers', () => {
+    it('KEDA and the Worker Controller use the same Temporal as the workers', () => {
       const settings = Object.assign({}, ...ofKind(objects, 'ConfigMap').map(({ data }) => data)) as Record<
         string,
         string
@@ -253,7 +253,7 @@ for (const { title, overlay, components } of VARIANTS) {
       for (const { spec } of ofKind(objects, 'WorkerDeployment')) {
         assert.equal(spec.workerOptions.temporalNamespace, settings['TEMPORAL_NAMESPACE']);
         const { env = [], volumeMounts } = containerOf(podOf(objects, 'worker'));
-        // The controller adds these, and would add them twice.
+        // The controller adds these variables, so setting them here would duplicate them.
         assert.deepEqual(
           env.filter(({ name }) => name.startsWith('TEMPORAL_')),
           [],
@@ -277,7 +277,7 @@ for (const { title, overlay, components } of VARIANTS) {
   });
 }
 
-it('in production a worker connects with TLS wherever it has a credential', async () => {
+it('in production a worker connects with TLS whenever it has a credential', async () => {
   for (const [component, credential] of [
     ['temporal-api-key', { TEMPORAL_API_KEY: 'a-key' }],
     ['temporal-mtls', {}],
@@ -291,7 +291,7 @@ it('in production a worker connects with TLS wherever it has a credential', asyn
     const overrideEnvVars = {
       ...settings?.data,
       ...Object.fromEntries(env.map(({ name, value = '' }) => [name, value])),
-      // The files are the cluster's.
+      // The files exist only in the cluster.
       ...Object.fromEntries(paths.map(({ name }) => [name, process.execPath])),
       ...credential,
     };

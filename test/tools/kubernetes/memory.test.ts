@@ -1,4 +1,4 @@
-/** The memory that pods are given, held against what programs take of it. */
+/** Compares the memory limits of pods with what the programs use. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
@@ -15,7 +15,7 @@ for (const { title, overlay, components } of VARIANTS) {
       objects = await render(overlay, components);
     });
 
-    it('every pod says what it needs, and has as much memory as it may use', () => {
+    it('every pod requests resources, and as much memory as its limit', () => {
       for (const { name, pod } of podTemplates(objects)) {
         const { requests, limits } = containerOf(pod).resources ?? {};
         assert.ok(requests?.['cpu'] && requests['memory'], name);
@@ -34,8 +34,8 @@ for (const { title, overlay, components } of VARIANTS) {
       }
     });
 
-    it('as many builds as a worker keeps, and as their replay takes, fit into its memory', () => {
-      // Measured: docs/benchmarks.md.
+    it('as many builds as a worker caches, and their replays, fit into its memory', () => {
+      // Measured values: docs/benchmarks.md.
       const [aloneMib, buildMib] = [218, 0.45];
       const { resources } = containerOf(podOf(objects, 'worker'));
       assert.equal(resources?.limits?.['memory'], '1Gi');

@@ -1,4 +1,4 @@
-/** What docs/kubernetes.md has people type on the way from one state to another, held against the manifests. */
+/** Compares the manifests with what docs/kubernetes.md tells users to type between two states. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ function found(pattern: RegExp): string {
   return text;
 }
 
-it('KEDA is given the Deployment as it is without `replicas`, so that its component changes nothing in it', async () => {
+it('KEDA gets a Deployment that already has no `replicas`, so that its component changes nothing in it', async () => {
   const filter = found(/view-last-applied deployment\/worker --output yaml \| (sed '[^']+') \|/);
   const [before] = ofKind(await render('production', ['setup']), 'Deployment').filter(isWorker);
   const [after] = ofKind(await render('production', ['setup', 'keda']), 'Deployment').filter(isWorker);
@@ -25,7 +25,7 @@ it('KEDA is given the Deployment as it is without `replicas`, so that its compon
   assert.deepEqual(parse(execFileSync('sh', ['-c', filter], { input: stringify(before), encoding: 'utf8' })), after);
 });
 
-it('back from KEDA the overlay names how many run', async () => {
+it('back from KEDA, the overlay sets the number of replicas', async () => {
   const additions = parse(found(/```yaml\n( *replicas:\n.*?)```/s)) as Record<string, unknown[]>;
   const objects = await render('production', ['setup'], additions);
   assert.equal(ofKind(objects, 'Deployment').find(isWorker)?.spec.replicas, 6);
@@ -41,13 +41,13 @@ it('the patch that leaves out the steps fits the schema of a WorkerDeployment', 
   assert.deepEqual(await schemaFaults([{ ...worker, spec }]), []);
 });
 
-it('a WorkerDeployment has no field that the controller does not hand on', async () => {
+it('a WorkerDeployment has only fields that the controller copies', async () => {
   const [worker] = ofKind(await render('production', ['worker-controller']), 'WorkerDeployment');
   const fields = ['minReadySeconds', 'replicas', 'rollout', 'sunset', 'template', 'workerOptions'];
   assert.deepEqual(Object.keys(worker?.spec ?? {}).sort(), fields);
 });
 
-it('pruning knows every kind that a component brings, and leaves out what old pods and running builds need', async () => {
+it('pruning covers every kind that a component adds, except what old pods and running builds need', async () => {
   const prune = docs.slice(docs.indexOf('### Prune'), docs.indexOf('## KEDA'));
   const kinds = [...prune.matchAll(/[`=]([\w.]+\/v\w+\/[A-Z]\w+)/g)].map(([, kind = '']) => kind);
   const kindOf = ({ apiVersion, kind }: KubernetesObject) => `${apiVersion.replace(/^v1$/, 'core/v1')}/${kind}`;
@@ -58,13 +58,13 @@ it('pruning knows every kind that a component brings, and leaves out what old po
       if (!bare.has(`${kindOf(one)} ${one.metadata.name}`)) brought.add(kindOf(one));
     }
   }
-  // The Job goes by itself; the last two have steps of their own.
+  // Kubernetes deletes the Job automatically; the last two have steps of their own.
   const others = ['core/v1/ConfigMap', 'batch/v1/Job', 'temporal.io/v1alpha1/Connection'];
   others.push('temporal.io/v1alpha1/WorkerDeployment');
   assert.deepEqual([...brought].filter((kind) => !others.includes(kind)).sort(), kinds.sort());
 });
 
-it('a Job of set-up goes by itself', async () => {
+it('a Job of set-up is deleted automatically', async () => {
   const job = (await render('production', ['setup'])).find(({ kind }) => kind === 'Job');
   assert.equal((job?.spec as { ttlSecondsAfterFinished: number } | undefined)?.ttlSecondsAfterFinished, 3600);
   assert.match(docs, /The\s+Job\s+goes\s+an\s+hour\s+after\s+its\s+end/);

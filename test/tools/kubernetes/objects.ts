@@ -1,4 +1,4 @@
-/** The part of Kubernetes' objects that the tests look at. */
+/** The types of the parts of Kubernetes' objects that the tests read. */
 import assert from 'node:assert/strict';
 
 export interface KubernetesObject {
@@ -79,7 +79,7 @@ export interface ServiceSpec {
   ports: { name: string; port: number; targetPort: string | number }[];
 }
 
-/** The `spec` of each kind that is looked at. */
+/** The `spec` of each kind that the tests read. */
 interface Specs {
   ConfigMap: undefined;
   Connection: { hostPort: string };
@@ -105,7 +105,7 @@ export function ofKind<K extends keyof Specs>(
   return objects.filter((one) => one.kind === kind) as (Omit<KubernetesObject, 'spec'> & { spec: Specs[K] })[];
 }
 
-/** What makes pods, by name. */
+/** Returns the pod templates with the kind and name of their objects. */
 export function podTemplates(objects: readonly KubernetesObject[]): { kind: string; name: string; pod: PodTemplate }[] {
   return objects
     .filter(({ kind }) => ['Deployment', 'Job', 'WorkerDeployment'].includes(kind))
@@ -116,7 +116,6 @@ export function podTemplates(objects: readonly KubernetesObject[]): { kind: stri
     }));
 }
 
-/** The pods of that name. */
 export function podOf(objects: readonly KubernetesObject[], name: string): PodTemplate {
   const found = podTemplates(objects).find((one) => one.name === name);
   assert.ok(found, `nothing makes pods named ${name}`);

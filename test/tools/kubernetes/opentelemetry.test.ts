@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { containerOf, ofKind, podOf } from './objects.ts';
 import { render } from './render.ts';
 
-it('spans go to a collector that the component lets workers reach, and nobody else', async () => {
+it('spans go to a collector that the component lets only workers reach', async () => {
   const objects = await render('production', ['setup', 'opentelemetry']);
   const settings = ofKind(objects, 'ConfigMap').find(({ metadata }) => metadata.name.startsWith('worker-settings'));
   const { hostname, port } = new URL(settings?.data?.['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '');

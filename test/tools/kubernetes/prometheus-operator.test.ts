@@ -1,4 +1,4 @@
-/** Scraping, alerts and the dashboard in a cluster: by the Prometheus Operator, or a Prometheus that is told of the pods. */
+/** Scraping, alerts and dashboard in a cluster, with the Prometheus Operator or a Prometheus that discovers pods. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -32,7 +32,7 @@ function only(objects: readonly KubernetesObject[], kind: string): KubernetesObj
   return one;
 }
 
-/** The YAML in docs/kubernetes.md that has this line. */
+/** Returns the YAML block of docs/kubernetes.md that has this line. */
 async function snippetWith(line: string): Promise<string> {
   const found = [...(await read('docs/kubernetes.md')).matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
   const snippet = found.find((text) => text.includes(line));
@@ -48,7 +48,7 @@ for (const { title, overlay, components } of VARIANTS) {
       objects = await render(overlay, components);
     });
 
-    it("the workers' metrics are scraped under their own labels, and nobody else's", () => {
+    it("only the workers' metrics are scraped, under their own labels", () => {
       const { selector, podMetricsEndpoints } = only(objects, 'PodMonitor').spec as PodMonitorSpec;
       const selected = podTemplates(objects).filter(({ pod }) => isSelected(selector.matchLabels, pod));
       assert.deepEqual(
@@ -73,10 +73,10 @@ for (const { title, overlay, components } of VARIANTS) {
       );
     });
 
-    it('the rules and the dashboard are those of deploy/observability', async () => {
+    it('the rules and the dashboard are equal to those in deploy/observability', async () => {
       assert.deepEqual(only(objects, 'PrometheusRule').spec, parse(await read('deploy/observability/alerts.yaml')));
       const dashboard = ofKind(objects, 'ConfigMap').find(({ metadata }) => metadata.labels?.['grafana_dashboard']);
-      // One that changed takes the place of the one before.
+      // The name has no hash, so that a changed dashboard replaces the previous one.
       assert.equal(dashboard?.metadata.name, 'role-builds-dashboard');
       assert.equal(dashboard.metadata.labels?.['grafana_dashboard'], '1');
       assert.deepEqual(dashboard.data, {
@@ -86,7 +86,7 @@ for (const { title, overlay, components } of VARIANTS) {
   });
 }
 
-it('the schemas refuse a field that there is not', async () => {
+it('the schemas refuse an unknown field', async () => {
   const objects = await render('production', ['prometheus-operator']);
   const monitor = only(objects, 'PodMonitor');
   Object.assign((monitor.spec as PodMonitorSpec).podMetricsEndpoints[0] ?? {}, { honourLabels: true });
@@ -97,11 +97,11 @@ it('the schemas refuse a field that there is not', async () => {
   assert.match(ofRule ?? '', /^PrometheusRule .*honourLabels/);
 });
 
-it('the copy of the rules is what `npm run prometheus-rule` makes', async () => {
+it('the copy of the rules is up to date with `npm run prometheus-rule`', async () => {
   assert.equal(await readFile(PROMETHEUS_RULE, 'utf8'), await prometheusRule());
 });
 
-it("an overlay that has what the docs say gives each alert an address, and all the Helm chart's label", async () => {
+it("an overlay as in the docs gives each alert an address, and all objects the Helm chart's label", async () => {
   const additions = parse(await snippetWith('fieldPaths: [spec.groups')) as Record<string, unknown[]>;
   const objects = await render('production', ['prometheus-operator'], additions);
   const rule = only(objects, 'PrometheusRule');
@@ -116,7 +116,7 @@ it("an overlay that has what the docs say gives each alert an address, and all t
   assert.deepEqual(await schemaFaults(objects), []);
 });
 
-it('a Prometheus without the operator takes the configuration in the docs, which scrapes the same pods', async () => {
+it('a Prometheus without the operator accepts the configuration in the docs, which scrapes the same pods', async () => {
   const text = await snippetWith('kubernetes_sd_configs:');
   interface Config {
     rule_files: string[];
@@ -131,7 +131,7 @@ it('a Prometheus without the operator takes the configuration in the docs, which
   const [scrape] = config.scrape_configs;
   assert.equal(scrape?.honor_labels, true);
   assert.deepEqual(scrape.kubernetes_sd_configs, [{ role: 'pod', namespaces: { names: ['iam-orchestrator'] } }]);
-  // Debian's Prometheus is built without it.
+  // Debian's Prometheus is built without Kubernetes' discovery.
   delete scrape.kubernetes_sd_configs;
   const objects = await render('production', []);
   const worker = podOf(objects, 'worker');

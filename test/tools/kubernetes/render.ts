@@ -1,4 +1,4 @@
-/** Renders deploy/kubernetes as `kubectl apply -k` would, with whichever components and additions. */
+/** Renders deploy/kubernetes like `kubectl apply -k`, with any components and additions. */
 import { execFile } from 'node:child_process';
 import { access, constants, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,9 +10,9 @@ import { installOnce } from '../../../dev/servers/cache.ts';
 import type { KubernetesObject } from './objects.ts';
 
 const run = promisify(execFile);
-/** With what the components take from beside deploy/kubernetes. */
+/** All of deploy, since components use files outside deploy/kubernetes. */
 const MANIFESTS = fileURLToPath(new URL('../../../deploy', import.meta.url));
-/** What `kubectl kustomize` is made of. */
+/** The module that `kubectl kustomize` is built from. */
 const KUSTOMIZE = { module: 'sigs.k8s.io/kustomize/kustomize/v5', version: 'v5.8.1' };
 const GO_TIMEOUT_MS = 10 * 60_000;
 
@@ -20,13 +20,13 @@ export type Overlay = 'local' | 'production';
 
 type Additions = Readonly<Record<string, readonly unknown[]>>;
 
-/** What was rendered in this process, by what was asked for: most test files look at the same variants. */
+/** A cache of this process, by arguments: most test files use the same variants. */
 const rendered = new Map<string, Promise<KubernetesObject[]>>();
 
 /**
- * @param components in place of those that the overlay lists
+ * @param components replace those that the overlay lists
  * @param more what a user adds to the lists of the overlay's kustomization.yaml
- * @returns objects of the caller's own
+ * @returns new objects, which the caller may change
  */
 export async function render(
   overlay: Overlay,
@@ -63,7 +63,7 @@ async function runKustomize(
   }
 }
 
-/** `KUBECTL`, or kubectl from PATH, or Kustomize built once from its Go module and kept. @throws where there is none */
+/** Finds `KUBECTL`, kubectl on PATH, or Kustomize, built once from its Go module. @throws if none is available */
 async function findKustomize(): Promise<[string, ...string[]]> {
   const { KUBECTL: given, PATH: path = '' } = process.env;
   if (given) return [given, 'kustomize'];
@@ -75,7 +75,7 @@ async function findKustomize(): Promise<[string, ...string[]]> {
   const folder = await installOnce(`kustomize-${version}`, async (target) => {
     const env = { ...process.env, GOBIN: target, CGO_ENABLED: '0' };
     const build = () => run('go', ['install', `${module}@${version}`], { cwd: target, env, timeout: GO_TIMEOUT_MS });
-    // Once more, since what it needs is downloaded.
+    // Tries twice, since dependencies are downloaded.
     await build()
       .catch(build)
       .catch((error: unknown) => {

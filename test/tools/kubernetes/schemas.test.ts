@@ -1,4 +1,4 @@
-/** Every object that can be rendered, against Kubernetes' schemas and those of the custom resources. */
+/** Checks every object that can be rendered with the schemas of Kubernetes and of the custom resources. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KubernetesObject } from './objects.ts';
@@ -11,12 +11,12 @@ describe('the manifests fit their schemas', () => {
     const variants = await Promise.all(VARIANTS.map(({ overlay, components }) => render(overlay, components)));
     for (const objects of variants) assert.ok(objects.length > 10);
     const objects = [...variants, ...variants.map(podsOfWorkerDeployments)].flat();
-    // Most are the same in many variants.
+    // Most objects are the same in many variants.
     const distinct = new Map(objects.map((one) => [JSON.stringify(one), one]));
     assert.deepEqual(await schemaFaults([...distinct.values()]), []);
   });
 
-  it('the schemas refuse a field that there is not, in Kubernetes and in the custom resources', async () => {
+  it('the schemas refuse an unknown field, in Kubernetes and in the custom resources', async () => {
     const misspelt = await Promise.all(
       (
         [
@@ -43,7 +43,7 @@ describe('the manifests fit their schemas', () => {
   });
 });
 
-/** The controller makes Deployments of them. */
+/** Makes Deployments from WorkerDeployments, as the controller does. */
 function podsOfWorkerDeployments(objects: readonly KubernetesObject[]): KubernetesObject[] {
   return objects
     .filter(({ kind }) => kind === 'WorkerDeployment')

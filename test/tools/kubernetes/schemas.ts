@@ -1,6 +1,6 @@
 /**
- * Kubernetes' schemas, from PyPI's `kubernetes-validate`, and those of the custom resources that the components use, from the
- * Go modules that define them. None is part of this checkout: each is got once and kept in the cache.
+ * Kubernetes' schemas from PyPI's `kubernetes-validate`, and those of the custom resources that the components use,
+ * from the Go modules that define them. They are not part of this checkout: each is downloaded once into the cache.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { KubernetesObject } from './objects.ts';
 const run = promisify(execFile);
 const TIMEOUT_MS = 10 * 60_000;
 const VALIDATOR = 'kubernetes-validate==1.37.0';
-/** The oldest that the manifests are written for, and the newest that the validator knows. */
+/** The oldest version that the manifests support, and the newest that the validator supports. */
 const KUBERNETES_VERSIONS = ['1.32', '1.37'];
 
 interface GoModule {
@@ -21,15 +21,15 @@ interface GoModule {
   version: string;
 }
 
-/** MIT. */
+/** Licence: MIT. */
 export const WORKER_CONTROLLER: GoModule = {
   module: 'github.com/temporalio/temporal-worker-controller',
   version: 'v1.8.1',
 };
-/** Apache-2.0. */
+/** Licence: Apache-2.0. */
 export const KEDA: GoModule = { module: 'github.com/kedacore/keda/v2', version: 'v2.20.2' };
 
-/** Prometheus Operator: Apache-2.0. */
+/** Licence of the Prometheus Operator: Apache-2.0. */
 const CUSTOM: readonly (GoModule & { files: readonly string[] })[] = [
   {
     ...WORKER_CONTROLLER,
@@ -50,7 +50,7 @@ const CUSTOM: readonly (GoModule & { files: readonly string[] })[] = [
   },
 ];
 
-/** @returns what is wrong with the objects, a line each */
+/** @returns the faults of the objects, one line each */
 export async function schemaFaults(objects: readonly KubernetesObject[]): Promise<string[]> {
   const packages = await pythonPackages(VALIDATOR);
   const crds = (await Promise.all(CUSTOM.map(definitionsOf))).flat();
@@ -69,7 +69,6 @@ async function definitionsOf({ files, ...module }: (typeof CUSTOM)[number]): Pro
   return files.map((file) => join(folder, file));
 }
 
-/** Where the source of a Go module lies. */
 export async function moduleFolder({ module, version }: GoModule): Promise<string> {
   const name = `${module.replaceAll('/', '-')}-${version}`;
   const folder = await installOnce(name, async (target) => {

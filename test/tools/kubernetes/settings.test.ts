@@ -1,4 +1,4 @@
-/** Each program is given what it reads, and nothing that it doesn't. */
+/** Checks that each program gets the settings that it reads, and no others. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import {
@@ -25,7 +25,7 @@ const OF_TEMPORAL = [
 ];
 const OF_AWS = ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_ENDPOINT_URL_DYNAMODB'];
 const OF_NODE = ['NODE_OPTIONS'];
-/** Where the worker shows its health and its metrics. */
+/** The addresses of the worker's health and metrics. */
 const OF_HEALTH = ['HEALTH_ADDRESS', 'METRICS_ADDRESS'] as const;
 
 const PROGRAMS: Record<string, { settings: readonly SettingName[]; others: readonly string[] }> = {
@@ -37,7 +37,7 @@ const PROGRAMS: Record<string, { settings: readonly SettingName[]; others: reado
   'codec-server': { settings: CODEC_SERVER_SETTINGS, others: [...OF_AWS, ...OF_NODE] },
 };
 
-/** What the Secrets hold, which are made outside of the tree. */
+/** The contents of the Secrets, which are not part of the tree. */
 const SECRETS: Record<string, Record<string, string>> = {
   'encryption-keys': { ENCRYPTION_KEYS: keysText(newKey('local')) },
   'temporal-credentials': { TEMPORAL_API_KEY: 'a-key' },
@@ -51,7 +51,7 @@ for (const { title, overlay, components } of VARIANTS) {
     });
 
     for (const [program, { settings, others }] of Object.entries(PROGRAMS)) {
-      it(`${program} is given what it reads, and no more`, (t) => {
+      it(`${program} gets only settings that it reads, and all that it needs`, (t) => {
         if (!podTemplates(objects).some(({ name }) => name === program)) return t.skip('it is not there');
         const env = environmentOf(objects, program);
         const known: readonly string[] = [...settings, ...others];
@@ -59,16 +59,16 @@ for (const { title, overlay, components } of VARIANTS) {
           Object.keys(env).filter((name) => !known.includes(name)),
           [],
         );
-        // Throws where one is missing or wrong.
+        // Throws if a setting is missing or wrong.
         readSettings(env, settings);
         if (program !== 'codec-server') assert.ok(env['TEMPORAL_ADDRESS'] && env['TEMPORAL_NAMESPACE']);
         assert.ok(overlay === 'local' || env['AWS_REGION']);
-        // Its default is loopback, where no probe reaches it.
+        // The default is loopback, which probes can't reach.
         if (program === 'worker') for (const name of OF_HEALTH) assert.match(env[name] ?? '', /^0\.0\.0\.0:\d+$/);
       });
     }
 
-    it('all who read payloads have the same keys, and refuse what is not encrypted', () => {
+    it('all programs that read payloads have the same keys, and refuse unencrypted ones', () => {
       const of = (program: string) => {
         const env = environmentOf(objects, program);
         return ['ENCRYPTION_KEYS', 'ENCRYPTION_KMS_KEY_ARNS', 'ENCRYPTION_REQUIRED'].map((name) => env[name]);
@@ -79,7 +79,7 @@ for (const { title, overlay, components } of VARIANTS) {
   });
 }
 
-/** The variables of a program's container, each once. */
+/** Returns the variables of a program's container, and checks that each occurs once. */
 function environmentOf(objects: readonly KubernetesObject[], program: string): Record<string, string> {
   const { env = [], envFrom = [] } = containerOf(podOf(objects, program));
   const sources = envFrom.map(({ configMapRef, secretRef }) => {

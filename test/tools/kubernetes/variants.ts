@@ -1,4 +1,4 @@
-/** What users render: each overlay as it stands, and with each component. */
+/** The variants that users render: each overlay alone and with components. */
 import type { Overlay } from './render.ts';
 
 export interface Variant {
@@ -43,5 +43,5 @@ export const VARIANTS: readonly Variant[] = [
   ...variantsOf('local', OF_LOCAL),
 ];
 
-/** Deployments and the Job that run what is built here; the rest is there for a local cluster. */
+/** The Deployments and the Job that run our programs; the others are only for a local cluster. */
 export const OUR_PROGRAMS: readonly string[] = ['worker', 'codec-server', 'setup'];

@@ -1,4 +1,4 @@
-/** What stands in deploy/observability, held against a real Prometheus that scrapes real workers during builds. */
+/** Tests deploy/observability with a real Prometheus that scrapes real workers during builds. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ interface Rule {
 interface RuleTests {
   tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
 }
-/** Of Prometheus' own list of them. */
+/** The answer of Prometheus' API for rules. */
 interface Groups {
   groups: { rules: { name: string; state: string; health: string; lastError?: string }[] }[];
 }
@@ -36,7 +36,7 @@ interface Dashboard {
   templating: { list: { name: string; type: string; allValue?: string; query: { query: string } }[] };
 }
 
-/** Several rounds of what workers have Temporal count every half a minute. */
+/** Several rounds of the metrics that workers get from Temporal every half a minute. */
 const GIVE_UP_MS = 150_000;
 
 const rules = (parse(text(RULES)) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
@@ -49,7 +49,7 @@ describe('the alert rules', () => {
       assert.fail(`${err.stdout}${err.stderr}`);
     });
 
-  it('the alert rules are ones that Prometheus takes', async () => {
+  it('the alert rules are accepted by Prometheus', async () => {
     await promtool('check', 'rules', path(RULES));
   });
 
@@ -57,7 +57,7 @@ describe('the alert rules', () => {
     await promtool('test', 'rules', ...RULE_TESTS.map(path));
   });
 
-  it('the alert rules are all tested both ways', () => {
+  it("the alert rules all have a test that fires and one that doesn't", () => {
     const cases = RULE_TESTS.flatMap((file) =>
       (parse(text(file)) as RuleTests).tests.flatMap((test) => test.alert_rule_test),
     );
@@ -74,7 +74,7 @@ describe('the alert rules', () => {
     );
   });
 
-  it('the alert rules have an entry each in the runbook, and the runbook none besides', () => {
+  it('the alert rules each have an entry in the runbook, which has no others', () => {
     const entries = [...text('docs/operations.md').matchAll(/^### (\w+)\n\n(Page|Ticket)\./gm)];
     assert.deepEqual(
       entries.map(([, name, severity]) => [name, severity?.toLowerCase()]),
@@ -108,7 +108,7 @@ describe('Prometheus, scraping two workers during builds', () => {
 
   const number = async (expression: string) => Number((await prometheus.query(expression))[0]?.value[1]);
 
-  /** Asserts what holds before long. */
+  /** Asserts that a value becomes equal to another within a time limit. */
   const becomes = async <T>(read: () => Promise<T>, wanted: T) => {
     let seen: T | undefined;
     const equals = async () => isDeepStrictEqual((seen = await read()), wanted);
@@ -118,7 +118,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     });
   };
 
-  it('Prometheus, scraping two workers during builds, counts what both did, and sees final record updates that wait once', async () => {
+  it("Prometheus, scraping two workers during builds, adds up both workers' counts, but counts waiting final record updates once", async () => {
     let broken = true;
     stack.proxy.decide = ({ operation, request }) =>
       broken &&
@@ -136,7 +136,7 @@ describe('Prometheus, scraping two workers during builds', () => {
         workflow.start('unknownToTheWorker', { taskQueue: 'role-builds', workflowId: 'unknown', args: [] }),
       ),
     ]);
-    // Both workers' pages are scraped one after the other, and the rules are evaluated later still.
+    // The workers' pages are scraped one after the other, and the rules are evaluated later.
     await becomes(
       async () => ({
         up: await number('count(up == 1)'),
@@ -144,7 +144,7 @@ describe('Prometheus, scraping two workers during builds', () => {
         failed: await number('sum(role_build_ended_total{outcome="FAILED",cause="BuildFailed"})'),
         polls: await number('sum(role_build_polls_total)'),
         inFlight: await number(`max(role_build_in_flight{namespace="${stack.temporal.namespace}"})`),
-        // Both workers tell of the same one.
+        // Both workers report the same waiting update.
         finalUpdatesWaiting: [
           await number('min(role_build_last_writes_waiting)'),
           await number('max(role_build_last_writes_waiting)'),
@@ -170,7 +170,7 @@ describe('Prometheus, scraping two workers during builds', () => {
         unhealthy: [],
         finalUpdatesWaiting: 'pending',
         workersGone: 'inactive',
-        // One task of one build, on one of both workers.
+        // One task of one build fails, on one of both workers.
         workflowTasksFailing: 'pending',
       },
     );
@@ -180,7 +180,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     await becomes(() => number('max(role_build_last_writes_waiting)'), 0);
   });
 
-  it('Prometheus, scraping two workers during builds, has every metric that dashboard and rules name', async () => {
+  it('Prometheus, scraping two workers during builds, has every metric that the dashboard and the rules name', async () => {
     const names = new Set(
       [...rules, ...queries].flatMap(({ expr }) => expr.match(/\b(?:role_build|temporal)_\w+/g) ?? []),
     );
@@ -188,7 +188,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     for (const name of names) assert.notEqual((await prometheus.query(`count(${name})`)).length, 0, name);
   });
 
-  it("Prometheus, scraping two workers during builds, can draw every panel's query, of our own namespace and task queues and no other service's", async () => {
+  it("Prometheus, scraping two workers during builds, can run every panel's query, limited to our namespace and task queues", async () => {
     assert.ok(queries.length > 20);
     const variables = dashboard.templating.list.filter(({ type }) => type === 'query');
     assert.deepEqual(
@@ -197,7 +197,7 @@ describe('Prometheus, scraping two workers during builds', () => {
     );
     for (const { name, query, allValue } of variables) {
       assert.match(query.query, /^label_values\(role_build_/, name);
-      // All of ours, in place of all that there are.
+      // Without `allValue`, "All" means the listed values, which are ours, and not any value.
       assert.equal(allValue, undefined, name);
     }
     for (const { title, expr } of queries) {

@@ -8,16 +8,16 @@ import { findPrometheus } from '../../../dev/servers/prometheus.ts';
 import { until } from '../../support/stack.ts';
 
 export interface Prometheus {
-  /** A page of its HTTP API. https://prometheus.io/docs/prometheus/latest/querying/api/ */
+  /** Calls its HTTP API. https://prometheus.io/docs/prometheus/latest/querying/api/ */
   get<T>(path: string, parameters?: Record<string, string>): Promise<T>;
-  /** The result of an instant query. @throws where it is none */
+  /** Returns the result of an instant query. @throws if there is no result */
   query(expression: string): Promise<{ metric: Record<string, string>; value: [number, string] }[]>;
   stop(): Promise<void>;
 }
 
 /**
- * A real Prometheus on loopback that scrapes these metrics pages every second and has these rules. Its targets have a label
- * `namespace` of their own, as Kubernetes' discovery gives them, which the pages' labels go before.
+ * Starts a real Prometheus on loopback that scrapes these metrics pages every second and has these rules. Its targets
+ * have a label `namespace`, as with Kubernetes' discovery; the labels of the pages take precedence over it.
  */
 export async function startPrometheus(metricsUrls: readonly string[], ruleFile: string): Promise<Prometheus> {
   const executable = await findPrometheus();

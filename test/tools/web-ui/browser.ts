@@ -6,13 +6,13 @@ import type { RoleBuildInput } from '../../../src/domain/role-build-input.ts';
 const ACCOUNT = '123456789012';
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
-/** Opens pages of a stack's Web UI in a real Chromium. */
+/** Opens a stack's Web UI in a real Chromium. */
 export async function openWebUi({
   temporal,
 }: Stack): Promise<{ page: Page; open(path: string): Promise<void>; close(): Promise<void> }> {
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
-    // Nothing but the page itself is asked for; a browser's own calls home would only fail here.
+    // Allows only requests of the page itself: the browser's own would fail here.
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -29,7 +29,7 @@ export async function openWebUi({
   };
 }
 
-/** Has the list of workflows show these columns, as a person does under "Configure columns". Takes effect with the next page. */
+/** Sets the columns of the list of workflows, as "Configure columns" does. Takes effect on the next page. */
 export async function showColumns(page: Page, columns: readonly string[]): Promise<void> {
   await page.addInitScript(
     (value) => globalThis.localStorage.setItem('namespace-workflow-table-columns', value),
@@ -37,7 +37,7 @@ export async function showColumns(page: Page, columns: readonly string[]): Promi
   );
 }
 
-/** What a page says once it says that, in whichever frame: Markdown is shown in frames of its own. @throws after 30 s */
+/** Returns a page's text once it matches, in any frame: Markdown has frames of its own. @throws after 30 s */
 export async function textWith(page: Page, pattern: RegExp): Promise<string> {
   const giveUpAt = performance.now() + 30_000;
   for (;;) {
@@ -56,12 +56,11 @@ export async function textWith(page: Page, pattern: RegExp): Promise<string> {
   }
 }
 
-/** The path of one tab of a build's page. */
 export function buildPath(role: string, jobId: string, tab: string): string {
   return `/${encodeURIComponent(workflowIdOf(ACCOUNT, `iam_role#${role}`))}/${jobId}/${tab}`;
 }
 
-/** Starts a build; `wait` follows it to its end. @returns its job ID */
+/** Starts a build; with `wait` also waits for its end. @returns its job ID */
 export async function startBuild(
   stack: Stack,
   role: string,

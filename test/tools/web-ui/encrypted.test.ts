@@ -8,7 +8,7 @@ import { keysText, newKey } from '../../encryption/keys.ts';
 import { buildPath, openWebUi, startBuild, textWith } from './browser.ts';
 
 const KEYS = { ENCRYPTION_KEYS: keysText(newKey('key-a')) };
-/** As `startBuild` sends it. */
+/** The credential that `startBuild` sends. */
 const CREDENTIAL = 'example-ciphertext-not-a-credential';
 
 describe('an encrypted build in the Temporal Web UI', () => {
@@ -42,7 +42,7 @@ describe('an encrypted build in the Temporal Web UI', () => {
     await stack.stop();
   });
 
-  /** All that the page shows once its input and history are there, and a picture of it where asked for. */
+  /** Returns the text of the page once it shows its input and history, and takes a screenshot if requested. */
   async function shown(pattern: RegExp, picture: string): Promise<string> {
     await ui.open(buildPath('data-reader', jobId, 'history'));
     const text = await textWith(ui.page, pattern);
@@ -54,14 +54,14 @@ describe('an encrypted build in the Temporal Web UI', () => {
     return text;
   }
 
-  it('an encrypted build in the Temporal Web UI can not be read without the codec server', async () => {
+  it('an encrypted build in the Temporal Web UI cannot be read without the codec server', async () => {
     const text = await shown(/binary\/encrypted|YmluYXJ5L2VuY3J5cHRlZA/, 'encrypted');
     for (const word of ['custom_role_name', 'someone@example.com', 'policy missing', CREDENTIAL]) {
       assert.ok(!text.includes(word), word);
     }
   });
 
-  it('an encrypted build in the Temporal Web UI can be read with it, but for the credential', async () => {
+  it('an encrypted build in the Temporal Web UI can be read with the codec server, except for the credential', async () => {
     codecServer = await startCodec();
     const text = await shown(/custom_role_name/, 'decoded');
     for (const word of ['someone@example.com', 'policy missing', '[redacted by the codec server]']) {
@@ -71,7 +71,7 @@ describe('an encrypted build in the Temporal Web UI', () => {
     assert.ok(!(await ui.page.content()).includes(CREDENTIAL));
   });
 
-  it('an encrypted build in the Temporal Web UI shows its summary and its state as any other', async () => {
+  it('an encrypted build in the Temporal Web UI shows its summary and its state like any other build', async () => {
     const running = await startBuild(stack, 'running', { outcome: 'NEVER' }, { pollIntervalSeconds: 3 });
     await ui.open(buildPath('running', running, 'user-metadata'));
     await textWith(ui.page, /create iam_role running in 123456789012/);

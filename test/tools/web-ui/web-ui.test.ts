@@ -18,11 +18,11 @@ describe('a build in the Temporal Web UI', () => {
     await stack.stop();
   });
 
-  /** Temporal lists an end a moment later, and the page shows what was listed when it was opened. */
+  /** Temporal lists an end shortly after the fact, and a page does not update its list. */
   const untilListed = (query: string) =>
     until('Temporal lists it', async () => (await stack.cli(['list', '--query', query, '--json'])).stdout !== '');
 
-  it('a build in the Temporal Web UI says what it is, which state it is in, the poll count, the last answer and the time of the next poll', async () => {
+  it('a build in the Temporal Web UI shows its summary, its state, the poll count, the last answer and the time of the next poll', async () => {
     const jobId = await startBuild(stack, 'data-reader', { outcome: 'NEVER' }, { pollIntervalSeconds: 3 });
     await ui.open(buildPath('data-reader', jobId, 'user-metadata'));
     await textWith(ui.page, /create iam_role data-reader in 123456789012/);
@@ -32,7 +32,7 @@ describe('a build in the Temporal Web UI', () => {
     assert.match(details, /build_id: \S+/);
   });
 
-  it('a build in the Temporal Web UI shows every state under its own name in the timeline, polls included', async () => {
+  it('a build in the Temporal Web UI shows every state under its own name in the timeline, including polls', async () => {
     const jobId = await startBuild(stack, 'auditor', { polls: 1 }, { wait: true, dryRun: true });
     await ui.open(buildPath('auditor', jobId, 'history'));
     for (const name of [
@@ -59,7 +59,7 @@ describe('a build in the Temporal Web UI', () => {
     await textWith(ui.page, /build \S+ ended with FAILED[^]*policy missing/);
   });
 
-  it('a build in the Temporal Web UI is listed by its search attributes', async () => {
+  it('a build in the Temporal Web UI can be found by its search attributes', async () => {
     await startBuild(stack, 'listed', { polls: 0 }, { wait: true });
     const query = "BuildStatus='COMPLETE' AND CustomRoleName='listed' AND DryRun=false";
     await untilListed(query);
@@ -69,7 +69,7 @@ describe('a build in the Temporal Web UI', () => {
     assert.deepEqual(await links.allInnerTexts(), ['role-build:123456789012:iam_role#listed']);
   });
 
-  it('a build in the Temporal Web UI is a row of the list with a column for each search attribute that is asked for', async () => {
+  it('a build in the Temporal Web UI has a row in the list with a column for each requested search attribute', async () => {
     await startBuild(stack, 'in-columns', { polls: 0 }, { wait: true, dryRun: true });
     await untilListed("BuildStatus='COMPLETE' AND CustomRoleName='in-columns'");
     await showColumns(ui.page, ['BuildStatus', 'AccountId', 'CustomRoleName', 'BuildAction', 'DryRun']);

@@ -1,4 +1,4 @@
-/** Builds that run while the cluster moves, and how Temporal routes them. */
+/** Starts builds that run while the cluster changes, and reads how Temporal routes them. */
 import { Client, Connection } from '@temporalio/client';
 import { startCli } from '../../../../dev/stack.ts';
 import { untilSo } from './looks.ts';
@@ -12,7 +12,7 @@ export function onVersion(buildId = ''): string {
   return `TemporalWorkerDeploymentVersion = '${DEPLOYMENT}:${buildId}'`;
 }
 
-/** @param folder for reports @param keys the payload keys of the namespace */
+/** @param folder for reports @param keys returns the payload keys of the namespace */
 export function buildsOn(ports: ServerPorts, folder: string, keys: () => Promise<string>) {
   const address = `127.0.0.1:${ports.temporal}`;
   const withTemporal = async <T>(ask: (connection: Connection) => Promise<T>): Promise<T> => {
@@ -23,7 +23,7 @@ export function buildsOn(ports: ServerPorts, folder: string, keys: () => Promise
       await connection.close();
     }
   };
-  /** How many there are whose role begins so, by a query of Temporal. */
+  /** Counts builds by the prefix of their role and a visibility query. */
   const count = async (prefix: string, query: string): Promise<number> =>
     withTemporal(async (connection) => {
       const { workflow } = new Client({ connection });
@@ -32,7 +32,7 @@ export function buildsOn(ports: ServerPorts, folder: string, keys: () => Promise
   return {
     address,
     count,
-    /** Starts builds of so many seconds each. */
+    /** Starts builds that each take the given seconds. */
     async start(prefix: string, number: number, seconds: number): Promise<void> {
       const lines = Array.from({ length: number }, (_, i) => {
         const role = { account_id: '123456789012', custom_role_name: `${prefix}-${i}`, dry_run: false };
@@ -57,14 +57,14 @@ export function buildsOn(ports: ServerPorts, folder: string, keys: () => Promise
       const { code, stderr } = await startCli(args, settings, { stdin: lines.join('\n') }).result;
       if (code !== 0) throw new Error(`the builds did not start:\n${stderr}`);
     },
-    /** Waits until they have ended. @throws where one did not succeed */
+    /** Waits until the builds have ended. @throws if one did not succeed */
     async allEnd(prefix: string, number: number): Promise<void> {
       const ended = "CloseTime IS NOT NULL AND ExecutionStatus != 'ContinuedAsNew'";
       await untilSo(`builds ${prefix} end`, async () => (await count(prefix, ended)) === number);
       const succeeded = await count(prefix, "ExecutionStatus = 'Completed'");
       if (succeeded !== number) throw new Error(`${number - succeeded} of ${number} builds did not succeed`);
     },
-    /** The versions that new builds go to. */
+    /** Returns the versions to which new builds are routed. */
     routing: async (): Promise<{ current?: string | undefined; ramping?: string | undefined }> =>
       withTemporal(async ({ workflowService }) => {
         const asked = { namespace: 'default', deploymentName: DEPLOYMENT };

@@ -18,23 +18,23 @@ import { findPrograms } from './programs.ts';
 
 const run = promisify(execFile);
 const START_MS = 120_000;
-/** The Worker Controller takes it, and no option says otherwise. */
+/** The Worker Controller's fixed port. */
 const WEBHOOK_PORT = 9443;
 
 export interface Cluster {
-  /** For kubectl, and for Temporal's command line. */
+  /** The environment of kubectl and of Temporal's command line. */
   env: Record<string, string>;
-  /** Kubernetes' API by plain HTTP. */
+  /** The URL of Kubernetes' API over plain HTTP. */
   api: string;
-  /** Gone with the cluster. */
+  /** A folder that is deleted with the cluster. */
   folder: string;
   stop(): Promise<void>;
 }
 
 /**
  * @param kubernetes its version
- * @param ports of the servers that the overlay `local` has
- * @throws where a program is missing or does not start
+ * @param ports of the servers that the overlay `local` runs as pods
+ * @throws if a program is missing or does not start
  */
 export async function startCluster(kubernetes: string, ports: ServerPorts): Promise<Cluster> {
   const programs = await findPrograms(kubernetes);
@@ -45,7 +45,7 @@ export async function startCluster(kubernetes: string, ports: ServerPorts): Prom
     for (const one of started.toReversed()) await one.stop();
     await rm(folder, { recursive: true, force: true });
   };
-  /** @returns what waits until it answers */
+  /** @returns a function that waits until the program answers */
   const start = async (command: string, args: string, settings: Record<string, string> = {}) => {
     const child = await startChild(command, args.trim().split(/\s+/), { cwd: folder, env: environmentOf(settings) });
     started.push(child);
@@ -98,7 +98,7 @@ export async function startCluster(kubernetes: string, ports: ServerPorts): Prom
        --endpoint-reconciler-type=none --kubelet-preferred-address-types=InternalIP`,
     );
     await apiServer(() => run('kubectl', ['get', '--raw', '/readyz'], { env }));
-    // Nobody says for the node, every ten seconds, that it is well.
+    // Without the node lifecycle controller, since nothing renews the node's lease as a kubelet does.
     await start(
       programs.controllerManager,
       `--kubeconfig=kubeconfig --leader-elect=false --secure-port=0 --service-account-private-key-file=tls.key
@@ -118,7 +118,7 @@ export async function startCluster(kubernetes: string, ports: ServerPorts): Prom
       `--metrics-bind-address=0 --health-probe-bind-address=${probe}`,
       {
         KUBECONFIG: kubectl.KUBECONFIG,
-        // Below it lie the certificates of the webhooks.
+        // The controller keeps the certificates of its webhooks below it.
         TMPDIR: folder,
         POD_NAMESPACE: 'temporal-system',
         CONTROLLER_IDENTITY: 'temporal-worker-controller/temporal-system',

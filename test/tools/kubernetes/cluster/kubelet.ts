@@ -1,4 +1,4 @@
-/** Stands in for scheduler and kubelet: binds pods to one node, runs them as processes, and tells Kubernetes how they are. */
+/** Stands in for scheduler and kubelet: binds pods to one node, runs them as processes, and reports their status. */
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import { runContainer, type Container, type Running, type ServerPorts } from './
 
 const NODE = 'node';
 const LOOK_EVERY_MS = 500;
-/** Of a container that ended. */
+/** How long a container that ended waits for its restart. */
 const RESTART_MS = 2_000;
 
 interface Pod {
@@ -17,7 +17,7 @@ interface Pod {
   status: { startTime?: string };
 }
 
-/** A pod of the node. */
+/** A pod of the node, as far as this stand-in knows it. */
 interface Known {
   ip: string;
   running?: Running;
@@ -25,13 +25,13 @@ interface Known {
   /** Epoch milliseconds. */
   restartAt?: number;
   stopping?: Promise<unknown>;
-  /** What Kubernetes was told last. */
+  /** The status last reported. */
   told?: string;
   readySince?: string;
   output: string;
 }
 
-/** @param api Kubernetes' API by plain HTTP @param certificate of the server that `kubectl logs` asks */
+/** @param api Kubernetes' API over plain HTTP @param certificate of the server that `kubectl logs` calls */
 export async function startKubelet(
   api: string,
   certificate: Certificate,
@@ -55,7 +55,7 @@ export async function startKubelet(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
-    // What has changed meanwhile is seen at the next look.
+    // The object has changed or is gone; the next look sees that.
     if (answer.status === 404 || answer.status === 409) return undefined;
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
     return JSON.parse(text) as unknown;
@@ -104,7 +104,7 @@ export async function startKubelet(
     await ask('DELETE', `${path}?gracePeriodSeconds=0`);
   }
 
-  /** Starts the pod's container if it can be, again if it ended and should not. */
+  /** Starts the pod's container if possible, and restarts one that ended against its restart policy. */
   async function stateOf(pod: Pod, known: Known): Promise<State> {
     const { running } = known;
     if (running === undefined) {
@@ -124,7 +124,7 @@ export async function startKubelet(
     return { waiting: { reason: 'CrashLoopBackOff' } };
   }
 
-  /** @returns what is missing, or all variables */
+  /** @returns all variables, or a message about what is missing */
   async function variablesOf({ metadata: { namespace }, spec }: Pod): Promise<Record<string, string> | string> {
     const [{ env = [], envFrom = [] }] = spec.containers;
     const variables: Record<string, string> = {};
@@ -162,7 +162,7 @@ export async function startKubelet(
   const stopped = new AbortController();
   const looking = (async () => {
     while (!stopped.signal.aborted) {
-      // The API server may be busy, or a pod gone meanwhile.
+      // The API server may be busy, or a pod may be gone.
       await look().catch((err: unknown) =>
         process.stderr.write(`stand-in for the kubelet: ${(err as Error).message}\n`),
       );
@@ -179,7 +179,6 @@ export async function startKubelet(
   };
 }
 
-/** Of the container of a pod. */
 interface State {
   waiting?: { reason: string; message?: string };
   running?: object;

@@ -1,4 +1,4 @@
-/** What a cluster is like at a moment. */
+/** Reads the current state of a cluster. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../../support/until.ts';
 
@@ -38,12 +38,12 @@ interface Job {
   status: { conditions?: { type: string; reason: string }[] };
 }
 
-/** Waits until something is so. @throws after ten minutes */
+/** Waits until a condition holds. @throws after ten minutes */
 export async function untilSo(what: string, isSo: () => Promise<boolean>): Promise<void> {
   await until(what, () => delay(LOOK_EVERY_MS).then(isSo), GIVE_UP_MS);
 }
 
-/** The lowest number that was seen while something was done. */
+/** Returns the lowest count seen while `work` ran. */
 export async function lowestDuring(count: () => Promise<number>, work: () => Promise<unknown>): Promise<number> {
   let lowest = Infinity;
   const done = new AbortController();
@@ -58,7 +58,7 @@ export async function lowestDuring(count: () => Promise<number>, work: () => Pro
   return lowest;
 }
 
-/** @param api Kubernetes' by plain HTTP @returns looks at the namespace of the manifests */
+/** @param api Kubernetes' API over plain HTTP @returns functions that read the namespace of the manifests */
 export function looksAt(api: string) {
   const core = '/api/v1/namespaces/iam-orchestrator';
   const get = async <T>(path: string): Promise<T | undefined> => {
@@ -84,17 +84,17 @@ export function looksAt(api: string) {
   return {
     pods,
     workerDeployment,
-    /** Workers that are ready. */
+    /** Ready workers. */
     workers: () => workers(),
-    /** Those of the plain Deployment. */
+    /** Ready workers of the plain Deployment. */
     plainWorkers: () => workers(',!temporal.io/build-id'),
     workersOf: (version: string) => workers(`,temporal.io/build-id=${version}`),
-    /** Pods whose container can't be made. */
+    /** Pods whose container can't be created. */
     waiting: async () =>
       (await list<Pod>(`${core}/pods`)).filter(
         ({ status }) => status.containerStatuses?.[0]?.state?.waiting?.reason === 'CreateContainerConfigError',
       ).length,
-    /** What each worker answers to the kubelet; 0 for none. */
+    /** The status code of each worker's readiness probe; 0 without an answer. */
     readiness: async () =>
       Promise.all(
         (await pods('worker')).map(({ status: { podIP } }) =>
@@ -104,7 +104,7 @@ export function looksAt(api: string) {
           ),
         ),
       ),
-    /** Why set-up has ended. */
+    /** The condition with which set-up ended. */
     endOfSetup: async () =>
       (await get<Job>('/apis/batch/v1/namespaces/iam-orchestrator/jobs/setup'))?.status.conditions?.find(
         ({ type }) => type === 'Failed' || type === 'Complete',
@@ -116,10 +116,10 @@ export function looksAt(api: string) {
     configMaps: async () => (await list<Pod>(`${core}/configmaps`)).map(({ metadata }) => metadata.name),
     hasNamespace: async () => (await get(core)) !== undefined,
     deployment: async () => (await deployments()).find(({ metadata }) => metadata.name === 'worker'),
-    /** The Deployments of the Worker Controller. */
+    /** The Deployments of the Worker Controller, one for each version. */
     versions: async () =>
       (await deployments()).filter(({ metadata }) => metadata.labels['temporal.io/deployment-name'] === 'worker'),
-    /** The version that new builds start on, as the controller has it. */
+    /** The version on which new builds start, according to the controller. */
     current: async () => (await workerDeployment())?.status?.currentVersion?.buildID,
   };
 }
@@ -132,7 +132,7 @@ export function imageOf(deployment: Deployment | undefined): string | undefined 
   return deployment?.spec.template.spec.containers[0].image;
 }
 
-/** All its pods are of its template, and ready. */
+/** Whether all its pods are ready and have its current template. */
 export function isRolledOut({ metadata, spec, status }: Deployment): boolean {
   const numbers = [status.replicas ?? 0, status.updatedReplicas ?? 0, status.readyReplicas ?? 0];
   return status.observedGeneration === metadata.generation && numbers.every((number) => number === spec.replicas);

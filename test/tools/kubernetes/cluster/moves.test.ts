@@ -1,7 +1,7 @@
 /**
- * `npm run test:cluster [-- --record]`: a cluster is moved from state to state by the commands of docs/kubernetes.md, and is
- * then what the page says. `--record` keeps what was typed and what came of it in `recorded.md`, `KUBERNETES_VERSION` takes
- * another version of Kubernetes. Each test goes on from the state in which the one before it left the cluster.
+ * `npm run test:cluster [-- --record]`: moves a cluster from state to state with the commands of docs/kubernetes.md,
+ * and checks that it then is as the page says. `--record` writes the commands and their output to `recorded.md`;
+ * `KUBERNETES_VERSION` sets the version of Kubernetes. Each test continues from the previous one's state.
  */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
@@ -25,12 +25,12 @@ import {
 import { commandsOf, inline } from './page.ts';
 
 describe('set-up', () => {
-  move('set-up that failed for a missing Secret is mended without a restart of workers', async () => {
+  move('set-up that failed because its Secret was missing is repaired without a restart of workers', async () => {
     await overlay({});
     await session.type(typed.useNamespace);
     await session.type(typed.makeNamespace);
     await session.type(typed.install);
-    // Set-up, two workers and the codec server.
+    // The pods of set-up, of two workers and of the codec server.
     await untilSo('pods wait for the Secret', async () => (await look.waiting()) === 4);
     assert.match((await session.type('kubectl get pods')).output, /setup-\w+ .*CreateContainerConfigError/);
     await measured('set-up has failed', async () => (await look.endOfSetup()) === 'DeadlineExceeded');
@@ -47,7 +47,7 @@ describe('set-up', () => {
     for (const { status } of await look.pods('worker')) assert.equal(status.containerStatuses?.[0]?.restartCount, 0);
   });
 
-  move('set-up goes on if its Secret comes before its deadline', async () => {
+  move('set-up continues if its Secret is created before its deadline', async () => {
     await session.type('kubectl delete secret encryption-keys');
     await session.type(typed.deleteJob);
     await session.type(typed.apply);
@@ -59,7 +59,7 @@ describe('set-up', () => {
 });
 
 describe('the plain Deployment', () => {
-  move('a second apply calls everything unchanged but the PodDisruptionBudgets', async () => {
+  move('a second apply reports everything except the PodDisruptionBudgets as unchanged', async () => {
     const lines = (await session.type(typed.apply)).output.trim().split('\n');
     assert.ok(lines.length > 20, `${lines.length}`);
     assert.deepEqual(
@@ -68,7 +68,7 @@ describe('the plain Deployment', () => {
     );
   });
 
-  move('every object is found by its label', async () => {
+  move('the label selects every object', async () => {
     const rendered = await session.type('kubectl get -k deploy/kubernetes/overlays/local --output name');
     const kinds = [
       ...new Set(
@@ -87,7 +87,7 @@ describe('the plain Deployment', () => {
     );
   });
 
-  move('a diff shows nothing beside the Job of set-up, and what changes once that is gone', async () => {
+  move('a diff fails because of the Job of set-up, and shows the changes once the Job is deleted', async () => {
     await overlay({ tag: 'second' });
     const beside = (await session.type(typed.diff, 1, 2)).output;
     assert.match(beside, /field is immutable/);
@@ -105,7 +105,7 @@ describe('the plain Deployment', () => {
     await builds.allEnd('roll-out', 8);
   });
 
-  move('rollout undo brings back image and settings, after a prune in the apply that began the roll-out', async () => {
+  move('rollout undo restores image and settings, even if the apply that began the roll-out pruned', async () => {
     await overlay({ tag: 'fourth', settings: 'LOG_LEVEL=warn' });
     await session.type(typed.deleteJob);
     const [prune = ''] = commandsOf('Prune');
@@ -120,10 +120,10 @@ describe('the plain Deployment', () => {
     assert.equal(await look.workers(), 2);
   });
 
-  move('settings are deleted that no ReplicaSet and no Job names any more, and no others', async () => {
+  move('a prune deletes only settings that no ReplicaSet and no Job names any more', async () => {
     const oldest =
       'kubectl get replicasets --selector app.kubernetes.io/name=worker --sort-by .metadata.creationTimestamp';
-    // As Kubernetes does after `revisionHistoryLimit`. Both have the settings of the install.
+    // Kubernetes does so after `revisionHistoryLimit`. Both ReplicaSets have the settings of the installation.
     await session.type(`kubectl delete $(${oldest} --output name | head -2)`);
     const before = await look.configMaps();
     const [, deleteSettings = ''] = commandsOf('Prune');
@@ -140,14 +140,14 @@ describe('the plain Deployment', () => {
 
 describe('KEDA', () => {
   const replicas = async () => (await look.deployment())?.spec.replicas ?? 0;
-  /** What an apply would leave. */
+  /** Returns the replicas that an apply would set. */
   const applied = async () => {
     const each = '{range .items[?(@.kind=="Deployment")]}{.metadata.name}: {.spec.replicas}{"\\n"}{end}';
     const { output } = await session.type(`${typed.apply} --dry-run=server --output 'jsonpath=${each}'`);
     return /^worker: (\d+)$/m.exec(output)?.[1];
   };
 
-  move('six workers stay six when KEDA gets the Deployment, and five when it is taken back', async () => {
+  move('six workers remain six when KEDA gets the Deployment, and five remain five when KEDA is removed', async () => {
     await overlay({});
     await rollOut();
     await session.type('kubectl scale deployment worker --replicas 6');
@@ -159,7 +159,7 @@ describe('KEDA', () => {
     assert.equal(await lowestDuring(replicas, rollOut), 6);
     assert.equal(await look.workers(), 6);
 
-    // As KEDA would.
+    // KEDA would do this.
     await session.type('kubectl scale deployment worker --replicas 5');
     await rollOut();
     assert.match((await session.type(inline('kubectl get deployment worker'))).output, /worker +5\/5/);
@@ -175,7 +175,7 @@ describe('KEDA', () => {
 describe('the Worker Controller', () => {
   const components = ['setup', 'worker-controller'];
 
-  move('the first version after the plain Deployment takes the steps, beside the plain workers', async () => {
+  move('the first version after the plain Deployment goes through the steps while the plain workers run', async () => {
     await builds.start('to', 8, 100);
     await overlay({ components });
     await rollOutWithoutLast();
@@ -203,78 +203,84 @@ describe('the Worker Controller', () => {
     assert.equal((await look.workerDeployment())?.spec.rollout.strategy, 'Progressive');
   });
 
-  move('during the steps the way back is at once, and the new version gets no more builds', async () => {
-    const second = await versionOf('second');
-    await overlay({ components, tag: 'third' });
-    await rollOutWithoutLast();
-    const third = await versionOf('third');
-    await measured('the third version has its share', async () => (await builds.routing()).ramping === third);
-    await overlay({ components, tag: 'second' });
-    await session.type(typed.deleteJob);
-    await session.type(typed.apply);
-    const seconds = await measured('it has none any more', async () => (await builds.routing()).ramping === undefined);
-    assert.ok(seconds < 15, `${seconds} s`);
-    assert.equal((await builds.routing()).current, second);
-    await builds.start('none', 20, 2);
-    await builds.allEnd('none', 20);
-    assert.equal(await builds.count('none', onVersion(second)), 20);
-  });
-
-  move('after the steps an earlier version takes them too, but for the patch', async () => {
-    const second = await versionOf('second');
-    const thirdAtOnce = async () => {
+  move(
+    'a return to the old version during the steps takes effect at once, and the new version gets no more builds',
+    async () => {
+      const second = await versionOf('second');
       await overlay({ components, tag: 'third' });
       await rollOutWithoutLast();
-      await session.type(typed.leaveOutSteps);
       const third = await versionOf('third');
-      return measured('the third version is current', async () => (await look.current()) === third);
-    };
-    await thirdAtOnce();
-    await overlay({ components, tag: 'second' });
-    await rollOutWithoutLast();
-    const steps = await measuredFromApply(
-      'the second version is current again',
-      async () => (await look.current()) === second,
-    );
-    assert.ok(steps > 55 && steps < 90, `${steps} s`);
-    const seconds = await thirdAtOnce();
-    assert.ok(seconds < 10, `${seconds} s`);
-  });
-
-  move(
-    'a change of the Connection restarts the workers of every version, and one of four is away at a time',
-    async () => {
-      const patch = '- { op: replace, path: /spec/replicas, value: 4 }';
-      await overlay({ components, tag: 'third', patches: [{ target: { kind: 'WorkerDeployment' }, patch }] });
-      await rollOutWithoutLast();
-      const third = await versionOf('third');
-      await untilSo('four workers are ready', async () => (await look.workersOf(third)) === 4);
-      for (const { spec } of await look.versions()) {
-        assert.equal(spec.minReadySeconds, 10);
-        assert.equal(spec.progressDeadlineSeconds, 600);
-        assert.deepEqual(spec.strategy.rollingUpdate, { maxSurge: '25%', maxUnavailable: '25%' });
-      }
-      const before = (await look.pods('worker')).map(({ metadata }) => metadata.name);
-      assert.ok(before.length > 4, 'an old version has workers too');
-      const hostPort = builds.address.replace('127.0.0.1', 'localhost');
-      const lowest = await lowestDuring(
-        () => look.workersOf(third),
-        async () => {
-          const change = JSON.stringify({ spec: { hostPort } });
-          await session.type(`kubectl patch connection temporal --type merge --patch '${change}'`);
-          await measured('every worker is another', async () => {
-            const now = await look.pods('worker');
-            const isAnother = now.every(({ metadata }) => !before.includes(metadata.name));
-            return isAnother && (await look.versions()).every(isRolledOut);
-          });
-        },
+      await measured('the third version has its share', async () => (await builds.routing()).ramping === third);
+      await overlay({ components, tag: 'second' });
+      await session.type(typed.deleteJob);
+      await session.type(typed.apply);
+      const seconds = await measured(
+        'it has none any more',
+        async () => (await builds.routing()).ramping === undefined,
       );
-      session.note(`At least ${lowest} of four were ready.`);
-      assert.equal(lowest, 3);
+      assert.ok(seconds < 15, `${seconds} s`);
+      assert.equal((await builds.routing()).current, second);
+      await builds.start('none', 20, 2);
+      await builds.allEnd('none', 20);
+      assert.equal(await builds.count('none', onVersion(second)), 20);
     },
   );
 
-  move('on the way back to the plain Deployment no build is lost, and new ones go there at once', async () => {
+  move(
+    'a return to an earlier version after the steps goes through them too, unless the patch leaves them out',
+    async () => {
+      const second = await versionOf('second');
+      const thirdAtOnce = async () => {
+        await overlay({ components, tag: 'third' });
+        await rollOutWithoutLast();
+        await session.type(typed.leaveOutSteps);
+        const third = await versionOf('third');
+        return measured('the third version is current', async () => (await look.current()) === third);
+      };
+      await thirdAtOnce();
+      await overlay({ components, tag: 'second' });
+      await rollOutWithoutLast();
+      const steps = await measuredFromApply(
+        'the second version is current again',
+        async () => (await look.current()) === second,
+      );
+      assert.ok(steps > 55 && steps < 90, `${steps} s`);
+      const seconds = await thirdAtOnce();
+      assert.ok(seconds < 10, `${seconds} s`);
+    },
+  );
+
+  move('a change of the Connection restarts the workers of every version, of four workers one at a time', async () => {
+    const patch = '- { op: replace, path: /spec/replicas, value: 4 }';
+    await overlay({ components, tag: 'third', patches: [{ target: { kind: 'WorkerDeployment' }, patch }] });
+    await rollOutWithoutLast();
+    const third = await versionOf('third');
+    await untilSo('four workers are ready', async () => (await look.workersOf(third)) === 4);
+    for (const { spec } of await look.versions()) {
+      assert.equal(spec.minReadySeconds, 10);
+      assert.equal(spec.progressDeadlineSeconds, 600);
+      assert.deepEqual(spec.strategy.rollingUpdate, { maxSurge: '25%', maxUnavailable: '25%' });
+    }
+    const before = (await look.pods('worker')).map(({ metadata }) => metadata.name);
+    assert.ok(before.length > 4, 'an old version has workers too');
+    const hostPort = builds.address.replace('127.0.0.1', 'localhost');
+    const lowest = await lowestDuring(
+      () => look.workersOf(third),
+      async () => {
+        const change = JSON.stringify({ spec: { hostPort } });
+        await session.type(`kubectl patch connection temporal --type merge --patch '${change}'`);
+        await measured('every worker is another', async () => {
+          const now = await look.pods('worker');
+          const isAnother = now.every(({ metadata }) => !before.includes(metadata.name));
+          return isAnother && (await look.versions()).every(isRolledOut);
+        });
+      },
+    );
+    session.note(`At least ${lowest} of four were ready.`);
+    assert.equal(lowest, 3);
+  });
+
+  move('a return to the plain Deployment loses no build, and new builds go to its workers at once', async () => {
     await builds.start('back', 8, 60);
     await overlay({ tag: 'third' });
     await rollOut();
@@ -296,7 +302,7 @@ describe('the Worker Controller', () => {
     assert.equal(await look.workers(), 2);
   });
 
-  move('the way there without the steps takes as long as the workers take to be ready', async () => {
+  move('a move to the Worker Controller without the steps takes only until the workers are ready', async () => {
     await overlay({ components });
     await rollOutWithoutLast();
     await session.type(typed.leaveOutSteps);
@@ -305,17 +311,20 @@ describe('the Worker Controller', () => {
     await session.type(inline('kubectl delete deployment worker'));
   });
 
-  move('a namespace that takes Temporal with it stays until its objects are let go', async () => {
-    const [deleteNamespace = '', letGo = ''] = commandsOf('Delete the namespace');
-    await session.type(deleteNamespace);
-    await untilSo('its pods are gone', async () => (await look.pods('temporal')).length === 0);
-    await delay(20_000);
-    assert.match((await session.type('kubectl get namespace iam-orchestrator')).output, /Terminating/);
-    await session.type(letGo);
-    await measured('the namespace is gone', async () => !(await look.hasNamespace()));
-  });
+  move(
+    'a namespace that is deleted together with Temporal remains until its objects lose their finalizers',
+    async () => {
+      const [deleteNamespace = '', letGo = ''] = commandsOf('Delete the namespace');
+      await session.type(deleteNamespace);
+      await untilSo('its pods are gone', async () => (await look.pods('temporal')).length === 0);
+      await delay(20_000);
+      assert.match((await session.type('kubectl get namespace iam-orchestrator')).output, /Terminating/);
+      await session.type(letGo);
+      await measured('the namespace is gone', async () => !(await look.hasNamespace()));
+    },
+  );
 
-  move('a first install with the Worker Controller takes no steps', async () => {
+  move('a first install with the Worker Controller goes through no steps', async () => {
     await overlay({ components });
     await session.type(typed.makeNamespace);
     await session.type(typed.makeSecret);

@@ -1,4 +1,4 @@
-/** The cluster that a run moves, and the steps of docs/kubernetes.md that several moves share. */
+/** The cluster of a run, and the steps of docs/kubernetes.md that several tests share. */
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { after, it } from 'node:test';
@@ -51,22 +51,21 @@ export const typed = {
   leaveOutSteps: of('At once, and back', 'AllAtOnce'),
 };
 
-/** Types all steps of a roll-out. */
 export async function rollOut(): Promise<void> {
   await rollOutWithoutLast();
   await session.type(typed.waitForWorkers);
 }
 
-/** As for a version of the Worker Controller. */
+/** Types the steps that also apply to a version of the Worker Controller. */
 export async function rollOutWithoutLast(): Promise<void> {
   const steps = commandsOf(ROLL_OUT);
   for (const command of steps.slice(0, steps.indexOf(typed.waitForWorkers))) {
-    // A diff ends with 1 if there is a difference.
+    // A diff exits with 1 if there is a difference.
     await session.type(command, ...(command === typed.diff ? [0, 1] : [0]));
   }
 }
 
-/** A test whose commands are a part of the record. */
+/** Defines a test whose commands are recorded. */
 export function move(title: string, work: () => Promise<void>): void {
   it(title, async (t) => {
     if (hasFailed) return t.skip('an earlier move failed');
@@ -79,7 +78,7 @@ export function move(title: string, work: () => Promise<void>): void {
   });
 }
 
-/** Waits until something is so, and records when that was. @returns the seconds since the last command ended */
+/** Waits until a condition holds, and records when. @returns the seconds since the last command ended */
 export async function measured(what: string, isSo: () => Promise<boolean>): Promise<number> {
   await untilSo(what, isSo);
   const seconds = session.secondsSince();
@@ -87,7 +86,7 @@ export async function measured(what: string, isSo: () => Promise<boolean>): Prom
   return seconds;
 }
 
-/** As `measured`. @returns the seconds since the last apply ended */
+/** Does as `measured`. @returns the seconds since the last apply ended */
 export async function measuredFromApply(what: string, isSo: () => Promise<boolean>): Promise<number> {
   await untilSo(what, isSo);
   const seconds = session.secondsSince(typed.apply);
@@ -95,7 +94,7 @@ export async function measuredFromApply(what: string, isSo: () => Promise<boolea
   return seconds;
 }
 
-/** The version with an image of this tag, once the controller has it as the one to come, or as the current one. */
+/** Returns the version whose image has this tag, once it is the controller's target or current version. */
 export async function versionOf(tag: string): Promise<string> {
   let version = '';
   await untilSo('the controller has seen the version', async () => {
@@ -106,7 +105,7 @@ export async function versionOf(tag: string): Promise<string> {
   return version;
 }
 
-/** @returns how long after its workers were ready the version was current */
+/** @returns the seconds from when a version's workers were ready until it was current */
 export async function secondsUntilCurrent(version: string): Promise<number> {
   const ready = await measured(
     'two workers of the version are ready',

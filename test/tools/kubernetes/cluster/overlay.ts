@@ -1,4 +1,4 @@
-/** A copy of deploy/kubernetes, moved from state to state as a user would. Its overlay `local` stands for `production` too. */
+/** A copy of deploy/kubernetes, edited as a user would. Its overlay `local` also stands for `production`. */
 import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,24 +6,24 @@ import { parse, stringify } from 'yaml';
 import type { ServerPorts } from './pods.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../../../deploy', import.meta.url));
-/** So that a run takes minutes: the shortest step that a WorkerDeployment may have, and an early end of set-up. */
+/** Keeps a run short: the shortest step that a WorkerDeployment may have, and an early deadline of set-up. */
 const SHORTENED: readonly [file: string, from: RegExp, to: string][] = [
   ['components/worker-controller/kustomization.yaml', /pauseDuration: 10m/g, 'pauseDuration: 30s'],
   ['components/setup/setup.yaml', /activeDeadlineSeconds: 900/, 'activeDeadlineSeconds: 40'],
 ];
 
-/** What the user wants the cluster to have. */
+/** The state of the cluster that the user wants. */
 export interface State {
   components?: readonly string[];
-  /** Of the image. */
+  /** The tag of the image. */
   tag?: string;
   replicas?: number;
-  /** For `worker.env`. */
+  /** Lines for `worker.env`. */
   settings?: string;
   patches?: readonly object[];
 }
 
-/** @param folder gets deploy/kubernetes @returns what brings the overlay to a state */
+/** @param folder gets a copy of deploy/kubernetes @returns a function that brings the overlay to a state */
 export async function createOverlay(folder: string, ports: ServerPorts): Promise<(state: State) => Promise<void>> {
   await cp(DEPLOY, join(folder, 'deploy'), { recursive: true });
   const at = (...names: string[]) => join(folder, 'deploy', 'kubernetes', ...names);
@@ -35,7 +35,7 @@ export async function createOverlay(folder: string, ports: ServerPorts): Promise
     return after;
   };
   for (const [file, from, to] of SHORTENED) await change(file, (text) => text.replace(from, to));
-  // There is no DNS.
+  // There is no DNS, so names are replaced by addresses.
   const local = (text: string) =>
     text
       .replaceAll(/temporal\.iam-orchestrator\.svc\.cluster\.local:7233/g, `127.0.0.1:${ports.temporal}`)

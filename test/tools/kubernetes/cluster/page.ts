@@ -1,10 +1,10 @@
-/** The commands of docs/kubernetes.md, as it has people type them. */
+/** Reads the commands of docs/kubernetes.md that users type. */
 import { spawnSync } from 'node:child_process';
 import { blocks, inlineCode, read } from '../../../docs/pages.ts';
 
 const page = read('docs/kubernetes.md');
 
-/** @param heading of a section @returns its commands, one after the other @throws where there is none */
+/** @param heading of a section @returns its commands, in order @throws if the page has no such section */
 export function commandsOf(heading: string): string[] {
   const [, ...sections] = page.split(/^#+ (?=.*$)/m);
   const section = sections.find((one) => one.startsWith(`${heading}\n`));
@@ -13,7 +13,7 @@ export function commandsOf(heading: string): string[] {
   return commands;
 }
 
-/** A command that goes on in the next line is told by Bash. */
+/** Uses Bash to tell whether a command continues on the next line. */
 function splitCommands(block: string): string[] {
   const commands: string[] = [];
   let open = '';
@@ -26,7 +26,7 @@ function splitCommands(block: string): string[] {
   return commands;
 }
 
-/** @returns a command that stands in the prose of the page @throws where it does not */
+/** @returns a command in the prose of the page @throws if the page does not have it */
 export function inline(command: string): string {
   if (!inlineCode(page).includes(command)) throw new Error(`docs/kubernetes.md does not have \`${command}\``);
   return command;

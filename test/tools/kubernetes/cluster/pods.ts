@@ -1,4 +1,4 @@
-/** What a pod of the overlay `local` is here: a process of this checkout, or a server of the development stack. */
+/** Runs the pods of the overlay `local`: each is a process of this checkout, or a server of the development stack. */
 import { fileURLToPath } from 'node:url';
 import { environmentOf } from '../../../../dev/stack.ts';
 import { startChild } from '../../../../dev/servers/child.ts';
@@ -8,10 +8,10 @@ import { createSimulatedBuildApi } from '../../../../dev/simulated-build-api/ser
 
 const CHECKOUT = fileURLToPath(new URL('../../../..', import.meta.url));
 const PROBE_TIMEOUT_MS = 3_000;
-/** A worker's. */
+/** The grace period of a worker. */
 const GRACE_MS = 90_000;
 
-/** Of the servers that stand for pods, on 127.0.0.1. */
+/** The ports on 127.0.0.1 of the servers that stand in for pods. */
 export interface ServerPorts {
   temporal: number;
   dynamoDb: number;
@@ -27,18 +27,17 @@ export interface Container {
   ports?: { name: string; containerPort: number }[];
 }
 
-/** A container that runs. */
 export interface Running {
   isReady(): Promise<boolean>;
-  /** The exit code once it has ended. */
+  /** Set once it has ended. */
   exitCode: number | null | undefined;
   output(): string;
   stop(): Promise<void>;
 }
 
 /**
- * @param env its variables, those of ConfigMaps and Secrets too
- * @param ip an address of loopback, the pod's own
+ * @param env its variables, including those of ConfigMaps and Secrets
+ * @param ip the pod's loopback address
  */
 export async function runContainer(
   container: Container,
@@ -85,7 +84,7 @@ async function runProgram(container: Container, env: Record<string, string>, ip:
     exitCode: undefined,
     output: child.output,
     stop: child.stop,
-    // As kubectl exec has no stand-in, a program with a probe of that kind is ready as long as it runs.
+    // There is no stand-in for exec, so a program with an exec probe counts as ready while it runs.
     isReady: async () => {
       if (httpGet === undefined) return true;
       const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);

@@ -1,4 +1,4 @@
-/** The programs of a cluster's control plane, built once from their Go modules and kept. */
+/** The programs of a cluster's control plane, built once from their Go modules and cached. */
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,13 +7,13 @@ import { installOnce } from '../../../../dev/servers/cache.ts';
 import { moduleFolder, WORKER_CONTROLLER } from '../schemas.ts';
 
 const run = promisify(execFile);
-/** A first build of kube-apiserver takes two cores a quarter of an hour. */
+/** A first build of kube-apiserver takes a quarter of an hour on two cores. */
 const BUILD_TIMEOUT_MS = 60 * 60_000;
 const KUBERNETES = 'k8s.io/kubernetes';
 const PACKAGES = [
   `${KUBERNETES}/cmd/kube-apiserver`,
   `${KUBERNETES}/cmd/kube-controller-manager`,
-  // Its program is named for its folder.
+  // Its program is named after the folder.
   'go.etcd.io/etcd/server/v3',
 ];
 
@@ -51,8 +51,8 @@ async function mustRun(command: string, ...args: readonly string[]): Promise<voi
 }
 
 /**
- * In a module of its own, since Kubernetes' takes its libraries from folders that are not published with it. Each is published
- * as a module, whose version goes with Kubernetes'.
+ * Builds Kubernetes in a separate module, since its own module takes its libraries from folders that are not published
+ * with it. Each library is published as a module whose version corresponds to that of Kubernetes.
  */
 async function buildKubernetes(folder: string, version: string): Promise<void> {
   const { stdout } = await go(['mod', 'download', '-json', `${KUBERNETES}@${version}`], folder);
@@ -73,6 +73,6 @@ async function buildKubernetes(folder: string, version: string): Promise<void> {
 function go(args: readonly string[], cwd: string) {
   const options = { cwd, env: { ...process.env, CGO_ENABLED: '0' }, timeout: BUILD_TIMEOUT_MS };
   const attempt = () => run('go', args, { ...options, maxBuffer: 64 * 2 ** 20 });
-  // Once more, since what it needs is downloaded.
+  // Tries twice, since dependencies are downloaded.
   return attempt().catch(attempt);
 }

@@ -1,4 +1,4 @@
-/** Types commands as a user would, and keeps what was typed and what came of it. */
+/** Types commands as a user would, and records them with their output. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,6 @@ const SHOWN_LINES = 8;
 const SHOWN_CHARS = 150;
 
 export interface Typed {
-  /** What stood on the screen. */
   output: string;
 }
 
@@ -24,12 +23,10 @@ export class Session {
     this.#cluster = cluster;
   }
 
-  /** Begins a part of the record. */
   begin(title: string): void {
     this.#record += `\n## ${title}\n`;
   }
 
-  /** Records what was seen. */
   note(line: string): void {
     this.#record += `\n${line}\n`;
   }
@@ -38,7 +35,7 @@ export class Session {
    * Types a command in the folder that has deploy/kubernetes.
    *
    * @param expected exit codes; 0 by default
-   * @throws with its output if it ends with another
+   * @throws with its output if it exits with another code
    */
   async type(command: string, ...expected: readonly number[]): Promise<Typed> {
     const start = performance.now();
@@ -57,15 +54,15 @@ export class Session {
     return { output };
   }
 
-  /** Since the last time that this command ended, or the last of all. */
+  /** Returns the seconds since this command, or by default the last command, ended. */
   secondsSince(command = this.#last): number {
     return (performance.now() - (this.#endedAtMs.get(command) ?? Number.NaN)) / 1000;
   }
 
-  /** What was typed and what came of it, as Markdown. */
+  /** Returns the commands and their output as Markdown. */
   record(kubernetes: string): string {
     const [date] = new Date().toISOString().split('T');
-    // Commands that follow each other stand in one block.
+    // Joins the blocks of consecutive commands.
     return `# Moves between states of a cluster, as they were run
 
 By \`npm run test:cluster -- --record\` on ${date}, with Kubernetes ${kubernetes} and the Temporal Worker Controller
@@ -74,7 +71,7 @@ have 30 s, and set-up ends after 40 s. Processes stand for pods, and \`kubectl s
 ${this.#record.replaceAll('```\n\n```console\n', '\n')}`;
   }
 
-  /** Without this machine's paths, and without the middle of what is long. */
+  /** Removes this machine's paths, and the middle of long output. */
   #shown(output: string): string {
     const here = new RegExp(`${this.#cluster.folder}/|${tmpdir()}/(?=LIVE|MERGED)`, 'g');
     const lines = output.replaceAll(here, '').split('\n').slice(0, -1);
