@@ -1,4 +1,4 @@
-/** Connections to the build API that hang, break or are refused: each is seen by a real worker, and both records tell the end. */
+/** Connections to the build API that hang, break or are refused, with a real worker: both records must tell the end. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
@@ -10,16 +10,16 @@ import { eventually } from './patience.ts';
 import { newReport, writeReport } from './report.ts';
 import { hasTimer } from './truth.ts';
 
-/** Less than the 3 s and 6 s between attempts: the second or the third finds it back. */
+/** Less than the 3 s and 6 s between attempts, so that the second or third attempt reaches the API again. */
 const AWAY_MS = 4_000;
-/** Long after a busy machine has closed the build API's port. */
+/** By then even a busy machine has closed the build API's port. */
 const WAIT_SECONDS = 15;
 const report = newReport('build-api');
 
 const get = (status: Fault) => ({ polls: 0, status: [status] }) satisfies Simulate;
 const post = (trigger: Fault) => ({ polls: 0, trigger: [trigger] }) satisfies Simulate;
 
-/** What an answer that comes whole means is in test/build-api. */
+/** Faults of the connection; test/build-api has those of complete answers. */
 const CASES: readonly BuildApiCase[] = [
   { name: 'get-hang', simulate: get({ hang: true }), posts: 1, gets: 2 },
   { name: 'post-hang', simulate: post({ hang: true }), posts: 2, gets: 1 },
@@ -39,7 +39,7 @@ const CASES: readonly BuildApiCase[] = [
   },
 ];
 
-describe('whatever else the build API does, both records tell how it ended', () => {
+describe('whatever the build API does, both records tell how the build ended', () => {
   let stack: FaultStack;
 
   before(async () => {
@@ -53,7 +53,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
 
   describe('an answer', { concurrency: 12 }, () => {
     for (const { name, simulate, error, cause, posts, gets } of CASES) {
-      it(`both records tell how a build ended whose API does ${name}: ${error ?? 'COMPLETE'}`, async () => {
+      it(`both records tell how a build ended despite ${name}: ${error ?? 'COMPLETE'}`, async () => {
         const input = inputFor(stack, name, simulate);
         await assertEnd(input, error, cause, await stack.run(input));
         assert.deepEqual(requestsOf(input), { posts, gets });
@@ -61,7 +61,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     }
   });
 
-  it('a build API that refuses connections for a time at the POST gets another attempt, and makes one build', async () => {
+  it('a POST that the build API refuses for a while is retried, and makes one build', async () => {
     const input = inputFor(stack, 'refused-post', { polls: 0 });
     const back = stack.refuseBuildApi(AWAY_MS);
     const ended = stack.follow(input);
@@ -70,7 +70,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     assert.deepEqual(requestsOf(input), { posts: 1, gets: 1 });
   });
 
-  it('a build API that refuses connections for a time at a poll gets another attempt', async () => {
+  it('a poll that the build API refuses for a while is retried', async () => {
     const input = inputFor(stack, 'refused-get', { polls: 0 });
     const ended = stack.follow(input);
     await eventually('the first wait has begun', () => hasTimer(stack, input));
@@ -79,7 +79,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     assert.deepEqual(requestsOf(input), { posts: 1, gets: 1 });
   });
 
-  it('a build API that refuses connections for longer than three attempts is unavailable, and nothing was triggered', async () => {
+  it('a build fails as BuildApiUnavailable, with nothing triggered, if the API refuses connections for all three attempts', async () => {
     const [refusedPosts, refusedGets] = ['long-refused-post', 'long-refused-get'].map((name) =>
       inputFor(stack, name, { polls: 0 }, { poll_interval_seconds: WAIT_SECONDS }),
     ) as [RoleBuildInput, RoleBuildInput];
@@ -96,7 +96,7 @@ describe('whatever else the build API does, both records tell how it ended', () 
     assert.deepEqual(requestsOf(refusedGets), { posts: 1, gets: 0 });
   });
 
-  it('faults of the build API left nothing that is not as promised', async () => {
+  it('faults of the build API broke no promise', async () => {
     assert.deepEqual(await stack.conclude(report), []);
   });
 

@@ -1,4 +1,4 @@
-/** DynamoDB's port closed for half a minute, in the middle of final record updates. */
+/** Closes DynamoDB's port for half a minute during final record updates. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -26,7 +26,7 @@ describe('while DynamoDB refuses connections for 30 s', () => {
     writeReport(report);
   });
 
-  it('final record updates wait while DynamoDB is away, and are made once it is back; a build that is only asked for then writes nothing', async () => {
+  it('final record updates wait while DynamoDB is away, and are made once it is back; a build started meanwhile writes nothing', async () => {
     const builds = Object.entries(ENDS).flatMap(([end, outcome]) =>
       [1, 2, 3].map((n) => {
         const input = inputFor(stack, `${end}-${n}`, { polls: 1, outcome });
@@ -55,7 +55,7 @@ describe('while DynamoDB refuses connections for 30 s', () => {
     assert.deepEqual(stack.buildApi.requests(late.correlation_id), []);
   });
 
-  it('an outage of DynamoDB left nothing that is not as promised', async () => {
+  it('an outage of DynamoDB broke no promise', async () => {
     assert.deepEqual(await stack.conclude(report), []);
   });
 

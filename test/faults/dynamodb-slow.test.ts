@@ -1,4 +1,4 @@
-/** What DynamoDB may do that takes long: answers and writes that come too late, throttling that goes on. */
+/** Slow faults of DynamoDB: late answers, late writes, continued throttling. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
@@ -8,7 +8,7 @@ import { startFaultStack, type FaultStack } from './fault-stack.ts';
 import { eventually } from './patience.ts';
 import { newReport, writeReport } from './report.ts';
 
-/** The long form runs into the second, longer wait of a final record update. */
+/** The long form reaches the second, longer wait of a final record update. */
 const THROTTLED_ATTEMPTS = process.env['FAULTS_MINUTES'] === undefined ? 4 : 7;
 
 const STEPS = [
@@ -44,7 +44,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
       ['stall', 'it had begun, and nothing was written'],
     ] as const) {
       for (const [step, operation, table] of STEPS) {
-        it(`a write (${step}) whose answer comes after the 10 s of a call is made again; ${what}`, async () => {
+        it(`a write (${step}) that is not answered within 10 s is retried; ${what}`, async () => {
           const name = `${step}-${fault}`;
           plans.set(name, { operation, table, faults: [fault] });
           const input = inputFor(stack, name, { polls: 0 });
@@ -55,7 +55,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
     }
 
     for (const [step, operation, table] of STEPS) {
-      it(`a write (${step}) that arrives behind its next attempt changes nothing any more`, async () => {
+      it(`a write (${step}) that arrives after its next attempt changes nothing`, async () => {
         const name = `${step}-late`;
         plans.set(name, { operation, table, faults: ['late'] });
         const input = inputFor(stack, name, { polls: 0 });
@@ -65,7 +65,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
       });
     }
 
-    it(`a final record update throttled ${THROTTLED_ATTEMPTS} times is made all the same`, async () => {
+    it(`a final record update throttled ${THROTTLED_ATTEMPTS} times is still made`, async () => {
       const throttled = Array.from({ length: THROTTLED_ATTEMPTS }, () => 'throttle' as const);
       plans.set('throttled', { operation: 'UpdateItem', table: HISTORY_TABLE_NAME, faults: throttled });
       const input = inputFor(stack, 'throttled', { polls: 0, outcome: 'FAILED' });
@@ -74,7 +74,7 @@ describe('however slow DynamoDB is, both records tell how the build ended', () =
     });
   });
 
-  it('a slow DynamoDB left nothing that is not as promised', async () => {
+  it('a slow DynamoDB broke no promise', async () => {
     assert.deepEqual(await stack.conclude(report), []);
   });
 

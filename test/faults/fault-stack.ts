@@ -1,4 +1,4 @@
-/** A stack whose parts can be killed, stopped and begun again, and which keeps count of that. */
+/** A stack whose parts can be killed, stopped and restarted, and which records that. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,29 +21,28 @@ import { lost, type Violation } from './violation.ts';
 const START_ATTEMPTS = 3;
 
 export interface FaultStack extends TestStack {
-  /** SIGKILL. */
   killWorker(worker: Child): Promise<void>;
-  /** SIGTERM. @returns its exit code */
+  /** Sends SIGTERM. @returns its exit code */
   stopWorker(worker: Child): Promise<number | null>;
-  /** SIGKILL, and after a time the same server on the same file and port. Only of a stack with `dbFile`. */
+  /** Sends SIGKILL, and later starts the server on the same file and port. Needs `dbFile`. */
   restartTemporal(downMs: number): Promise<void>;
-  /** Nothing listens on DynamoDB's port for a time, or until something is done. */
+  /** Closes DynamoDB's port for a time, or until a promise settles. */
   refuseDynamoDb(away: number | Promise<unknown>): Promise<void>;
-  /** Nothing listens on the build API's port for a time, or until something is done. */
+  /** Closes the build API's port for a time, or until a promise settles. */
   refuseBuildApi(away: number | Promise<unknown>): Promise<void>;
-  /** Runs `start --wait --json`. @returns what it printed */
+  /** Runs `start --wait --json`. @returns its output */
   follow(input: RoleBuildInput, settings?: Record<string, string>): Promise<Record<string, unknown>>;
-  /** Starts a build through Temporal's client, which costs no process, and waits for its end. @returns as `follow` */
+  /** Runs a build with Temporal's client, which needs no process, to its end. @returns the same as `follow` */
   run(input: RoleBuildInput, taskQueue?: string): Promise<Record<string, unknown>>;
-  /** Both records and what was printed tell the same end of the same job. */
+  /** Checks that both records and the printed outcome tell the same end of the same job. */
   assertEnd(input: RoleBuildInput, end: string, printed: Record<string, unknown>): Promise<void>;
-  /** Waits until every build has closed, adds all to the report. @returns what is not as promised */
+  /** Waits until every build has closed, and adds the results to the report. @returns the broken promises */
   conclude(report: Report, timeLimitMs?: number): Promise<Violation[]>;
 }
 
 export interface FaultStackOptions extends Omit<StackOptions, 'temporal'> {
   temporal?: Pick<TemporalServerOptions, 'dynamicConfig'>;
-  /** Keeps Temporal's state in a file, so that it can be killed. */
+  /** Keeps Temporal's state in a file, so that the server can be restarted after a kill. */
   dbFile?: boolean;
 }
 
@@ -120,7 +119,7 @@ export async function startFaultStack({ dbFile = false, ...options }: FaultStack
       return violations;
     },
     stop: async () => {
-      // One that follows a build would wait for the server to come back.
+      // A command that follows a build would wait for the server to return.
       for (const command of commands) command.kill('SIGKILL');
       await stack.stop();
       await temporal.stop();
@@ -129,7 +128,7 @@ export async function startFaultStack({ dbFile = false, ...options }: FaultStack
   };
 }
 
-/** What is to be begun again must find its port again; while it is being found free, another process may take it. */
+/** Starts a stack on fixed ports, which restarts need. Another process may take a port just after it was found free. */
 async function startOnFixedPorts(options: FaultStackOptions, folder: string | undefined) {
   for (let attempt = 1; ; attempt += 1) {
     const temporalOptions: TemporalServerOptions = {

@@ -1,4 +1,4 @@
-/** What must hold once every build has closed, whatever was done to it meanwhile. */
+/** The invariants that hold once every build has closed, whatever faults there were. */
 import { checkBuildStatus } from '../../src/domain/build-status.ts';
 import { isRefusalName } from '../../src/domain/failures.ts';
 import type { RawItem } from '../support/stack.ts';
@@ -8,7 +8,7 @@ import type { Truth } from './truth.ts';
 import { lost, nameOf, text, wrong, type Violation } from './violation.ts';
 import { brokenByWrites } from './write-invariants.ts';
 
-/** Every way in which the truth is not as promised; none is the aim. */
+/** Returns every broken promise. */
 export function violationsOf(truth: Truth): Violation[] {
   return [
     ...truth.jobs.flatMap((job) => [...brokenByEnd(job), ...brokenByRecords(truth, job), ...brokenByVerdict(job)]),
@@ -18,13 +18,13 @@ export function violationsOf(truth: Truth): Violation[] {
   ];
 }
 
-/** Every workflow ends, and by itself. */
+/** Every workflow ends, and not because Temporal ended it. */
 function brokenByEnd(job: Job): Violation[] {
   if (job.end !== undefined) return [];
   return [lost(`${nameOf(job)} is ${job.closedAs}: it never came to an end of its own`)];
 }
 
-/** A closed workflow has both records at the same end, its own, or neither written. */
+/** Both records of a closed workflow have its end, or neither was written. */
 function brokenByRecords(truth: Truth, job: Job): Violation[] {
   if (job.end === undefined) return [];
   const { input, end } = job;
@@ -42,7 +42,7 @@ function brokenByRecords(truth: Truth, job: Job): Violation[] {
     const complain = (what: string) =>
       found.push(wrong(`${nameOf(job)} ended ${end}, but its ${which} record ${what}`));
     if (text(item, 'job_id') !== job.job_id) {
-      // A newer job has the record by right; anything else in its place means that ours was never made.
+      // A newer job may have taken the record. Anything else means that this job's record was never written.
       if (!isNewer(item, job) && !missingIsRight) complain(`is ${item === undefined ? 'missing' : held(item)}`);
       continue;
     }
@@ -58,12 +58,12 @@ function brokenByRecords(truth: Truth, job: Job): Violation[] {
   return found;
 }
 
-/** Where nothing may have been written: refused, cancelled before its first put, or a first put without an answer. */
+/** The record may be missing if the job was refused, cancelled before its first put, or got no answer to it. */
 function mayLackRecord(job: Job): boolean {
   return isRefusal(job) || job.upserted !== null;
 }
 
-/** Where the status record may be missing too, and is; and where the request ID is another resource's. */
+/** Whether the history may be missing: the status record is also missing, or the request ID is another resource's. */
 function mayLackHistory(job: Job, status: RawItem | undefined, history: RawItem | undefined): boolean {
   const ofAnother = history !== undefined && text(history, 'resource') !== job.input.ddb_composite_sort_key;
   const unwritten = job.upserted === undefined && text(status, 'job_id') !== job.job_id;
@@ -82,7 +82,7 @@ function held(item: RawItem): string {
   return `that of job ${text(item, 'job_id')}, which started ${text(item, 'start_at')}`;
 }
 
-/** A final answer that the workflow has is the end; and an end that the API is said to have given was given. */
+/** A final answer decides the end, and an end that the API decided has such an answer. */
 function brokenByVerdict(job: Job): Violation[] {
   const verdicts = job.answers.map(checkBuildStatus);
   const verdict = verdicts.find((one) => one !== 'undecided' && one !== 'deferred');
@@ -95,7 +95,7 @@ function brokenByVerdict(job: Job): Violation[] {
   ];
 }
 
-/** Nothing is IN_PROGRESS without a running workflow, and every record is a job's. */
+/** No record is IN_PROGRESS without a running workflow, and every record belongs to a known job. */
 function brokenByLeftovers({ jobs, statusRecords, historyRecords }: Truth): Violation[] {
   return [...statusRecords, ...historyRecords].flatMap((item) => {
     const job = jobs.find(({ job_id }) => job_id === text(item, 'job_id'));

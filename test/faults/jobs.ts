@@ -1,4 +1,4 @@
-/** What Temporal's own histories say of every build that was ever started: the truth that records are held against. */
+/** Reads every build from Temporal's histories: the truth with which the records are compared. */
 import type { Client } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import type { Written } from '../../src/activities/types.ts';
@@ -10,33 +10,32 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type Payloads = temporal.api.common.v1.IPayloads | null | undefined;
 
-/** One job: a workflow and the runs that it continued as. */
+/** One job: a workflow and the runs as which it continued. */
 export interface Job {
   job_id: string;
   workflow_id: string;
   input: RoleBuildInput;
   start_at: string;
   startedMs: number;
-  /** `undefined` as long as it runs. */
+  /** `undefined` while it runs. */
   closedMs: number | undefined;
-  /** How the workflow ended; `undefined` where Temporal ended it, or it runs. */
+  /** How the workflow ended; `undefined` if Temporal ended it, or while it runs. */
   end: EndStatus | undefined;
-  /** As Temporal names it. */
+  /** The status by Temporal's name. */
   closedAs: string;
   outcome: RoleBuildOutcome | undefined;
   failure: { type: string; message: string } | undefined;
-  /** What the workflow was told of its first put: `null` where it was done. */
+  /** The result of the first put that the workflow got: `null` if it was made. */
   upserted: Written | undefined;
   build_id: string | undefined;
-  /** Every answer to a poll that the workflow has. */
+  /** Every answer to a poll that the workflow got. */
   answers: BuildStatusAnswer[];
   cancelRequested: boolean;
-  /** Activities that were scheduled after the workflow had been asked to cancel. */
+  /** Activities that were scheduled after the request to cancel the workflow. */
   scheduledAfterCancel: string[];
   triggerScheduled: number;
 }
 
-/** Every job of a namespace. */
 export async function readJobs(client: Client): Promise<Job[]> {
   const jobs = new Map<string, Job>();
   const runs: { workflowId: string; runId: string; startMs: number }[] = [];
@@ -44,7 +43,7 @@ export async function readJobs(client: Client): Promise<Job[]> {
   for await (const { workflowId, runId, startTime } of client.workflow.list({ query })) {
     runs.push({ workflowId, runId, startMs: startTime.getTime() });
   }
-  // In order, so that the runs of a job are taken in one after the other.
+  // In order, so that the runs of a job are read one after the other.
   for (const { workflowId, runId } of runs.sort((a, b) => a.startMs - b.startMs)) {
     const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     const names = new Map<string, string>();
@@ -98,7 +97,7 @@ function takeEvent(job: Job, names: Map<string, string>, event: HistoryEvent): v
     if (name === 'upsertRequestRecord') job.upserted = result as Written;
     if (name === 'triggerBuild') job.build_id = (result as { build_id: string }).build_id;
   } else if (marker) {
-    // The check of a carried input is a local activity too.
+    // The check of a resumption is a local activity too.
     const [note] = decode<{ activity_type?: string }>(marker.details?.['data']);
     const [answer] = decode<BuildStatusAnswer>(marker.details?.['result']);
     if (note?.activity_type === 'getBuildStatus' && answer) job.answers.push(answer);

@@ -5,9 +5,9 @@ import { lost, type Violation } from './violation.ts';
 
 const BEGIN_AGAIN_MS = 500;
 
-/** A worker that is begun again whenever it has gone, as any platform does. */
+/** A worker that is restarted whenever it ends, as a platform would do. */
 export class KeptWorker {
-  /** It ended although nobody told it to. */
+  /** Unexpected ends. */
   readonly faults: Violation[] = [];
   readonly #stack: FaultStack;
   #worker: Child | undefined;
@@ -18,7 +18,7 @@ export class KeptWorker {
     this.#stack = stack;
   }
 
-  /** Begins it, over and over where it can't start, as while Temporal is away. */
+  /** Starts the worker, repeatedly if it can't start, for example while Temporal is away. */
   begin(): Promise<void> {
     this.#beginning ??= this.#begin().finally(() => (this.#beginning = undefined));
     return this.#beginning;
@@ -41,7 +41,7 @@ export class KeptWorker {
     await this.begin();
   }
 
-  /** One is running once it resolves. */
+  /** Resolves once a worker is running. */
   async settle(): Promise<void> {
     await this.begin();
   }

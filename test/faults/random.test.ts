@@ -1,6 +1,6 @@
 /**
- * Random schedules of faults, as many as fit in `FAULTS_MINUTES`; one a lane without it. Each has a seed, which is printed:
- * `FAULTS_SEED` runs that schedule again, with `FAULTS_PATH` as it was shrunk.
+ * Random schedules of faults, as many as fit in `FAULTS_MINUTES`; without it, one in each lane. Each prints its seed:
+ * `FAULTS_SEED` runs that schedule again, with `FAULTS_PATH` in its shrunk form.
  */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
@@ -9,7 +9,7 @@ import { newReport, writeReport } from './report.ts';
 import { runSchedule } from './run-schedule.ts';
 import { schedules } from './schedule.ts';
 
-/** Schedules mostly wait: several at once fit on a small machine. */
+/** Schedules mostly wait, so several can run at once on a small machine. */
 const LANES = 3;
 const SHRINK_AT_MOST_MS = 180_000;
 
@@ -18,15 +18,15 @@ const isShort = minutes === undefined;
 const firstSeed = Date.now() % 2 ** 31;
 const report = newReport('random');
 
-describe('under random schedules of faults, all that is promised holds', { concurrency: LANES }, () => {
+describe('under random schedules of faults, all promises hold', { concurrency: LANES }, () => {
   after(() => writeReport(report));
 
   if (replayed !== undefined) {
-    it(`all that is promised holds in the schedule of seed ${replayed}`, () => holdsIn(Number(replayed)));
+    it(`all promises hold in the schedule of seed ${replayed}`, () => holdsIn(Number(replayed)));
     return;
   }
   for (let lane = 0; lane < LANES; lane += 1) {
-    it(`all that is promised holds under the random schedules of lane ${lane + 1}`, async (t) => {
+    it(`all promises hold under the random schedules of lane ${lane + 1}`, async (t) => {
       const endAt = performance.now() + Number(minutes ?? 0) * 60_000;
       let seed = firstSeed + lane;
       do {
@@ -53,7 +53,7 @@ async function holdsIn(seed: number): Promise<void> {
       plugins: [fc.interruptAfterTimeLimit(SHRINK_AT_MOST_MS)],
     });
   } finally {
-    // One that was interrupted still has its processes.
+    // An interrupted schedule still has its processes.
     await underWay;
   }
 }

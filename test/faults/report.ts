@@ -1,19 +1,17 @@
-/** Counts what was done to builds and what became of them, for `npm run test:faults`. */
+/** Counts faults and their results for `npm run test:faults`. */
 import { appendFileSync } from 'node:fs';
 import type { Fault } from '../../dev/simulated-build-api/server.ts';
 import type { Truth } from './truth.ts';
 import { VIOLATION_KINDS, type Violation } from './violation.ts';
 
-/** The variable that names the file which each test file appends a line of JSON to. */
+/** The variable with the path of the file to which each test file appends a line of JSON. */
 export const REPORT_VARIABLE = 'FAULTS_REPORT';
 
 export interface Report {
-  /** The test file. */
   file: string;
   schedules: number;
   /** Builds that ran to their end, or should have. */
   builds: number;
-  /** How many of each kind. */
   faults: Record<string, number>;
   violations: Record<(typeof VIOLATION_KINDS)[number], number>;
 }
@@ -23,7 +21,6 @@ export function newReport(file: string): Report {
   return { file, schedules: 0, builds: 0, faults: {}, violations };
 }
 
-/** Adds what one stack has been through. */
 export function addToReport(report: Report, truth: Truth, violations: readonly Violation[]): void {
   report.builds += truth.jobs.length;
   for (const { kind } of violations) report.violations[kind] += 1;

@@ -1,4 +1,4 @@
-/** What must hold of the requests that the build API got. */
+/** The invariants of the requests that the build API received. */
 import { takesEffect } from '../../dev/simulated-build-api/faults.ts';
 import type { RecordedRequest } from '../../dev/simulated-build-api/server.ts';
 import { DEFAULT_POLL_INTERVAL_SECONDS } from '../../src/domain/role-build-input.ts';
@@ -7,7 +7,7 @@ import type { Truth } from './truth.ts';
 import { nameOf, wrong, type Violation } from './violation.ts';
 
 const ATTEMPTS = 3;
-/** Temporal's clock and ours are read at different moments of the same machine. */
+/** Temporal and this process read the same clock at slightly different moments. */
 const CLOCK_MS = 5;
 
 export function brokenByRequests(truth: Truth): Violation[] {
@@ -24,7 +24,7 @@ export function brokenByRequests(truth: Truth): Violation[] {
   ];
 }
 
-/** A job's requests: those of its request ID while it ran. Two that run at once and share one don't both come so far. */
+/** Returns the requests with a job's request ID while it ran. Two jobs at once with one ID don't both POST. */
 function requestsOf({ requests }: Truth, { input, startedMs, closedMs, triggerScheduled }: Job): RecordedRequest[] {
   if (triggerScheduled === 0) return [];
   return requests.filter(
@@ -35,7 +35,7 @@ function requestsOf({ requests }: Truth, { input, startedMs, closedMs, triggerSc
   );
 }
 
-/** One activity, three attempts, one body and one request ID; nothing is triggered after a cancel or with an answer in hand. */
+/** One activity, up to three attempts with the same body, none after a cancellation or after the first poll. */
 function brokenByPosts(truth: Truth, job: Job, own: readonly RecordedRequest[]): Violation[] {
   const posts = own.filter(({ method }) => method === 'POST');
   const twice = (message: string): Violation => ({ kind: 'triggered twice', message: `${nameOf(job)} ${message}` });
@@ -53,7 +53,7 @@ function brokenByPosts(truth: Truth, job: Job, own: readonly RecordedRequest[]):
   return found;
 }
 
-/** At most one build for each request ID, where the API honours it; the simulated one does. */
+/** At most one build for each request ID. This needs an API that honours the ID, as the simulated one does. */
 function brokenByBuilds({ builds }: Truth): Violation[] {
   const seen = new Set<string>();
   return builds.flatMap(({ correlation_id }) => {
@@ -65,7 +65,7 @@ function brokenByBuilds({ builds }: Truth): Violation[] {
   });
 }
 
-/** Where the API's last answer was final and went out whole, it is the end, unless a cancel or a deadline was there first. */
+/** A final last answer that was sent in full decides the end, unless a cancellation or a deadline came first. */
 function brokenByLastAnswer({ builds, requests }: Truth, job: Job, own: readonly RecordedRequest[]): Violation[] {
   const last = own.findLast(({ method }) => method === 'GET');
   const build = builds.find(({ correlation_id }) => correlation_id === job.input.correlation_id);
@@ -84,7 +84,7 @@ function brokenByLastAnswer({ builds, requests }: Truth, job: Job, own: readonly
   return [wrong(`${nameOf(job)} was answered ${build.outcome} by the API, and ended ${ended}`)];
 }
 
-/** Polls of a build that took effect, up to and with a request. */
+/** Counts a build's polls that took effect, up to and including a request. */
 function pollsBefore(requests: readonly RecordedRequest[], correlationId: string, n: number): number {
   return requests.filter(
     (request) =>
@@ -92,7 +92,7 @@ function pollsBefore(requests: readonly RecordedRequest[], correlationId: string
   ).length;
 }
 
-/** What the first POST that took effect asked of the simulation. */
+/** Returns the `polls` that the first POST that took effect asked for. */
 function undecidedPolls(requests: readonly RecordedRequest[], correlationId: string): number {
   const made = requests.find(
     (request) => request.method === 'POST' && takesEffect(request.fault) && isOf(request, correlationId),
@@ -104,7 +104,7 @@ function isOf({ headers }: RecordedRequest, correlationId: string): boolean {
   return headers.some(([name, value]) => name.toLowerCase() === 'x-amzn-requestid' && value === correlationId);
 }
 
-/** No poll sooner than its interval after the last one's end. Where a process died in between, a poll may be made again. */
+/** No poll comes sooner than its interval after the previous one, unless a process died in between. */
 function brokenByPace({ deaths }: Truth, job: Job, own: readonly RecordedRequest[]): Violation[] {
   const intervalMs = (job.input.poll_interval_seconds ?? DEFAULT_POLL_INTERVAL_SECONDS) * 1000;
   return own.flatMap((request, index) => {
@@ -118,7 +118,7 @@ function brokenByPace({ deaths }: Truth, job: Job, own: readonly RecordedRequest
   });
 }
 
-/** `answered_at` may be noted long after the answer was read, where this process is busy; it can't end sooner than this. */
+/** The earliest possible end of a request: on a busy machine `answered_at` may be set long after the answer. */
 function earliestEndOf({ at, fault }: RecordedRequest): number {
   return at + (fault?.delay_ms ?? 0);
 }

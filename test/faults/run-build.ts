@@ -4,7 +4,7 @@ import type { RoleBuildOutcome } from '../../src/contract.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { startRoleBuild } from '../../src/index.ts';
 
-/** Starts a build and waits for its end. @returns what of it `start --wait --json` would print */
+/** Starts a build and waits for its end. @returns the fields of it that `start --wait --json` would print */
 export async function runBuild(
   client: Client,
   input: RoleBuildInput,

@@ -1,4 +1,4 @@
-/** Runs a schedule on a stack of its own, and says what is not as promised once everything has come to rest. */
+/** Runs a schedule on its own stack, and returns the broken promises once all builds have ended. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { startRoleBuild, BuildInProgressError } from '../../src/index.ts';
 import { workflowIdOf } from '../../src/contract.ts';
@@ -11,7 +11,7 @@ import { TIMEOUT_SECONDS, type Event, type PlannedStart, type Schedule } from '.
 import { withClient } from './truth.ts';
 import { lost, wrong, type Violation } from './violation.ts';
 
-/** How long builds may take to end after the last fault: two rounds of a final record update, and waits for dead workers. */
+/** How long builds may take after the last fault: two rounds of a final update, and time-outs of dead workers. */
 const REST_MS = 150_000;
 const CALL_MS = 5_000;
 
@@ -45,7 +45,7 @@ export async function runSchedule(schedule: Schedule, report: Report): Promise<V
   }
 }
 
-/** What is done to one part is done one after the other. */
+/** Groups events by the part that they affect; events of one part run one after the other. */
 function inOrder(events: readonly Event[]): Event[][] {
   const part = ({ kind }: Event) => kind.split(' ')[1];
   return Object.values(Object.groupBy(events, (event) => part(event) ?? '')).map((some = []) =>
@@ -96,7 +96,7 @@ function inputOf(stack: FaultStack, planned: PlannedStart, index: number): RoleB
   });
 }
 
-/** @returns the job that was certainly started; where Temporal is away, that may be unknown */
+/** @returns the job that runs, or `undefined` if Temporal was away, in which case it may or may not run */
 async function startByClient(stack: FaultStack, input: RoleBuildInput): Promise<string | undefined> {
   try {
     return await withClient(stack, (client) =>
@@ -121,11 +121,11 @@ async function cancel(stack: FaultStack, input: RoleBuildInput): Promise<void> {
   await withClient(stack, (client) =>
     client.connection.withDeadline(Date.now() + CALL_MS, () => client.workflow.getHandle(workflowId).cancel()),
   ).catch(() => {
-    // Nothing runs, or Temporal is away: then it was not cancelled, or that is in its history.
+    // Nothing runs, or Temporal is away. The history tells whether the build was cancelled.
   });
 }
 
-/** A build that was said to be started is there, whatever was killed since. */
+/** Every build whose start was confirmed exists, whatever was killed since. */
 async function unknownJobs(stack: FaultStack, started: readonly string[]): Promise<Violation[]> {
   return withClient(stack, async (client) => {
     const known = new Set<string>();
@@ -134,7 +134,7 @@ async function unknownJobs(stack: FaultStack, started: readonly string[]): Promi
   });
 }
 
-/** What the command that people would run says of the same tables and the same server. */
+/** Returns what `doctor` finds in the same tables and on the same server. */
 async function doctorsFindings(stack: FaultStack): Promise<Violation[]> {
   const { code, stdout, stderr } = await stack.cli(['doctor', '--json']);
   return code === 0 ? [] : [wrong(`doctor ended with ${code}: ${stdout}${stderr}`)];

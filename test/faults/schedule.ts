@@ -1,14 +1,14 @@
-/** Random schedules: what is asked for, what goes wrong, and when. */
+/** Generates random schedules of starts and faults. */
 import * as fc from 'fast-check';
 import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { DynamoDbFault } from '../support/dynamodb-proxy.ts';
 
-/** A start that is asked for. Several may want one resource, or make one request again. */
+/** A planned start. Several may have the same resource or the same request ID. */
 export interface PlannedStart {
   atMs: number;
   /** 0 to {@link RESOURCES} - 1. */
   resource: number;
-  /** With `false` the request ID that is its resource's; one of its own otherwise. */
+  /** `false` for the request ID that all such starts of a resource share. */
   ownRequest: boolean;
   by: 'command line' | 'client';
   simulate: Simulate;
@@ -17,7 +17,7 @@ export interface PlannedStart {
   cancelAfterMs: number | undefined;
 }
 
-/** What is done to a process or a port, which then is away for a time. */
+/** Faults of a process or a port, which is then away for a time. */
 export const EVENT_KINDS = [
   'kill worker',
   'kill worker',
@@ -35,20 +35,20 @@ export interface Event {
 
 export interface Schedule {
   starts: PlannedStart[];
-  /** Of the calls of DynamoDB, in order; those after the last are passed on. */
+  /** The faults of the calls of DynamoDB, in order; later calls are forwarded. */
   dynamoDb: (DynamoDbFault | null)[];
   events: Event[];
-  /** Histories are kept short: a build continues as new every few polls. */
+  /** Whether builds continue as new every few polls. */
   continuesAsNew: boolean;
 }
 
 export const RESOURCES = 6;
-/** When all that is planned has begun. */
+/** All starts and events begin within this time. */
 const SPAN_MS = { long: 12_000, short: 6_000 };
-/** Beyond `BUILD_API_TIMEOUT_SECONDS` of a schedule's workers. */
+/** The workers' `BUILD_API_TIMEOUT_SECONDS`: longer than the delays of generated faults, so that only a hang exceeds it. */
 export const TIMEOUT_SECONDS = 2;
 
-/** One in four. */
+/** Uses the arbitrary in one of four cases. */
 const seldom = <T, N>(arbitrary: fc.Arbitrary<T>, otherwise: N) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(otherwise) }, { weight: 1, arbitrary });
 
@@ -106,13 +106,13 @@ const events = (spanMs: number, longestMs: number): fc.Arbitrary<Event> =>
   });
 
 /**
- * A schedule in which everything is decided soon after the last fault.
+ * Generates schedules in which all builds end soon after the last fault.
  *
- * @param isShort without what takes minutes: outages long enough to fail all attempts at a write, calls that hang
+ * @param isShort leaves out faults that take minutes: outages that outlast all attempts at a write, calls that hang
  */
 export function schedules(isShort: boolean): fc.Arbitrary<Schedule> {
   const spanMs = isShort ? SPAN_MS.short : SPAN_MS.long;
-  // Not biased towards the small: each seed makes but one schedule.
+  // Without fast-check's bias towards small values, since each seed generates only one schedule.
   return fc
     .noBias(
       fc.record({
@@ -125,7 +125,7 @@ export function schedules(isShort: boolean): fc.Arbitrary<Schedule> {
     .map((schedule) => ({ ...schedule, starts: schedule.starts.map((one) => bounded(schedule.starts, one)) }));
 }
 
-/** The API makes one build of a request ID: where that one never ends, each job that asks for it has a deadline. */
+/** The API makes one build of each request ID. If that build never ends, each job that shares it gets a deadline. */
 function bounded(all: readonly PlannedStart[], one: PlannedStart): PlannedStart {
   const sharers = one.ownRequest ? [one] : all.filter(({ ownRequest }) => !ownRequest);
   const never = sharers.some(({ simulate: { outcome } }) => outcome === 'NEVER');

@@ -1,4 +1,4 @@
-/** Holds a build at one moment of one step, on the wire: before it is taken, in the middle, or after it took effect. */
+/** Stops a build at a moment of a step: before the request is taken, in the middle, or after it took effect. */
 import type { Fault, Simulate } from '../../dev/simulated-build-api/server.ts';
 import type { EndStatus } from '../../src/domain/record-status.ts';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
@@ -10,7 +10,7 @@ import { eventually } from './patience.ts';
 export type Moment = 'before' | 'middle' | 'after';
 
 export interface Step {
-  /** The state machine's state. */
+  /** The name of the state machine's state. */
   name: string;
   end: EndStatus;
   at: { method: 'POST' | 'GET' } | { operation: 'PutItem' | 'UpdateItem'; table: string };
@@ -22,7 +22,7 @@ const finalUpdates = (word: string, end: EndStatus): Step[] => [
   { name: `Update${word}History`, end, at: write('UpdateItem', HISTORY_TABLE_NAME) },
 ];
 
-/** Every step that asks something of another system. */
+/** Every step that calls another system. */
 export const STEPS: readonly Step[] = [
   { name: 'UpsertRequestRecord', end: 'COMPLETE', at: write('PutItem', STATUS_TABLE_NAME) },
   { name: 'InsertRequestHistory', end: 'COMPLETE', at: write('PutItem', HISTORY_TABLE_NAME) },
@@ -33,7 +33,7 @@ export const STEPS: readonly Step[] = [
   ...finalUpdates('Cancelled', 'CANCELLED'),
 ];
 
-/** Long enough for a worker to hear of a SIGTERM. */
+/** Long enough for a SIGTERM to reach the worker. */
 const SLOW_MS = 3_000;
 const API_FAULTS: Record<Moment, Fault> = {
   before: { hang: true, takes_effect: false },
@@ -45,7 +45,7 @@ const OUTCOMES = { COMPLETE: 'SUCCEEDED', FAILED: 'FAILED', CANCELLED: 'NEVER' }
 interface Plan {
   step: Step;
   moment: Moment;
-  /** Only the first call is held. */
+  /** Whether a call was held. Later calls are not held. */
   taken: boolean;
   released: PromiseWithResolvers<undefined>;
 }
@@ -60,7 +60,7 @@ export class StepPoints {
   }
 
   /**
-   * An input whose build will be held.
+   * Returns an input whose build will be held.
    *
    * @param outcome by default that of the step
    */
@@ -78,7 +78,6 @@ export class StepPoints {
     return input;
   }
 
-  /** Waits until the build is held. */
   reached(step: Step, input: RoleBuildInput): Promise<void> {
     const { moment } = this.#planOf(input);
     return eventually(`${step.name} is under way (${moment})`, () =>
@@ -88,12 +87,11 @@ export class StepPoints {
     );
   }
 
-  /** Lets go on what is held in the middle. */
+  /** Releases a build that is held in the middle of a step. */
   release(input: RoleBuildInput): void {
     this.#planOf(input).released.resolve(undefined);
   }
 
-  /** How often the step was asked for. */
   requests(step: Step, input: RoleBuildInput): number {
     return 'method' in step.at ? this.#asked(step.at.method, input).length : this.#calls(step, input).length;
   }

@@ -1,4 +1,4 @@
-/** The Temporal server killed and started again on its database file, while one worker stays. */
+/** Kills the Temporal server and restarts it on its database file, while one worker keeps running. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Child } from '../../dev/servers/child.ts';
@@ -13,7 +13,7 @@ import { hasTimer } from './truth.ts';
 const AWAY_MS = 1_500;
 const report = newReport('temporal-killed');
 
-describe('whenever the Temporal server is killed, builds go on from its file', () => {
+describe('whenever the Temporal server is killed, builds continue from its file', () => {
   let stack: FaultStack;
   let points: StepPoints;
   let worker: Child;
@@ -28,7 +28,7 @@ describe('whenever the Temporal server is killed, builds go on from its file', (
     writeReport(report);
   });
 
-  it('builds go on after the Temporal server is killed during a wait', async () => {
+  it('builds continue after the Temporal server is killed during a wait', async () => {
     const input = inputFor(stack, 'wait', { polls: 0 }, { poll_interval_seconds: 4 });
     const ended = stack.follow(input);
     await eventually('the wait has begun', () => hasTimer(stack, input));
@@ -38,20 +38,20 @@ describe('whenever the Temporal server is killed, builds go on from its file', (
   });
 
   for (const name of ['GetBuildStatus', 'UpdateSuccessfulRecord', 'UpdateSuccessfulHistory']) {
-    it(`builds go on after the Temporal server is killed during ${name}`, async () => {
+    it(`builds continue after the Temporal server is killed during ${name}`, async () => {
       const step = STEPS.find((one) => one.name === name) as Step;
       const input = points.plan(step, 'middle');
       const ended = stack.follow(input);
       await points.reached(step, input);
       const restarted = stack.restartTemporal(AWAY_MS);
-      // It is taken while there is no server to tell.
+      // The request takes effect while no server can be told.
       points.release(input);
       await restarted;
       await assertComplete(input, await ended);
     });
   }
 
-  it('builds needed no new worker after the Temporal server was killed, and left nothing that is not as promised', async () => {
+  it('builds needed no new worker after the Temporal server was killed, and broke no promise', async () => {
     assert.equal(worker.hasExited(), false);
     assert.deepEqual(await stack.conclude(report), []);
   });

@@ -1,4 +1,4 @@
-/** All that there is to know once a stack has come to rest: from Temporal, from both tables, from the wire. */
+/** Collects the state of a stack after all builds have ended: from Temporal, both tables and the recorded requests. */
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { Client, Connection } from '@temporalio/client';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,18 +16,17 @@ export interface Truth {
   jobs: Job[];
   statusRecords: RawItem[];
   historyRecords: RawItem[];
-  /** Every request that the build API got. */
   requests: RecordedRequest[];
   builds: Build[];
   /** Every call of DynamoDB by workers and command line. */
   calls: DynamoDbCall[];
-  /** When a process was killed, or began again: epoch milliseconds. */
+  /** When a process was killed or restarted: epoch milliseconds. */
   deaths: number[];
-  /** What was done to processes and ports, one entry each. */
+  /** The faults of processes and ports. */
   processFaults: string[];
 }
 
-/** Waits until no build runs any more. @returns whether that was so in time */
+/** Waits until no build runs. @returns whether all ended in time */
 export async function untilAllClosed(stack: TestStack, timeLimitMs: number): Promise<boolean> {
   const giveUpAt = performance.now() + timeLimitMs;
   const query = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
@@ -74,12 +73,11 @@ export async function withClient<T>(
   }
 }
 
-/** Whether a build has come as far as its first timer, or a later one. */
+/** Whether a build has started its first timer, or the one with that number. */
 export function hasTimer(stack: TestStack, input: RoleBuildInput, which = 1): Promise<boolean> {
   return hasEvent(stack, input, ({ timerStartedEventAttributes }) => timerStartedEventAttributes != null, which);
 }
 
-/** Whether a build has come as far as to ask for an activity. */
 export function hasScheduled(stack: TestStack, input: RoleBuildInput, activity: string): Promise<boolean> {
   return hasEvent(stack, input, (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity);
 }

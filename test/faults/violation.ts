@@ -3,7 +3,6 @@ import type { Job } from './jobs.ts';
 
 export const VIOLATION_KINDS = ['record wrong', 'build lost', 'triggered twice', 'polled too soon'] as const;
 
-/** One way in which what there is is not what was promised. */
 export interface Violation {
   kind: (typeof VIOLATION_KINDS)[number];
   message: string;
@@ -16,7 +15,6 @@ export function nameOf({ job_id, input }: Job): string {
   return `job ${job_id} (${input.ddb_composite_sort_key}, ${input.correlation_id})`;
 }
 
-/** A record's attribute. */
 export function text(item: RawItem | undefined, name: string): string | undefined {
   return item?.[name]?.S;
 }

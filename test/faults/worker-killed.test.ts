@@ -1,4 +1,4 @@
-/** The worker killed before and after each step of a build, and stopped in the middle of each. */
+/** Kills the worker before and after each step of a build, and stops it in the middle of each. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Child } from '../../dev/servers/child.ts';
@@ -12,18 +12,18 @@ import { newReport, writeReport } from './report.ts';
 import { STEPS, StepPoints, type Moment, type Step } from './step-points.ts';
 import { hasTimer, withClient } from './truth.ts';
 
-/** Long after a busy machine has stopped the worker. */
+/** By then even a busy machine has stopped the worker. */
 const WAIT_SECONDS = 15;
 const report = newReport('worker-killed');
 
-/** The steps by what they ask for: the final record updates of every end are held, and their worker killed, together. */
+/** The steps by name. The final updates of all ends are one group: they are held and their worker killed together. */
 const GROUPS = Object.groupBy(STEPS, ({ name }) =>
   name.replace(/^Update(Successful|Failed|Cancelled)/, 'Update…'),
 ) as Record<string, Step[]>;
 
 const isFinalUpdate = ({ at }: Step) => 'operation' in at && at.operation === 'UpdateItem';
 
-describe('whenever the worker goes, the next one brings the build to its right end', () => {
+describe('whenever the worker ends, the next one brings the build to its right end', () => {
   let stack: FaultStack;
   let points: StepPoints;
 
@@ -59,7 +59,7 @@ describe('whenever the worker goes, the next one brings the build to its right e
           }
         });
 
-        it(`SIGTERM in the middle of a step (${group}) lets it finish`, async () => {
+        it(`SIGTERM in the middle of a step (${group}) lets the step finish`, async () => {
           const builds = steps.map((step) => run(step, 'middle', settings));
           await decide(builds);
           await Promise.all(builds.map(({ step, input }) => points.reached(step, input)));
@@ -87,7 +87,7 @@ describe('whenever the worker goes, the next one brings the build to its right e
       after(() => worker.stop());
 
       for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-        it(`${signal} during a wait leaves it to the next worker`, async () => {
+        it(`${signal} during a wait lets the next worker continue`, async () => {
           const input = inputFor(stack, `wait-${signal}`, { polls: 0 }, { poll_interval_seconds: WAIT_SECONDS });
           const ended = stack.follow(input, settings);
           await eventually('the wait has begun', () => hasTimer(stack, input));
@@ -102,22 +102,21 @@ describe('whenever the worker goes, the next one brings the build to its right e
     });
   });
 
-  it('killed workers left nothing that is not as promised', async () => {
+  it('killed workers broke no promise', async () => {
     assert.deepEqual(await stack.conclude(report), []);
   });
 
-  /** Starts a build that is going to be held at a moment of a step. */
   function run(step: Step, moment: Moment, settings: { ROLE_BUILD_TASK_QUEUE: string }) {
     const input = points.plan(step, moment, isFinalUpdate(step) ? 'NEVER' : undefined);
-    // The command line follows those whose worker is told to stop; it costs more than Temporal's client.
+    // The command line follows builds whose worker is stopped; the others use Temporal's client, which costs less.
     const ended =
       moment === 'middle' ? stack.follow(input, settings) : stack.run(input, settings.ROLE_BUILD_TASK_QUEUE);
     return { step, input, ended };
   }
 
   /**
-   * Lets builds come to their final record updates together, however far apart they were started: a call that is held is given
-   * up after 10 s, and made again.
+   * Lets builds reach their final record updates together, whenever they were started: a call that is held times out
+   * after 10 s and is retried.
    */
   async function decide(builds: readonly { step: Step; input: RoleBuildInput }[]): Promise<void> {
     const undecided = builds.filter(({ step }) => isFinalUpdate(step));

@@ -1,4 +1,4 @@
-/** What must hold of every write that DynamoDB took. */
+/** The invariants of every write that DynamoDB accepted. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
 import type { DynamoDbCall } from '../support/dynamodb-proxy.ts';
@@ -7,7 +7,7 @@ import { text, wrong, type Violation } from './violation.ts';
 
 const ENDED = ['COMPLETE', 'FAILED', 'CANCELLED'];
 
-/** No write touches another job's record, unless it replaces an older one whole; and an end stays. */
+/** No write changes another job's record, except by replacing an older one as a whole; and an end does not change. */
 export function brokenByWrites({ calls }: Truth): Violation[] {
   return calls
     .filter(({ operation, answer }) => (operation === 'PutItem' || operation === 'UpdateItem') && answer === 200)
@@ -34,7 +34,7 @@ function brokenBy({ operation, request, old }: DynamoDbCall): string | undefined
   const status = text(old, 'status') ?? '';
   if (text(old, 'job_id') === job) {
     if (!ENDED.includes(status)) return undefined;
-    // A retried final record update may say the same again.
+    // A retried final record update may write the same end again.
     return !isPut && values[':new_status']?.S === status ? undefined : `changed what had ended ${status}`;
   }
   if (isStatusUpdate) return "changed another job's record";
