@@ -1,5 +1,5 @@
 /**
- * docker-compose.yml as the tests read it: the part of the Compose specification that it uses, and nothing more, so
+ * Reads docker-compose.yml for the tests. It accepts only the part of the Compose specification that the file uses, so
  * that a misspelt key is refused rather than ignored. https://github.com/compose-spec/compose-spec/blob/main/spec.md
  */
 import { readFileSync } from 'node:fs';
@@ -60,7 +60,7 @@ export function readComposeFile(): ComposeFile {
   return composeFile.parse(Object.fromEntries(known));
 }
 
-/** Seconds of a duration such as `1m30s`. */
+/** Parses a duration such as `1m30s` into seconds. */
 export function secondsOf(text: string): number {
   const [, minutes = '0', seconds = '0'] = /^(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
   return Number(minutes) * 60 + Number(seconds);

@@ -15,7 +15,7 @@ import { readDockerfile, stageOf } from './dockerfile.ts';
 const compose = readComposeFile();
 const services = Object.entries(compose.services);
 const ours = services.filter(([, { build }]) => build !== undefined);
-/** Those that know Temporal and the tables. */
+/** The programs that use Temporal and the tables. */
 const roleBuilds = ours.filter(([name, { build }]) => build?.target === 'app' && name !== 'codec-server');
 
 function service(name: string): ComposeService {
@@ -38,19 +38,19 @@ describe('images', () => {
   for (const [name, { image, build }] of services) {
     it(`the image of ${name} is pinned to an exact version, or built here`, () => {
       assert.notEqual(image === undefined, build === undefined);
-      // Two numbers are exact for PostgreSQL alone: https://www.postgresql.org/support/versioning/
+      // Only PostgreSQL's exact versions have two numbers: https://www.postgresql.org/support/versioning/
       if (image !== undefined) assert.match(image, /^(postgres:\d+\.\d+|[a-z]+\/[a-z-]+:\d+\.\d+\.\d+)$/);
       if (build !== undefined) assert.ok(stageOf(readDockerfile(), build.target));
     });
   }
 
-  it("images are of one version for Temporal's server and its tools, which bring its schemas", () => {
+  it("images of Temporal's server and of its tools, which contain its schemas, have the same version", () => {
     const version = (name: string) => service(name).image?.split(':')[1];
     assert.equal(version('temporal-schema'), version('temporal'));
     assert.equal(version('temporal-namespace'), version('temporal'));
   });
 
-  it('the image of DynamoDB is of the DynamoDB Local that the tests run against', () => {
+  it('the image of DynamoDB has the version of DynamoDB Local that the tests use', () => {
     const version = onlyMatch(sourceText('dev/servers/dynamodb-local.ts'), /^const VERSION = '(.+)';$/m);
     assert.equal(service('dynamodb').image, `amazon/dynamodb-local:${version}`);
   });
@@ -62,7 +62,7 @@ describe('dependencies', () => {
       it(`${name} can wait for ${dependency}`, () => {
         const healthcheck = service(dependency).healthcheck;
         if (condition === 'service_healthy') assert.ok(healthcheck, `${dependency} has no health check`);
-        // What runs on would be waited for in vain.
+        // A service that keeps running never completes, so waiting for its completion would not end.
         else assert.equal(healthcheck, undefined, `${dependency} is no one-shot service`);
       });
     }
@@ -74,26 +74,26 @@ describe('dependencies', () => {
     }
   });
 
-  it('a worker starts once tables, search attributes and namespace are there', () => {
+  it('a worker starts once tables, search attributes and namespace exist', () => {
     assert.equal(service('worker').depends_on['setup']?.condition, 'service_completed_successfully');
     assert.deepEqual(service('setup').command, ['node', 'dist/client.js', 'setup']);
     assert.equal(service('setup').depends_on['temporal-namespace']?.condition, 'service_completed_successfully');
     assert.equal(service('setup').depends_on['dynamodb']?.condition, 'service_healthy');
   });
 
-  it('the namespace that is created is the one that is used', () => {
+  it('the created namespace is the one that the programs use', () => {
     const created = onlyMatch(service('temporal-namespace').command?.join(' ') ?? '', /create --namespace (\S+)/);
     for (const [name, { environment }] of roleBuilds) assert.equal(environment['TEMPORAL_NAMESPACE'], created, name);
   });
 
-  it('the command line starts on demand alone', () => {
+  it('the command line starts only on demand', () => {
     assert.deepEqual(service('role-build').profiles, ['cli']);
     assert.deepEqual(service('role-build').entrypoint, ['node', 'dist/client.js']);
     const always = services.filter(([, { profiles }]) => profiles === undefined).map(([name]) => name);
     assert.equal(always.length, services.length - 1);
   });
 
-  it('volumes and configs that are used are declared, and the other way round', () => {
+  it('all used volumes and configs are declared, and all declared ones are used', () => {
     const used = (pick: (one: ComposeService) => string[]) => [...new Set(services.flatMap(([, one]) => pick(one)))];
     const volumes = used((one) => one.volumes.map((volume) => volume.split(':')[0] as string));
     assert.deepEqual(volumes.sort(), Object.keys(compose.volumes).sort());
@@ -115,7 +115,7 @@ describe('settings', () => {
   ];
 
   for (const [name, { environment }] of ours) {
-    it(`${name} is given no setting that nothing reads`, () => {
+    it(`${name} has no setting that it does not read`, () => {
       const allowed = name === 'role-build' ? [...known, 'ENCRYPTED_JWT'] : known;
       assert.deepEqual(
         Object.keys(environment).filter((variable) => !allowed.includes(variable)),
@@ -124,13 +124,13 @@ describe('settings', () => {
     });
   }
 
-  it('the worker is given all that it needs', () => {
+  it('the worker has all settings that it needs', () => {
     const environment = service('worker').environment as Record<string, string>;
     const settings = readSettings(environment, WORKER_SETTINGS);
     assert.deepEqual(settings.BUILD_API_ALLOWED_ORIGINS, ['http://simulated-build-api:8090']);
   });
 
-  it("the codec server has the worker's keys, and answers the Web UI's pages alone", () => {
+  it("the codec server has the worker's keys, and answers only pages of the Web UI", () => {
     const environment = service('codec-server').environment as Record<string, string>;
     const settings = readSettings(environment, CODEC_SERVER_SETTINGS);
     assert.equal(environment['ENCRYPTION_KEYS'], service('worker').environment['ENCRYPTION_KEYS']);
@@ -143,7 +143,7 @@ describe('settings', () => {
     ]);
   });
 
-  it('every program of ours finds the same Temporal, tables and task queue', () => {
+  it('all our programs use the same Temporal, tables and task queue', () => {
     const shared = [...CLIENT_SETTINGS, ...known.filter((variable) => /^(TEMPORAL|AWS)_/.test(variable))];
     for (const [name, { environment }] of roleBuilds) {
       for (const variable of shared) {
@@ -152,7 +152,7 @@ describe('settings', () => {
     }
   });
 
-  it('addresses name services of the stack, and ports that they listen on', () => {
+  it('addresses name services of the stack and ports on which they listen', () => {
     const ports = (name: string) => service(name).ports.map((port) => port.split(':').at(-1));
     for (const [name, { environment }] of ours) {
       for (const [variable, value] of Object.entries(environment)) {
@@ -171,7 +171,7 @@ describe('settings', () => {
 });
 
 describe('safety', () => {
-  it('every port is reached from this machine alone', () => {
+  it('every port is reachable only from this machine', () => {
     for (const [name, { ports }] of services) {
       for (const port of ports) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/, name);
     }
@@ -179,7 +179,7 @@ describe('safety', () => {
     assert.equal(new Set(published).size, published.length);
   });
 
-  it("what is on this machine's own network is reached from it alone: it refuses to listen on anything but loopback", () => {
+  it("a service on the host's network refuses to listen on anything but loopback", () => {
     const onHost = services.filter(([, { network_mode }]) => network_mode === 'host').map(([name]) => name);
     assert.deepEqual(onHost, ['codec-server']);
     const { environment: given, ports } = service('codec-server');
@@ -189,7 +189,7 @@ describe('safety', () => {
   });
 
   for (const [name, one] of ours) {
-    it(`${name} can change nothing in its image and gain no rights`, () => {
+    it(`${name} cannot write to its image or gain privileges`, () => {
       assert.equal(one.read_only, true);
       if (one.build?.target === 'app') assert.deepEqual(one.tmpfs, ['/tmp:size=64m']);
       assert.equal(one.init, true);
@@ -199,7 +199,7 @@ describe('safety', () => {
     });
   }
 
-  it('a worker has the time that it may take to stop', () => {
+  it('a worker has enough time to stop', () => {
     const forceSeconds = Number(onlyMatch(sourceText('src/worker/run.ts'), /force: '(\d+) seconds'/));
     const { stop_grace_period } = service('worker');
     assert.ok(stop_grace_period !== undefined && secondsOf(stop_grace_period) > forceSeconds);

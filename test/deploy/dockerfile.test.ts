@@ -19,7 +19,7 @@ const runsOf = (name: string) =>
     .map(({ args }) => args);
 
 describe('the images', () => {
-  it('the images all begin from one exact version of Node.js, the one that the tests run on', () => {
+  it('the images are all based on the exact version of Node.js that the tests use', () => {
     const { devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
       devDependencies: Record<string, string>;
     };
@@ -33,12 +33,12 @@ describe('the images', () => {
     ]);
   });
 
-  it('the images run without shell, package manager and npm: on distroless, by its digest', () => {
+  it('the images have no shell, package manager or npm: they use distroless, pinned by digest', () => {
     assert.match(runtime.from, /^gcr\.io\/distroless\/cc-debian13:nonroot@sha256:[0-9a-f]{64}$/);
     assert.deepEqual([...runsOf('runtime'), ...runsOf('app'), ...runsOf('simulated-build-api')], []);
   });
 
-  it('the images without a target, the one that is built is the worker', () => {
+  it('the images end with the worker, which a build without a target makes', () => {
     assert.equal(stages.at(-1), app);
     assert.deepEqual(execFormOf(app, 'CMD'), ['node', 'dist/worker.js']);
     assert.equal(execFormOf(app, 'ENTRYPOINT'), undefined);
@@ -47,15 +47,15 @@ describe('the images', () => {
   for (const stage of [app, simulator]) {
     it(`the image ${stage.name} runs node itself, as a numbered user that is not root`, () => {
       assert.equal(execFormOf(stage, 'CMD')?.[0], 'node');
-      // Distroless has no entrypoint, and node is on its PATH.
+      // Distroless has no entrypoint, and `node` is on its PATH.
       assert.equal(execFormOf(stage, 'ENTRYPOINT'), undefined);
       const users = [runtime, stage].flatMap(({ instructions }) => instructions.filter(({ name }) => name === 'USER'));
       assert.deepEqual(users.at(-1)?.args, '65532:65532');
     });
   }
 
-  it('the images belong to root, so that no program can change its own files', () => {
-    // WORKDIR makes the folder its user's, whom distroless sets; COPY makes files root's whoever the user is.
+  it("the images' files belong to root, so that no program can change them", () => {
+    // WORKDIR makes the folder the current user's, which distroless sets; COPY always makes files root's.
     const inOrder = runtime.instructions.filter(({ name }) => ['USER', 'WORKDIR'].includes(name));
     assert.deepEqual(
       inOrder.map(({ name, args }) => `${name} ${args}`),
@@ -69,12 +69,12 @@ describe('the images', () => {
     }
   });
 
-  it('the images dependencies are those of the lock file, without those of development', () => {
+  it("the images' dependencies are those of the lock file without development ones", () => {
     assert.equal(runsOf('dependencies')[0], 'npm ci --omit=dev');
     assert.deepEqual(runsOf('build'), ['npm ci', 'npm run build']);
   });
 
-  it('the worker holds what it runs and no more', () => {
+  it("the worker's image contains only what it runs", () => {
     assert.deepEqual(copiesOf(app), [
       { fromStage: undefined, sources: ['package.json'], target: './' },
       { fromStage: 'dependencies', sources: ['/app/node_modules'], target: 'node_modules' },
@@ -82,7 +82,7 @@ describe('the images', () => {
     ]);
   });
 
-  it('nothing secret is passed in: no build argument, no secret, no environment but what Node.js, glibc and the SDK read', () => {
+  it('the build gets no argument, no secret, and no environment but variables of Node.js, glibc and the SDK', () => {
     for (const { instructions } of stages) {
       for (const { name, args } of instructions) {
         assert.notEqual(name, 'ARG');
@@ -97,7 +97,7 @@ describe('the images', () => {
   });
 });
 
-it('the simulated build API runs on what its image holds', async (t) => {
+it('the simulated build API runs with only the files of its image', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'image-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const cwd = await buildStage(folder, 'simulated-build-api');
@@ -110,7 +110,7 @@ it('the simulated build API runs on what its image holds', async (t) => {
 });
 
 describe('the build context', () => {
-  it('the build context holds every file that is copied', () => {
+  it('the build context includes every file that is copied', () => {
     for (const stage of stages) {
       for (const { fromStage, sources } of copiesOf(stage)) {
         if (fromStage !== undefined) continue;
@@ -136,6 +136,6 @@ describe('the build context', () => {
     'client.key',
     'src2',
   ]) {
-    it(`the build context leaves ${path} out`, () => assert.equal(isInBuildContext(path), false));
+    it(`the build context excludes ${path}`, () => assert.equal(isInBuildContext(path), false));
   }
 });

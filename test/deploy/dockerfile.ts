@@ -6,13 +6,12 @@ export interface Instruction {
 }
 
 export interface Stage {
-  /** The image or the stage that it begins from. */
+  /** The base image or stage. */
   from: string;
   name: string;
   instructions: Instruction[];
 }
 
-/** The Dockerfile's stages, in order. */
 export function readDockerfile(): Stage[] {
   const lines = readText('Dockerfile')
     .split('\n')
@@ -37,7 +36,7 @@ export function readDockerfile(): Stage[] {
   return stages;
 }
 
-/** @throws where there is no such stage */
+/** @throws if there is no such stage */
 export function stageOf(stages: readonly Stage[], name: string): Stage {
   const stage = stages.find((one) => one.name === name);
   if (stage === undefined) throw new Error(`the Dockerfile has no stage ${name}`);
@@ -45,7 +44,7 @@ export function stageOf(stages: readonly Stage[], name: string): Stage {
 }
 
 export interface Copy {
-  /** The stage that it copies from; the build context where `undefined`. */
+  /** The stage that it copies from; `undefined` for the build context. */
   fromStage: string | undefined;
   sources: string[];
   target: string;
@@ -63,15 +62,15 @@ export function copyOf({ args }: Instruction): Copy {
   return { fromStage, sources: words, target };
 }
 
-/** The exec form of CMD or ENTRYPOINT, where the stage has it. */
+/** Returns the exec form of CMD or ENTRYPOINT, if the stage has one. */
 export function execFormOf(stage: Stage, name: 'CMD' | 'ENTRYPOINT'): string[] | undefined {
   const found = stage.instructions.findLast((instruction) => instruction.name === name);
   return found === undefined ? undefined : (JSON.parse(found.args) as string[]);
 }
 
 /**
- * Whether `.dockerignore` lets a path of the checkout into the build. Knows what ours uses: `*`, and `!path` for a file
- * or folder let in again.
+ * Whether `.dockerignore` lets a path of the checkout into the build. Supports only the patterns that ours uses: `*`,
+ * and `!path` for a file or folder that is included again.
  */
 export function isInBuildContext(path: string): boolean {
   const patterns = readText('.dockerignore')

@@ -1,4 +1,4 @@
-/** Runs the Dockerfile's own steps in folders in place of images, for machines without Docker. */
+/** Runs the Dockerfile's steps in folders instead of images, for machines without Docker. */
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, delimiter, dirname, join, relative } from 'node:path';
@@ -10,9 +10,9 @@ const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 const WORK_FOLDER = '/app';
 
 /**
- * @param root holds a folder for each stage that was made so far
- * @returns the folder that would be `/app` in the stage's image
- * @throws where a step fails; with its output
+ * @param root has a folder for each stage made so far
+ * @returns the folder that is `/app` in the stage's image
+ * @throws if a step fails; with its output
  */
 export async function buildStage(root: string, name: string): Promise<string> {
   const folder = join(root, name);
@@ -27,7 +27,7 @@ export async function buildStage(root: string, name: string): Promise<string> {
   return folder;
 }
 
-/** The variables that a container of the stage has, with this Node.js first, as in the image, where there is no other. */
+/** Returns the variables of a container of the stage, with this Node.js, the only one in the image, first on PATH. */
 export function environmentOf(stage: Stage): Record<string, string> {
   const own = stage.instructions
     .filter(({ name }) => name === 'ENV')
@@ -50,7 +50,7 @@ function copy(root: string, folder: string, { fromStage, sources, target }: Copy
 }
 
 async function run(folder: string, command: string, stage: Stage): Promise<void> {
-  // What a machine needs to reach a registry stays (proxies, certificates); what an npm around this process has set goes.
+  // Keeps what a machine needs to reach a registry (proxies, certificates), and drops variables that npm has set.
   const inherited = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_ENV$|NODE_TEST_CONTEXT$)/i.test(name));
   const env = { ...Object.fromEntries(inherited), ...environmentOf(stage) };
   try {

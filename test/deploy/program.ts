@@ -8,16 +8,16 @@ const POLL_MS = 20;
 export interface Program {
   stdout(): string;
   stderr(): string;
-  /** The exit code, or `null` where a signal ended it. */
+  /** The exit code, or `null` if a signal ended it. */
   exited: Promise<number | null>;
-  /** The first line of either output that holds the text. @throws where it ends, or two minutes pass, without one */
+  /** Returns the first line of either output with the text. @throws if the program ends, or after two minutes */
   lineWith(text: string): Promise<string>;
-  /** SIGTERM. @returns the exit code */
+  /** Sends SIGTERM. @returns the exit code */
   stop(): Promise<number | null>;
   kill(): void;
 }
 
-/** Runs `node` with nothing of this process's environment but what is given. */
+/** Runs `node` with only the given environment. */
 export function startProgram(
   args: readonly string[],
   { cwd, env }: { cwd: string; env: Record<string, string> },

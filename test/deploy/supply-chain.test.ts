@@ -1,4 +1,4 @@
-/** What others' code this is made of: exact, named, under licences that are allowed. */
+/** Checks third-party packages: exact versions, known sources, allowed licences. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -36,7 +36,7 @@ function nameOf(path: string): string {
 }
 
 describe('the lock file', () => {
-  it('the lock file has every package in one exact version with its checksum, from a registry and nowhere else', () => {
+  it('the lock file has an exact version and a checksum of every package, all from a registry', () => {
     assert.equal(lock.lockfileVersion, 3);
     for (const [path, { version, integrity, link, resolved }] of locked) {
       assert.match(version ?? '', /^\d+\.\d+\.\d+(-[\w.]+)?$/, path);
@@ -46,7 +46,7 @@ describe('the lock file', () => {
     }
   });
 
-  it('the lock file is of what package.json asks for, which is exact too', () => {
+  it('the lock file matches package.json, whose versions are exact too', () => {
     const asked = { ...ours.dependencies, ...ours.devDependencies };
     for (const [name, version] of Object.entries({ ...asked, ...ours.overrides })) {
       assert.match(version, /^\d+\.\d+\.\d+$/, name);
@@ -62,25 +62,25 @@ describe('the lock file', () => {
     );
   });
 
-  it('the lock file has the Node.js that .node-version names', () => {
+  it('the lock file has the version of Node.js in .node-version', () => {
     assert.equal(read('.node-version').trim(), ours.devDependencies['node']);
   });
 
-  it('the lock file has no package with an install script but those that package.json decides about, and runs one of them', () => {
+  it('the lock file has only packages with an install script that package.json lists, and allows one of the scripts', () => {
     const withScripts = locked
       .filter(([, { hasInstallScript }]) => hasInstallScript === true)
       .map(([path]) => nameOf(path));
     assert.deepEqual([...new Set(withScripts)].sort(), Object.keys(ours.allowScripts).sort());
     const run = Object.entries(ours.allowScripts).filter(([, isAllowedToRun]) => isAllowedToRun);
     assert.deepEqual(run, [['node', true]]);
-    // It only brings the Node.js that the checkout runs on: no image has it.
+    // This package is only the Node.js of the checkout; no image has it.
     assert.equal(lock.packages['node_modules/node']?.dev, true);
   });
 });
 
 /**
- * What a package may be under; for one under several at once (`AND`), each. All let it be used and passed on in a service and
- * its image with their notices kept; none asks for our sources.
+ * The licences that a package may have; one under several at once (`AND`) needs all of them here. All permit use and
+ * distribution in a service and its image if notices are kept; none requires us to publish our sources.
  */
 const ALLOWED_LICENCES = [
   '0BSD',
@@ -95,7 +95,7 @@ const ALLOWED_LICENCES = [
   'Unlicense',
 ];
 
-/** An SPDX expression (`A`, `A AND B`, `(A OR B)`). */
+/** Evaluates an SPDX expression (`A`, `A AND B`, `(A OR B)`). */
 function isAllowed(licence: string | undefined): boolean {
   if (licence === undefined) return false;
   const parts = licence.replace(/^\((.*)\)$/, '$1').split(' AND ');
@@ -105,7 +105,7 @@ function isAllowed(licence: string | undefined): boolean {
 describe('licences', () => {
   it('every package has a licence that is allowed', () => {
     const wrong = locked.filter(([, { license }]) => !isAllowed(license)).map(([path]) => nameOf(path));
-    // Its package.json names no licence; its LICENSE file is the Unlicense.
+    // The package.json of `unionfs` names no licence; its LICENSE file is the Unlicense.
     assert.deepEqual(wrong, ['unionfs']);
   });
 
@@ -122,7 +122,7 @@ describe('licences', () => {
   }
 });
 
-it('npm run sbom lists every package of the image, and none of development alone', async (t) => {
+it('npm run sbom lists every package of the image, and no development package', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'sbom-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, 'sbom.json');
