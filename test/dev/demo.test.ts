@@ -31,7 +31,7 @@ function run(script: string, args: readonly string[] = [], program = process.exe
 }
 
 describe('npm run dev and npm run demo', () => {
-  it('the demo runs its builds to their ends beside a stack that already runs; both stop cleanly', async () => {
+  it('the demo runs its builds to their ends while another stack runs; both stop cleanly', async () => {
     const dev = run('dev/dev.ts');
     await dev.prints(/A local stack is running/);
     const { code, output, stderr } = await run('dev/demo.ts', ['--directory']).ended;
@@ -55,11 +55,11 @@ describe('npm run dev and npm run demo', () => {
     assert.equal(stopped.code, 0, stopped.stderr);
   });
 
-  it('the demo with --keep stays until npm, which runs it, is told to stop', async () => {
+  it('the demo with --keep runs until npm gets a signal', async () => {
     const demo = run('run', ['-s', 'demo', '--', '--keep'], 'npm');
     await demo.prints(/Left running: (http:\S+)/);
     demo.child.kill('SIGTERM');
-    // Its stdout closes with the last process that has it.
+    // Its stdout closes when the last process that has it open ends.
     assert.equal((await demo.ended).code, 0);
   });
 });

@@ -51,7 +51,7 @@ describe('ports', () => {
 });
 
 describe('cache', () => {
-  it('cache fills a folder once for all who ask at the same time', async (t) => {
+  it('cache fills a folder once for concurrent callers', async (t) => {
     setVariable(t, 'ROLE_BUILD_CACHE_DIR', join(folder, 'once'));
     let fills = 0;
     const fill = async (partial: string) => {
@@ -65,7 +65,7 @@ describe('cache', () => {
     assert.deepEqual(await readdir(join(folder, 'once')), ['thing']);
   });
 
-  it('cache keeps nothing of a fill that failed, and fills the next time', async (t) => {
+  it('cache keeps nothing of a failed fill, and fills the folder the next time', async (t) => {
     const cache = join(folder, 'failed');
     setVariable(t, 'ROLE_BUILD_CACHE_DIR', cache);
     const failure = installOnce('thing', async (partial) => {
@@ -85,7 +85,7 @@ describe('cache', () => {
 });
 
 describe('executables of Temporal', () => {
-  it('executables of Temporal are found by two at once, and the same ones the second time', async () => {
+  it('executables of Temporal are the same for two concurrent callers and for a later one', async () => {
     for (const find of [findTemporalCli, findTimeSkippingServer]) {
       const [first, second] = await Promise.all([find(), find()]);
       assert.equal(first, second);
@@ -150,7 +150,7 @@ describe("Temporal's dev server", () => {
     await assert.rejects(startTemporalServer(), /ended at start \(exit code 7\):\nout of luck/);
   });
 
-  it("Temporal's dev server is refused a port that is taken", async (t) => {
+  it("Temporal's dev server does not start on a port that is taken", async (t) => {
     const port = await takenPort(t);
     await assert.rejects(startTemporalServer({ port }), new RegExp(`port ${port} of 127.0.0.1 is taken`));
   });

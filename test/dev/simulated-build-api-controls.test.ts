@@ -20,26 +20,26 @@ describe('simulate', () => {
     assert.deepEqual(answers, [true, true, true, false]);
   });
 
-  it('simulate can keep a build from ever ending', async () => {
+  it('simulate can make a build that never ends', async () => {
     await post({ outcome: 'NEVER', polls: 0, build_id: 'b' });
     for (let n = 0; n < 5; n += 1) assert.equal((await json(poll('b'))).body['build_status'], 'IN_PROGRESS');
     assert.deepEqual(api.builds(), [{ build_id: 'b', correlation_id: 'request-1', polls: 5, outcome: 'NEVER' }]);
   });
 
   for (const build_id of ['a/b c?ü', '', '..', 7, 1.5, null, true, { a: 1 }, []]) {
-    it(`simulate answers the build_id ${JSON.stringify(build_id)} as it is`, async () => {
+    it(`simulate returns the build_id ${JSON.stringify(build_id)} unchanged`, async () => {
       assert.deepEqual(await json(post({ build_id })), { status: 201, body: { build_id } });
     });
   }
 
-  it('simulate is found by its build_id as one escaped path segment, a number too', async () => {
+  it('simulate finds a build by its build_id as one escaped path segment, even if it is a number', async () => {
     await post({ build_id: 'a/b c?ü' });
     assert.equal((await json(poll('a/b c?ü'))).body['build_id'], 'a/b c?ü');
     await post({ build_id: 7 }, 'request-2');
     assert.equal((await json(poll('7', 'request-2'))).body['build_id'], 7);
   });
 
-  it('simulate finds the own build of a request if two have the same ID', async () => {
+  it("simulate finds the request's own build if two builds have the same ID", async () => {
     await post({ build_id: 'same', polls: 0, outcome: 'FAILED' });
     await post({ build_id: 'same', polls: 0 }, 'request-2');
     assert.equal((await json(poll('same'))).body['build_status'], 'FAILED');
@@ -83,8 +83,8 @@ describe('simulate', () => {
   }
 });
 
-describe('faults from outside', () => {
-  it('faults from outside are taken in turn, go before those of the request, and count for one request each', async () => {
+describe('queued faults', () => {
+  it('queued faults are used in order, before those of the request, and once each', async () => {
     assert.equal((await putFaults({ trigger: [{ status: 500 }, null] })).status, 204);
     await putFaults({ trigger: [{ status: 502 }] });
     const simulate: Simulate = { trigger: [null, { status: 418 }, null, { status: 503 }] };
@@ -93,7 +93,7 @@ describe('faults from outside', () => {
     assert.deepEqual(statuses, [500, 201, 502, 503, 201]);
   });
 
-  it('faults from outside are for one request ID if they name it', async () => {
+  it('queued faults apply only to the request ID that they name', async () => {
     await putFaults({ trigger: [{ status: 500 }], status: [{ status: 504 }], correlation_id: 'request-2' });
     assert.equal((await post({ build_id: 'b' })).status, 201);
     assert.equal((await poll('b')).status, 200);
@@ -103,14 +103,14 @@ describe('faults from outside', () => {
     assert.equal((await poll('c', 'request-2')).status, 200);
   });
 
-  it('faults from outside are forgotten when told', async () => {
+  it('queued faults can be cleared', async () => {
     await putFaults({ trigger: [{ status: 500 }], status: [{ status: 500 }] });
     assert.equal((await fetch(`${url}/_simulator/faults`, { method: 'DELETE' })).status, 204);
     assert.equal((await post({ build_id: 'b' })).status, 201);
     assert.equal((await poll('b')).status, 200);
   });
 
-  it('faults from outside are not used up by a request that is refused', async () => {
+  it('queued faults are not used up by a request that is refused', async () => {
     await putFaults({ trigger: [{ status: 500 }] });
     await fetch(`${url}/build`, { method: 'POST', body: '{}' });
     assert.equal((await post()).status, 500);
@@ -135,7 +135,7 @@ describe('faults from outside', () => {
     [{ status: [{ drop: 'before', takes_effect: true }] }, /^status\[0\]: drop and takes_effect can't be combined$/],
     [[], /^the body is not a JSON object$/],
   ] as const) {
-    it(`faults from outside are refused as a whole: ${JSON.stringify(faults)}`, async () => {
+    it(`queued faults are all refused if one is wrong: ${JSON.stringify(faults)}`, async () => {
       const { status, body } = await json(putFaults(faults));
       assert.equal(status, 400);
       assert.match(body['message'] as string, message);

@@ -20,7 +20,7 @@ import {
 useSimulatedBuildApi();
 
 describe('a fault', () => {
-  it('a fault answers late, as ordinary, what was done at once', async () => {
+  it('a fault delays the ordinary answer, while the request takes effect at once', async () => {
     const answer = json(post({ build_id: 'b', trigger: [{ delay_ms: 150 }] }));
     await until(() => api.builds().length >= 1);
     assert.equal(api.requests()[0]?.answered_at, null);
@@ -29,7 +29,7 @@ describe('a fault', () => {
     assert.ok((answered_at ?? 0) - at >= 145, `answered after ${(answered_at ?? 0) - at} ms`);
   });
 
-  it('a fault answers a JSON body, text as it stands, and headers in place of its own', async () => {
+  it('a fault sends a JSON body, unchanged text, and replaced headers', async () => {
     api.putFaults({
       trigger: [
         { body: null },
@@ -55,7 +55,7 @@ describe('a fault', () => {
     assert.deepEqual([empty.status, await empty.text()], [204, '']);
   });
 
-  it('a fault of an error status makes no build and counts no poll, unless it takes effect', async () => {
+  it('a fault with an error status makes no build and counts no poll, unless it says that it takes effect', async () => {
     const simulate: Simulate = {
       build_id: 'b',
       trigger: [{ status: 500 }, { status: 504, takes_effect: true }],
@@ -80,7 +80,7 @@ describe('a fault', () => {
   });
 
   for (const bytes of [0, 1, 11, 12, 13, 65_536, 65_549, 3_000_000]) {
-    it(`a fault answers a body of ${bytes} bytes, JSON if there is room for it`, async () => {
+    it(`a fault sends a body of ${bytes} bytes, which is JSON if it is long enough`, async () => {
       for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
         api.putFaults({ trigger: [{ bytes, headers }] });
         const answer = await post();

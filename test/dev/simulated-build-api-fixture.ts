@@ -1,4 +1,4 @@
-/** A simulated build API for each test, and the requests that its clients send. */
+/** Starts a simulated build API for each test, and sends requests to it. */
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { afterEach, beforeEach } from 'node:test';
@@ -9,7 +9,7 @@ import {
   type SimulatedBuildApi,
 } from '../../dev/simulated-build-api/server.ts';
 
-/** The one of the test under way. */
+/** The API of the current test. */
 export let api: SimulatedBuildApi;
 export let url: string;
 
@@ -65,7 +65,7 @@ export function putFaults(faults: unknown): Promise<Response> {
   return fetch(`${url}/_simulator/faults`, { method: 'PUT', body: JSON.stringify(faults) });
 }
 
-/** Sends a POST by hand. @returns all that came back until the connection ended, and how it ended */
+/** Sends a POST over a plain socket. @returns what was received until the connection ended, and how it ended */
 export async function rawPost(
   simulate: Simulate,
 ): Promise<{ received: string; err: NodeJS.ErrnoException | undefined }> {

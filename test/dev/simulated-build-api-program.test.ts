@@ -12,7 +12,7 @@ import { api, headersOf, poll, post, until, url, useSimulatedBuildApi } from './
 useSimulatedBuildApi();
 
 describe('the server', () => {
-  it('the server says at / what it is and which controls it has', async () => {
+  it('the server describes itself and its controls at /', async () => {
     const answer = await fetch(url);
     assert.equal(answer.headers.get('content-type'), 'text/plain; charset=utf-8');
     const page = await answer.text();
@@ -22,7 +22,7 @@ describe('the server', () => {
     assert.deepEqual(api.requests(), []);
   });
 
-  it('the server closes at once whatever hangs, waits, streams or is only connected', async () => {
+  it('the server closes at once, even connections that hang, wait, stream or are idle', async () => {
     api.putFaults({ trigger: [{ hang: true }, { delay_ms: 60_000 }, { bytes: Number.MAX_SAFE_INTEGER }] });
     const ends = [1, 2, 3].map((n) => assert.rejects(post({}, `request-${n}`).then((answer) => answer.text())));
     const idle = net.connect(Number(new URL(url).port), '127.0.0.1');
@@ -35,7 +35,7 @@ describe('the server', () => {
     await api.close();
   });
 
-  it('the server can listen again and still knows its builds', async () => {
+  it('the server can listen again and still has its builds', async () => {
     await post({ build_id: 'b' });
     await api.close();
     assert.equal(await api.listen(Number(new URL(url).port), '127.0.0.1'), url);
@@ -79,7 +79,7 @@ describe('the program', () => {
     });
   }
 
-  it('the program explains itself', async () => {
+  it('the program prints its help', async () => {
     const { code, stdout, stderr } = await run(['--help']);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^Usage: .*--port/);

@@ -26,7 +26,7 @@ describe('an ordinary build', () => {
     }
   });
 
-  it('an ordinary build is made once for a request ID, and anew for another', async () => {
+  it('an ordinary build is made once for each request ID', async () => {
     const first = await json(post());
     assert.deepEqual(await json(post({ outcome: 'FAILED', build_id: 'other' })), first);
     const [third, fourth] = await Promise.all([json(post({}, 'request-2')), json(post({}, 'request-2'))]);
@@ -41,7 +41,7 @@ describe('an ordinary build', () => {
     );
   });
 
-  it('an ordinary build is not found under an ID that was never given', async () => {
+  it('an ordinary build is not found under an unknown ID', async () => {
     assert.deepEqual(await json(poll('nobody')), { status: 404, body: { message: 'no such build' } });
   });
 });
@@ -65,7 +65,7 @@ describe('the contract', () => {
     });
   }
 
-  it('the contract names every bad header at once, and one that was sent twice', async () => {
+  it('the contract reports all bad headers together, including one that was sent twice', async () => {
     const req = http.request(`${url}/build`, { method: 'POST' });
     for (const [name, value] of Object.entries(headersOf('request-1', { referer: undefined }))) {
       req.setHeader(name, name === 'authorization' ? ['jwt', 'jwt'] : value);
@@ -88,7 +88,7 @@ describe('the contract', () => {
     });
   }
 
-  it('the contract has no other paths and methods', async () => {
+  it('the contract refuses other paths and methods', async () => {
     assert.equal((await fetch(`${url}/builds`)).status, 404);
     assert.equal((await fetch(`${url}/build/1/2`)).status, 404);
     assert.equal((await fetch(`${url}/build/%ff`, { headers: headersOf('request-1') })).status, 400);
@@ -99,7 +99,7 @@ describe('the contract', () => {
 });
 
 describe('the records', () => {
-  it('the records hold every request as it came in, in order, and of one request ID when asked', async () => {
+  it('the records list every request in order, or only those of one request ID', async () => {
     await post({ build_id: 'b', trigger: [{ status: 503 }] });
     await post({ build_id: 'b' });
     await poll('b', 'request-2');
@@ -128,7 +128,7 @@ describe('the records', () => {
     assert.deepEqual(api.requests(), []);
   });
 
-  it('the records hold the headers as they were spelled and ordered, the credential too, and the raw path', async () => {
+  it('the records keep the spelling and order of headers, the credential, and the raw path', async () => {
     const socket = net.connect(Number(new URL(url).port), '127.0.0.1');
     socket.write('GET /build/a%2fb HTTP/1.1\r\nhost: x\r\nX-B: 1\r\nEncrypted-Authorization: secret\r\nx-b: 2\r\n\r\n');
     await once(socket, 'data');
@@ -144,7 +144,7 @@ describe('the records', () => {
     assert.equal(record?.status, 400);
   });
 
-  it('the records hold a request whose sender went away in the middle of its body', async () => {
+  it('the records include a request whose client disconnected in the middle of its body', async () => {
     const socket = net.connect(Number(new URL(url).port), '127.0.0.1');
     socket.write('POST /build HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"half"');
     await until(() => api.requests()[0]?.body === '{"half"');
@@ -153,7 +153,7 @@ describe('the records', () => {
     assert.equal(api.requests()[0]?.status, null);
   });
 
-  it('the records show the builds made', async () => {
+  it('the records list the builds made', async () => {
     await post({ build_id: 7, outcome: 'FAILED' });
     await poll('7');
     const builds = (await (await fetch(`${url}/_simulator/builds`)).json()) as Build[];
