@@ -1,4 +1,4 @@
-/** Every command, setting, metric and alert that the documents name is one that there is. */
+/** Checks that every command, setting, metric and alert that the documents name exists. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { it } from 'node:test';
@@ -14,7 +14,7 @@ import { allPages, blocks, inlineCode, pages, read, root } from './pages.ts';
 
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 
-/** Code of all pages: the lines of blocks for a shell, continued ones as one, and what stands between backticks. */
+/** The code of all pages: lines of shell blocks, with continued lines joined, and inline code. */
 const codes = allPages.flatMap(({ path, text }) =>
   [
     ...blocks(text, 'sh').flatMap((block) => block.replaceAll(/\\\n\s*/g, '').split('\n')),
@@ -22,7 +22,7 @@ const codes = allPages.flatMap(({ path, text }) =>
   ].map((code) => ({ path, code })),
 );
 
-/** The words of a simple command, as a shell parts them; what follows a `#`, `;`, `|`, `&`, a redirection or a parenthesis is left out. */
+/** Splits a simple command into words, without what follows a `#`, `;`, `|`, `&`, a redirection or a parenthesis. */
 function wordsOf(command: string): string[] {
   const [simple = ''] = /^(?:'[^']*'|"[^"]*"|[^#;|&<>()'"])*/.exec(command) ?? [];
   return [...simple.matchAll(/(?:'[^']*'|"[^"]*"|\S)+/g)].map(([word]) =>
@@ -30,7 +30,7 @@ function wordsOf(command: string): string[] {
   );
 }
 
-/** The arguments of `role-build`, whichever way it is run; `undefined` for another command. */
+/** Returns the arguments of `role-build`, however it is run; `undefined` for another command. */
 function argumentsOf(code: string): string[] | undefined {
   const found =
     /(?:^|[\s(])(?:role-build|npm run (?:-s )?role-build --|node (?:package\/)?dist\/client\.js) (?!…)(.*)/.exec(code);
@@ -54,7 +54,7 @@ it('every role-build command in the documents parses', async () => {
   let seen = 0;
   const faults: string[] = [];
   for (const { path, code } of codes) {
-    // In prose a command is often named with a part of its arguments.
+    // Prose often names a command with only some of its arguments.
     const args = argumentsOf(code.replaceAll(/ …/g, ''));
     if (args === undefined || args.length === 0 || args.some((arg) => arg.startsWith('['))) continue;
     seen += 1;
@@ -76,12 +76,12 @@ it('every npm script that the documents run is in package.json', () => {
   assert.ok(run.length > 20);
 });
 
-it('every file and every image stage that a documented command names is there', () => {
+it('every file and every image stage that a documented command names exists', () => {
   const stages = [...read('Dockerfile').matchAll(/^FROM .* AS (\S+)$/gm)].map(([, stage]) => stage);
   const wrong: string[] = [];
   let seen = 0;
   for (const { path, code } of codes) {
-    // `deploy/worker` is a Deployment there.
+    // In these commands `deploy/worker` is a Deployment.
     if (/kubectl (exec|port-forward)/.test(code)) continue;
     for (const [, file = ''] of code.matchAll(
       /(?:^|[\s=])((?:deploy|src|test|dev|bench|scripts)\/[\w./-]+)(?=\s|$)/g,
@@ -101,14 +101,14 @@ it('every file and every image stage that a documented command names is there', 
 const named = (pattern: RegExp) =>
   pages.flatMap(({ path, text }) => [...text.matchAll(pattern)].map(([name]) => ({ path, name })));
 
-it('every setting that the documents name is one that a program reads', () => {
+it('every setting that the documents name is read by a program', () => {
   const ours =
     /(?<![\w-])(?:ROLE_BUILD_TASK|BUILD_API|WORKER|ENCRYPTION|CODEC_SERVER|HEALTH|METRICS|STATUS_TABLE|HISTORY_TABLE)_?[A-Z]*(?:_[A-Z]+)*\b/g;
   const wrong = named(ours).filter(({ name }) => name.includes('_') && !Object.hasOwn(SETTINGS, name));
   assert.deepEqual(wrong, []);
 });
 
-it('every metric of ours that the documents name is one that a worker has', () => {
+it('every metric of ours that the documents name is exposed by a worker', () => {
   const known = Object.keys(METRICS).map((name) => exposedName(name as MetricName));
   const wrong = named(/\brole_build_\w+/g).filter(
     ({ name }) => !known.includes(name) && !['role_build_status', 'role_build_history'].includes(name),
@@ -123,7 +123,7 @@ it('every alert that the documents name has a rule', () => {
   assert.deepEqual(wrong, []);
 });
 
-it('every failure, finding and search attribute that the documents name is one of the code', () => {
+it('every failure, finding and search attribute that the documents name is in the code', () => {
   const known = new Set([
     ...REFUSALS,
     ...[FAILURES, FINDINGS, searchAttributes].flatMap((names) => Object.keys(names)),

@@ -1,11 +1,11 @@
-/** Every file, page and heading that a document, a comment or an alert names is there. */
+/** Checks that every file, page and heading that a document, a comment or an alert names exists. */
 import assert from 'node:assert/strict';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { it } from 'node:test';
 import { allPages, inlineCode, read, root } from './pages.ts';
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** Returns the anchors of a page's headings, as GitHub makes them. */
 function anchorsOf(path: string): string[] {
   const prose = read(path).replaceAll(/^ *```[\s\S]*?^ *```$/gm, '');
   return [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
@@ -16,7 +16,7 @@ function anchorsOf(path: string): string[] {
   );
 }
 
-/** @returns what is wrong with a link, if anything */
+/** @returns what is wrong with a link, or `undefined` */
 function faultOf(from: string, link: string): string | undefined {
   const [file = '', anchor] = link.split('#');
   const target = file === '' ? from : normalize(join(dirname(from), file));
@@ -25,7 +25,7 @@ function faultOf(from: string, link: string): string | undefined {
   return undefined;
 }
 
-it('every link in the documents leads to a file and a heading that are there', () => {
+it('every link in the documents leads to an existing file and heading', () => {
   const faults = allPages.flatMap(({ path, text }) =>
     [...text.matchAll(/\]\(([^)\s]+)\)/g)]
       .map(([, link = '']) => link)
@@ -38,7 +38,7 @@ it('every link in the documents leads to a file and a heading that are there', (
   );
 });
 
-it('every path of this repository that the documents name is there', () => {
+it('every path of this repository that the documents name exists', () => {
   const folders = /^(src|test|docs|deploy|scripts|bench|dev)\/[\w./{},*-]+$/;
   const missing = allPages.flatMap(({ path, text }) =>
     inlineCode(text)
@@ -48,7 +48,7 @@ it('every path of this repository that the documents name is there', () => {
   assert.deepEqual(missing, []);
 });
 
-it('every page that code, comments, tests and alerts name is there, its heading too', () => {
+it('every page and heading that code, comments, tests and alerts name exists', () => {
   const files = globSync(
     ['{src,test,scripts,bench,dev,deploy,.github,.ci}/**/*.{ts,py,yaml,yml,env,json,md}', 'Dockerfile', '*.{yml,json}'],
     { cwd: root, exclude: (name) => name.includes('node_modules') || name.endsWith('package-lock.json') },

@@ -1,4 +1,4 @@
-/** The documents, as the tests of docs read them. */
+/** Reads the documents for the tests of docs. */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -18,20 +18,20 @@ const pagesIn = (...patterns: string[]): Page[] =>
     .sort()
     .map((path) => ({ path, text: read(path) }));
 
-/** One page a command, made from its help. */
+/** One page for each command, generated from its help. */
 export const cliPages = pagesIn('docs/cli/*.md');
-/** What people read first, and the pages beside docs/cli. */
+/** The pages in the root folder, and those in docs but not in docs/cli. */
 export const pages = [...pagesIn('*.md'), ...pagesIn('docs/*.md')];
 export const allPages = [...pages, ...cliPages, ...pagesIn('bench/README.md', 'deploy/**/*.md')];
 
-/** The text of all code blocks in this language. */
+/** Returns the text of all code blocks in this language. */
 export function blocks(text: string, language: string): string[] {
   return [...text.matchAll(/^( *)```(\w*)\n([\s\S]*?)^ *```$/gm)]
     .filter(([, , found]) => found === language)
     .map(([, indent = '', , block = '']) => block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
 }
 
-/** What stands between backticks, outside of blocks, on one line each. */
+/** Returns the inline code outside of blocks, one line each. */
 export function inlineCode(text: string): string[] {
   const prose = text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '');
   return [...prose.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code.replaceAll(/\s+/g, ' '));

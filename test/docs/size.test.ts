@@ -1,9 +1,9 @@
-/** Documents that are read: short, and each page opens with the question that it answers. */
+/** Checks that the documents stay short, and that each page opens with the question that it answers. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { pages, read } from './pages.ts';
 
-/** As `wc -w` counts. */
+/** Counts like `wc -w`. */
 const wordsOf = (text: string) => text.split(/\s+/).filter((word) => word !== '').length;
 const inDocs = pages.filter(({ path }) => path.startsWith('docs/'));
 
@@ -11,7 +11,7 @@ it('the README has at most 650 words', () => {
   assert.ok(wordsOf(read('README.md')) <= 650);
 });
 
-it('docs has at most 14 pages beside docs/cli', () => {
+it('docs has at most 14 pages outside docs/cli', () => {
   assert.ok(inDocs.length <= 14, inDocs.map(({ path }) => path).join(' '));
 });
 

@@ -20,7 +20,7 @@ before(async () => {
   program = await defineProgram();
 });
 
-/** The rows of the Markdown table with this header, a list of cells each, without their code marks. */
+/** Returns the rows of the Markdown table with this header as lists of cells, without their backticks. */
 function table(file: string, header: string): string[][] {
   const text = read(file);
   const lines = text.slice(text.indexOf(header)).split('\n');
@@ -34,7 +34,7 @@ function table(file: string, header: string): string[][] {
   );
 }
 
-it('docs/operations.md names every failure, who must act and how it is resumed', () => {
+it('docs/operations.md names every failure with who must act and how it is resumed', () => {
   const how = { poll: 'polls on', trigger: 'POSTs again' };
   const expected = Object.entries(FAILURES).map(([name, { move }]) => {
     const resumed = resumedBy(name);
@@ -79,7 +79,7 @@ it('docs/operations.md names every metric of ours, its labels and its meaning', 
   assert.deepEqual(table('docs/operations.md', '| metric '), expected);
 });
 
-it("the README's diagram has the steps of the workflow, but for the pair of a cancelled build", () => {
+it("the README's diagram has the steps of the workflow except the two of a cancelled build", () => {
   const [, diagram = ''] = /stateDiagram-v2\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
   const drawn = new Set([...diagram.matchAll(/[A-Z]\w+(?= -->)|(?<=--> )[A-Z]\w+/g)].map(([name]) => name));
   const steps = [...Object.values(STATE_NAMES), WAIT_SUMMARY].filter((name) => !name.startsWith('UpdateCancelled'));
@@ -98,7 +98,7 @@ it('README names every command, as docs/cli does', () => {
   );
 });
 
-it('docs/cli and docs/settings.md are what `npm run docs` makes', async () => {
+it('docs/cli and docs/settings.md are up to date with `npm run docs`', async () => {
   const folder = fileURLToPath(new URL('../../docs/', import.meta.url));
   const pages = await generatedPages();
   assert.deepEqual(globSync(['settings.md', 'cli/*'], { cwd: folder }).sort(), [...pages.keys()].sort());
