@@ -1,6 +1,6 @@
 /**
- * `npm run test:long-build`: a build that is polled every minute for thirty days, on the time-skipping server; takes some
- * minutes. `LONG_BUILD_POLLS` makes it shorter. Not part of `npm test`.
+ * `npm run test:long-build`: a build that is polled every minute for thirty days, on the time-skipping server. It takes
+ * some minutes; `LONG_BUILD_POLLS` shortens it. Not part of `npm test`.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -24,7 +24,7 @@ describe(`a build of ${POLLS} polls`, () => {
     const taskQueue = 'long-build';
     const jobs = new Set<string>();
     let polls = 0;
-    // Not the scripted ones, which keep every attempt.
+    // Not the scripted activities, which would keep every attempt in memory.
     const activities: Partial<RoleBuildActivities & OwnWorkflowActivities> = {
       upsertRequestRecord: async (_input, job) => {
         jobs.add(JSON.stringify(job));
@@ -58,7 +58,7 @@ describe(`a build of ${POLLS} polls`, () => {
     assert.equal(end.outcome.polls, POLLS);
     assert.equal(polls, POLLS);
     assert.equal(end.outcome.job_id, build.jobId);
-    // The POST has a worker of its own, which follows the script.
+    // The POST's own worker follows the script.
     assert.deepEqual(build.steps, ['triggerBuild']);
     const { job_id, start_at } = end.outcome;
     assert.deepEqual([...jobs], [JSON.stringify({ job_id, start_at })]);

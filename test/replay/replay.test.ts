@@ -13,7 +13,7 @@ import { workflowBundle } from '../support/workflow-bundles.ts';
 
 const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
 
-/** Each shape of build that a change of the workflow code must not leave stranded. */
+/** The shapes of builds that a change of the workflow code must not break. */
 const SHAPES = [
   'success',
   'failed',
@@ -54,7 +54,7 @@ function readHistory(file: string): { workflowId: string; history: History } {
 }
 
 describe('committed histories', () => {
-  it('committed histories are there for every shape of build, both runs of a continued one included', () => {
+  it('committed histories exist for every shape of build, with both runs of a continued one', () => {
     const files = readdirSync(FOLDER);
     for (const shape of SHAPES) assert.ok(files.includes(`${shape}.1.json`), shape);
     for (const shape of ['continued-as-new', 'directory-group-continued']) assert.ok(files.includes(`${shape}.2.json`));
@@ -63,8 +63,8 @@ describe('committed histories', () => {
   before(() => void quietRuntime());
 
   for (const { title, traced } of [
-    { title: 'as it is now', traced: false },
-    { title: 'as a worker with traces has it', traced: true },
+    { title: 'of a worker without traces', traced: false },
+    { title: 'of a worker with traces', traced: true },
   ])
     it(`committed histories replay with the workflow code ${title}`, async () => {
       const bundle = await workflowBundle({ traced });
@@ -78,14 +78,14 @@ describe('committed histories', () => {
     });
 });
 
-it('a build with a group waits for a worker that knows of groups: an older one can not go on with it', async () => {
+it('a build with a group waits for a worker that supports groups: an older one cannot continue it', async () => {
   const files = readdirSync(FOLDER).filter((file) => file.startsWith('directory-group'));
   assert.equal(files.length, 4);
   const histories = files.map((file) => {
     const { workflowId, history } = readHistory(file);
     const [input] = history.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
     assert.ok(input);
-    // To an older worker the key means nothing.
+    // An older worker does not know the key.
     const { directory_group: asked, ...older } = defaultPayloadConverter.fromPayload<RoleBuildInput>(input);
     assert.equal(asked, true);
     Object.assign(input, defaultPayloadConverter.toPayload(older));
@@ -97,13 +97,13 @@ it('a build with a group waits for a worker that knows of groups: an older one c
   }
 });
 
-it('a deadline that dropped a poll is told from a failure of the API on replay too, whatever the clock said', async () => {
+it("replay tells a deadline that cancelled a poll from a failure of the API, whatever the worker's clock said", async () => {
   const { workflowId, history } = readHistory('deadline-drops-poll.1.json');
   const [start] = history.events ?? [];
   const marker = history.events?.find((event) => event.markerRecordedEventAttributes)?.markerRecordedEventAttributes;
   const [note] = marker?.details?.['data']?.payloads ?? [];
   assert.ok(start?.eventTime && note);
-  // A worker's clock can end the poll a moment before the deadline: 3 s after the start.
+  // A worker's clock may end the poll just before the deadline, which is 3 s after the start.
   const complete_time = { seconds: Number(start.eventTime.seconds) + 2, nanos: start.eventTime.nanos };
   const noted = defaultPayloadConverter.fromPayload<Record<string, unknown>>(note);
   Object.assign(note, defaultPayloadConverter.toPayload({ ...noted, complete_time }));

@@ -1,4 +1,4 @@
-/** Another version of the worker: a copy of the sources with the workflow changed as a developer might change it. */
+/** Makes another version of the worker: a copy of the sources with a changed workflow. */
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface ChangedWorker {
-  /** Its worker program. */
+  /** The path of its worker program. */
   program: string;
   remove(): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface ChangedWorker {
 /**
  * Copies the sources and replaces text in the workflow.
  *
- * @throws AssertionError where the text is not there exactly once: then the test no longer changes what it says it does
+ * @throws AssertionError if a text does not occur exactly once: the test would no longer make the change that it claims
  */
 export async function changedWorker(replacements: readonly (readonly [string, string])[]): Promise<ChangedWorker> {
   const folder = await mkdtemp(join(tmpdir(), 'role-build-upgrade-'));

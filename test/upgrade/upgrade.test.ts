@@ -7,7 +7,7 @@ import { ACCOUNT, inputFor, letSucceed, startTestStack, until, type TestStack } 
 import { changedWorker, type ChangedWorker } from './changed-worker.ts';
 import { exitsWith } from '../support/exits-with.ts';
 
-/** The change: a pause before the POST. Once as CONTRIBUTING.md says, and once without its guard. */
+/** The change is a pause before the POST: once guarded as CONTRIBUTING.md says, and once unguarded. */
 const BEFORE_THE_POST = "showStep(progress, 'TriggerBuild');";
 const IMPORTS = '  upsertMemo,\n';
 const PAUSE = "await pause(1000, { summary: 'pause before the POST' });";
@@ -46,7 +46,7 @@ const pauses = async (input: RoleBuildInput) =>
       .includes('pause before the POST'),
   ).length;
 
-it('a POST that a worker asked for before POSTs had a queue of their own is made by a worker of today', async () => {
+it('a worker of today makes a POST that was scheduled before POSTs had their own queue', async () => {
   const earlier = await changedWorker([
     ['taskQueue: triggersQueueOf(workflowInfo().taskQueue)', 'taskQueue: workflowInfo().taskQueue'],
   ]);
@@ -61,7 +61,7 @@ it('a POST that a worker asked for before POSTs had a queue of their own is made
   await next.stop();
 });
 
-it('a build that an old worker started is ended by a new one, whose workflow was changed under `patched`', async () => {
+it('a new worker, whose workflow was changed under `patched`, ends a build that an old worker started', async () => {
   const [unguarded, guarded] = await Promise.all([versionWith(PAUSE), versionWith(GUARDED)]);
   const old = await stack.startWorker();
   const input = inputFor(stack, 'in-flight', { outcome: 'NEVER' }, { poll_interval_seconds: 3 });
@@ -70,7 +70,7 @@ it('a build that an old worker started is ended by a new one, whose workflow was
   await old.stop();
   assert.equal(await old.exited, 0);
 
-  // Without the guard the new code contradicts the history: the build waits, and nothing of it is lost.
+  // The unguarded code contradicts the history: the workflow task is retried, and the build loses nothing.
   const wrong = await stack.startWorker({ program: unguarded.program });
   await until('the unguarded change is noticed', () => /non-?determinis/i.test(wrong.output()));
   await wrong.stop();

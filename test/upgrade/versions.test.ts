@@ -1,4 +1,4 @@
-/** Worker Versioning on a real server: two versions of the real worker side by side, and the old one drained. */
+/** Tests Worker Versioning on a real server: two versions of the real worker side by side, and the old one drained. */
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
@@ -12,7 +12,7 @@ import { changedWorker, type ChangedWorker } from './changed-worker.ts';
 /** `VERSION_DRAINAGE_STATUS_DRAINED` of Temporal's API. */
 const VERSION_DRAINED = 2;
 const DEPLOYMENT = 'role-build-workers';
-/** A version counts as drained once visibility has said so for a while; by default minutes. */
+/** Lets a version count as drained after a second of visibility's reports; the default is minutes. */
 const QUICK_DRAINAGE = {
   'matching.wv.VersionDrainageStatusVisibilityGracePeriod': '1s',
   'matching.wv.VersionDrainageStatusRefreshInterval': '1s',
@@ -27,7 +27,7 @@ before(async () => {
   stack = await startTestStack({ temporal: { uiPort: false, dynamicConfig: QUICK_DRAINAGE } });
   connection = await Connection.connect({ address: stack.temporal.address });
   client = new Client({ connection });
-  // Without a guard: a build that one version began can't be replayed by the other.
+  // Unguarded, so that one version can't replay a build that the other began.
   changed = await changedWorker([
     ['  upsertMemo,\n', '  upsertMemo,\n  sleep as pause,\n'],
     [
@@ -71,7 +71,7 @@ async function putFaults(faults: FaultsRequest): Promise<void> {
   assert.ok(answer.ok, await answer.text());
 }
 
-/** The versions of a build's runs, the first run's first. */
+/** Returns the versions of a build's runs, in order. */
 async function versionsOf(input: RoleBuildInput): Promise<(string | null | undefined)[]> {
   const workflowId = workflowIdOf(ACCOUNT, input.ddb_composite_sort_key);
   const found: { at: Date; version: string | null | undefined }[] = [];
@@ -82,7 +82,7 @@ async function versionsOf(input: RoleBuildInput): Promise<(string | null | undef
   return found.toSorted((a, b) => a.at.getTime() - b.at.getTime()).map(({ version }) => version);
 }
 
-it('builds stay on their version, move when they continue as new, and the old version drains with nothing lost', async () => {
+it('builds stay on their version, move when they continue as new, and the old version drains without losing a build', async () => {
   const old = await stack.startWorker({ settings: ofVersion('v1') });
   await makeCurrent('v1');
   const inputs = [
