@@ -1,6 +1,6 @@
 /**
- * What a build costs, where that is a count and so the same on every machine. A change that makes one of these larger makes
- * every build dearer; one that makes it smaller is welcome, and changes it here.
+ * The costs of a build that are counts, and so the same on every machine. A change that raises one makes every build
+ * more expensive; a change that lowers one should adapt it here.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -74,7 +74,7 @@ describe('a build of 2 polls, by the real worker', () => {
 });
 
 describe('what is loaded', () => {
-  it('what is loaded for --help is 11 modules of ours, and commander', async () => {
+  it('what is loaded for --help is 11 modules of ours and commander', async () => {
     const program = fileURLToPath(new URL('../../src/client.ts', import.meta.url));
     const printLoaded = `data:text/javascript,${encodeURIComponent(`
       import { registerHooks } from 'node:module';
@@ -89,7 +89,7 @@ describe('what is loaded', () => {
     assert.equal(loaded.filter((url) => url.includes('/src/')).length, 11, loaded.join('\n'));
   });
 
-  it('what is loaded of workflow code is at most 670 KB, of which 33 modules are ours', async () => {
+  it('what is loaded of workflow code is at most 670 KB and has 33 modules of ours', async () => {
     const code = await bundleWorkflows(new DefaultLogger('WARN'));
     const end = code.lastIndexOf('//# sourceMappingURL=');
     const base64 = code.slice(code.indexOf('base64,', end) + 'base64,'.length);

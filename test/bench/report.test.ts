@@ -9,7 +9,7 @@ import { sectionsOf, summaryOf, type Measured } from '../../bench/report/report.
 import { oursOf, othersOf, ratiosOf, shown, verdictOf } from '../../bench/report/summary.ts';
 
 describe('statistics', () => {
-  it('statistics take values between two when a share falls between them', () => {
+  it('statistics interpolate when a share falls between two values', () => {
     assert.equal(quantile([4, 1, 3, 2], 0.5), 2.5);
     assert.equal(quantile([1], 0.99), 1);
     assert.ok(Number.isNaN(quantile([], 0.5)));
@@ -25,23 +25,23 @@ describe('a row of the report', () => {
     bar: { against: 'plain', is: 'at most', bar: 0.7, goal: 0.5 },
   };
 
-  it('a row of the report shows the median and the ends of its rounds', () => {
+  it('a row of the report shows the median and the range of its rounds', () => {
     assert.equal(shown(row.values['roleBuild']), '6 (5–8)');
     assert.equal(shown([NaN]), '–');
     assert.equal(shown([1234.5]), '1,235');
   });
 
-  it('a row of the report has the medians of ours and of the others for readers', () => {
+  it('a row of the report shows the medians of our contender and of the others', () => {
     assert.equal(oursOf(row), '6');
     assert.equal(othersOf(row), 'plain Temporal 10');
     assert.equal(oursOf({ ...row, values: { 'node -e 0': [3] } }), 'node -e 0 3');
   });
 
-  it('a row of the report has the ratios of each round with its own, whichever contender was measured first', () => {
+  it('a row of the report takes ratios round by round, whichever contender was measured first', () => {
     assert.equal(ratiosOf(row), '0.5 (0.4–0.6) × plain Temporal');
   });
 
-  it('a row of the report says whether its bar is held', () => {
+  it('a row of the report says whether its bar is met', () => {
     assert.equal(verdictOf(row), 'at most 0.7: held, and the goal of 0.5');
     assert.equal(verdictOf({ ...row, bar: { against: 'plain', is: 'at least', bar: 1 } }), 'at least 1: not held');
     assert.equal(verdictOf({ ...row, values: { roleBuild: [51] }, atMost: 50 }), 'at most 50: not held');
@@ -51,7 +51,7 @@ describe('a row of the report', () => {
 describe('the pages of the bench', () => {
   const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   const all = JSON.parse(read('docs/benchmarks/results.json')) as Record<string, Measured>;
-  /** Without the white space that aligns tables. */
+  /** Removes the white space that aligns tables. */
   const plain = (text: string) => text.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---');
 
   for (const [path, text] of [
@@ -66,7 +66,7 @@ describe('the pages of the bench', () => {
 });
 
 describe('a plot', () => {
-  it('a plot has a line and a name for each contender, and escapes what is written in it', () => {
+  it('a plot has a line and a name for each contender, and escapes its texts', () => {
     const svg = plotOf({
       name: 'x',
       title: 'a < b & "c"',
@@ -85,7 +85,7 @@ describe('a plot', () => {
     assert.ok(!svg.includes('NaN'));
   });
 
-  it('a plot can have axes of powers of ten', () => {
+  it('a plot can have logarithmic axes', () => {
     const points: [number, number][] = [10, 100, 1_000].map((x) => [x, x / 10]);
     const svg = plotOf({ name: 'x', title: 't', x: 'x', y: 'y', lines: { plain: points }, logarithmic: ['x', 'y'] });
     const xs = [...svg.matchAll(/<circle cx="([^"]+)" cy="([^"]+)"/g)].map(([, x, y]) => [Number(x), Number(y)]);
