@@ -1,8 +1,8 @@
 /**
- * `npm run test:tools [-- --allow-missing]`: runs the tests that need more than `npm test` does: a package registry,
- * Chromium, Go and Python (for the schemas of Kubernetes' objects, encrypted payloads, AWS's CLI; kubectl if
- * installed), jq, Prometheus, Samba (as root), or AWS's DynamoDB Local (Java, and Maven to download it). It reports
- * what it could not run because a tool is missing, and then fails, unless `--allow-missing` is given.
+ * `npm run test:tools [-- --allow-missing]`: the tests that need more than `npm test` does: a package registry, Chromium,
+ * Go and Python (the schemas of Kubernetes' objects, encrypted payloads, AWS's CLI; kubectl where there is one), jq, Prometheus, Samba (as
+ * root), or AWS's own DynamoDB Local (Java, and Maven to get it). Says what could not be run for want of a tool, and fails then, unless
+ * `--allow-missing` is given.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { findPrometheus, findPromtool } from '../dev/servers/prometheus.ts';
 
 interface Tool {
   name: string;
-  /** @throws Error that names what is missing */
+  /** @throws Error that says what is missing */
   check: () => Promise<void> | void;
 }
 
@@ -48,15 +48,15 @@ const samba: Tool = {
   name: "Samba's domain controller",
   check() {
     answers('samba', ['--version']);
-    // This file belongs to a separate package, samba-ad-provision.
+    // Of a package of its own, samba-ad-provision.
     accessSync('/usr/share/samba/setup/provision.ldif');
     if (process.getuid?.() !== 0) throw new Error('only root may listen on the port of LDAPS');
   },
 };
 
-/** The number of test files that run at once: they mostly wait. */
+/** Files at a time: they mostly wait. */
 const CONCURRENCY = 4;
-/** Starts one Temporal server and builds `dist` once for all files of a suite. */
+/** One Temporal server and one build for all files of a suite. */
 const GLOBAL_SETUP = '--test-global-setup=test/support/global-setup.ts';
 
 interface Suite {
@@ -64,24 +64,14 @@ interface Suite {
   files: string[];
   needs: Tool[];
   env?: Record<string, string>;
-  /** Arguments of Node.js' test runner, which replace the global setup. */
+  /** Of Node.js' test runner, in place of the global setup. */
   args?: string[];
 }
 
+/** The first suite builds `dist`, which the others run. The longest of those come first. */
 const SUITES: readonly [Suite, ...Suite[]] = [
   { title: 'the package', files: ['test/tools/package.test.ts'], needs: [npm] },
-  { title: 'the images', files: ['test/tools/image-steps.test.ts'], needs: [npm] },
-  {
-    title: 'the Kubernetes manifests',
-    files: ['test/tools/kubernetes/*.test.ts'],
-    needs: [go, python, prometheus],
-    // Most files use the same variants, so that one process renders each only once. They need no server, and one that
-    // this process started would keep it from ending.
-    args: ['--test-isolation=none'],
-  },
   { title: "the documents' commands", files: ['test/tools/documents/*.test.ts'], needs: [npm, python, jq] },
-  { title: 'encrypted payloads, read by Python', files: ['test/tools/encryption/*.test.ts'], needs: [python] },
-  { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
   { title: 'metrics, dashboard and alerts', files: ['test/tools/observability/*.test.ts'], needs: [prometheus] },
   { title: 'groups in Active Directory', files: ['test/tools/directory/*.test.ts'], needs: [samba] },
   {
@@ -94,6 +84,17 @@ const SUITES: readonly [Suite, ...Suite[]] = [
     needs: [dynamoDbLocal],
     env: { DYNAMODB: 'dynamodb-local' },
   },
+  { title: 'the images', files: ['test/tools/image-steps.test.ts'], needs: [npm] },
+  { title: 'the Web UI', files: ['test/tools/web-ui/*.test.ts'], needs: [chromium] },
+  {
+    title: 'the Kubernetes manifests',
+    files: ['test/tools/kubernetes/*.test.ts'],
+    needs: [go, python, prometheus],
+    // Most files use the same variants, so that one process renders each only once. They need no server, and one that
+    // this process started would keep it from ending.
+    args: ['--test-isolation=none'],
+  },
+  { title: 'encrypted payloads, read by Python', files: ['test/tools/encryption/*.test.ts'], needs: [python] },
 ];
 
 const { values: options } = parseArgs({ options: { 'allow-missing': { type: 'boolean', default: false } } });
@@ -104,9 +105,9 @@ interface Result {
   why?: string;
 }
 
-/** The first suite builds `dist`, which the others run. They mostly wait: for scrapes, for replication, for a JVM. */
 const [first, ...others] = SUITES;
-const queue = new PQueue({ concurrency: 2 });
+// The suites mostly wait: for scrapes, for replication, for a JVM.
+const queue = new PQueue({ concurrency: 3 });
 const results = [await run(first), ...(await queue.addAll(others.map((suite) => () => run(suite))))];
 
 process.stderr.write('\n');
@@ -116,7 +117,7 @@ for (const { title, outcome, why } of results) {
 const bad = options['allow-missing'] ? ['failed'] : ['failed', 'not run'];
 process.exitCode = results.some(({ outcome }) => bad.includes(outcome)) ? 1 : 0;
 
-/** Runs a suite and prints its output once it has ended, so that the outputs of two at a time don't mix. */
+/** Runs a suite and prints its output once it has ended, so that the outputs of several at a time don't mix. */
 async function run({ title, files, needs, env, args = [GLOBAL_SETUP] }: Suite): Promise<Result> {
   const missing = await missingOf(needs);
   if (missing.length > 0) return { title, outcome: 'not run', why: missing.join('; ') };
