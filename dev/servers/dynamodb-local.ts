@@ -7,6 +7,8 @@ import { startChild, type Child } from './child.ts';
 
 const VERSION = '2.6.1';
 const MAVEN_TIMEOUT_MS = 10 * 60_000;
+/** It lives for seconds: at its full optimisation the JVM spends more on compiling than it saves. */
+const JVM_OPTIONS = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 const MAIN_CLASS = 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner';
 
 interface Installation {
@@ -24,7 +26,7 @@ interface Installation {
  */
 export async function startDynamoDbLocal(port: number): Promise<Child> {
   const { folder, classPath, libraryPath } = await findDynamoDbLocal();
-  const args = [`-Djava.library.path=${libraryPath}`, '-cp', classPath, MAIN_CLASS];
+  const args = [...JVM_OPTIONS, `-Djava.library.path=${libraryPath}`, '-cp', classPath, MAIN_CLASS];
   const settings = ['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)];
   try {
     return await startChild('java', [...args, ...settings], { cwd: folder });
