@@ -74,12 +74,15 @@ describe('traces', () => {
       const worker = await stack.startWorker({ settings });
       const input = inputFor(stack, `collector-${how.split(' ')[0]}`, { polls: 0 });
       const startedAt = performance.now();
-      const result = await stack.cli(['start', '--input', '-', '--json'], { settings, stdin: JSON.stringify(input) });
+      // Processes: here their exporters would keep this one from its end.
+      const run = (args: readonly string[], stdin?: string) =>
+        stack.startCli(args, { settings, ...(stdin === undefined ? {} : { stdin }) }).result;
+      const result = await run(['start', '--input', '-', '--json'], JSON.stringify(input));
       assert.ok(performance.now() - startedAt < inTimeMs);
       assert.equal(result.code, 0, result.stderr);
       assert.equal(parseJson(result)['status'], 'IN_PROGRESS');
       assert.equal(result.stderr.match(/spans could not be sent/g)?.length, 1, result.stderr);
-      const watched = await stack.cli(['watch', ACCOUNT, input.ddb_composite_sort_key, '--json'], { settings });
+      const watched = await run(['watch', ACCOUNT, input.ddb_composite_sort_key, '--json']);
       assert.equal(watched.code, 0, watched.stderr);
       assert.doesNotMatch(watched.stderr, /spans/);
       const stoppedAt = performance.now();
