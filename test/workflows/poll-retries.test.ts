@@ -3,22 +3,25 @@ import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { RoleBuildOutcome } from '../../src/contract.ts';
 import { always, Held, times, untilCancelled, type Attempt, type Script } from '../support/scripted-activities.ts';
-import { WorkflowEnvironment, type BuildOptions } from '../support/workflow-environment.ts';
+import { WorkflowEnvironment } from '../support/workflow-environment.ts';
 
 /** What a backoff may be late by; a busy machine is slow. */
 const LATE_MS = 20_000;
-/** Long enough after the poll at 60 s is due, and before its task is renewed, 8 s later. */
-const DEADLINE_SECONDS = 64;
+/**
+ * For a deadline, which takes real time: the time-skipping server refuses to cancel a timer whose end the worker has not seen.
+ * On a busy machine the poll begins seconds late. Its workflow task is renewed after 8 s, and shows no deadline before.
+ */
+const IN_REAL_TIME = { poll_interval_seconds: 5, deadline_seconds: 10 };
 
 const says503 = { type: 'BuildApiUnavailable', message: 'the build API answered 503' } as const;
 const unavailable = ApplicationFailure.create(says503);
 const inHalfAMinute = ApplicationFailure.create({ ...says503, nextRetryDelay: '30 seconds' });
 
-/** A deadline's poll takes real time, so these builds run side by side, each on its own server. */
-async function startBuild(t: TestContext, script: Script, options: BuildOptions = {}) {
+/** These builds run side by side, each on its own server. */
+async function startBuild(t: TestContext, script: Script) {
   const environment = await WorkflowEnvironment.timeSkipping();
   t.after(() => environment.stop());
-  return environment.start(t, script, options);
+  return environment.start(t, script);
 }
 
 function assertBackoffs(attempts: Attempt[]): void {
@@ -84,8 +87,9 @@ describe('a poll', { concurrency: true }, () => {
   });
 
   it('a poll that fails is not made again after the deadline', async (t) => {
-    const options = { input: { deadline_seconds: DEADLINE_SECONDS } };
-    const build = await startBuild(t, { getBuildStatus: always(inHalfAMinute) }, options);
+    const environment = await WorkflowEnvironment.devServer();
+    t.after(() => environment.stop());
+    const build = await environment.start(t, { getBuildStatus: always(inHalfAMinute) }, { input: IN_REAL_TIME });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
     // None at all, where the server was slow to hand out the task in which it was due.
@@ -93,17 +97,13 @@ describe('a poll', { concurrency: true }, () => {
   });
 
   it('a poll under way at the deadline is dropped at once, and its answer does not count', async (t) => {
-    // The time-skipping server refuses to cancel a timer whose end the worker has not seen.
     const environment = await WorkflowEnvironment.devServer();
     t.after(() => environment.stop());
     let droppedAfterMs = Infinity;
     const hanging = (attempt: Attempt<'getBuildStatus'>) =>
       untilCancelled(attempt).finally(() => (droppedAfterMs = Date.now() - attempt.realMs));
-    // On a busy machine the poll begins seconds late, and must have begun by the deadline.
-    const input = { poll_interval_seconds: 5, deadline_seconds: 10 };
-    const build = await environment.start(t, { getBuildStatus: [hanging] }, { input });
+    const build = await environment.start(t, { getBuildStatus: [hanging] }, { input: IN_REAL_TIME });
     const end = await build.end();
-    // A workflow task is renewed after 8 s, and shows no deadline before.
     assert.ok(droppedAfterMs < 6_000, `${droppedAfterMs} ms`);
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
     const { polls, error_info } = end.details[0] as RoleBuildOutcome;
