@@ -64,7 +64,7 @@ interface Suite {
   files: string[];
   needs: Tool[];
   env?: Record<string, string>;
-  /** Of Node.js' test runner, in place of the global setup. */
+  /** Arguments of Node.js' test runner, which replace the global setup. */
   args?: string[];
 }
 
