@@ -4,15 +4,15 @@ import { hasKey } from './encryption.ts';
 import { hostPort, optional, origins, setting, text, type Parsed } from './values.ts';
 
 /**
- * A claim that a token must hold: a value, or what a value begins with and what it ends with. `{namespace}` in it stands for
- * the request's namespace.
+ * A claim that a token must hold: a whole value, or the beginning and the end of one. `{namespace}` stands for the
+ * request's namespace.
  */
 export interface RequiredClaim {
   name: string;
   value: [whole: string] | [before: string, after: string];
 }
 
-/** By its number or as `localhost`: what another name stands for is not known before it is looked up. */
+/** Tells loopback by the number or by `localhost`; any other name would have to be looked up first. */
 export function isLoopback(host: string): boolean {
   if (isIPv4(host)) return host.startsWith('127.');
   return host === '::1' || host.toLowerCase() === 'localhost';
@@ -31,7 +31,7 @@ function jwksUrl(value: string): URL {
   return url;
 }
 
-/** `*` in the value stands for any text without `@` and white space, `\*` for an asterisk. @throws Error */
+/** In the value, `*` matches any text without `@` and white space, and `\*` is an asterisk. @throws Error */
 export function requiredClaim(given: string): RequiredClaim {
   const [, name, value] = /^([^=\s]+)=(\S+)$/.exec(given) ?? [];
   if (name === undefined || value === undefined) {
@@ -44,7 +44,7 @@ export function requiredClaim(given: string): RequiredClaim {
   return { name, value: [first, second] };
 }
 
-/** Where the keys of Temporal Cloud's own tokens are. */
+/** The host of the keys that sign Temporal Cloud's own tokens. */
 const TEMPORAL_CLOUD = 'login.tmprl.cloud';
 
 export const CODEC_SETTINGS = {
@@ -78,10 +78,10 @@ export const CODEC_SETTINGS = {
   }),
 };
 
-/** What was read of the settings; the address is absent if another program reads them. */
+/** Settings as read. The address is absent if a program other than the codec server reads them. */
 type Given = Partial<Parsed<typeof CODEC_SETTINGS>>;
 
-/** What is right by itself and wrong beside another setting, or without one. */
+/** Returns the faults of settings that are valid alone, but not together. */
 export function codecServerFaults(given: Given & Parameters<typeof hasKey>[0]): string[] {
   const faults: string[] = [];
   const { CODEC_SERVER_ADDRESS: address } = given;

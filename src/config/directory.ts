@@ -40,7 +40,7 @@ const REQUIRED = ['DIRECTORY_URL', 'DIRECTORY_BIND_USER', 'DIRECTORY_PASSWORD_FI
 
 export type DirectorySettings = Given & { [K in (typeof REQUIRED)[number]]: NonNullable<Given[K]> };
 
-/** Some of what has no default, and not all of it. */
+/** Returns a fault for each required setting that is missing, unless the directory isn't configured at all. */
 export function directoryFaults(given: Partial<Given>): string[] {
   const missing = REQUIRED.filter((name) => given[name] === undefined);
   if (missing.length === REQUIRED.length && given.DIRECTORY_CA_FILE === undefined) return [];
@@ -57,7 +57,7 @@ function ldapsUrl(value: string): string {
   return value.replace(/\/$/, '');
 }
 
-/** @returns the parts of a DN, the innermost first */
+/** @returns the parts of a DN, innermost first */
 function partsOfDn(dn: string): [attribute: string, value: string][] {
   return dn.split(/(?<!\\),/).map((part) => {
     const [, attribute, value] =
@@ -67,7 +67,7 @@ function partsOfDn(dn: string): [attribute: string, value: string][] {
   });
 }
 
-/** https://learn.microsoft.com/en-us/windows/win32/adschema/a-samaccountname; Samba takes more than Windows. */
+/** https://learn.microsoft.com/en-us/windows/win32/adschema/a-samaccountname; Samba accepts more characters than Windows. */
 export const REFUSED_IN_NAMES = /["/\\[\]:;|=,+*?<>{}]|[^\x20-\x7e]|^ |[ .]$/;
 
 function groupNameTemplate(value: string): string {

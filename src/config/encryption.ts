@@ -1,19 +1,19 @@
-/** Settings of encryption: its keys, and whether payloads that nobody encrypted are still read. */
+/** Settings of encryption: its keys, and whether unencrypted payloads are still read. */
 import { readFileSync } from 'node:fs';
 import { entriesOf, optional, setting, trueOrFalse, type Parsed } from './values.ts';
 import { NotUtf8Error, utf8Text } from '../process/utf8.ts';
 
 /** A 256-bit AES key of the local key ring. */
 export interface LocalKey {
-  /** Stands in the clear in every payload that the key encrypts. */
+  /** Every payload that the key encrypts names it in plain text. */
   name: string;
   key: Uint8Array;
 }
 
 export interface EncryptionSettings {
-  /** Of AWS KMS. The first one encrypts, all decrypt. */
+  /** ARNs of AWS KMS keys. The first one encrypts, all decrypt. */
   kmsKeyArns?: readonly string[];
-  /** If there are no KMS keys the first one encrypts; all decrypt. */
+  /** The first one encrypts if there are no KMS keys; all decrypt. */
   localKeys?: readonly LocalKey[];
   /** Whether to refuse payloads that are not encrypted. */
   required?: boolean;
@@ -25,7 +25,7 @@ const KEY_FORMAT = 'NAME:KEY, where KEY is 32 random bytes in Base64 (openssl ra
 /**
  * Keys as `NAME:KEY`, separated by commas or line breaks; `#` begins a comment that lasts to the end of its line.
  *
- * @throws Error that says which entry is wrong, and never what it holds
+ * @throws Error that says which entry is wrong, without its content
  */
 export function parseLocalKeys(text: string): LocalKey[] {
   const entries = entriesOf(text.replaceAll(/#[^\n]*/g, ''), /[,\n]/);
@@ -50,7 +50,7 @@ function localKeysIn(path: string): LocalKey[] {
   try {
     text = utf8Text(readFileSync(path));
   } catch (err) {
-    // The path is not repeated: it may be a key by mistake.
+    // The message omits the path, because a user may have put a key there by mistake.
     if (err instanceof NotUtf8Error) throw new Error(`names a file that is not text: ${err.message}`, { cause: err });
     throw new Error(`names a file that can't be read (${(err as NodeJS.ErrnoException).code})`, { cause: err });
   }
@@ -65,8 +65,8 @@ function refuseTwice(what: string, values: readonly string[]): void {
 }
 
 /**
- * Comma-separated ARNs of KMS keys. An alias can be pointed at another key, and a payload names the key itself, so that
- * what it was encrypted with could not be told from it.
+ * Parses comma-separated ARNs of KMS keys. Refuses aliases: an alias can move to another key, while a payload names the
+ * key itself, so an alias would not tell which key encrypted a payload.
  *
  * @throws Error that says which entry is wrong
  */
@@ -109,10 +109,10 @@ export const ENCRYPTION_SETTINGS = {
   }),
 };
 
-/** What was read of the settings; absent if a program doesn't read it. */
+/** Settings as read; absent if a program doesn't read them. */
 type Given = Partial<Parsed<typeof ENCRYPTION_SETTINGS>>;
 
-/** What is right by itself and wrong beside another setting. */
+/** Returns the faults of settings that are valid alone, but not together. */
 export function encryptionFaults(given: Given): string[] {
   const faults: string[] = [];
   if (given.ENCRYPTION_KEYS !== undefined && given.ENCRYPTION_KEYS_FILE !== undefined) {

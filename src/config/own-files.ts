@@ -1,4 +1,4 @@
-/** Files and folders that programs find by themselves. Those that another user may have put there are not trusted. */
+/** Files and folders that programs look for by default. They are not trusted if another user can write to them. */
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
@@ -6,28 +6,28 @@ import type { Environment } from './values.ts';
 
 const OTHERS_MAY_WRITE = 0o002;
 const GROUP_OR_OTHERS_MAY_WRITE = 0o022;
-/** Nobody can replace what another user has made in a folder of this kind, such as `/tmp`. */
+/** In a folder with this mode, such as `/tmp`, nobody can replace another user's files. */
 const STICKY = 0o1000;
 
 /**
- * Where this user's caches of ours are: in `$XDG_CACHE_HOME`, else `~/.cache`.
+ * Returns the folder of this user's caches for this project: in `$XDG_CACHE_HOME`, else in `~/.cache`.
  * https://specifications.freedesktop.org/basedir-spec/latest/
  *
- * @throws Error if nobody says where
+ * @throws Error if neither variable has an absolute path
  */
 export function cachePath(env: Environment): string {
   const { XDG_CACHE_HOME: given = '' } = env;
-  // The specification has a relative path ignored.
+  // The specification says to ignore a relative path.
   const caches = isAbsolute(given) ? given : join(homeOf(env), '.cache');
   if (!isAbsolute(caches)) throw new Error('neither XDG_CACHE_HOME nor HOME is an absolute path');
   return join(caches, 'iam-orchestrator');
 }
 
 /**
- * A folder that only this user and root can have written to. It is made, with mode 0700, if it is missing.
+ * Makes sure that only this user and root can have written to a folder. Creates it with mode 0700 if it is missing.
  *
  * @returns its path without symbolic links
- * @throws Error that says why it can't be trusted or made
+ * @throws Error that says why it can't be trusted or created
  */
 export function ownFolder(path: string): string {
   const folder = make(path);
@@ -40,7 +40,7 @@ function make(path: string): string {
   try {
     real = realpathSync(path);
   } catch (err) {
-    // A home that is named and is not there, such as /nonexistent, is not made in the root.
+    // A home that doesn't exist, such as /nonexistent, is not created in the root folder.
     const isInRoot = dirname(dirname(path)) === dirname(path);
     if ((err as NodeJS.ErrnoException).code !== 'ENOENT' || isInRoot) throw err;
     real = join(make(dirname(path)), basename(path));
@@ -50,42 +50,42 @@ function make(path: string): string {
   return real;
 }
 
-/** Not by Node.js's own recursion, which never ends in a file system such as /proc. */
+/** Node.js's own recursive mkdir never ends in a file system such as /proc. */
 function makeFolder(path: string): void {
   try {
     mkdirSync(path, 0o700);
   } catch (err) {
-    // Another process of ours was faster.
+    // Another process of this user may have created the folder meanwhile.
     if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err;
   }
 }
 
 /**
- * What is wrong with the files that Temporal's and AWS's libraries read by default: an address or a command in one of them
- * decides where credentials go. Files that a variable names are trusted, since somebody has chosen them.
+ * Checks the files that Temporal's and AWS's libraries read by default: an address or a command in them decides where
+ * credentials go. Files that a variable names are trusted, since somebody has chosen them.
  *
  * @returns a fault for each such file that another user may have written
  */
 export function filesOfOthers(env: Environment): string[] {
-  // Windows has neither owners by number nor these modes.
+  // Windows has neither numeric owners nor these modes.
   if (process.getuid === undefined) return [];
   return Object.entries(defaultFiles(env)).flatMap(([variable, path]) => {
     if (env[variable]) return [];
     try {
-      // A group may write: on many systems each user has one of their own, and it may write everywhere.
+      // Write permission for the group is accepted: many systems give each user a private group with it.
       refuseOthers(realpathSync(path), OTHERS_MAY_WRITE);
       return [];
     } catch (err) {
-      // The system's own error: there is no such file, or it can't be reached.
+      // An error of the system: the file doesn't exist or can't be reached.
       if ((err as NodeJS.ErrnoException).code !== undefined) return [];
       return [`${variable} is not set, and its default, ${path}, is not trusted: ${(err as Error).message}`];
     }
   });
 }
 
-/** Where Temporal's library looks for `temporal.toml` if no variable names it; `undefined` if it looks nowhere. */
+/** Returns where Temporal's library looks for `temporal.toml` by default; `undefined` if it looks nowhere. */
 export function temporalConfigPath(env: Environment): string | undefined {
-  // It looks for the home in these two variables alone, and takes no relative path.
+  // The library takes the home only from these two variables, and ignores a relative path.
   const { HOME, XDG_CONFIG_HOME } = env;
   const path = HOME || XDG_CONFIG_HOME ? defaultFiles(env)['TEMPORAL_CONFIG_FILE'] : undefined;
   return path !== undefined && isAbsolute(path) ? path : undefined;
@@ -109,12 +109,12 @@ function defaultFiles(env: Environment): Record<string, string> {
   };
 }
 
-/** @throws Error if this user has none */
+/** @throws Error if this user has no home */
 function homeOf({ HOME: home }: Environment): string {
   return home || userInfo().homedir;
 }
 
-/** @param path without symbolic links @throws Error if anybody but this user and root may have put something there */
+/** @param path without symbolic links @throws Error if users other than this one and root can have written there */
 function refuseOthers(path: string, mayWrite: number): void {
   for (let at = path; ; at = dirname(at)) {
     const stats = lstatSync(at);

@@ -1,5 +1,5 @@
 /**
- * Every setting of ours: its variable, its default, what it must be. Parsed once, every fault reported together.
+ * Defines every setting of this project. All settings are parsed at the start, and all faults are reported together.
  * Temporal's own variables go through `@temporalio/envconfig`, AWS's own through the AWS SDK.
  */
 import { codecServerFaults, CODEC_SETTINGS } from './codec-server.ts';
@@ -145,7 +145,7 @@ export type SettingName = keyof typeof SETTINGS;
 
 type Values<N extends SettingName> = Pick<Parsed<typeof SETTINGS>, N>;
 
-/** Some settings are missing or wrong. The message has a line for each. */
+/** Some settings are missing or wrong. The message has one line for each. */
 export class SettingsError extends Error {
   override name = 'SettingsError';
   readonly faults: readonly string[];
@@ -183,7 +183,7 @@ export function readSettings<const N extends SettingName>(env: Environment, name
   return parsed as Values<N>;
 }
 
-/** Reads two things, and names the faults of both. @throws SettingsError */
+/** Reads two groups of settings, and reports the faults of both together. @throws SettingsError */
 export function readBoth<A, B>(first: () => A, second: () => B): [A, B] {
   const faults: string[] = [];
   const read = (one: () => unknown) => {
@@ -199,7 +199,7 @@ export function readBoth<A, B>(first: () => A, second: () => B): [A, B] {
   return both as [A, B];
 }
 
-/** What is right by itself and wrong beside other settings of its family, if nothing is wrong with those themselves. */
+/** Finds settings that are valid alone, but not together. Skipped if a setting of the family is itself wrong. */
 const JOINT_FAULTS: readonly (readonly [family: RegExp, (given: Partial<Values<SettingName>>) => string[]])[] = [
   [/^ENCRYPTION_/, encryptionFaults],
   [/^(CODEC_SERVER|ENCRYPTION)_/, codecServerFaults],
@@ -207,7 +207,7 @@ const JOINT_FAULTS: readonly (readonly [family: RegExp, (given: Partial<Values<S
   [/^DIRECTORY_/, directoryFaults],
 ];
 
-/** @param given what was read; absent if a program doesn't read it @param wrong the names of those that could not be read */
+/** @param given settings as read; absent if the program doesn't read them @param wrong the names of invalid settings */
 export function jointFaults(given: Partial<Values<SettingName>>, wrong: readonly string[]): string[] {
   return JOINT_FAULTS.flatMap(([family, faultsOf]) => (wrong.some((name) => family.test(name)) ? [] : faultsOf(given)));
 }
@@ -220,7 +220,7 @@ function versionFaults(given: Partial<Values<SettingName>>): string[] {
 
 const namesOf = <S extends object>(settings: S) => Object.keys(settings) as (keyof S)[];
 const ENCRYPTION = namesOf(ENCRYPTION_SETTINGS);
-/** OpenTelemetry's are read where they are used. */
+/** Settings that the worker doesn't read here. OpenTelemetry's variables are read where they are used. */
 const OF_OTHERS = { ...CODEC_SETTINGS, ...TRACING_SETTINGS, TEMPORAL_UI_URL: true };
 
 export const WORKER_SETTINGS = namesOf(SETTINGS).filter((name) => !(name in OF_OTHERS));
@@ -240,7 +240,7 @@ export function encryptionOf(settings: Parsed<typeof ENCRYPTION_SETTINGS>): Encr
 }
 
 /**
- * Encryption as the environment has it, for callers of `startRoleBuild` that share it with the workers.
+ * Reads the encryption settings, for callers of `startRoleBuild` that share keys with the workers.
  *
  * @throws SettingsError naming every fault
  */
@@ -248,7 +248,7 @@ export function readEncryptionSettings(env: Environment): EncryptionSettings {
   return encryptionOf(readSettings(env, ENCRYPTION));
 }
 
-/** @returns `undefined` if none of its settings is there @throws SettingsError naming every fault */
+/** @returns `undefined` if no directory is configured @throws SettingsError naming every fault */
 export function readDirectorySettings(env: Environment): DirectorySettings | undefined {
   const given = readSettings(env, namesOf(DIRECTORY_SETTINGS));
   return hasDirectory(given) ? given : undefined;

@@ -6,7 +6,7 @@ import { temporalConfigPath } from './own-files.ts';
 import { TLS_SWITCHES } from './surroundings.ts';
 import { utf8Text } from '../process/utf8.ts';
 
-/** @param env the process's own, which the library reads @throws SettingsError if they can't be read */
+/** @param env the process's own, which the library reads @throws SettingsError if the configuration can't be read */
 export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClientConnectConfig> {
   const wrong = switchFaults(env);
   if (wrong.size > 0) throw new SettingsError(namedFaults(wrong));
@@ -24,7 +24,7 @@ export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClie
   return config;
 }
 
-/** Faults of variables, by their names: any word for true but these would have the library send the API key in the clear. */
+/** Returns faults by variable. The library reads other words for true as false, and would send the API key in the clear. */
 export function switchFaults(env: Environment): Map<string, string> {
   const wrong = TLS_SWITCHES.filter((name) => !/^(true|false|1|0|)$/.test(env[name] ?? ''));
   return new Map(wrong.map((name) => [name, `must be true or false, not ${JSON.stringify(env[name])}`]));
@@ -34,7 +34,7 @@ function namedFaults(faults: ReadonlyMap<string, string>): string[] {
   return [...faults].map(([name, fault]) => `${name} ${fault}`);
 }
 
-/** What the library lets through, by the variable's name. The value is not repeated, since it may have a password in it. */
+/** Returns faults that the library accepts, by variable. Omits the value, since it may contain a password. */
 export function connectionFaults(address = '', namespace = ''): Map<string, string> {
   const faults = new Map<string, string>();
   if (address.includes('@')) faults.set('TEMPORAL_ADDRESS', 'must be host:port, without a user name or password');
@@ -45,13 +45,13 @@ export function connectionFaults(address = '', namespace = ''): Map<string, stri
 }
 
 /**
- * `temporal.toml` as text, for the library, which by itself would replace what is not UTF-8, and take a missing file for an
- * empty one. Only the file in Temporal's usual place may be missing.
+ * Reads `temporal.toml` as text for the library. The library itself would replace bytes that are not UTF-8, and treat a
+ * missing file as an empty one. Only the file in Temporal's default place may be missing.
  *
  * @throws the system's error, or NotUtf8Error
  */
 export function configFile(env: Environment): { configSource?: { data: string } } {
-  // The library would find `constructor` among its profiles, as in any object.
+  // The library looks profiles up in a plain object, so it would find one called `constructor`.
   const profile = env['TEMPORAL_PROFILE'] ?? '';
   if (profile in Object.prototype) throw new Error(`Profile '${profile}' not found in config data`);
   const named = env['TEMPORAL_CONFIG_FILE'] || undefined;
@@ -65,7 +65,7 @@ export function configFile(env: Environment): { configSource?: { data: string } 
   }
 }
 
-/** Of a fault in `temporal.toml` the parser shows the lines around, in which the API key may stand: the place is enough. */
+/** Keeps only the position of a syntax error: the parser quotes the lines around it, which may hold the API key. */
 export function whyUnreadable(err: unknown): string {
   const { message, line, column } = err as Error & { line?: number; column?: number };
   if (err instanceof TypeError) return 'not laid out as temporal.toml is';

@@ -1,7 +1,7 @@
 /**
- * OpenTelemetry's own variables, as far as they are read here: whether there are traces, where they go, which are kept. What
- * else its OTLP exporter and its resource read (time-outs, compression, certificates, resource attributes), they read themselves.
- * They are other programs' variables too, so a value that is not known here is warned of and ignored.
+ * The variables of OpenTelemetry that are read here: whether traces are on, where they go, and which are kept. The OTLP
+ * exporter and the resource read the others themselves (time-outs, compression, certificates, resource attributes).
+ * Other programs use the same variables, so an unknown value is ignored with a warning.
  *
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
@@ -21,7 +21,7 @@ export const SAMPLERS = [
 ] as const;
 export type SamplerName = (typeof SAMPLERS)[number];
 
-/** Of OTLP's three; the others would each be one more package. */
+/** One of OTLP's three protocols; each of the others would need one more package. */
 const PROTOCOLS = ['http/protobuf'] as const;
 
 export const TRACING_SETTINGS = {
@@ -87,7 +87,7 @@ export const TRACING_SETTINGS = {
 type Values = Parsed<typeof TRACING_SETTINGS>;
 
 export interface Tracing {
-  /** Where spans go. */
+  /** The URL to which spans are sent. */
   url: string;
   sampler: SamplerName;
   /** The share of traces that the `traceidratio` samplers keep. */
@@ -95,8 +95,8 @@ export interface Tracing {
 }
 
 /**
- * @param warn called with each variable whose value is not known here and so is ignored
- * @returns `undefined` if there are no traces. Until then nothing of OpenTelemetry is loaded
+ * @param warn called for each variable with an unknown value, which is ignored
+ * @returns `undefined` if traces are off; nothing of OpenTelemetry is loaded then
  */
 export function readTracing(env: Environment, warn: (text: string) => void): Tracing | undefined {
   const read = <N extends keyof Values>(name: N): Values[N] => {
@@ -109,17 +109,17 @@ export function readTracing(env: Environment, warn: (text: string) => void): Tra
       return parse(fallback) as Values[N];
     }
   };
-  // Nobody wants traces, so whatever else is set is of other programs.
+  // Traces are off, so the other variables are meant for other programs: no warnings about them.
   if (!env['OTEL_EXPORTER_OTLP_ENDPOINT'] && !env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) return undefined;
   if (read('OTEL_SDK_DISABLED') === 'true' || read('OTEL_TRACES_EXPORTER') === 'none') return undefined;
   const url = read('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ?? tracesBelow(read('OTEL_EXPORTER_OTLP_ENDPOINT'));
   if (url === undefined) return undefined;
-  // There is one protocol; a user who wants another has to know.
+  // Only to warn: just one protocol is supported, and a user who sets another has to know.
   read(
     env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] ? 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL' : 'OTEL_EXPORTER_OTLP_PROTOCOL',
   );
   const sampler = read('OTEL_TRACES_SAMPLER');
-  // The argument of another sampler is none of this one's.
+  // Other samplers have an argument of another kind, or none.
   return { url: url.href, sampler, share: sampler.endsWith('traceidratio') ? read('OTEL_TRACES_SAMPLER_ARG') : 1 };
 }
 
@@ -139,7 +139,7 @@ function endpoint(value: string): URL {
   return url;
 }
 
-/** One or several, with commas between. */
+/** Reads one exporter or several, separated by commas. */
 function exporter(value: string): 'otlp' | 'none' {
   const names = value.split(',').map((name) => name.trim().toLowerCase());
   if (names.includes('none')) return 'none';
@@ -147,7 +147,7 @@ function exporter(value: string): 'otlp' | 'none' {
   return 'otlp';
 }
 
-/** OpenTelemetry's names are the same in capitals. */
+/** OpenTelemetry's names are case-insensitive. */
 function known<const T extends string>(names: readonly T[]) {
   const { parse } = oneOf(names);
   return { values: names, parse: (value: string) => parse(value.trim().toLowerCase()) };

@@ -1,4 +1,4 @@
-/** What the text of a setting must be, and what it is read as. All throw an Error whose message completes "VARIABLE …". */
+/** Parsers of settings. Each throws an Error whose message completes "VARIABLE …". */
 import { isIPv6 } from 'node:net';
 import type { HostPort } from '../process/listen.ts';
 
@@ -9,30 +9,30 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 
 /** One variable of the environment. */
 export interface Setting<T> {
-  /** Empty if nothing is meant: then `parse` takes the empty text. */
+  /** If it is empty, `parse` gets the empty text. */
   default?: string;
   requiredBy?: 'worker' | 'codec server';
   meaning: string;
-  /** Its value is never shown: a key, or an address that may hold a password. */
+  /** The value is never shown: it is a key, or an address that may hold a password. */
   secret?: true;
-  /** A value that `parse` takes. docs/settings.md shows it, and the range or the values. */
+  /** A valid value. docs/settings.md shows it, with the range or the values. */
   example: string;
-  /** The ends of a number's range, both included. */
+  /** The range of a number, both ends included. */
   range?: readonly [min: number, max: number];
-  /** What a number counts, such as `seconds`. */
+  /** The unit of a number, such as `seconds`. */
   unit?: string;
-  /** All values that `parse` takes, if they can be listed. */
+  /** All valid values, if they can be listed. */
   values?: readonly string[];
   /** @throws Error whose message completes "VARIABLE …" */
   parse: (value: string) => T;
 }
 
-/** What settings are read as, by their names. */
+/** The parsed settings, by name. */
 export type Parsed<S extends Readonly<Record<string, Setting<unknown>>>> = {
   [K in keyof S]: ReturnType<S[K]['parse']>;
 };
 
-/** What a setting's text must be: a part of its {@link Setting}, or no more than its parser. */
+/** What a setting's text must be: a parser, perhaps with its range or its values. */
 type Rule<T> = Pick<Setting<T>, 'range' | 'values' | 'parse'>;
 type Told = Omit<Setting<unknown>, 'parse' | 'range'>;
 
@@ -42,7 +42,7 @@ export function setting<T>(rule: Rule<T> | Setting<T>['parse'], told: Told): Set
   return { ...told, ...ruleOf(rule) };
 }
 
-/** One that may be left out. */
+/** A setting that may be left out. */
 export function optional<T>(rule: Rule<T> | Setting<T>['parse'], told: Told): Setting<T | undefined> {
   const { parse, ...shown } = ruleOf(rule);
   return { default: '', ...told, ...shown, parse: (value) => (value === '' ? undefined : parse(value)) };
@@ -67,7 +67,7 @@ export function headerText(value: string): string {
   return value;
 }
 
-/** The state machine's five headers, trace headers, and those that an HTTP client sets for itself. */
+/** The state machine's five headers, trace headers, and the headers that an HTTP client sets itself. */
 const TAKEN_HEADERS =
   /^(authorization|encrypted-authorization|content-type|referer|x-amzn-requestid|x-amzn-trace-id|traceparent|tracestate|host|connection|content-length|transfer-encoding|expect|upgrade|keep-alive|te|trailer|accept|accept-encoding|user-agent|cookie|proxy-authorization|proxy-connection)$/i;
 
@@ -81,13 +81,13 @@ export function requestHeaderName(value: string): string {
   return value;
 }
 
-/** @throws Error that does not repeat the value: it may hold a password, if only by mistake */
+/** @throws Error that does not repeat the value, which may hold a password */
 export function urlLike(pattern: RegExp, value: string, must: string): URL {
   if (URL.canParse(value) && pattern.test(value)) return new URL(value);
   throw new Error(must);
 }
 
-/** @returns the address without a slash at its end */
+/** @returns the address without a trailing slash */
 export function webAddress(value: string): string {
   const must = 'must be an address such as http://localhost:8233, without credentials, query or fragment';
   return urlLike(/^https?:\/\/[^/?#\\@\s]+(\/[^?#\\\s]*)?$/i, value, must).href.replace(/\/+$/, '');
@@ -134,7 +134,7 @@ export function oneOf<const T extends string>(values: readonly T[]): Rule<T> {
   };
 }
 
-/** The entries of a list, without spaces around them and without empty ones. */
+/** Returns the entries of a list, trimmed and without empty ones. */
 export function entriesOf(list: string, separator: string | RegExp = ','): string[] {
   return list
     .split(separator)
@@ -157,7 +157,7 @@ export function origins(value: string): string[] {
 export function hostPort(value: string): HostPort {
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(value) ?? [];
   const isAddress = bracketed !== undefined && isIPv6(bracketed);
-  // As the URL standard writes it: an address of IPv6 has many spellings.
+  // An IPv6 address has many spellings; the URL standard's is used.
   const host = isAddress ? new URL(`http://[${bracketed}]`).hostname.slice(1, -1) : plain;
   const port = Number(digits);
   if (host === undefined || port > 65_535) {
