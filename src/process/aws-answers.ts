@@ -1,7 +1,7 @@
-/** The AWS SDK's own limit of a request ends with the headers of its answer. */
+/** The AWS SDK's own time limit ends when the headers of an answer arrive, so the body needs a limit of its own. */
 import { addAbortSignal, type Readable } from 'node:stream';
 
-/** DynamoDB reads 16 MB of items at once at most, which are longer in JSON. */
+/** DynamoDB reads at most 16 MB of items in one request, and JSON makes them longer. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 interface AwsClient {
@@ -11,9 +11,9 @@ interface AwsClient {
 }
 
 /**
- * Limits each answer to a client's requests, and to those of the clients that it gets credentials by.
+ * Limits each answer to a client's requests, and to the requests by which the client gets its credentials.
  *
- * @param timeoutMs from the request to the last byte; before the headers come, the SDK's own limit counts
+ * @param timeoutMs from the request to the last byte; until the headers arrive, the SDK's own limit applies
  */
 export function limitAnswers({ config: { requestHandler } }: AwsClient, timeoutMs: number): void {
   const handle = requestHandler.handle.bind(requestHandler);
@@ -26,7 +26,7 @@ export function limitAnswers({ config: { requestHandler } }: AwsClient, timeoutM
     } catch (err) {
       if (!deadline.aborted) throw err;
       const message = `the answer did not end within ${timeoutMs / 1000} s`;
-      // The name by which the SDK makes a request again.
+      // The SDK retries a request that fails with an error of this name.
       throw Object.assign(new Error(message, { cause: err }), { name: 'TimeoutError' });
     }
   };

@@ -1,31 +1,31 @@
 import { pino, type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions } from 'pino';
 import { StandardStream } from './standard-stream.ts';
 
-/** The value of a field of such a name must not be logged: redacted at the top and up to three levels down. */
+/** Fields of these names are redacted, at the top level and up to three levels down. */
 const SECRET = ['encrypted_jwt', 'encrypted-authorization', 'Encrypted-Authorization'].flatMap((name) => [
   `["${name}"]`,
   `*["${name}"]`,
   `*.*["${name}"]`,
   `*.*.*["${name}"]`,
 ]);
-/** With an address that is no URL Node.js gives it whole, password and all. */
+/** Node.js's error about an invalid URL holds the whole text, including a password. */
 const REDACTED = [...SECRET, 'err.input'];
 
-/** Held for a reader of stdout that does not take it; lines beyond that are left out, and a later line says how many. */
+/** How much is buffered if nothing reads stdout. Later lines are dropped, and a warning says how many. */
 const MAX_HELD_BYTES = 8 * 2 ** 20;
 const LAST_LINES_MS = 1_000;
 
 /**
- * What a program logs to: JSON lines on stdout, lines for people if that is a terminal. The program goes on when its log can't
- * be written: on a full disk, behind a pipe that is closed or that nobody empties.
+ * Opens a program's log: JSON lines on stdout, or lines for people if stdout is a terminal. The program goes on if its
+ * log can't be written, for example on a full disk, or on a pipe that is closed or that nobody reads.
  */
 export async function openLog(level: LevelWithSilent) {
   const stdout = new StandardStream(process.stdout, MAX_HELD_BYTES);
-  // An error that nobody listens for would end the program.
+  // Without a listener, an error event would end the program.
   process.stderr.on('error', () => {});
   const logger = createLogger(level, process.stdout.isTTY ? await forPeople(stdout) : stdout);
   stdout.onRoomAgain = (left) => logger.warn({ left }, 'lines of this log were dropped because nothing read them');
-  /** Resolves once all has been written; sooner if nobody takes it, so that no reader holds up a program's end. */
+  /** Resolves once all is written, or after a second, so that a reader that has stopped doesn't delay the exit. */
   const settled = () => stdout.settled(LAST_LINES_MS);
   return { logger, settled };
 }
@@ -42,7 +42,7 @@ export function createLogger(level: LevelWithSilent, destination: DestinationStr
   return pino(options, destination);
 }
 
-/** Lines for people out of JSON. */
+/** Formats JSON lines for people. */
 async function forPeople(stdout: StandardStream): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty');
   const pretty = prettyFactory({

@@ -1,12 +1,12 @@
-/** A program that runs until it is stopped: its log, its signals, its exit code. */
+/** A program that runs until it is stopped: its log, its signals, and its exit code. */
 import type { LevelWithSilent, Logger } from 'pino';
 import { openLog } from './logger.ts';
 import { onStopSignal } from './signals.ts';
 
 /**
- * Runs a program and ends the process: with 0 once it has stopped, with 1 if it failed or got a second stop signal.
+ * Runs a program and exits the process: with 0 once it has stopped, with 1 if it failed or got a second stop signal.
  *
- * @param run ends in good time once the signal is aborted
+ * @param run has to end soon after the signal is aborted
  */
 export async function runProgram(
   name: string,
@@ -34,6 +34,6 @@ export async function runProgram(
     exitCode = 1;
   }
   await settled();
-  // Neither spans that are still tried nor the SDK's native half, if it never had a connection, hold up the end.
+  // Spans that are still being sent, and the SDK's native half if it never connected, would otherwise delay the exit.
   process.exit(exitCode);
 }

@@ -1,9 +1,9 @@
-/** npm and terminals deliver one Ctrl-C twice; within this time it is the same one. */
+/** npm and terminals deliver one Ctrl-C twice; two signals within this time count as one. */
 const SAME_SIGNAL_MS = 1_000;
 
 const exit = () => process.exit(0);
 
-/** Ends the program at a SIGINT or SIGTERM, until {@link onStopSignal} makes it stop cleanly. */
+/** Exits at a SIGINT or SIGTERM, until {@link onStopSignal} replaces this handler by a clean stop. */
 export function exitOnStopSignal(): void {
   process.on('SIGINT', exit);
   process.on('SIGTERM', exit);

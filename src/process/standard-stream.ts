@@ -1,33 +1,33 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Error codes of a write whose reader has closed the pipe, as `head` does, or is gone. */
+/** Errors of a write after the reader has closed the pipe, as `head` does, or has ended. */
 const READER_GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
 
 /**
- * stdout or stderr. A write that fails throws nothing and ends nothing: {@link failure} tells of it, and what is written after it
- * is tried only if each text stands for itself (`maxHeldBytes`).
+ * stdout or stderr. A failed write throws nothing and ends nothing; {@link failure} has its error. Later texts are
+ * still tried if each one is useful without the others (`maxHeldBytes`), and dropped otherwise.
  */
 export class StandardStream {
   readonly stream: NodeJS.WritableStream;
-  /** Why the first write that failed did; that the reader is gone is no failure. */
+  /** The error of the first write that failed. A reader that is gone is not a failure. */
   failure: NodeJS.ErrnoException | undefined;
-  /** Nobody reads any more. */
+  /** Nobody reads the stream any more. */
   isReaderGone = false;
-  /** Called with how many texts were left out, once there is room for the next. */
+  /** Called with the number of dropped texts, once there is room again. */
   onRoomAgain: (left: number) => void = () => {};
   #left = 0;
   readonly #maxHeldBytes: number | undefined;
-  /** Of a regular file. Node.js's own stream for one loses the rest when the system takes a part of a text. */
+  /** Set for a regular file: if the system takes only part of a text, Node.js's own stream loses the rest. */
   readonly #fileDescriptor: number | undefined;
   #last = Promise.resolve();
 
-  /** @param maxHeldBytes to hold for a reader that does not take them; by default all. A text beyond them is left out */
+  /** @param maxHeldBytes the most to buffer for a slow reader; later texts are dropped. By default there is no limit */
   constructor(stream: NodeJS.WritableStream, maxHeldBytes?: number) {
     this.stream = stream;
     this.#maxHeldBytes = maxHeldBytes;
     this.#fileDescriptor = regularFileOf(stream);
-    // An error that nobody listens for would end the program.
+    // Without a listener, an error event would end the program.
     stream.on('error', (err) => this.#failed(err));
   }
 
@@ -53,12 +53,12 @@ export class StandardStream {
     });
   }
 
-  /** Resolves once a reader has taken enough for more to be written. */
+  /** Resolves once the reader has taken enough for more to be written. */
   async drained(): Promise<void> {
     if ((this.stream as Partial<NodeJS.WriteStream>).writableNeedDrain === true) await this.#last;
   }
 
-  /** Resolves once all has been written, or can't be, or after so many milliseconds. */
+  /** Resolves once all is written, once a write has failed, or after this many milliseconds. */
   async settled(withinMs?: number): Promise<void> {
     await (withinMs === undefined
       ? this.#last

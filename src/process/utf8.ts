@@ -1,13 +1,13 @@
-/** Text out of bytes, for whatever is read of files and stdin: UTF-8, and a byte that is not is an error, not a replacement character. */
+/** Decodes files and stdin as UTF-8. A byte that is not UTF-8 is an error, and is not replaced. */
 
-/** The bytes are no text of ours; the message says at which line and byte, and what to do. */
+/** The bytes are not UTF-8 text. The message says at which line and byte, and what to do. */
 export class NotUtf8Error extends Error {
   override name = 'NotUtf8Error';
 }
 
 const TO_DO = 'save it as UTF-8';
 const NUL = 0;
-/** Stands for bytes that are no character, and may stand in a text of its own. */
+/** Replaces bytes that are not UTF-8, but a text may also contain it as a character. */
 const REPLACEMENT = '\uFFFD';
 
 /** @returns the text, without a byte order mark @throws NotUtf8Error */
@@ -15,7 +15,7 @@ export function utf8Text(bytes: Uint8Array): string {
   return new Utf8Decoder().decode(bytes, true);
 }
 
-/** The same chunk by chunk; a character may lie across two. @throws NotUtf8Error */
+/** Decodes a text chunk by chunk; a character may be split across two chunks. @throws NotUtf8Error */
 export async function* utf8Chunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new Utf8Decoder();
   for await (const chunk of chunks) yield decoder.decode(chunk, false);
@@ -24,9 +24,9 @@ export async function* utf8Chunks(chunks: AsyncIterable<Uint8Array>): AsyncGener
 
 class Utf8Decoder {
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  /** The beginning of a character that the next chunk ends. */
+  /** The beginning of a character that ends in the next chunk. */
   #rest = Buffer.alloc(0);
-  /** Where that is, both from 1. */
+  /** The position of `#rest`, both counted from 1. */
   #line = 1;
   #byte = 1;
   #endsInReturn = false;
@@ -56,17 +56,17 @@ class Utf8Decoder {
   #fault(bytes: Buffer, at: number): NotUtf8Error {
     this.#goPast(bytes.toString('utf8', 0, at));
     const byte = `0x${bytes.toString('hex', at, at + 1).toUpperCase()}`;
-    // No text has NUL, and UTF-16 has it for half of each common character. Its byte order mark is FF FE or FE FF.
+    // Text has no NUL, but half the bytes of common text in UTF-16 are NUL. Its byte order mark is FF FE or FE FF.
     const isUtf16 = bytes.includes(NUL) || (this.#atStart && at === 0 && /^0xF[EF]$/.test(byte));
     const what = isUtf16 ? `${byte}, as in UTF-16` : `${byte} is not UTF-8`;
     return new NotUtf8Error(`line ${this.#line}, byte ${this.#byte}: ${what}; ${TO_DO}`);
   }
 
-  /** A line ends as editors count it: with LF, CR LF, or CR alone. */
+  /** Counts lines as editors do: a line ends with LF, CR LF, or CR alone. */
   #goPast(text: string): void {
     if (text === '') return;
     const ends = text.match(/\r\n|\r|\n/g)?.length ?? 0;
-    // It was counted with the chunk before.
+    // The previous chunk ended in the CR of this CR LF, which is counted already.
     const endsAgain = this.#endsInReturn && text.startsWith('\n');
     const lineStart = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
     this.#line += endsAgain ? ends - 1 : ends;
@@ -75,14 +75,14 @@ class Utf8Decoder {
   }
 }
 
-/** @returns how many bytes are whole characters, up to the first that is none or is cut off */
+/** @returns how many bytes are whole characters, up to the first that is invalid or cut off */
 function wholeCharacters(bytes: Buffer): number {
   const text = bytes.toString();
   let whole = 0;
   for (let from = 0; ;) {
     const at = text.indexOf(REPLACEMENT, from);
     whole += Buffer.byteLength(text.slice(from, at === -1 ? undefined : at));
-    // One that was written as such is a character as any other.
+    // A replacement character that the text itself contains is valid.
     if (at === -1 || bytes.indexOf(REPLACEMENT, whole) !== whole) return whole;
     whole += Buffer.byteLength(REPLACEMENT);
     from = at + REPLACEMENT.length;
