@@ -4,7 +4,7 @@ import { stateNameOf } from '../activities/types.ts';
 import { parseRoleBuildId } from '../contract.ts';
 import { defined } from '../domain/defined.ts';
 
-/** Adds to every line that the SDK and ours log of an activity which build, which step and which attempt it is. */
+/** Adds the build, the step and the attempt to every line that the SDK or an activity logs. */
 export function activityLogFields({ info }: Context): ActivityInterceptors {
   const step = stateNameOf(info.activityType);
   let fields: Record<string, unknown> = {
@@ -23,7 +23,7 @@ export function activityLogFields({ info }: Context): ActivityInterceptors {
   };
 }
 
-/** The build's IDs, wherever they are in an activity's arguments. */
+/** Finds the build's IDs in an activity's arguments. */
 function idsIn(args: readonly unknown[]): { correlation_id?: string; job_id?: string } {
   const objects = args.flatMap((arg) => (isObject(arg) ? [arg, arg['request'], arg['job']] : [])).filter(isObject);
   const idIn = (name: string) => objects.map((one) => one[name]).find((value) => typeof value === 'string');

@@ -9,17 +9,17 @@ import type { MetricName } from '../domain/metrics.ts';
 import type { WorkerMetrics } from './metrics.ts';
 
 const COUNT_EVERY_MS = 30_000;
-/** The slowest, while Temporal refuses for the rate of requests. An alert fires once there has been no count for 10 min. */
+/** The longest interval while Temporal limits the rate of requests. An alert fires after 10 min without a count. */
 const COUNT_AT_LEAST_EVERY_MS = 240_000;
-/** A build that runs although it has an end waits for its final record updates. Also for people, in Temporal's Web UI. */
+/** An open execution with an end in `BuildStatus` waits for its final record updates. People use these queries too. */
 const QUERIES = {
   role_build_in_flight: OPEN_QUERY,
   role_build_last_writes_waiting: `${OPEN_QUERY} AND BuildStatus IN (${END_STATUSES.map((status) => `'${status}'`).join(', ')})`,
 } as const satisfies Partial<Record<MetricName, string>>;
 
 /**
- * Has Temporal count the builds of a task queue, periodically, until the signal aborts. What a worker knows itself goes
- * with it, and what two know would be counted twice; Temporal knows whatever becomes of workers.
+ * Has Temporal count the builds of a task queue periodically, until the signal aborts. A worker's own count would be
+ * lost with the worker, and two workers would count the same build twice; Temporal's count survives workers.
  */
 export async function keepCounting(
   client: Client,
@@ -41,9 +41,9 @@ export async function keepCounting(
       if (!signal.aborted) logger.warn({ err }, 'builds could not be counted; the gauges stay as they were');
       if (hasGrpcStatus(err, 'RESOURCE_EXHAUSTED')) everyMs = Math.min(COUNT_AT_LEAST_EVERY_MS, everyMs * 2);
     }
-    // Workers that were started together do not count together.
+    // Keeps workers that were started together from counting at the same time.
     const jitter = 0.8 + Math.random() * 0.4;
-    // The abort ends it.
+    // The delay rejects when the signal aborts; the loop then ends.
     await delay(everyMs * jitter, undefined, { ref: false, signal }).catch(() => undefined);
   }
 }

@@ -3,11 +3,11 @@ import { createServer, type ServerResponse } from 'node:http';
 import { listen, type HostPort } from '../process/listen.ts';
 
 /**
- * Answers `GET /livez` with 200 for as long as the process can answer at all, whatever state its servers are in: a
- * restart would not help. `GET /readyz` is 200, or 503 with the reason.
+ * Answers `GET /livez` with 200 as long as the process can answer at all. It ignores the state of the servers that the
+ * worker needs, because a restart would not help. `GET /readyz` answers 200, or 503 with the reason.
  *
- * @param whyNotReady `undefined` if it is ready
- * @returns the address as it was found, and what closes it
+ * @param whyNotReady returns `undefined` if the worker is ready
+ * @returns the address that is listened on, and what closes the server
  * @throws if the address can't be listened on
  */
 export async function startHealthServer(address: HostPort, whyNotReady: () => string | undefined) {

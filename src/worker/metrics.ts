@@ -1,4 +1,4 @@
-/** The metrics page of a worker: what Temporal's SDK measures, and what is ours. */
+/** The metrics page of a worker: the metrics of Temporal's SDK and those of this project. */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { MetricCounter, MetricHistogram, MetricMeter } from '@temporalio/common';
@@ -10,7 +10,7 @@ import { METRICS, type MetricDefinition, type MetricName } from '../domain/metri
 import { END_STATUSES } from '../domain/record-status.ts';
 import { authorityOf, listen, type HostPort } from '../process/listen.ts';
 
-/** How Temporal's native half serves the page; names follow Prometheus, durations are in seconds. */
+/** Has Temporal's native half serve the page. Names follow Prometheus, durations are in seconds. */
 export function metricsOptions(address: HostPort): NonNullable<TelemetryOptions['metrics']> {
   const buckets = Object.entries(METRICS).flatMap(([name, definition]: [string, MetricDefinition]) =>
     definition.buckets === undefined ? [] : [[name, [...definition.buckets]] as [string, number[]]],
@@ -28,7 +28,7 @@ export function metricsOptions(address: HostPort): NonNullable<TelemetryOptions[
 }
 
 /**
- * An address as the native half takes one: it takes no names, and can't say which port it took.
+ * Resolves an address for the native half, which takes no host names and can't say which port it took.
  *
  * @throws if it can't be listened on
  */
@@ -78,7 +78,7 @@ export class WorkerMetrics {
     this.observe('role_build_api_request_duration', call.durationMs / 1000, { method: call.method, status });
   }
 
-  /** Without a zero to begin with, a counter's first step up is no increase to Prometheus. */
+  /** Starts counters at zero; otherwise Prometheus does not see the first step of a counter as an increase. */
   beginAtZero(): void {
     const ended = [
       ...END_STATUSES.flatMap((outcome) => {
@@ -97,7 +97,7 @@ export class WorkerMetrics {
     }
   }
 
-  /** What workflow code counts with; nothing of it happens on replay. */
+  /** Sinks for workflow code. They are not called on replay. */
   sinks(): InjectedSinks<Sinks> {
     return {
       metrics: {

@@ -3,25 +3,25 @@ import type { Worker } from '@temporalio/worker';
 
 const RETRY_MS = 2_000;
 
-/** Whether a worker is ready for builds: it is running, its pollers poll, and the tables answered once since it started. */
+/** Tells whether a worker is ready for builds: it runs, its pollers poll, and the tables have answered once. */
 export class Readiness {
   #stopping = false;
   #tablesReached = false;
   #workers: readonly Worker[] = [];
   #whyNotMore: () => string | undefined = () => undefined;
 
-  /** From here on it is not ready any more. */
+  /** Makes the worker not ready from now on. */
   stop(): void {
     this.#stopping = true;
   }
 
-  /** @param workers the one that runs workflows first @param whyNotMore asked last */
+  /** @param workers the one that runs workflows comes first @param whyNotMore called if nothing else is wrong */
   watch(workers: readonly Worker[], whyNotMore: () => string | undefined): void {
     this.#workers = workers;
     this.#whyNotMore = whyNotMore;
   }
 
-  /** Tries until it succeeds or the worker stops. @param onFault called with each attempt that failed */
+  /** Tries until the tables answer or the worker stops. @param onFault called for each failed attempt */
   async reach(tables: () => Promise<void>, onFault: (err: unknown) => void): Promise<void> {
     while (!this.#stopping && !this.#tablesReached) {
       try {

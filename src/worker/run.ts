@@ -1,4 +1,4 @@
-/** Wires a worker together and polls until it is stopped. */
+/** Sets a worker up and polls until it is stopped. */
 import { addAbortListener, once } from 'node:events';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -28,27 +28,27 @@ import type { WorkerTraces } from '../tracing/worker.ts';
 import { workflowBundle } from './bundle.ts';
 import { temporalLogger } from './temporal-logger.ts';
 
-/** In this order: an activity's longest attempt (65 s) < grace < force < the platform's own limit (90 s). */
+/** These must stay in order: an activity's longest attempt (65 s) < grace < force < the platform's own limit (90 s). */
 const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
 
 /**
- * A build that waits for its next poll is kept in memory; past this many, the oldest are replayed at their next poll. A
- * cached build was measured at up to 0.3 MiB of heap, which leaves at least a third of it to all else, and at 0.45 MiB of
- * the process: bench/README.md.
+ * A build that waits for its next poll stays in the cache. Beyond this number, the oldest are evicted and replayed at
+ * their next poll. Measured, a cached build takes up to 0.3 MiB of heap, which leaves at least a third of the heap for
+ * the rest, and 0.45 MiB of the process: bench/README.md.
  */
 const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
-/** A collector that does not answer holds up the end for so long. */
+/** How long the worker waits at its end for a collector that does not answer. */
 const LAST_SPANS_MS = 3_000;
-/** A workflow task is renewed after 8 s, at the cost of three more events; a poll that waits its turn is to end before. */
+/** How long a poll may wait for its turn. After 8 s the SDK renews the workflow task, which costs three more events. */
 const POLL_MAX_WAIT_MS = 5_000;
 /**
- * Open polls for workflow tasks, as many as is the SDK's default. Pollers that scale by themselves keep fewer, and took a
- * tenth more of the CPU of worker and engine: bench/README.md.
+ * Open polls for workflow tasks; the SDK's default. Pollers that scale automatically keep fewer open, and took a tenth
+ * more CPU of worker and engine: bench/README.md.
  */
 const WORKFLOW_TASK_POLLS = 10;
 /**
- * The share of those that asks for builds which no worker keeps in memory: new ones, and a dead worker's. By the SDK's default,
- * 0.2, the last of a burst begin when the first have ended, and their waits find nothing else to do: bench/README.md.
+ * The share of polls that ask for builds that no worker has cached: new ones, and a dead worker's. With the default,
+ * 0.2, the last builds of a burst start only when the first have ended, so their waits don't overlap: bench/README.md.
  */
 const NON_STICKY_POLLS = 0.7;
 
@@ -57,18 +57,18 @@ type Settings = ReturnType<typeof readSettings<(typeof WORKER_SETTINGS)[number]>
 export interface WorkerProgram {
   settings: Settings;
   temporal: ReturnType<typeof loadTemporalConfig>;
-  /** None by default; nothing of OpenTelemetry is loaded then. */
+  /** `undefined` by default; then nothing of OpenTelemetry is loaded. */
   tracing: Tracing | undefined;
   logger: Logger;
-  /** Once aborted, the worker drains: running activities finish. */
+  /** When it aborts, the worker drains: running activities finish. */
   stop: AbortSignal;
 }
 
 /**
- * Runs a worker until it is stopped. Temporal's SDK has one runtime a process, which ends with its last worker: another
- * worker can follow in the same process, not run beside it.
+ * Runs a worker until it is stopped. Temporal's SDK has one runtime per process, which ends with its last worker:
+ * another worker can run later in the same process, but not at the same time.
  *
- * @throws whatever ended it
+ * @throws the error that ended the worker
  */
 export async function runWorker(program: WorkerProgram): Promise<void> {
   const { settings, logger, stop } = program;
@@ -81,7 +81,7 @@ export async function runWorker(program: WorkerProgram): Promise<void> {
   );
   logger.info({ host: health.host, port: health.port }, 'health listening');
   try {
-    // Nothing is under way before the worker polls.
+    // The worker has not polled yet, so it has nothing to drain.
     if (stop.aborted) return;
     const workers = await Promise.race([connect(program, readiness), once(stop, 'abort').then(() => undefined)]);
     if (workers === undefined) return;
@@ -96,7 +96,7 @@ export async function runWorker(program: WorkerProgram): Promise<void> {
   }
 }
 
-/** @returns workers that are about to poll, and what closes their connection */
+/** @returns workers that are about to poll, and a function that closes their connection */
 async function connect({ settings, temporal, tracing, logger, stop }: WorkerProgram, readiness: Readiness) {
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   const { connectionOptions, namespace = 'default' } = temporal;
@@ -104,7 +104,7 @@ async function connect({ settings, temporal, tracing, logger, stop }: WorkerProg
   const metrics = new WorkerMetrics(Runtime.instance().metricMeter, { namespace, task_queue: taskQueue });
   metrics.beginAtZero();
   const dataConverter = createDataConverter(encryptionOf(settings), namespace);
-  // A key that can't be used is known before a build waits for it.
+  // Fails now if a key can't be used, and not when a build already waits for it.
   const encryptionKey = await keyInUse(dataConverter);
   const traces = tracing && (await openTraces(tracing, settings, logger));
   const grpcCompression = { codec: settings.WORKER_GRPC_COMPRESSION };
@@ -130,7 +130,7 @@ async function connect({ settings, temporal, tracing, logger, stop }: WorkerProg
       ...common,
       taskQueue,
       workflowBundle: await workflowBundle(options, Runtime.instance().logger),
-      // triggerBuild too: a version before this one asked for it on this queue.
+      // Includes triggerBuild, because an earlier version scheduled it on this queue.
       activities: { ...activities },
       sinks: { ...metrics.sinks(), ...traces?.sinks },
       maxCachedWorkflows: settings.WORKER_MAX_CACHED_BUILDS ?? CACHED_BUILDS_BY_HEAP,
@@ -151,7 +151,7 @@ async function connect({ settings, temporal, tracing, logger, stop }: WorkerProg
         ...common,
         taskQueue: directoryQueueOf(taskQueue),
         activities: forBuildsAlone(createDirectoryActivities(directory)),
-        // They wait for each other's binds.
+        // More would only wait for each other's binds.
         maxConcurrentActivityTaskExecutions: 10,
       });
       all.push(groups);
@@ -175,16 +175,16 @@ async function connect({ settings, temporal, tracing, logger, stop }: WorkerProg
   }
 }
 
-/** For the whole process. */
+/** Changes settings of the whole process. */
 function tuneMemory(): void {
-  // Collects the old generation once it has grown by half, not by V8's default of up to four times: bench/README.md.
+  // Collects the old generation when it has grown by half; by default V8 lets it grow up to fourfold: bench/README.md.
   setFlagsFromString('--heap-growing-percent=50');
-  // Of Node.js's pool that small buffers are cut from. The SDK keeps what each build last answered to Temporal, a few KB, and
-  // with it all of the piece that it was cut from: by default 64 KB.
+  // Node.js cuts small buffers from pieces of this size. The SDK keeps each build's last answer to Temporal, a few KB,
+  // and so the whole piece that it was cut from. The default is 64 KB.
   Buffer.poolSize = 8 * 2 ** 10;
 }
 
-/** If one ends by itself, the others drain. @throws what ended it */
+/** Runs until all workers have ended. If one fails or ends, the others drain. @throws the error that ended it */
 async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
   const stopAll = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -196,7 +196,7 @@ async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): P
   if (failed !== undefined) throw failed.reason;
 }
 
-/** @throws if the address of the metrics page is taken */
+/** @throws if the address of the metrics page can't be listened on */
 async function installRuntime(wanted: HostPort, logger: Logger): Promise<void> {
   const address = await nativeAddress(wanted);
   Runtime.install({
@@ -210,7 +210,7 @@ async function installRuntime(wanted: HostPort, logger: Logger): Promise<void> {
   logger.info(address, 'metrics listening');
 }
 
-/** Loads nothing of LDAP if this worker has no directory. */
+/** Loads no LDAP code if this worker has no directory. */
 async function openDirectory(settings: Settings): Promise<Directory | undefined> {
   if (!hasDirectory(settings)) return undefined;
   const { Directory } = await import('../directory/directory.ts');
@@ -253,7 +253,7 @@ function activitiesOn(
   return forBuildsAlone(activities);
 }
 
-/** A build stays on the version that it runs on, and moves to the current one when it continues as new. */
+/** A build stays on its worker version, and moves to the current one when it continues as new. */
 function versioning({
   TEMPORAL_DEPLOYMENT_NAME: deploymentName,
   TEMPORAL_WORKER_BUILD_ID: buildId,

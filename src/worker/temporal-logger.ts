@@ -1,4 +1,4 @@
-/** Lets the Temporal SDK, its native half included, log through pino. */
+/** Makes the Temporal SDK, including its native half, log through pino. */
 import { DefaultLogger, type LogLevel } from '@temporalio/worker';
 import type { Level, Logger } from 'pino';
 
@@ -10,14 +10,14 @@ const LEVELS = {
   ERROR: 'error',
 } as const satisfies Record<LogLevel, Level>;
 
-/** The workflow logs its own end, with more to it. */
+/** The workflow itself logs its end with more detail. */
 const LOGGED_BY_US: ReadonlySet<string> = new Set(['Workflow failed']);
 
-/** What the SDK adds to a line of a task, above all at `trace`: inputs and results, in Base64 if not encrypted. */
+/** Fields that the SDK adds to a task's lines, mainly at `trace`: inputs and results, in Base64 if not encrypted. */
 const NOT_FOR_A_LOG = new Set(['task', 'taskEncoded', 'start', 'jobs', 'error', 'timestampNanos']);
 
 export function temporalLogger(logger: Logger): DefaultLogger {
-  // The SDK has much to say of each task at levels that are off.
+  // Keeps the SDK from formatting many lines for each task at levels that are off.
   const lowest = (Object.keys(LEVELS) as LogLevel[]).find((level) => logger.isLevelEnabled(LEVELS[level])) ?? 'ERROR';
   return new DefaultLogger(lowest, ({ level, message, meta = {} }) => {
     const pinoLevel = LEVELS[LOGGED_BY_US.has(message) ? 'DEBUG' : level];
@@ -29,7 +29,7 @@ export function temporalLogger(logger: Logger): DefaultLogger {
   });
 }
 
-/** At `trace` the SDK logs what it is sent whole: inputs, results and failures, in base64, without a key to redact them by. */
+/** At `trace` the SDK logs whole messages: inputs, results, failures, in Base64, which no field name could redact. */
 function withoutPayloads(fields: Record<string, unknown>): Record<string, unknown> {
   if (!Object.values(fields).some((value) => typeof value === 'object' && value !== null)) return fields;
   try {
@@ -41,7 +41,7 @@ function withoutPayloads(fields: Record<string, unknown>): Record<string, unknow
 
 function withoutPayload(this: Record<string, unknown>, key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
-  // Not `value`: a Buffer has been made JSON of by then.
+  // `value` can't be used: JSON.stringify has called a Buffer's toJSON by now.
   const bytes = this[key];
   if (bytes instanceof Uint8Array) return `[${bytes.length} bytes]`;
   const isPayload = typeof value === 'object' && value !== null && 'metadata' in value && 'data' in value;
