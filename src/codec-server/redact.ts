@@ -1,7 +1,7 @@
 import type { Payload } from '@temporalio/common';
 import { isEncrypted } from '../encryption/format.ts';
 
-/** What a reader of the Web UI sees in the credential's place. */
+/** Replaces the credential in the Web UI. */
 const REDACTED = '[redacted by the codec server]';
 const CREDENTIAL = 'encrypted_jwt';
 
@@ -9,9 +9,8 @@ const ENCODING = 'encoding';
 const text = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * A payload as people may see it: without the credential, which nobody needs to follow a build. JSON alone is shown, and
- * nothing; all that builds are made of is either. Whatever else there is could hold the credential unseen and stays as it
- * came.
+ * Returns a payload as people may see it: without the credential, which nobody needs to follow a build. Builds use only
+ * JSON and null payloads, so only these are shown. Any other could hide the credential and stays encrypted.
  *
  * @param asItCame the payload before it was decrypted
  */
@@ -22,7 +21,7 @@ export function forPeople(payload: Payload, asItCame: Payload): Payload {
   try {
     const json = text.decode(payload.data ?? new Uint8Array());
     const value: unknown = JSON.parse(json, (key, inner: unknown) => (key === CREDENTIAL ? REDACTED : inner));
-    // Not only if it was found: of two equal keys the first is never seen. A name may be spelt with escapes.
+    // Re-encodes even if nothing was replaced: JSON.parse drops the first of two equal keys. `\u` may spell the name.
     return /"encrypted_jwt"\s*:|\\u/.test(json) ? { ...payload, data: Buffer.from(JSON.stringify(value)) } : payload;
   } catch {
     return isEncrypted(asItCame) ? asItCame : payload;

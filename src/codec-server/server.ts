@@ -1,7 +1,7 @@
 /**
- * Temporal's remote codec protocol for the Web UI: `POST /decode` takes payloads as they are stored and answers with what
- * people may see of them. It only decodes. What it encoded could be bound to no workflow, and people who can read builds
- * could make inputs that workers take for a caller's own; so it needs no right to encrypt either.
+ * Temporal's remote codec protocol for the Web UI: `POST /decode` takes stored payloads and returns what people may see
+ * of them. The server only decodes. A payload that it encoded would be bound to no workflow, and people who may only
+ * read builds could make inputs that workers accept. So the server needs no permission to encrypt.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Payload, PayloadCodec } from '@temporalio/common';
@@ -15,19 +15,19 @@ import { HttpError, type CheckToken } from './tokens.ts';
 export interface CodecServerOptions {
   codec: PayloadCodec;
   allowedOrigins: readonly string[];
-  /** Without it the server answers everyone who reaches it, and so has to be on loopback. */
+  /** Without it the server answers everyone who reaches it, so it must listen on loopback only. */
   checkToken?: CheckToken | undefined;
   logger: Logger;
 }
 
-/** More than two payloads of Temporal's largest size, 2 MiB, in Base64. */
+/** Room for more than one payload of Temporal's largest size, 2 MiB, in Base64. */
 const MAX_BODY_BYTES = 4 * 2 ** 20;
-/** Of empty ones a body of that size has a million, which would take seconds. The Web UI sends those of a page of events. */
+/** A body of that size holds a million empty payloads, which take seconds. The Web UI sends those of a page of events. */
 const MAX_PAYLOADS = 20_000;
-/** From the first byte to the last of a request. */
+/** From a request's first byte to its last. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
-/** A namespace's name is no longer in Temporal. */
+/** Temporal allows no longer name of a namespace. */
 const MAX_NAMESPACE_CHARACTERS = 255;
 
 const { Payloads } = proto.temporal.api.common.v1;
@@ -51,7 +51,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
     note['error'] = message;
     if (status >= 500) note['err'] = (err as Error).cause ?? err;
     send(response, status, { error: message });
-    // What is left of the body is thrown away: to break the connection off would lose the answer on its way.
+    // Discards the rest of the body. Closing the connection could lose the answer on its way.
     request.resume();
   }
   const { statusCode: status } = response;
@@ -89,15 +89,15 @@ async function route(
 
   const stored = payloadsOf(await bodyOf(request));
   note['payloads'] = stored.length;
-  // Which workflow they are of is not said, so only the namespace that they are bound to can be checked.
+  // The protocol does not name the workflow, so only the namespace of a payload can be checked.
   const decoded = await options.codec.decode(stored, { type: 'activity', namespace, isLocal: false });
   const shown = decoded.map((payload, i) => forPeople(payload, stored[i] as Payload));
   send(response, 200, Payloads.toObject(Payloads.create({ payloads: shown }), { bytes: String }));
 }
 
 /**
- * A browser says which page asks; one that is not listed is refused before anything is read. Programs say nothing. Without
- * tokens, the host must be loopback too: a page elsewhere could have its own name point here.
+ * Refuses a page whose origin is not listed, before anything is read; programs other than browsers send no origin.
+ * Without tokens, the host must be loopback too: otherwise a page could point its own domain name at this server.
  *
  * @throws HttpError
  */
@@ -108,7 +108,7 @@ function allowOrigin({ headers }: IncomingMessage, response: ServerResponse, opt
     if (!options.allowedOrigins.includes(origin)) throw new HttpError(403, 'pages of this origin are not allowed');
     response.setHeader('access-control-allow-origin', origin);
     response.setHeader('access-control-allow-methods', 'POST');
-    // As the Web UI sends them.
+    // The headers that the Web UI sends.
     response.setHeader(
       'access-control-allow-headers',
       'Authorization, Authorization-Extras, Content-Type, X-Namespace',
@@ -139,7 +139,7 @@ function payloadsOf(body: string): Payload[] {
     if (!Array.isArray(payloads)) throw new Error('no list');
     if (payloads.length > MAX_PAYLOADS) throw new HttpError(413, `there must be at most ${MAX_PAYLOADS} payloads`);
     const read = Payloads.fromObject({ payloads }).payloads;
-    // A list instead of Base64 comes through as it is. What holds nothing comes without data.
+    // `fromObject` leaves an array in place of Base64 unchanged. A payload without a value has no data.
     const values = read.flatMap((payload) => [
       ...Object.values(payload.metadata ?? {}),
       ...(Object.hasOwn(payload, 'data') ? [payload.data] : []),

@@ -2,7 +2,7 @@ import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { CODEC_SETTINGS, RequiredClaim } from '../config/codec-server.ts';
 import type { Parsed } from '../config/values.ts';
 
-/** An answer that is no success, in the words that the client is to read. */
+/** An error whose message is sent to the client. */
 export class HttpError extends Error {
   override name = 'HttpError';
   readonly status: number;
@@ -13,7 +13,7 @@ export class HttpError extends Error {
   }
 }
 
-/** Signatures alone: with the keys of a JWKS, which are public, anybody could make an HMAC. */
+/** Signatures only: the keys of a JWKS are public, so anybody could make an HMAC with them. */
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -30,7 +30,7 @@ const ALGORITHMS = [
 const CLOCK_TOLERANCE_SECONDS = 30;
 const JWKS_TIMEOUT_MS = 5_000;
 
-/** Checks the bearer token of a request. @returns whom it names @throws HttpError 401, 403 or 503 */
+/** Checks the bearer token of a request. @returns the user that it names @throws HttpError 401, 403 or 503 */
 export type CheckToken = (authorization: string | undefined, namespace: string) => Promise<string | undefined>;
 
 /** @returns `undefined` if the settings require no tokens */
@@ -56,7 +56,7 @@ export function createTokenCheck(settings: Parsed<typeof CODEC_SETTINGS>): Check
   };
 }
 
-/** What `jose` throws if the token is at fault; all else is of the keys. */
+/** Codes that `jose` throws if the token is at fault. Any other error means that the keys can't be fetched or used. */
 const TOKEN_FAULTS = [
   'ERR_JOSE_ALG_NOT_ALLOWED',
   'ERR_JOSE_NOT_SUPPORTED',
@@ -76,7 +76,7 @@ function refusal(cause: unknown): HttpError {
   return new HttpError(503, "the keys that tokens are checked against can't be fetched", { cause });
 }
 
-/** A claim may be one text or several in a list. */
+/** A claim may be one text or a list of texts. */
 export function hasClaim(claims: JWTPayload, { name, value }: RequiredClaim, namespace: string): boolean {
   const found = Object.hasOwn(claims, name) ? claims[name] : undefined;
   const [before, after] = value.map((part) => part.replaceAll('{namespace}', () => namespace)) as [string, string?];
@@ -85,10 +85,10 @@ export function hasClaim(claims: JWTPayload, { name, value }: RequiredClaim, nam
   return typeof found === 'string' && (found === before || (SCOPES.test(found) && found.split(' ').includes(before)));
 }
 
-/** Several in one text, as OAuth has them. No address of mail can be taken for that: one with a space has quotes too. */
+/** One text with several scopes, as in OAuth. No email address matches: an address with a space also has quotes. */
 const SCOPES = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/; // https://www.rfc-editor.org/rfc/rfc6749#section-3.3
 
-/** The text as a whole: an address may be `"me@example.com "@attacker.example`. */
+/** Tests the whole text, because an email address may be `"me@example.com "@attacker.example`. */
 function isAround(text: string, before: string, after: string): boolean {
   const between = text.slice(before.length, text.length - after.length);
   const isLongEnough = text.length > before.length + after.length;

@@ -1,6 +1,6 @@
 /**
- * Encrypts payloads on their way to Temporal and decrypts them on their way back. A payload is bound to its namespace and its
- * workflow: both stand in it, can't be changed, and are compared with where it was found.
+ * Encrypts payloads on their way to Temporal and decrypts them on their way back. A payload is bound to its namespace
+ * and its workflow: it names both, authenticated, and they are compared with where the payload was found.
  */
 import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import proto from '@temporalio/proto';
@@ -11,7 +11,7 @@ import { PayloadUnreadableError } from './unreadable.ts';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
-/** Each may have a data key of its own, so take a call of AWS KMS. After one that can't be decoded no others are asked for. */
+/** Each payload may need its own call of AWS KMS for a data key. After one that can't be decoded, no more are sent. */
 const DECODED_AT_ONCE = 16;
 
 export class EncryptionCodec implements PayloadCodec {
@@ -20,8 +20,8 @@ export class EncryptionCodec implements PayloadCodec {
   readonly #keyRing: KeyRing;
 
   /**
-   * @param namespace of payloads that the SDK says nothing of; see docs/encryption.md
-   * @throws Error if a local key is none
+   * @param namespace for payloads whose context the SDK does not give; see docs/encryption.md
+   * @throws Error if a local key is not valid
    */
   constructor(settings: EncryptionSettings, namespace: string) {
     this.#settings = settings;
@@ -29,12 +29,12 @@ export class EncryptionCodec implements PayloadCodec {
     this.#keyRing = new KeyRing(settings);
   }
 
-  /** @returns the key that encrypts, if there is one @throws Error if it can't encrypt, or not decrypt */
+  /** @returns the key that encrypts, if there is one @throws Error if the key can't encrypt or decrypt */
   async check(): Promise<string | undefined> {
     return isEncrypting(this.#settings) ? this.#keyRing.check(this.#namespace) : undefined;
   }
 
-  /** @throws Error if AWS KMS makes no data key */
+  /** @throws Error if AWS KMS does not make a data key */
   async encode(payloads: Payload[], context?: SerializationContext): Promise<Payload[]> {
     if (payloads.length === 0 || !isEncrypting(this.#settings)) return payloads;
     const place = this.#placeOf(context);
@@ -73,7 +73,7 @@ export class EncryptionCodec implements PayloadCodec {
     }
   }
 
-  /** If the SDK says nothing of the workflow, the namespace alone is bound. */
+  /** If the SDK gives no workflow, a payload is bound to the namespace alone. */
   #placeOf(context: SerializationContext | undefined): Place {
     return { namespace: context?.namespace ?? this.#namespace, workflowId: context?.workflowId };
   }
@@ -81,7 +81,7 @@ export class EncryptionCodec implements PayloadCodec {
 
 type Place = Pick<Header, 'namespace' | 'workflowId'>;
 
-/** Code that does not know the workflow, as the codec server's, checks the namespace alone. */
+/** A caller that does not know the workflow, such as the codec server, checks the namespace alone. */
 function refuseElsewhere(found: Place, here: Place): void {
   if (found.namespace !== here.namespace) {
     throw new PayloadUnreadableError(

@@ -9,10 +9,10 @@ const EXTENSION = HERE.slice(HERE.lastIndexOf('.'));
 const failureConverterPath = fileURLToPath(new URL(`./failure-converter${EXTENSION}`, HERE));
 
 /**
- * What a Temporal client or worker of role builds is given as its `dataConverter`.
+ * Creates the `dataConverter` of a Temporal client or worker of role builds.
  *
- * @param settings none of its keys set means no encryption, as is the workers' default; what is encrypted is then refused
- *   in words that name its key
+ * @param settings without keys, nothing is encrypted, as is the workers' default; an encrypted payload is then refused
+ *   with an error that names its key
  * @param namespace the client's or worker's own
  * @throws Error if a local key is not 32 bytes long
  */
@@ -22,8 +22,8 @@ export function createDataConverter(settings: EncryptionSettings, namespace: str
 }
 
 /**
- * The key that a data converter of {@link createDataConverter} encrypts with, once it has been used; `undefined` if
- * nothing is encrypted.
+ * Tries the key of a data converter made by {@link createDataConverter} and returns its name; `undefined` if nothing is
+ * encrypted.
  *
  * @throws Error if the key can't be used
  */

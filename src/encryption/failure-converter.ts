@@ -1,6 +1,6 @@
 /**
- * Puts a failure's message and stack trace where the codec encrypts them. Loaded by its path; the bundle of workflow code has
- * one of its own. Reading needs no converter but the SDK's.
+ * Moves a failure's message and stack trace to where the codec encrypts them. The SDK loads this file by its path; the
+ * bundle of workflow code has its own converter. To read failures, the SDK's default converter is enough.
  */
 import { DefaultFailureConverter } from '@temporalio/common';
 

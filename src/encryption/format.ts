@@ -1,7 +1,7 @@
 /**
- * An encrypted payload, byte by byte, as deploy/encryption/README.md writes it down. Each has a key of its own, derived from a data key
- * and a random salt, so that no data key comes near AES-GCM's limit of messages. And each commits to that key, since AES-GCM
- * alone allows a ciphertext that opens under two.
+ * The bytes of an encrypted payload, as deploy/encryption/README.md specifies them. Each payload has its own key,
+ * derived from a data key and a random salt, so that no key reaches AES-GCM's limit of messages. Each payload also
+ * commits to its key, because with AES-GCM alone one ciphertext can decrypt under two keys.
  */
 import {
   createCipheriv,
@@ -34,17 +34,17 @@ const SALT_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG = { authTagLength: 16 };
 
-/** What tells a payload's data key and where the payload belongs. It stands in the payload in the clear, and is authenticated. */
+/** Names a payload's data key and the place it belongs to. It is in plain text in the payload, but authenticated. */
 export interface Header {
   /** The name of a local key, or the ARN of a KMS key. */
   keyId: string;
-  /** The data key as AWS KMS wrapped it. A local key is a data key itself. */
+  /** The data key as AWS KMS wrapped it; `undefined` for a local key, which is itself the data key. */
   wrappedKey: Uint8Array | undefined;
   namespace: string;
   workflowId: string | undefined;
 }
 
-/** @param random salt and nonce: fixed in tests alone */
+/** @param random salt and nonce; only tests pass it */
 export function encrypt(
   plaintext: Uint8Array,
   { keyId, wrappedKey, namespace, workflowId }: Header,
@@ -72,7 +72,7 @@ export function isEncrypted({ metadata }: Payload): boolean {
   return ENCRYPTED.equals(metadata?.[ENCODING] ?? new Uint8Array());
 }
 
-/** As the payload says: only what {@link decrypt} has gone through is true. @throws PayloadUnreadableError */
+/** Returns what the payload claims; it is proved only once {@link decrypt} succeeds. @throws PayloadUnreadableError */
 export function headerOf({ metadata }: Payload): Header {
   const text = (name: string) => Buffer.from(metadata?.[name] ?? '').toString();
   if (text(FORMAT) !== VERSION.toString()) {
@@ -82,7 +82,7 @@ export function headerOf({ metadata }: Payload): Header {
   return { keyId: text(KEY_ID), wrappedKey: metadata?.[DATA_KEY], namespace: text(NAMESPACE), workflowId };
 }
 
-/** @throws Error if the key is another one, or anything of the payload was changed, added or left out */
+/** @throws Error if the key is wrong, or any part of the payload was changed, added or removed */
 export function decrypt({ metadata, data }: Payload, dataKey: KeyObject): Buffer {
   const { [SALT]: salt, [COMMITMENT]: claimed } = metadata ?? {};
   const end = (data?.length ?? 0) - TAG.authTagLength;
@@ -97,17 +97,17 @@ export function decrypt({ metadata, data }: Payload, dataKey: KeyObject): Buffer
   return Buffer.concat([decipher.update(data.subarray(NONCE_BYTES, end)), decipher.final()]);
 }
 
-/** One block of SHA-512, which both halves come from. */
+/** Derives both values from one block of SHA-512. */
 function derive(dataKey: KeyObject, salt: Uint8Array): { key: KeyObject; commitment: Uint8Array } {
   const derived = Buffer.from(hkdfSync('sha512', dataKey, salt, INFO, KEY_BYTES + COMMITMENT_BYTES));
-  // A cipher takes three times as long to begin with a key that comes as bytes.
+  // A cipher takes three times as long to start with a key given as bytes.
   const key = createSecretKey(derived.subarray(0, KEY_BYTES));
-  // The commitment's buffer goes out with the payload.
+  // The commitment shares this buffer and is stored with the payload, so the key is erased from it.
   derived.fill(0, 0, KEY_BYTES);
   return { key, commitment: derived.subarray(KEY_BYTES) };
 }
 
-/** The whole metadata: each name and value behind its length, in the order of the names. */
+/** Serializes the whole metadata in the order of the names; each name and value follows its length. */
 function additionalData(metadata: Record<string, Uint8Array>): Buffer {
   const parts = Object.keys(metadata)
     .sort()

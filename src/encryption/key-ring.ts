@@ -1,16 +1,16 @@
-/** The keys that encrypt payloads and decrypt them: local ones, and data keys that AWS KMS makes and unwraps. */
+/** The keys that encrypt and decrypt payloads: local keys, and data keys that AWS KMS makes and unwraps. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { Header } from './format.ts';
 import type { Kms } from './kms.ts';
 import type { EncryptionSettings, LocalKey } from '../config/encryption.ts';
 import { PayloadUnreadableError } from './unreadable.ts';
 
-/** How long a data key is used again: after it, a data key of a disabled KMS key can't be used any more. */
+/** How long a data key is reused. After that, the data keys of a KMS key that was disabled no longer work. */
 const MAX_AGE_MS = 5 * 60_000;
-/** A worker gets one from each other worker every five minutes, and one from each caller. */
+/** A worker sees one new data key from each other worker every five minutes, and one from each caller. */
 const MAX_DATA_KEYS = 1_000;
 
-/** KMS wraps no data key in more bytes, and takes no more. */
+/** KMS never returns a longer wrapped key, and accepts no longer one. */
 const MAX_WRAPPED_KEY_BYTES = 6_144;
 
 export interface DataKey extends Pick<Header, 'keyId' | 'wrappedKey'> {
@@ -24,13 +24,13 @@ export class KeyRing {
   readonly #unwrapped = new RecentAnswers<KeyObject>();
   #kms: Promise<Kms> | undefined;
 
-  /** @throws Error if a local key is none */
+  /** @throws Error if a local key is not valid */
   constructor({ kmsKeyArns = [], localKeys = [] }: EncryptionSettings) {
     this.#kmsKeyArns = kmsKeyArns;
     this.#local = localKeys.map(localKey);
   }
 
-  /** @throws Error if there is no key, or KMS makes none */
+  /** @throws Error if there is no key, or KMS does not make a data key */
   async toEncrypt(namespace: string): Promise<DataKey> {
     const [arn] = this.#kmsKeyArns;
     if (arn !== undefined) return this.#made.get(namespace, () => this.#make(arn, namespace));
@@ -56,10 +56,10 @@ export class KeyRing {
     return this.#unwrapped.get(idOf(keyId, namespace, wrappedKey), () => this.#unwrap(arns, wrappedKey, namespace));
   }
 
-  /** Has a data key made and unwrapped. @returns the key that encrypts @throws Error if either can't be done */
+  /** Makes a data key and unwraps it again. @returns the key that encrypts @throws Error if either fails */
   async check(namespace: string): Promise<string> {
     const { keyId, key, wrappedKey } = await this.toEncrypt(namespace);
-    // Not by way of `toDecrypt`, which knows what was just made without the permission to decrypt.
+    // `toDecrypt` would answer from its cache, without checking the permission to decrypt.
     if (wrappedKey !== undefined) {
       const unwrapped = await (await this.#openKms()).decrypt(keyId, wrappedKey, namespace);
       if (!unwrapped.equals(key)) throw new Error('AWS KMS unwraps another data key than it made');
@@ -69,12 +69,12 @@ export class KeyRing {
 
   async #make(arn: string, namespace: string): Promise<DataKey> {
     const { key, wrappedKey } = await (await this.#openKms()).generateDataKey(arn, namespace);
-    // Most of what a worker encrypts it reads itself.
+    // A worker mostly decrypts what it has encrypted itself.
     void this.#unwrapped.get(idOf(arn, namespace, wrappedKey), () => Promise.resolve(key));
     return { keyId: arn, key, wrappedKey };
   }
 
-  /** By each replica of a multi-Region key in turn, in the order of the settings. */
+  /** Tries each replica of a multi-Region key, in the order of the settings. */
   async #unwrap(arns: readonly string[], wrappedKey: Uint8Array, namespace: string): Promise<KeyObject> {
     const kms = await this.#openKms();
     let failure: PayloadUnreadableError | undefined;
@@ -97,7 +97,7 @@ export class KeyRing {
   }
 }
 
-/** What comes with a payload may say anything, at any length. */
+/** Quotes and shortens a text from a payload, which may contain anything. */
 export function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 200));
 }
@@ -107,17 +107,17 @@ function localKey({ name, key }: LocalKey): DataKey {
   return { keyId: name, wrappedKey: undefined, key: createSecretKey(key) };
 }
 
-/** The replicas of a multi-Region key differ in their region alone. */
+/** Makes the replicas of a multi-Region key equal: their ARNs differ only in the region. */
 function acrossRegions(arn: string): string {
   return arn.replace(/^(arn:[^:]*:kms):[^:]*:(\d*:key\/mrk-)/, '$1:*:$2');
 }
 
-/** KMS unwraps a data key in its namespace alone. */
+/** Includes the namespace, because KMS unwraps a data key only for its own namespace. */
 function idOf(keyId: string, namespace: string, wrappedKey: Uint8Array): string {
   return JSON.stringify([keyId, namespace, Buffer.from(wrappedKey).toString('base64')]);
 }
 
-/** One call for all who ask meanwhile. Its answer is used again for five minutes, a failure never. */
+/** Shares one call among concurrent callers. Its answer is reused for five minutes, a failure never. */
 class RecentAnswers<T> {
   readonly #entries = new Map<string, { answer: Promise<T>; until: number }>();
 
@@ -129,7 +129,7 @@ class RecentAnswers<T> {
       fresh.answer.catch(() => this.#entries.get(id) === fresh && this.#entries.delete(id));
       entry = fresh;
     }
-    // As the last one: the first has not been used for longest.
+    // Moves the entry to the end, so that the least recently used one comes first.
     this.#entries.delete(id);
     this.#entries.set(id, entry);
     for (const [first, { until }] of this.#entries) {

@@ -1,18 +1,18 @@
-/** Calls of AWS KMS. A file of its own, since its client is loaded only if there are keys of KMS. */
+/** Calls of AWS KMS. They are in their own file, so that the KMS client is loaded only if KMS keys are configured. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { limitAnswers } from '../process/aws-answers.ts';
 
-/** The AWS SDK's own retries: seven more, some 5 s in all. What can't be encrypted is lost, a POST's answer included. */
+/** The AWS SDK retries seven times, about 5 s in all. A value that can't be encrypted is lost, even a POST's answer. */
 const ATTEMPTS = 8;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** A whole call: KMS answers within milliseconds, and each attempt that hangs holds up a workflow task. */
+/** Limit of a whole call. KMS answers within milliseconds, and a call that hangs delays a workflow task. */
 const CALL_TIMEOUT_MS = 3_000;
 
 export class Kms {
   readonly #clients = new Map<string, KMSClient>();
 
-  /** @throws Error of the AWS SDK's, or of an answer that is none */
+  /** @throws Error from the AWS SDK, or because the answer is not valid */
   async generateDataKey(arn: string, namespace: string): Promise<{ key: KeyObject; wrappedKey: Uint8Array }> {
     const { KeyId, Plaintext, CiphertextBlob } = await this.#clientFor(arn).send(
       new GenerateDataKeyCommand({ KeyId: arn, KeySpec: 'AES_256', EncryptionContext: contextOf(namespace) }),
@@ -21,7 +21,7 @@ export class Kms {
     return { key: secretOf(arn, KeyId, Plaintext), wrappedKey: CiphertextBlob };
   }
 
-  /** With this key and no other, even if another wrapped it. @throws Error likewise */
+  /** Unwraps with this key only. @throws Error from the AWS SDK, or because the answer is not valid */
   async decrypt(arn: string, wrappedKey: Uint8Array, namespace: string): Promise<KeyObject> {
     const { KeyId, Plaintext } = await this.#clientFor(arn).send(
       new DecryptCommand({ KeyId: arn, CiphertextBlob: wrappedKey, EncryptionContext: contextOf(namespace) }),
@@ -49,7 +49,7 @@ export class Kms {
   }
 }
 
-/** KMS logs it, and unwraps a data key for no other: so a key's policy can hold the key to a namespace. */
+/** KMS logs it and unwraps a data key only with the same one, so a key's policy can limit the key to a namespace. */
 function contextOf(namespace: string): Record<string, string> {
   return { purpose: 'iam-orchestrator/payload', 'temporal-namespace': namespace };
 }
