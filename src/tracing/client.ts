@@ -1,4 +1,4 @@
-/** The span of a start, and its way to the workflow. */
+/** Makes a span of a start, and passes it to the workflow in a header. */
 import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import { carrierHeader, xrayHeaderOf } from '../contract.ts';
@@ -7,7 +7,7 @@ import { endFailed, errorTypeOf, Spans, type SpansOptions } from './spans.ts';
 
 export type ClientTraces = ReturnType<typeof traceClient>;
 
-/** A start becomes a span of the trace that its input's `trace_header` names. */
+/** Each start becomes a span of the trace in its input's `trace_header`. */
 export function traceClient(options: Omit<SpansOptions, 'serviceName'>) {
   const spans = new Spans({ ...options, serviceName: 'role-build' });
   const startWithDetails: NonNullable<WorkflowClientInterceptor['startWithDetails']> = async (input, next) => {

@@ -1,4 +1,4 @@
-/** Where a trace comes from: what a start's header or an input's `trace_header` names. */
+/** The trace that a run belongs to: from the header of its start, or from `trace_header` of its input. */
 import {
   defaultTextMapGetter,
   defaultTextMapSetter,
@@ -18,17 +18,17 @@ const xray = new AWSXRayPropagator();
 
 export interface Origin {
   parent: Context;
-  /** Of the trace, if it is known and has no span yet. */
+  /** The trace's ID, if it is known but the trace has no span yet. */
   traceId?: string | undefined;
 }
 
-/** Made up: with a parent-based sampler no span below it is kept, so nobody looks for it. */
+/** An invented parent: a parent-based sampler keeps no span below it, so nobody looks for it. */
 const NO_PARENT = 'Parent=0000000000000001';
 
 /**
- * The span that a carrier names; W3C's outranks X-Ray's. Of an X-Ray header the propagator takes only one that is whole. One
- * without `Sampled` leaves the decision to our sampler; one without `Parent` names a trace that has no span yet, or, with
- * `Sampled=0`, one that is to have none.
+ * Returns the span that a carrier names; W3C's header outranks X-Ray's. The propagator accepts only complete X-Ray
+ * headers, so missing parts are added here. Without `Sampled`, our sampler decides; without `Parent`, the trace has no
+ * span yet, or, with `Sampled=0`, must not get one.
  */
 export function originOf(carrier: TraceCarrier, spans: Spans): Origin {
   const parent = extract(carrier);
@@ -56,7 +56,7 @@ function extract(carrier: TraceCarrier): Context | undefined {
   return undefined;
 }
 
-/** The headers that name a span to another service. */
+/** Returns the headers that name a span to another service. */
 export function headersOf(from: Context, format: 'xray' | 'w3c'): TraceCarrier {
   const carrier: TraceCarrier = {};
   (format === 'xray' ? xray : w3c).inject(from, carrier, defaultTextMapSetter);

@@ -1,4 +1,4 @@
-/** Spans, and where they go. Loads OpenTelemetry: import it only once there are traces. */
+/** Spans, and where they go. Loads OpenTelemetry, so import it only if traces are on. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -37,21 +37,21 @@ import type { Tracing } from '../config/tracing.ts';
 
 export interface SpansOptions {
   tracing: Tracing;
-  /** Unless `OTEL_SERVICE_NAME` says otherwise. */
+  /** The default if `OTEL_SERVICE_NAME` is not set. */
   serviceName: string;
-  /** Called when spans could not be sent, and not again before some were. */
+  /** Called when spans could not be sent, but not again until some were sent. */
   onFault: (message: string) => void;
-  /** Called with each of OpenTelemetry's other variables whose value it ignores. */
+  /** Called for each other variable of OpenTelemetry whose value is ignored. */
   warn: (text: string) => void;
 }
 
-/** IDs for a span instead of generated ones. */
+/** IDs for a span, in place of generated ones. */
 export interface GivenIds {
   traceId?: string | undefined;
   spanId?: string;
 }
 
-/** One a process: it also takes care of which span is the active one. */
+/** Create one per process: it also sets the context manager, which tracks the active span. */
 export class Spans {
   readonly #provider: TracerProvider;
   readonly #tracer: Tracer;
@@ -72,12 +72,12 @@ export class Spans {
     this.#tracer = this.#provider.getTracer('iam-orchestrator');
   }
 
-  /** @param ids the span's own, and its trace's if it has no parent */
+  /** @param ids the span's ID, and its trace's ID if it has no parent */
   start(name: string, options: SpanOptions, parent: Context, ids: GivenIds = {}): Span {
     return this.#ids.given(ids, () => this.#tracer.startSpan(name, options, parent));
   }
 
-  /** Sends the spans that have ended, and gives up after that time. */
+  /** Sends the spans that have ended, and gives up after this time. */
   async close(withinMs: number): Promise<void> {
     const closed = new AbortController();
     const isLate = delay(withinMs, true, { signal: closed.signal }).catch(() => false);
@@ -92,8 +92,8 @@ export class Spans {
 }
 
 /**
- * How a span failed: a type or a name, never a message. Messages quote inputs and the build API's answers, and if payloads
- * are encrypted they are too.
+ * Ends a span with a type or a name of the error, never its message: messages quote inputs and the build API's answers,
+ * which may be encrypted elsewhere.
  */
 export function endFailed(span: Span, errorType: string, endMs?: number): void {
   span.setAttribute('error.type', errorType);
@@ -106,11 +106,11 @@ export function errorTypeOf(err: unknown): string {
   return err instanceof Error ? err.name : 'Error';
 }
 
-/** New trace IDs begin with the time, in seconds, as X-Ray wants them. */
+/** New trace IDs begin with the time in seconds, as X-Ray requires. */
 class Ids implements IdGenerator {
   #given: GivenIds = {};
 
-  /** @param start makes one span, at once */
+  /** @param start makes one span synchronously */
   given(ids: GivenIds, start: () => Span): Span {
     this.#given = ids;
     try {
@@ -140,9 +140,9 @@ function samplerOf({ sampler, share }: Tracing): Sampler {
   return sampler.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root;
 }
 
-/** It reads OpenTelemetry's other variables itself: headers, time-out, compression, certificates. */
+/** The exporter itself reads OpenTelemetry's other variables: headers, time-out, compression, certificates. */
 function exporterOf({ url }: Tracing, warn: (text: string) => void): SpanExporter {
-  // An address that it can't read is reported already, without the password that may be in it.
+  // An invalid URL is reported already, without the password that it may contain.
   const tell = (text: string) => (text.includes('URL') ? undefined : warn(text));
   const nothing = () => undefined;
   diag.setLogger({ error: tell, warn: tell, info: nothing, debug: nothing, verbose: nothing }, DiagLogLevel.WARN);
@@ -153,14 +153,14 @@ function exporterOf({ url }: Tracing, warn: (text: string) => void): SpanExporte
   }
 }
 
-/** A collector that is away is no fault of a build: it is reported once, and nothing is thrown. */
+/** Reports a collector that can't be reached once and throws nothing, because builds don't depend on it. */
 function telling(exporter: SpanExporter, onFault: (message: string) => void): SpanExporter {
   let isAway = false;
   return {
     export(spans, done) {
       exporter.export(spans, ({ code, error }) => {
         const failed = code !== ExportResultCode.SUCCESS;
-        // Nothing of what the collector answered: it may repeat what it was sent.
+        // Omits the collector's answer, which may repeat what was sent.
         if (failed && !isAway) onFault(error?.message ?? 'the collector refused them');
         isAway = failed;
         done({ code: ExportResultCode.SUCCESS });

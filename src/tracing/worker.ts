@@ -1,4 +1,4 @@
-/** The spans of a worker: of runs, of attempts at activities, of calls of the build API. */
+/** The spans of a worker: of runs, of activity attempts, of calls of the build API. */
 import { createHash } from 'node:crypto';
 import { context, ROOT_CONTEXT, SpanKind, trace, type Context, type Span, type SpanOptions } from '@opentelemetry/api';
 import { activityInfo, type Context as ActivityContext } from '@temporalio/activity';
@@ -12,7 +12,7 @@ import { endFailed, errorTypeOf, Spans, type SpansOptions } from './spans.ts';
 
 export type WorkerTraces = ReturnType<typeof traceWorker>;
 
-/** @param options.traceHeaders what the build API is sent of the trace */
+/** @param options.traceHeaders the trace header that the build API is sent */
 export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { traceHeaders: TraceHeaders }) {
   const spans = new Spans({ ...options, serviceName: 'iam-orchestrator' });
   return {
@@ -36,8 +36,8 @@ export function traceWorker(options: Omit<SpansOptions, 'serviceName'> & { trace
 }
 
 /**
- * The span of a run. Its ID is made of the run's, so that its span is known from the run alone, long before it has ended
- * and whichever worker it is on; so is the sampler's decision, made of the trace's ID.
+ * Makes the span of a run. Its ID is derived from the run ID, so any worker can name the span long before the run has
+ * ended. The sampler's decision is the same everywhere too, because it is derived from the trace's ID.
  */
 function startRun(
   spans: Spans,
@@ -58,13 +58,13 @@ function startRun(
 
 function activityInterceptors(spans: Spans, { info }: ActivityContext): ActivityInterceptors {
   const { activityType, activityId, attempt, workflowExecution } = info;
-  // The SDK logs how an attempt ended once its span has.
+  // The SDK logs how an attempt ended after its span has ended, so the IDs are kept.
   let ids: { trace_id?: string; span_id?: string } = {};
   return {
     inbound: {
       async execute(input, next) {
         const carrier = carrierIn(input.headers);
-        // None, if a worker without traces runs the workflow.
+        // There is no carrier if a worker without traces runs the workflow.
         if (carrier === undefined || workflowExecution === undefined) return next(input);
         const { workflowId, runId } = workflowExecution;
         const parent = trace.setSpan(ROOT_CONTEXT, startRun(spans, carrier, runId));
@@ -91,7 +91,7 @@ function activityInterceptors(spans: Spans, { info }: ActivityContext): Activity
 /** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client */
 function startCall(spans: Spans, traceHeaders: TraceHeaders, { method, url, template }: TracedCall): CallTrace {
   const active = context.active();
-  // A worker without traces has scheduled the step, so there is no trace to join.
+  // A worker without traces scheduled the activity, so there is no trace to join.
   if (trace.getSpan(active) === undefined) return { headers: {}, end: () => undefined };
   const { hostname, port, protocol } = new URL(url);
   const { attempt } = activityInfo();
