@@ -1,4 +1,4 @@
-/** What keeps a build from going on: a workflow task that no worker takes or that fails, an activity that somebody has paused. */
+/** What keeps a build from going on: a workflow task that no worker takes or that fails, or a paused activity. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { defined } from '../../domain/defined.ts';
@@ -11,18 +11,18 @@ import { unpauseActivity } from './next-step.ts';
 export interface UntakenTask {
   task_queue: string;
   scheduled_at: string;
-  /** Above 1, it was taken, and failed or timed out. */
+  /** Above 1, a worker took the task, and it failed or timed out. */
   attempt: number;
 }
 
-/** A worker takes a task at once unless it is busy. */
+/** A worker takes a task at once, unless it is busy. */
 const UNTAKEN_AFTER_MS = 5_000;
-/** One that fails is at its third attempt after some 20 s. */
+/** A task that fails reaches its third attempt after about 20 s. */
 const LOOKS_AFTER_MS = [10_000, 40_000];
 /** `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` */
 const SCHEDULED = 1;
 
-/** @returns `undefined` if all is well */
+/** @returns `undefined` if the workflow task is not late and does not fail */
 export function untakenTask({ raw, status, taskQueue }: WorkflowExecutionDescription): UntakenTask | undefined {
   const { state, scheduledTime, attempt: given } = raw.pendingWorkflowTask ?? {};
   const attempt = given ?? 1;
@@ -37,7 +37,7 @@ export interface PausedActivity {
   paused_by?: string;
 }
 
-/** @returns the activity that waits for `temporal activity unpause`, if one does */
+/** @returns the paused activity that waits for `temporal activity unpause`, if there is one */
 export function pausedActivity({ raw }: WorkflowExecutionDescription): PausedActivity | undefined {
   const paused = raw.pendingActivities?.find((one) => one.paused === true);
   if (paused === undefined) return undefined;
@@ -47,13 +47,13 @@ export function pausedActivity({ raw }: WorkflowExecutionDescription): PausedAct
   };
 }
 
-/** For a person. */
+/** Describes a paused activity for people. */
 export function describePaused({ activity_id, paused_by }: PausedActivity): string {
   const by = paused_by === undefined ? '' : ` by ${JSON.stringify(paused_by)}`;
   return `its activity ${JSON.stringify(activity_id)} is paused${by}, and no attempt at it is made`;
 }
 
-/** For a person. */
+/** Describes a workflow task that is late or fails, for people. */
 export function describeUntaken({ task_queue, scheduled_at, attempt }: UntakenTask): string {
   const queue = JSON.stringify(task_queue);
   return attempt > 2
@@ -61,7 +61,7 @@ export function describeUntaken({ task_queue, scheduled_at, attempt }: UntakenTa
     : `no worker takes its workflow task, which was scheduled ${relative(scheduled_at)}: does one poll the task queue ${queue}?`;
 }
 
-/** Follows a build, and says so once if no worker takes it up. */
+/** Follows a build, and notes once if it is blocked. */
 export async function notingBlocked<T>(services: Services, run: Run, follow: () => Promise<T>): Promise<T> {
   const { client, note, temporal } = services;
   const look = async () => {
@@ -72,7 +72,7 @@ export async function notingBlocked<T>(services: Services, run: Run, follow: () 
     if (paused !== undefined) note(`role-build: ${describePaused(paused)}: ${unpauseActivity(run.workflowId, paused)}`);
     timers.forEach(clearTimeout);
   };
-  // What fails here, the following fails at too.
+  // Errors are ignored: `follow` meets them too.
   const timers = LOOKS_AFTER_MS.map((afterMs) => setTimeout(() => void look().catch(() => {}), afterMs));
   try {
     return await follow();

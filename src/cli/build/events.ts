@@ -6,10 +6,10 @@ import { hasGrpcStatus } from '../../domain/grpc.ts';
 import type { Services } from '../services.ts';
 import { closedAs, newBuildState, takeEvent, type BuildState, type HistoryEvent } from './state.ts';
 
-/** How long `--wait` tolerates a server that is away before it gives up; the build goes on. */
+/** How long `--wait` tolerates a server that can't be reached before it gives up. The build goes on. */
 const PATIENCE_MS = 600_000;
 const RETRY_EVERY_MS = 1_000;
-/** Temporal has no long poll for a paused workflow, so it is polled this often. */
+/** Temporal has no long poll for a paused workflow, so it is polled at this interval. */
 const PAUSED_LOOK_EVERY_MS = 2_000;
 
 export interface Run {
@@ -25,7 +25,7 @@ export interface ReadOptions {
 }
 
 /**
- * A run's events, in order.
+ * Yields a run's events, in order.
  *
  * @throws CliError `unreachable`; WorkflowNotFoundError
  */
@@ -50,7 +50,7 @@ export async function* readEvents(
     for (;;) {
       const answer = await call(page);
       for (const event of answer.history?.events ?? []) {
-        // Those before a pause are read again.
+        // After a pause, the history is read again from its start.
         if (idOf(event) <= idOf(last)) continue;
         last = event;
         yield event;
@@ -58,7 +58,7 @@ export async function* readEvents(
       nextPageToken = answer.nextPageToken?.length ? answer.nextPageToken : undefined;
       if (nextPageToken !== undefined) continue;
       if (!follow || closedAs(last) !== undefined) return;
-      // It is paused.
+      // The long poll ended although the run has not closed: it is paused.
       do await delay(PAUSED_LOOK_EVERY_MS, undefined, defined({ signal }));
       while (idOf(await call(() => lastEventOf(services, run))) <= idOf(last));
     }
@@ -69,7 +69,7 @@ export async function* readEvents(
   }
 }
 
-/** A run's state after each of its events: the same object each time. */
+/** Yields a run's state after each of its events; always the same object. */
 export async function* statesOf(
   services: Services,
   run: Run,
@@ -82,7 +82,7 @@ export async function* statesOf(
   }
 }
 
-/** What the first event of a run holds: job, start and input. */
+/** Reads a run's first event: job, start and input. */
 export async function readStarted(services: Services, run: Run): Promise<BuildState> {
   for await (const { build } of statesOf(services, run, { pageSize: 1 })) return build;
   return newBuildState();
@@ -94,13 +94,13 @@ export async function lastEventOf({ client, namespace }: Services, run: Run): Pr
   return history?.events?.[0];
 }
 
-/** Calls again while the server is away, and says so once. */
+/** Repeats a call while the server can't be reached, and notes that once. */
 export async function patiently<T>(
   call: () => Promise<T>,
   note: Services['note'],
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  // Not since the call began: the process may have been stopped meanwhile, or the machine have slept.
+  // Measured from the first failure, not from the call: the process may have been stopped, or the machine asleep.
   let failsSince: number | undefined;
   for (let isNoted = false; ; isNoted = true) {
     try {

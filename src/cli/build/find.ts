@@ -1,7 +1,7 @@
 /**
- * Finding builds in Temporal by their job or by their request. Any client may start a workflow, and its search attributes say
- * what that client likes. So a search's results are checked against what Temporal itself says: a job's executions are those whose
- * first run ID is the job's.
+ * Finds builds in Temporal by their job or by their request. Any client may start a workflow and set its search
+ * attributes as it likes. So results of a search are checked against what Temporal itself knows: a job's executions are
+ * those whose first run ID is the job's.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
@@ -15,21 +15,21 @@ import type { Services } from '../services.ts';
 import { BUILDS_QUERY } from '../temporal/queries.ts';
 import { lastEventOf, readStarted } from './events.ts';
 
-/** What Temporal says of an execution. */
+/** Temporal's description of an execution. */
 export type Execution = WorkflowExecutionDescription;
 
-/** How many executions that claim to be a job or a request are read, the newest first. */
+/** How many executions that claim to be a job or a request are read, newest first. */
 const CLAIMS_LOOKED_AT = 1_000;
 
-/** A run is listed a moment after it was started; so long after that it is looked for again. */
+/** Visibility lists a run a moment after its start; a search for a run that is this young is repeated. */
 const LISTED_WITHIN_MS = 5_000;
 const LOOK_AGAIN_MS = 500;
 
-/** Temporal's SQL stores take no query with it, and say that they are away. */
+/** Temporal's SQL stores fail for a query with NUL as if they were unavailable. */
 const NUL = '\0';
 const NO_QUERY = 'its name has a NUL, which Temporal can not be asked for';
 
-/** @returns what Temporal says of a build's run, by default the latest; `undefined` if there is none or it is no build's */
+/** @returns the description of a build's run, by default the latest; `undefined` if there is no such build */
 export async function describeBuild(
   services: Services,
   workflowId: string,
@@ -44,7 +44,7 @@ export async function describeBuild(
   return description?.type === ROLE_BUILD_WORKFLOW_TYPE ? description : undefined;
 }
 
-/** Whether Temporal has no such execution, any more or at all. */
+/** Whether Temporal doesn't know the execution, or no longer has it. */
 export function isUnknown(err: unknown): boolean {
   return err instanceof WorkflowNotFoundError;
 }
@@ -54,30 +54,30 @@ export function firstRunIdOf({ raw }: Execution): string | undefined {
 }
 
 export interface FoundJob {
-  /** The run of it that came last, as far as Temporal still has it. */
+  /** The job's latest run, if Temporal still has it. */
   execution?: Execution;
   /** Whether no newer build has been started under its workflow ID. */
   isLatest?: boolean;
-  /** Why it may be there although it was not found. */
+  /** Why the job may exist although it was not found. */
   unsure?: string;
 }
 
 /**
  * Finds the execution of a job.
  *
- * @param workflowId the one that it should have, if that is known
+ * @param workflowId the expected workflow ID, if it is known
  */
 export async function findJob(services: Services, jobId: string, workflowId?: string): Promise<FoundJob> {
   if (!isRunId(jobId)) return {};
   const known = workflowId === undefined ? undefined : await findUnder(services, workflowId, jobId);
   if (known !== undefined) return known;
-  // By the run's own ID, which is Temporal's word.
+  // Searches by the run ID, which a client can't choose.
   const [run] = await claims(services, `RunId = '${jobId}'`, 1);
   const found = run === undefined ? undefined : await findUnder(services, run.workflowId, jobId);
   return found ?? findLaterRun(services, jobId, workflowId);
 }
 
-/** Looks again for what may have been started this moment, as its ID tells. @throws once interrupted */
+/** Repeats a search while the ID is so young that visibility may not list it yet. @throws once interrupted */
 export async function onceListed<T>(
   { signal }: Services,
   id: string,
@@ -93,7 +93,7 @@ export async function onceListed<T>(
   }
 }
 
-/** When a UUID of version 7 was made, as run IDs are by Temporal's server; NaN of any other text. */
+/** Returns when a UUID of version 7 was made, such as the run IDs of Temporal's server; NaN for any other text. */
 function madeMsOf(id: string): number {
   const isOfVersion7 = isRunId(id) && id[14] === '7';
   return isOfVersion7 ? Number.parseInt(id.slice(0, 13).replace('-', ''), 16) : Number.NaN;
@@ -113,7 +113,7 @@ function unsureAfter(looked: number): { unsure?: string } {
     : { unsure: `only the first ${CLAIMS_LOOKED_AT} executions that may be it were looked at` };
 }
 
-/** Temporal may no longer have a job's first runs while its last goes on. */
+/** Finds a later run of a job whose first runs Temporal no longer has. */
 async function findLaterRun(services: Services, jobId: string, workflowId: string | undefined): Promise<FoundJob> {
   if (workflowId?.includes(NUL)) return { unsure: NO_QUERY };
   const query =
@@ -127,7 +127,7 @@ async function findLaterRun(services: Services, jobId: string, workflowId: strin
   return { execution: await lastOfChain(services, own), isLatest: false };
 }
 
-/** Follows a job through continue-as-new and resets, from a run of it to the last that Temporal has. */
+/** Follows a job through continue-as-new and resets, from one of its runs to the last that Temporal has. */
 async function lastOfChain(services: Services, run: Execution): Promise<Execution> {
   const nextRunId = await nextRunIdOf(services, run);
   const next = nextRunId === undefined ? undefined : await describeBuild(services, run.workflowId, nextRunId);
@@ -151,10 +151,10 @@ export interface Start {
 }
 
 /**
- * What a run was started with, as its first event has it.
+ * Reads what a run was started with, from its first event.
  *
  * @returns `undefined` if its input is not that of a build under its workflow ID
- * @throws PayloadUnreadableError if it is encrypted with a key that is not at hand
+ * @throws PayloadUnreadableError if it is encrypted with a key that is not available
  */
 export async function readStart(services: Services, workflowId: string, runId: string): Promise<Start | undefined> {
   const { input, job_id, workflow_id } =
@@ -164,9 +164,9 @@ export async function readStart(services: Services, workflowId: string, runId: s
 }
 
 /**
- * The builds that were started for a request: of each workflow ID the one that runs, or else the last.
+ * Finds the builds that were started for a request: for each workflow ID the open one, or else the last.
  *
- * @returns `unsure` why there may be one although none was found
+ * @returns `unsure` says why a build may exist although none was found
  * @throws PayloadUnreadableError if none could be read
  */
 export async function findStartsOf(
@@ -178,7 +178,7 @@ export async function findStartsOf(
   const found = await claims(services, `${BUILDS_QUERY} AND ${claim}`, CLAIMS_LOOKED_AT);
   let unreadable: unknown;
   const read = await inParallel(found, ({ workflowId, runId }) =>
-    // What another client put there may be anything.
+    // Other clients may set the same CorrelationId on a workflow that can't be read.
     readStart(services, workflowId, runId).catch((err: unknown) => void (unreadable = err)),
   );
   const starts = new Map<string, Start>();
@@ -191,7 +191,7 @@ export async function findStartsOf(
   return { starts: [...starts.values()], ...(starts.size > 0 ? {} : unsureAfter(found.length)) };
 }
 
-/** Executions that a query finds, those that run first, then the one that closed last. */
+/** Lists the executions that a query finds: open ones first, then those that closed last. */
 async function claims(services: Services, query: string, limit: number) {
   const list = services.client.workflow.list({ query, pageSize: Math.min(limit, 250) })[Symbol.asyncIterator]();
   const found: { workflowId: string; runId: string }[] = [];

@@ -1,4 +1,4 @@
-/** A job followed to its end, as its events show it. Needs no worker. */
+/** Follows a job to its end by its history events, so no worker is needed. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import { oneLine } from '../terminal/output.ts';
@@ -8,7 +8,7 @@ import { findJob } from './find.ts';
 import { notingBlocked } from './blocked.ts';
 import { newBuildState, recordOf, type BuildState } from './state.ts';
 
-/** For commands about many builds: what can't be read of one build keeps no other from being shown. */
+/** For commands about many builds: payloads that can't be read in one build don't keep the others from being shown. */
 export function leniently(services: Services): Services {
   return { ...services, payloadsOf: services.readablePayloadsOf };
 }
@@ -16,8 +16,8 @@ export function leniently(services: Services): Services {
 /**
  * Follows a run to its job's end, through continue-as-new and resets.
  *
- * @param onChange called after each change worth showing, with the build as it stands; what follows waits for it
- * @returns the build as it stands at its end
+ * @param onChange called after each change worth showing, with the build's current state; the next event waits for it
+ * @returns the build's state at its end
  */
 export async function followBuild(
   services: Services,
@@ -37,9 +37,9 @@ export async function followBuild(
 }
 
 /**
- * Follows one job from its last run to its end, and says so if no worker takes it up.
+ * Follows one job from its last run to its end, and notes if it is blocked.
  *
- * @param onChange else each change is noted, but not the start, which the caller has noted
+ * @param onChange by default, notes each change except the start, which the caller has noted
  */
 export async function followJob(
   services: Services,
@@ -49,7 +49,7 @@ export async function followJob(
     if (build.current !== undefined || build.closed !== undefined) services.note(describeChange(build));
   },
 ): Promise<BuildState> {
-  // Its first run may have ended before a reset, or be deleted.
+  // The job's first run may have ended before a reset, or be deleted.
   const runId = (await lastRunOf(services, workflowId, jobId)) ?? jobId;
   const run = { workflowId, runId };
   return notingBlocked(services, run, () => followBuild(services, run, onChange));
@@ -60,7 +60,7 @@ async function lastRunOf(services: Services, workflowId: string, jobId: string):
   return (await patiently(find, services.note, services.signal)).execution?.runId;
 }
 
-/** A reset terminates a run, and the job goes on in another. */
+/** Returns the run in which the job goes on after a reset, which terminates the old run. */
 async function resetRun(services: Services, ended: Run, { job_id }: BuildState): Promise<string | undefined> {
   const runId = await lastRunOf(services, ended.workflowId, job_id ?? '');
   return runId === ended.runId ? undefined : runId;

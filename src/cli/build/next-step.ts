@@ -1,4 +1,4 @@
-/** What to do about a build, and the command that does it. */
+/** Returns what to do about a build, and the command that does it. */
 import { defined } from '../../domain/defined.ts';
 import { isOpen, isPaused } from '../../domain/execution-status.ts';
 import { FAILURES, isFailureName, type ErrorInfo } from '../../domain/failures.ts';
@@ -7,7 +7,7 @@ import { wayToResume } from '../../domain/previous-jobs.ts';
 import type { RoleBuildInput } from '../../domain/role-build-input.ts';
 import { parseRoleBuildId } from '../../contract.ts';
 
-/** What is looked at of a build: attributes of its record, and what Temporal says. */
+/** The part of a build that decides: attributes of its record, and what Temporal says. */
 interface Build extends Record<string, unknown> {
   workflow_id: string;
   status: string;
@@ -16,18 +16,18 @@ interface Build extends Record<string, unknown> {
 }
 
 export interface NextStep {
-  /** Who must act after a failure: requester, build API or platform. */
+  /** Who must act after a failure: the requester, the build API or the platform. */
   move?: string;
   next_command?: string;
 }
 
-/** Keys of a `build_body` that have flags of their own. */
+/** Keys of `build_body` that have flags. */
 const BODY_FLAGS = ['account_id', 'build_type', 'action', 'custom_role_name', 'dry_run'];
 
-/** What a build was started with. Another client's URL may be anything. */
+/** What a build was started with. Another client's URL may be of any type. */
 type StartedWith = Pick<RoleBuildInput, 'build_body' | 'directory_group'> & { url?: unknown };
 
-/** @param input what it was started with, if Temporal still has it */
+/** @param input the build's input, if Temporal still has it */
 export function nextStep(view: Build, input: RoleBuildInput | undefined): NextStep {
   const target = targetOf(view);
   switch (view.status) {
@@ -47,19 +47,19 @@ export function nextStep(view: Build, input: RoleBuildInput | undefined): NextSt
   }
 }
 
-/** Lets a workflow that somebody has paused go on. */
+/** Returns the command that resumes a paused workflow. */
 export function unpause(workflowId: string): string {
   return `temporal workflow unpause --workflow-id ${quoted(workflowId)}`;
 }
 
-/** Lets an activity that somebody has paused go on. */
+/** Returns the command that resumes a paused activity. */
 export function unpauseActivity(workflowId: string, { activity_id }: { activity_id: string }): string {
   return `temporal activity unpause --workflow-id ${quoted(workflowId)} --activity-id ${quoted(activity_id)}`;
 }
 
 function afterFailure(view: Build, target: string, input: RoleBuildInput | undefined): NextStep {
   const { Error: name } = (view['error_info'] ?? {}) as Partial<ErrorInfo>;
-  // A refusal, before anything was recorded: the same start would be refused again.
+  // A refusal, before anything was recorded. The same input would be refused again.
   if (!isFailureName(name)) {
     const refusal: string | undefined = name;
     const changed = refusal === 'InvalidInput' && input !== undefined ? { ...input, url: undefined } : input;
@@ -68,12 +68,12 @@ function afterFailure(view: Build, target: string, input: RoleBuildInput | undef
   const { move } = FAILURES[name];
   const { build_id, resumes } = view as { build_id?: string; resumes?: string };
   const way = wayToResume({ error_info: { Error: name, Cause: '' }, ...defined({ build_id }) }, []);
-  // What it resumed could be resumed, and it did nothing more.
+  // A resume that could not put its records has done nothing, so it can be resumed like the job that it resumed.
   const canResume = way !== undefined || (name === 'RecordWriteFailed' && (build_id ?? resumes) !== undefined);
   return { move, next_command: canResume ? `role-build resume ${target} --wait` : startAgain(view, input) };
 }
 
-/** The same request anew. A `build_body` with keys that no flag carries needs its file. */
+/** Returns the command that makes the same request again. A `build_body` with keys that have no flag needs its file. */
 function startAgain(view: Build, input: StartedWith | undefined): string {
   const text = (name: string) => (typeof view[name] === 'string' ? view[name] : '');
   if (text('custom_role_name') === '' || text('account_id') === '') return 'role-build start --input FILE --wait';
@@ -94,7 +94,7 @@ function startAgain(view: Build, input: StartedWith | undefined): string {
   return `role-build start ${flags.join(' ')} --wait`;
 }
 
-/** How a command names the build. */
+/** Returns the arguments that name the build. */
 function targetOf(view: Build): string {
   const parsed = parseRoleBuildId(view.workflow_id);
   return parsed === undefined
@@ -102,7 +102,7 @@ function targetOf(view: Build): string {
     : `${parsed.account_id} ${quoted(parsed.resource)}`;
 }
 
-/** As a POSIX shell takes it. */
+/** Quotes a text for a POSIX shell. */
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

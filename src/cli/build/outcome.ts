@@ -1,4 +1,4 @@
-/** How a build ended, as its history tells it. Another client's may tell anything: here is what of it a record may hold. */
+/** Reads how a build ended from its history. Other clients may write anything there, so only valid values are kept. */
 import type { RoleBuildOutcome } from '../../contract.ts';
 import { buildIdFault } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
@@ -8,7 +8,7 @@ import { isEndStatus } from '../../domain/record-status.ts';
 
 type Known = Partial<Record<'build_id' | 'error_info' | 'directory_group', unknown>>;
 
-/** The attributes of an end by their names, without those that no build writes. */
+/** Returns the valid attributes of an end. */
 export function endAttributesOf(value: unknown) {
   const { build_id, error_info, directory_group } = (value ?? {}) as Known;
   return defined({
@@ -18,7 +18,7 @@ export function endAttributesOf(value: unknown) {
   });
 }
 
-/** @returns `undefined` unless it is one of a workflow of ours */
+/** @returns `undefined` unless the value is an outcome that our workflow writes */
 export function outcomeOf(value: unknown): RoleBuildOutcome | undefined {
   const given = (value ?? {}) as Partial<Record<keyof RoleBuildOutcome, unknown>>;
   const { status, polls, contested, account_id, resource, job_id, start_at, correlation_id } = given;

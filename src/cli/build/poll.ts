@@ -1,4 +1,4 @@
-/** A poll as the events show it: the marker of its local activity. Other markers, such as those of patches, are none. */
+/** Reads a poll from the marker of its local activity. Other markers, such as those of patches, are not polls. */
 import { defaultDataConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { RoleBuildActivities } from '../../activities/types.ts';
@@ -9,14 +9,14 @@ import { payloadReader, tolerant, type PayloadReader } from '../temporal/payload
 
 interface Poll {
   attempts: number;
-  /** Its result, an answer of the build API or none; missing if it failed. */
+  /** The build API's answer; missing if the poll failed or its result is not valid. */
   answer?: BuildStatusAnswer;
   failure?: temporal.api.failure.v1.IFailure;
-  /** After which it is made again; missing after the last attempt. */
+  /** The wait before the next attempt; missing after the last attempt. */
   backoffMs?: number;
 }
 
-/** For the SDK's own note of a local activity, which no codec sees. */
+/** Reads the SDK's own metadata of a local activity, which no codec encrypts. */
 const NOTES = payloadReader(tolerant(defaultDataConverter), '', '');
 const NAME: keyof RoleBuildActivities = 'getBuildStatus';
 
@@ -33,7 +33,7 @@ export async function pollIn(
   return isBuildStatusAnswer(answer) ? { attempts, answer } : { attempts };
 }
 
-/** A duration as the SDK notes it; `undefined` if it is none, or longer than a poll's backoff. */
+/** Reads a duration in the SDK's format; `undefined` if it is not valid, or longer than a poll's backoff can be. */
 function msOf(duration: unknown): number | undefined {
   const { seconds, nanos } = (duration ?? {}) as { seconds?: unknown; nanos?: unknown };
   const ms = Number(seconds) * 1000 + Number(nanos) / 1e6;

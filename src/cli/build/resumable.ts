@@ -37,9 +37,9 @@ export async function findResumable(services: Services, target: Target) {
   }
   return {
     record,
-    // One that was terminated between its final record updates has its end in the status record alone.
+    // If the job was terminated between its final record updates, only the status record has its end.
     previous_jobs: withPreviousJob(history?.previous_jobs ?? [], isEndStatus(history?.status) ? history : record),
-    // The build is polled on with its ID; without it the POST is made again.
+    // With a build_id, the resume polls on; without one, it makes the POST again.
     ...defined({ build_id, requested_by: history?.requested_by }),
   };
 }
@@ -89,10 +89,10 @@ function pickBuildId(
   return build_id;
 }
 
-/** Without these a job is resumed all the same. */
+/** A job can be resumed even if these are odd. */
 const NOT_NEEDED = ['updated_at', 'requested_by', 'cancelled_by', 'directory_group'];
 
-/** @throws CliError `notFound` if it is odd in what a resume needs */
+/** @throws CliError `notFound` if an attribute that a resume needs is odd */
 function whole<R>(target: Target, table: Table, record: AsRead<R>): R {
   if (Object.keys(record.odd_attributes ?? {}).every((name) => NOT_NEEDED.includes(name))) return record as R;
   const fix = 'role-build doctor --fix repairs what Temporal still knows, the rest has to be repaired by hand';

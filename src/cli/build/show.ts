@@ -1,4 +1,4 @@
-/** One build on a screen: its record, its steps, why it failed and what to do about it. */
+/** Shows one build on a screen: its record, its steps, why it failed and what to do about it. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { GROUP_WAITS, WAIT_SUMMARY } from '../../contract.ts';
 import type { ErrorInfo } from '../../domain/failures.ts';
@@ -20,7 +20,7 @@ export function showBuild({ output, json }: Pick<CommandContext, 'output' | 'jso
   output.screen(buildScreen(view, output.terminal));
 }
 
-/** What stays of the record if the screen is too small for all of it. */
+/** The attributes that are kept if the screen is too small for all. */
 const KEY_ATTRIBUTES = new Set([
   'status',
   'workflow_id',
@@ -32,14 +32,14 @@ const KEY_ATTRIBUTES = new Set([
   'closed_at',
 ]);
 
-/** As {@link buildScreen}, on a screen that is redrawn: what does not fit on it would be lost. */
+/** Like {@link buildScreen}, for a screen that is redrawn, where lines beyond the last row would be lost. */
 export function liveBuildScreen(view: BuildView, terminal: Terminal): string {
   const whole = buildScreen(view, terminal);
   if (whole.split('\n').length < terminal.rows) return whole;
   return buildScreen(view, terminal, (name) => KEY_ATTRIBUTES.has(name));
 }
 
-/** The screen of one build, with colours if the terminal has some. */
+/** Renders the screen of one build, with colours if the terminal has them. */
 export function buildScreen(
   view: BuildView,
   terminal: Pick<Terminal, 'columns' | 'colours'>,
@@ -80,7 +80,7 @@ const TIMES = new Set(['start_at', 'updated_at', 'next_poll_at', 'next_attempt_a
 /** Attributes that the steps show. */
 const IN_STEPS = new Set(['step', 'attempts', 'polls']);
 
-/** The attributes by their own names. A time is relative, and as it stands. */
+/** Renders the attributes under their own names. A time is shown both relative and unchanged. */
 function record(attributes: [name: string, value: unknown][], style: Style): string {
   const present = attributes.filter(([, value]) => value !== undefined);
   const width = Math.max(...present.map(([name]) => name.length));
@@ -98,7 +98,7 @@ function record(attributes: [name: string, value: unknown][], style: Style): str
     .join('\n');
 }
 
-/** How long after its start. */
+/** Returns how long after its start the build ended. */
 function after(attributes: readonly [name: string, value: unknown][], closedAt: string): string {
   const startAt = attributes.find(([name]) => name === 'start_at')?.[1];
   const span = tookBetween(typeof startAt === 'string' ? startAt : undefined, closedAt);
@@ -115,7 +115,7 @@ const STEP_COLUMNS: readonly ColumnOf<BuildStep>[] = [
       state === 'waiting' && failure === undefined && attempts === 1 ? '' : String(attempts),
   },
   { head: 'STARTED', goes: 3, cell: ({ started_at }) => relative(started_at) },
-  // Of a single poll nothing but its end is known.
+  // For a single poll only its end is known.
   { head: 'TOOK', goes: 2, cell: (step) => (step.polls === 1 ? '' : tookBetween(step.started_at, step.ended_at)) },
   { head: 'WHAT', min: 12, cell: (step, style) => style.plain(whatOf(step)) },
 ];

@@ -1,4 +1,4 @@
-/** What `start` and `resume` do once a build was started, or was not. */
+/** What `start` and `resume` do after a start, whether it succeeded or failed. */
 import { workflowIdOf } from '../../contract.ts';
 import { hasGrpcStatus } from '../../domain/grpc.ts';
 import type { Resumption } from '../../domain/resumption.ts';
@@ -12,17 +12,17 @@ import { quoted } from './next-step.ts';
 import { fields } from '../terminal/output.ts';
 import type { Services } from '../services.ts';
 
-/** What is printed of a build that was started and not waited for. */
+/** What is printed about a build that was started without `--wait`. */
 export interface Started extends StartedBuild {
-  /** The build was running already, and asks for the same. */
+  /** The build was already running, and its request is the same. */
   attached?: true;
-  /** The job that it resumes. */
+  /** The job that this one resumes. */
   resumes?: string;
-  /** The build that it polls on with. */
+  /** The build that this job goes on polling. */
   build_id?: string;
 }
 
-/** Starts a build. @throws CliError that says so if the build may have been started, though no answer came */
+/** Starts a build. @throws CliError that says so if there was no answer and the build may have been started */
 export async function startBuild(
   { client, taskQueue, temporal }: Services,
   input: RoleBuildInput,
@@ -60,7 +60,7 @@ export async function showStarted(
     throw new CliError('inProgress', build.failure.Cause, { fields: { workflow_id: workflowId, job_id: jobId } });
   }
   const shown = await viewFollowed(services, { name: workflowId, workflowId, jobId }, build);
-  // A start that does not wait has nothing to draw.
+  // Loaded only here, because a start without `--wait` draws nothing.
   (await import('./show.ts')).showBuild(context, shown);
   return shown.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
 }

@@ -1,6 +1,6 @@
 /**
- * What a build has done so far, read from the events of its workflow: that needs no worker, and works for as
- * long as Temporal keeps them.
+ * Reads what a build has done so far from its workflow's history events. That needs no worker, and works as long as
+ * Temporal keeps the history.
  */
 import { ApplicationFailure } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
@@ -35,13 +35,13 @@ const CLOSING_EVENTS = [
   ['workflowExecutionContinuedAsNewEventAttributes', 'CONTINUED_AS_NEW'],
 ] as const satisfies (readonly [keyof HistoryEvent, string])[];
 
-/** How a run closed, in Temporal's words, if this is the event that closed it. */
+/** Returns how a run closed, in Temporal's words, if this event closed it. */
 export function closedAs(event: HistoryEvent | undefined) {
   return CLOSING_EVENTS.find(([attributes]) => event?.[attributes])?.[1];
 }
 
 export interface BuildState extends Now {
-  /** The run whose events these are. */
+  /** The run that these events belong to. */
   run_id?: string;
   workflow_id?: string;
   job_id?: string;
@@ -51,18 +51,18 @@ export interface BuildState extends Now {
   /** The job that this one resumes. */
   resumes?: string;
   cancelled_by?: string;
-  /** Of the last event that was taken in. */
+  /** The last event that was taken in. */
   event_id: number;
-  /** Every step so far of this run; the polls are one. */
+  /** All steps of this run so far; all polls are one step. */
   steps: BuildStep[];
-  /** It took over from an earlier run, which has the first steps. */
+  /** The run continues an earlier one, which has the first steps. */
   continued?: true;
   closed?: NonNullable<ReturnType<typeof closedAs>>;
   closed_at?: string;
-  /** The run that goes on after `CONTINUED_AS_NEW`. */
+  /** The next run after `CONTINUED_AS_NEW`. */
   next_run_id?: string;
   outcome?: RoleBuildOutcome;
-  /** Why it failed, if no outcome says so: a refused input, or a failure of Temporal's. */
+  /** Why the build failed, if no outcome says so: its input was refused, or the workflow failed otherwise. */
   failure?: { Error: string; Cause: string };
 }
 
@@ -70,7 +70,7 @@ export function newBuildState(): BuildState {
   return { polls: 0, event_id: 0, steps: [] };
 }
 
-/** Takes in one event. @returns whether it is one that people would want to see */
+/** Takes in one event. @returns whether people want to see the change */
 export async function takeEvent(build: BuildState, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
   const isWorthSeeing = await takeIn(build, event, reader);
   noteStep(build.steps, build);
@@ -168,7 +168,7 @@ function stopWaiting(build: BuildState): void {
   delete build.next_attempt_at;
 }
 
-/** What a run was handed by the one before it, unless it was made up: then the workflow refuses it. */
+/** Returns what the previous run handed to this one; `undefined` if it is not valid: the workflow refuses it then. */
 export function carriedBy(event: HistoryEvent, handed: unknown): Progress | undefined {
   const isContinued = Boolean(event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId);
   return isContinued && progressFaults(handed, timeOf(event)).length === 0 ? (handed as Progress) : undefined;
@@ -202,13 +202,13 @@ async function takeClosingEvent(build: BuildState, event: HistoryEvent, reader: 
   return true;
 }
 
-/** A record's, or Temporal's of a run that closed without an outcome of ours. */
+/** A record's status, or Temporal's for a run that closed without a valid outcome. */
 type Status = RecordStatus | Exclude<ReturnType<typeof closedAs>, 'CANCELED' | 'CONTINUED_AS_NEW' | undefined>;
 
-/** The attributes of a status record as the events tell them, for a build without a record. */
+/** Returns the attributes of a status record as the events tell them, for a build without a record. */
 export function recordOf(build: BuildState): Record<string, unknown> & { status: Status; error_info?: ErrorInfo } {
   const { input, outcome } = build;
-  // It goes on in its next run.
+  // The build goes on in its next run.
   const closed = build.closed === 'CONTINUED_AS_NEW' ? undefined : build.closed;
   const status = outcome?.status ?? (closed === 'CANCELED' ? 'CANCELLED' : (closed ?? 'IN_PROGRESS'));
   const error_info = outcome?.error_info ?? build.failure;
@@ -222,7 +222,7 @@ export function recordOf(build: BuildState): Record<string, unknown> & { status:
   };
 }
 
-/** What an activity said; a failure of Temporal's own, as a timeout, has that as its cause. */
+/** Returns an activity's message. A failure of Temporal's own, such as a timeout, has it as its cause. */
 function messageOf(failure: Error | undefined): string | undefined {
   const said = failure instanceof ApplicationFailure ? failure : ((failure?.cause as Error | undefined) ?? failure);
   return said?.message || undefined;

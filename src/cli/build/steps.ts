@@ -1,4 +1,4 @@
-/** The steps of a build so far, in order, as a person wants to see them: the polls are one, and so are rounds of a write. */
+/** The steps of a build so far, in order, as people want to see them: polls are one step, as are rounds of a write. */
 import { STATE_NAMES } from '../../activities/types.ts';
 import { WAIT_SUMMARY } from '../../contract.ts';
 import type { Polls } from '../../domain/build-status.ts';
@@ -11,38 +11,37 @@ export interface StepProgress {
   state: 'scheduled' | 'done' | 'failed';
   at: string;
   attempts: number;
-  /** Why it failed. */
   failure?: string;
 }
 
 export interface BuildStep {
   step: string;
   state: 'running' | 'waiting' | 'done' | 'failed';
-  /** Of a final record update that took several rounds, those of all rounds; of the polls, those of the last one. */
+  /** The attempts of all rounds for a final record update; the attempts of the last poll for the polls. */
   attempts: number;
   started_at: string;
   ended_at?: string;
-  /** Until when it waits. */
+  /** The end of the current wait. */
   until?: string;
   polls?: number;
   last_status?: string;
   failure?: string;
 }
 
-/** What a build does now: what its steps are made of. */
+/** What a build does now, from which its steps are made. */
 export interface Now extends Polls {
   current?: StepProgress;
   next_poll_at?: string;
-  /** When a poll or a final record update that failed is going to be tried again. */
+  /** When a poll or a final record update that failed will be tried again. */
   next_attempt_at?: string;
 }
 
-/** Brings the steps up to date with what the build does now, in place. Calling it again changes nothing. */
+/** Updates the steps in place with what the build does now. A second call changes nothing. */
 export function noteStep(steps: BuildStep[], now: Now): void {
   const { current } = now;
   if (steps.at(-1)?.step === WAIT_SUMMARY && current?.step !== WAIT_SUMMARY) steps.pop();
   const last = steps.at(-1);
-  // It was to be made again, and is not any more.
+  // The step was about to be tried again, but the build has gone on without it.
   if (last?.state === 'waiting' && last.step !== WAIT_SUMMARY && last.step !== current?.step) {
     delete last.until;
     last.state = 'failed';
@@ -69,7 +68,7 @@ export function noteStep(steps: BuildStep[], now: Now): void {
   steps[steps.lastIndexOf(earlier)] = updated;
 }
 
-/** Attempts of the rounds before the one that is under way. */
+/** The attempts of earlier rounds, by step. */
 const roundsBefore = new WeakMap<BuildStep, number>();
 
 function stepOf(current: StepProgress, now: Now, attempts: number, started_at: string): BuildStep {
@@ -85,7 +84,7 @@ function stepOf(current: StepProgress, now: Now, attempts: number, started_at: s
   };
 }
 
-/** A poll is known only once it is over. */
+/** Notes a poll. Polls appear in the history only when they are over. */
 function notePoll(steps: BuildStep[], current: StepProgress, now: Now): void {
   const i = steps.findLastIndex(({ step }) => step === current.step);
   const { failure, ...rest } = stepOf(current, now, current.attempts, steps[i]?.started_at ?? current.at);

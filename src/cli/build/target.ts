@@ -21,12 +21,12 @@ export const NAME_ONE = 'name one build: ACCOUNT RESOURCE, or --correlation-id, 
 
 /** One build, as far as it has been found. */
 export interface Target {
-  /** As the user named it, for messages. */
+  /** How the user named it, for messages. */
   name: string;
   workflowId: string;
-  /** One job and no other of the workflow ID; empty, which is no job's ID, if a record does not say which. Else the last. */
+  /** Set if one job is meant, else the last one is. Empty, and so no job's ID, if a record does not name its job. */
   jobId?: string;
-  /** The record that names the job, if a request was named. */
+  /** The record that names the job, if the user named a request. */
   history?: ReadHistoryRecord;
 }
 
@@ -58,7 +58,7 @@ async function findTarget(
   return { name: `${account} ${resource}`, workflowId: workflowIdOf(account, resource) };
 }
 
-/** By what a build is named: its account, its IDs. */
+/** Returns the ways in which a build is named: its account, its IDs. */
 export function waysOf(account: string | undefined, options: TargetOptions): string[] {
   return [account, options.correlationId, options.jobId, options.workflowId].filter((way) => way !== undefined);
 }
@@ -72,7 +72,7 @@ function checkTarget([account, resource]: readonly string[], options: TargetOpti
   if (account !== undefined && !/^\d{12}$/.test(account)) {
     throw new CliError('usage', `ACCOUNT must be 12 digits, not ${JSON.stringify(account)}`);
   }
-  // No record is under another key, so DynamoDB would refuse to look for it.
+  // No record can have a longer or an empty key; DynamoDB would refuse the read.
   const [name = '', maxBytes] = account === undefined ? [ways[0], KEY_MAX_BYTES[0]] : [resource, KEY_MAX_BYTES[1]];
   const bytes = Buffer.byteLength(name);
   if (bytes === 0 || bytes > maxBytes) {
@@ -80,7 +80,7 @@ function checkTarget([account, resource]: readonly string[], options: TargetOpti
   }
 }
 
-/** The history record names the build; Temporal is searched for one that has not written it yet, or could not. */
+/** Finds a build by its history record. Temporal is searched if the build has not written the record, or could not. */
 async function findRequest(services: Services, correlationId: string): Promise<Target> {
   const name = `request ${correlationId}`;
   let away: CliError | undefined;
@@ -125,7 +125,7 @@ async function findRequest(services: Services, correlationId: string): Promise<T
   return { name, workflowId: start.workflow_id, jobId: start.job_id };
 }
 
-/** The job that runs under a workflow ID, if it is one of that request. */
+/** Returns the job that runs under a workflow ID, if it belongs to the request. */
 async function runningJobOf(
   services: Services,
   workflowId: string,

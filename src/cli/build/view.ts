@@ -1,4 +1,4 @@
-/** One build as a command shows it: the record if there is one, Temporal's events if they tell more. */
+/** One build as a command shows it: from its record if there is one, and from Temporal's events if they tell more. */
 import { CONTESTED_MEMO, parseRoleBuildId, WAIT_SUMMARY } from '../../contract.ts';
 import { isOpen } from '../../domain/execution-status.ts';
 import { defined } from '../../domain/defined.ts';
@@ -16,15 +16,15 @@ import type { BuildStep } from './steps.ts';
 import { recordUnder, type Target } from './target.ts';
 import { pausedActivity, untakenTask, type PausedActivity, type UntakenTask } from './blocked.ts';
 
-/** The status record's attributes and what Temporal adds to them: the JSON of `status`. */
+/** The JSON of `status`: the status record's attributes and what Temporal adds to them. */
 export interface BuildView extends Record<string, unknown>, NextStep {
   workflow_id: string;
   job_id?: string;
-  /** `UNKNOWN` if Temporal no longer has the execution and the record's is odd. */
+  /** `UNKNOWN` if Temporal no longer has the execution and the record's status is odd. */
   status: string;
   /** What is odd about the record, by attribute. */
   odd_attributes?: Record<string, string>;
-  /** Temporal's word for the execution, if Temporal still has it. */
+  /** Temporal's status of the execution, if Temporal still has it. */
   execution_status?: string;
   contested?: boolean;
   step?: string;
@@ -32,32 +32,32 @@ export interface BuildView extends Record<string, unknown>, NextStep {
   last_status?: string;
   next_poll_at?: string;
   next_attempt_at?: string;
-  /** In order; the polls are one. Only if Temporal still has the execution. */
+  /** In order; all polls are one step. Missing if Temporal no longer has the execution. */
   steps?: BuildStep[];
   closed_at?: string;
-  /** A workflow task that no worker takes, or that fails again and again; absent if all is well. */
+  /** A workflow task that no worker takes, or that keeps failing; absent if all is well. */
   untaken_workflow_task?: UntakenTask;
-  /** An activity that somebody has paused: no attempt is made until it may go on. */
+  /** A paused activity: no attempt is made until it is unpaused. */
   paused_activity?: PausedActivity;
-  /** Its page in Temporal's Web UI. */
+  /** The build's page in Temporal's Web UI. */
   ui_url?: string;
 }
 
 /**
- * @param again whether it has been looked at, and has moved on between two reads
- * @throws CliError `notFound` if neither Temporal nor the tables know it
+ * @param again whether this is the second look, because the build moved on between two reads of the first
+ * @throws CliError `notFound` if neither Temporal nor the tables know the build
  */
 export async function viewBuild(services: Services, target: Target, again = false): Promise<BuildView> {
   const { jobId } = target;
   const execution = await describeExecution(services, target.workflowId, jobId);
   const isRunning = execution !== undefined && isOpen(execution.status.name);
   const record = isRunning ? undefined : await recordUnder(services, target.workflowId);
-  // Temporal no longer has the execution, or never had: the records are all there is.
+  // Temporal no longer has the execution, or never had it, so the records are all there is.
   if (execution === undefined) {
     const isIt = record !== undefined && (jobId === undefined || record.job_id === jobId);
     const found = isIt ? record : target.history;
     if (found === undefined) throw notFound(target.name);
-    // It may have been started since.
+    // The build may have been started after Temporal was read.
     if (!again && found.status === 'IN_PROGRESS') return viewBuild(services, target, true);
     return viewOf(target, found);
   }
@@ -69,16 +69,16 @@ export async function viewBuild(services: Services, target: Target, again = fals
   if (build === undefined || (!again && hasMovedOn)) return viewBuild(services, target, true);
   await addEarlierSteps(services, target.workflowId, build);
   if (record === undefined || record.job_id === build.job_id) {
-    // A run that was reset and refused since did not change how the build ended.
+    // The build has its end; a later run after a reset was refused and did not change that.
     if (isEndStatus(record?.status)) delete build.failure;
     return viewOfExecution(services, execution, build, record);
   }
   if (isNewer) return viewOf(target, record);
-  // An odd record does not say whose it is, or whether it is older.
+  // An odd record may not say which job it belongs to, or when that began.
   return viewOfExecution(services, execution, build, defined({ odd_attributes: record.odd_attributes }));
 }
 
-/** A build that was followed to its end, which is known also if its record can't be read. */
+/** Returns a build that was followed to its end. Works even if the record can't be read. */
 export function viewFollowed(services: Services, target: Target, build: BuildState): Promise<BuildView> {
   return viewBuild(services, target).catch((err: unknown) => {
     services.note(`role-build: the record can't be read: ${(err as Error).message}`);
@@ -86,7 +86,7 @@ export function viewFollowed(services: Services, target: Target, build: BuildSta
   });
 }
 
-/** What a record can't say: an item's attribute of such a name would pass for what Temporal says. */
+/** Attributes that only Temporal can tell. If an item has one, it is ignored, because it would pass for Temporal's. */
 const NOT_IN_RECORDS =
   /^(workflow_id|execution_status|contested|step|attempts|last_failure|polls|last_status|next_poll_at|next_attempt_at|steps|closed_at|resumes|untaken_workflow_task|paused_activity|move|next_command|ui_url)$/;
 
@@ -94,13 +94,13 @@ function attributesIn(record: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).filter(([name]) => !NOT_IN_RECORDS.test(name)));
 }
 
-/** What is known of a build from a record alone. */
+/** Returns what a record alone tells of a build. */
 function viewOf({ workflowId }: Target, record: ReadStatusRecord | ReadHistoryRecord): BuildView {
   const view = { ...attributesIn(record), workflow_id: workflowId, status: record.status ?? 'UNKNOWN' };
   return { ...view, ...nextStep(view, undefined) };
 }
 
-/** @param record the build's own, if it has ended and there is one */
+/** @param record the build's own record, if it has ended and there is one */
 export function viewOfExecution(
   services: Services,
   execution: Execution,
@@ -118,7 +118,7 @@ export function viewOfExecution(
   return { ...view, ...nextStep(view, build.input), ...defined({ ui_url: services.uiUrl(workflowId, runId) }) };
 }
 
-/** What is known of a build from Temporal alone. */
+/** Returns what Temporal alone tells of a build. */
 export function viewOfTemporal(workflowId: string, build: BuildState): BuildView {
   const { outcome, current, resumes, cancelled_by, last_status, next_poll_at, next_attempt_at, closed_at } = build;
   return {
@@ -133,14 +133,14 @@ export function viewOfTemporal(workflowId: string, build: BuildState): BuildView
   };
 }
 
-/** What one run's events so far tell. */
+/** Reads one run's events so far. */
 export async function readBuildState(services: Services, workflowId: string, runId: string): Promise<BuildState> {
   let last = newBuildState();
   for await (const { build } of statesOf(services, { workflowId, runId })) last = build;
   return last;
 }
 
-/** Adds the steps of the runs before, all but the polls; none if Temporal no longer has them. */
+/** Adds the steps of the earlier runs, except the polls; none if Temporal no longer has those runs. */
 export async function addEarlierSteps(services: Services, workflowId: string, build: BuildState): Promise<void> {
   if (build.continued === undefined || build.job_id === undefined) return;
   let first = newBuildState();
@@ -158,9 +158,9 @@ export async function addEarlierSteps(services: Services, workflowId: string, bu
 }
 
 /**
- * The execution that a command is about, the latest run of it; `undefined` if Temporal does not know it.
+ * Describes the latest run of the execution that a command is about; `undefined` if Temporal does not know it.
  *
- * @param jobId one job of the workflow ID; else its last
+ * @param jobId one job of the workflow ID; by default the last
  */
 export async function describeExecution(
   services: Services,
@@ -171,7 +171,7 @@ export async function describeExecution(
   return (await findJob(services, jobId, workflowId)).execution;
 }
 
-/** A step that is being tried again says why; its events do not. */
+/** Returns why a step is being tried again, which its events do not tell yet. */
 function waitingFor(execution: Execution, build: BuildState): Partial<BuildView> {
   const [pending] = execution.raw.pendingActivities ?? [];
   const untaken = defined({
