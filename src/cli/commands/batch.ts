@@ -1,4 +1,4 @@
-/** Checks every line of a file, then starts what was not started yet. Safe to repeat with the same file. */
+/** Checks every line of a file, then starts the builds that are missing. It is safe to repeat with the same file. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defined } from '../../domain/defined.ts';
 import { INPUT_KEYS, type Fault } from '../../domain/validate-input.ts';
@@ -84,16 +84,15 @@ interface BatchOptions extends DefaultOptions, StartingOptions {
   report?: string;
 }
 
-/** What is to be started. */
 interface Batch {
   source: Source;
   defaults: LineDefaults;
-  /** The requests that are to run again; `undefined` if all are to run. */
+  /** The requests to run again; `undefined` to run all. */
   failed: FailedRequests | undefined;
 }
 
 const LINES_SHOWN = 100;
-/** How many faults go into the JSON. */
+/** How many faults the JSON holds at most. */
 const FAULTS_KEPT = 1_000;
 
 export async function run(context: CommandContext, options: BatchOptions): CommandResult {
@@ -117,7 +116,7 @@ export async function run(context: CommandContext, options: BatchOptions): Comma
   }
 }
 
-/** @returns how many lines there are, invalid ones included @throws CliError `usage` if one is not valid, without `--skip-invalid` */
+/** @returns the number of lines, also invalid ones @throws CliError `usage` on invalid ones without `--skip-invalid` */
 async function check(
   { output, signal }: CommandContext,
   { source, defaults, failed }: Batch,

@@ -53,7 +53,7 @@ async function runningJob(services: Services, target: Target): Promise<{ jobId: 
   return { jobId, status };
 }
 
-/** Asks Temporal alone, and says who asked: the workflow's events keep it. */
+/** Sends the cancel request to Temporal. The history keeps who asked. */
 async function requestCancel(services: Services, target: Target, jobId: string): Promise<void> {
   const { client, namespace } = services;
   try {

@@ -9,13 +9,13 @@ export function define(command: Command): Command {
   return command.argument('[args...]');
 }
 
-/** Answers the question of a completion script: what may the last of these arguments be? */
+/** Answers a completion script: offers values for the last of the arguments. */
 export async function run({ args }: CommandContext, _: object, { parent }: Command): CommandResult {
   if (parent !== null) completionsOf(parent, args.at(-1) ?? '').parse([...args]);
   return 'done';
 }
 
-/** The library adds commands of its own to the program that it is given; so it gets another one. */
+/** Works on a copy of the program, because the library adds its own commands to the program that it gets. */
 function completionsOf(program: Command, typed: string): RootCommand {
   const copy = new Command(program.name());
   for (const command of program.commands.filter((one) => one.name() !== 'complete')) copy.addCommand(command);
@@ -37,7 +37,7 @@ function completionsOf(program: Command, typed: string): RootCommand {
   return root;
 }
 
-/** The scripts leave a shell's own completion of file names out. */
+/** Offers file names, because the scripts turn off the shell's own completion of them. */
 function filesLike(typed: string): string[] {
   const text = typed.slice(typed.indexOf('=') + 1);
   const folder = text.endsWith('/') ? text : dirname(text);

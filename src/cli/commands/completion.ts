@@ -4,8 +4,8 @@ import type { CommandContext, CommandResult } from '../context.ts';
 import { examples } from '../options.ts';
 
 /**
- * Bash's completion script. The library's needs the package bash-completion, can't be read twice, and has the shell evaluate
- * what is typed and what a folder's files are called; this one does none of that. It works on bash 3.2, which macOS has.
+ * Bash's completion script. The library's script needs the package bash-completion, can't be loaded twice, and has the
+ * shell evaluate typed text and file names. This one does none of that, and works on bash 3.2, which macOS has.
  */
 const BASH = `# bash completion for role-build
 _role_build_completion() {
@@ -32,8 +32,8 @@ complete -F _role_build_completion role-build
 `;
 
 /**
- * Zsh's completion script. The library's inserts every answer as it stands, so that a file of a hostile name becomes a command,
- * and evaluates part of what is typed; zsh itself quotes what this one offers.
+ * Zsh's completion script. The library's script inserts answers unquoted, so that a file with a hostile name becomes a
+ * command, and evaluates part of what is typed. Here zsh itself quotes what is offered.
  */
 const ZSH = `#compdef role-build
 # zsh completion for role-build
@@ -80,7 +80,7 @@ export function define(command: Command): Command {
     );
 }
 
-/** Prints the script that the shell reads; with each Tab it asks the command `complete`. */
+/** Prints the script. At each Tab, the script calls the command `complete`. */
 export async function run({ output, args, json }: CommandContext): CommandResult {
   const [shell] = args as [keyof typeof SCRIPTS];
   const script = SCRIPTS[shell]();
@@ -89,7 +89,7 @@ export async function run({ output, args, json }: CommandContext): CommandResult
   return 'done';
 }
 
-/** The library prints its script to the console alone. */
+/** Captures fish's script, which the library only prints to the console. */
 function fishCompletion(): string {
   const lines: string[] = [];
   const { log } = console;

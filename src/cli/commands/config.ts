@@ -1,4 +1,4 @@
-/** Each setting in force and where it comes from, without asking any service. */
+/** Shows each setting in force and where it comes from, without calling a service. */
 import { loadClientConfigProfile, type ClientConfigTLS } from '@temporalio/envconfig';
 import {
   jointFaults,
@@ -27,14 +27,13 @@ import { examples } from '../options.ts';
 
 interface SettingInForce {
   name: string;
-  /** `null` if there is none, or if it is a secret. */
+  /** `null` if there is none, or if it is secret. */
   value: string | null;
   source: string;
-  /** It is set, and is a secret. */
+  /** The setting is set and secret. */
   hidden?: true;
-  /** What is wrong with it. */
   fault?: string;
-  /** Why the value in the environment is not in force. */
+  /** Why the value in the environment is ignored. */
   ignored?: string;
 }
 
@@ -85,7 +84,7 @@ const COLUMNS: readonly ColumnOf<SettingInForce>[] = [
   },
 ];
 
-/** @returns the faults of settings that are right by themselves, too */
+/** @returns also the faults of settings that are valid alone, but not together */
 function ownSettings(env: Environment): { settings: SettingInForce[]; faults: string[] } {
   const given: Partial<Record<SettingName, unknown>> = {};
   const settings = (Object.keys(SETTINGS) as SettingName[]).map((name): SettingInForce => {
@@ -101,14 +100,14 @@ function ownSettings(env: Environment): { settings: SettingInForce[]; faults: st
       given[name] = parse(set);
       return shown(name, secret ? null : set, 'environment');
     } catch (err) {
-      // A value that is refused may hold what it must not, such as a password.
+      // A value that is not valid is hidden: it may contain a password by mistake.
       const fault = (err as Error).message;
       return name in TRACING_SETTINGS
         ? { ...byDefault, ignored: fault }
         : { ...shown(name, null, 'environment'), fault };
     }
   });
-  // Only one who runs a codec server sets these.
+  // Codec server settings are checked together only if one is set, which means that someone runs a codec server.
   const isOfCodecServer = ([name, value]: [string, unknown]) => name.startsWith('CODEC_SERVER_') && value;
   if (!Object.entries(env).some(isOfCodecServer)) delete given.CODEC_SERVER_ADDRESS;
   const wrong = settings.filter(({ fault }) => fault !== undefined).map(({ name }) => name);
@@ -116,7 +115,7 @@ function ownSettings(env: Environment): { settings: SettingInForce[]; faults: st
   return { settings: [...settings, fromEnvironment(env, ENCRYPTED_JWT_VARIABLE, 'not set', true)], faults };
 }
 
-/** What keeps a command from connecting to Temporal, such as a certificate that is not there. */
+/** Returns why a command could not connect to Temporal, such as a certificate file that does not exist. */
 function temporalFaults(env: Environment): readonly string[] {
   try {
     loadTemporalConfig(env);
@@ -129,13 +128,13 @@ function temporalFaults(env: Environment): readonly string[] {
 
 const UNVERIFIED = 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION';
 
-/** As `@temporalio/envconfig` reads them: variables outrank the file, the file outranks the defaults. */
+/** Reads the settings as `@temporalio/envconfig` does: variables outrank the file, the file outranks the defaults. */
 function temporalSettings(env: Environment): SettingInForce[] {
   const switches = switchFaults(env);
   if (switches.size > 0) return [...switches].map(([name, fault]) => ({ ...shown(name, null, 'environment'), fault }));
   let profile: ReturnType<typeof loadClientConfigProfile>;
   try {
-    // As a program goes on that has checked its surroundings.
+    // Drops empty switches, as checkSurroundings does before a program connects.
     const variables = defined({
       ...env,
       ...Object.fromEntries(TLS_SWITCHES.map((name) => [name, env[name] || undefined])),
@@ -192,7 +191,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
     ...['TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE', 'NODE_EXTRA_CA_CERTS'].flatMap((name) =>
       env[name] ? shown(name, env[name], 'environment') : [],
     ),
-    // Headers may carry credentials.
+    // Headers may carry credentials, so their values are hidden.
     ...Object.keys(grpcMeta ?? {}).map((name) => {
       const variable = `TEMPORAL_GRPC_META_${name.toUpperCase().replaceAll('-', '_')}`;
       return shown(variable, null, from(variable, name));
@@ -200,7 +199,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
   ];
 }
 
-/** Those that are set, each by its own variable. */
+/** Returns the TLS settings that are set, each by its own variable. */
 function tlsSettings(tls: ClientConfigTLS = {}, from: (variable: string, value: unknown) => string): SettingInForce[] {
   const { serverName, serverCACert, clientCert, clientKey } = tls;
   const pems = { SERVER_CA_CERT: serverCACert, CLIENT_CERT: clientCert, CLIENT_KEY: clientKey };
@@ -213,7 +212,7 @@ function tlsSettings(tls: ClientConfigTLS = {}, from: (variable: string, value: 
   });
 }
 
-/** The AWS SDK's main settings as far as they are in the environment; the SDK looks for others in its own files. */
+/** Returns the AWS SDK's main settings in the environment. The SDK may find others in its own files. */
 function awsSettings(env: Environment): SettingInForce[] {
   const names = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ACCESS_KEY_ID'];
   const secrets = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
@@ -226,10 +225,10 @@ function fromEnvironment(env: Environment, name: string, elsewhere: string, isSe
   return value ? shown(name, isSecret ? null : value, 'environment') : { name, value: null, source: elsewhere };
 }
 
-/** @param value `null` for a secret. An address may have a password in it, or a key in its query */
+/** @param value `null` for a secret. Hides a password in an address, and its query, which may hold a key */
 function shown(name: string, value: string | null, source: string): SettingInForce {
   if (value === null) return { name, value, source, hidden: true };
-  // Up to the last `@`: a password may have one in it, or a slash.
+  // Hides up to the last `@`, since a password may contain `@` or a slash.
   const safe = value.replace(/^([^:@]*:[\\/]*)[^]*@/, '$1(hidden)@').replace(/(:\/\/[^?]*\?).*/, '$1(hidden)');
   return { name, value: safe, source };
 }

@@ -1,4 +1,4 @@
-/** Compares both tables with Temporal, lists what is not right, and repairs what is safe to repair. */
+/** Compares both tables with Temporal, lists what is wrong, and repairs what is safe to repair. */
 import type { Command } from 'commander';
 import type { CommandContext, CommandResult } from '../context.ts';
 import { CliError } from '../errors/cli-error.ts';
@@ -55,7 +55,7 @@ export async function run(context: CommandContext, options: DoctorOptions): Comm
 
   let failure: unknown;
   for (const { look, undone } of prerequisites(services)) {
-    // What is wrong with one service keeps nobody from hearing what is wrong with the rest.
+    // A fault of one service must not hide the faults of the others.
     await takeAll(report, undone, look).catch((err: unknown) => (failure ??= err));
   }
   await takeAll(report, 'the clocks were not compared', () => clockFindings(clock, output.note));
@@ -92,7 +92,7 @@ export async function run(context: CommandContext, options: DoctorOptions): Comm
   return concluded(context, report, counts);
 }
 
-/** Takes findings as they come. @param undone what is left undone if a call is refused that they need */
+/** Reports findings one by one. @param undone what is left unchecked if a call for it is denied */
 async function takeAll(
   report: Reporter,
   undone: string,

@@ -18,7 +18,7 @@ import { relative, tookBetween } from '../terminal/times.ts';
 import type { Command } from 'commander';
 import { examples, limitOf, nextPage, pages, type PageOptions } from '../options.ts';
 
-/** How many are printed at a time. */
+/** How many requests are printed in one table. */
 const BLOCK = 200;
 
 export function define(command: Command): Command {
@@ -90,7 +90,7 @@ async function* requests(
   } while (after !== undefined);
 }
 
-/** The Step Functions state machine's table has no such index, and DynamoDB needs time to fill a new one. */
+/** Explains an error about the index. The state machine's table has none, and DynamoDB needs time to fill a new one. */
 function withoutIndex(err: unknown, tableName: string): CliError | undefined {
   const { name, message } = err as Error;
   if (name !== 'ValidationException') return undefined;
@@ -111,7 +111,7 @@ function withoutIndex(err: unknown, tableName: string): CliError | undefined {
   );
 }
 
-/** A request, or without a `request_id` a job that a resume of it took over from. */
+/** A request, or, without a `request_id`, an earlier job of a resumed request. */
 type Row = AsRead<HistoryRecord>;
 
 const COLUMNS: readonly ColumnOf<Row>[] = [
@@ -150,7 +150,7 @@ const COLUMNS: readonly ColumnOf<Row>[] = [
   },
 ];
 
-/** Under each request how the jobs ended that a resume took over from, the latest first. */
+/** Lists under each request its earlier jobs, the latest first. */
 function historyTable(records: readonly ReadHistoryRecord[], { output }: CommandContext): string {
   const style = styleFor(output.terminal);
   const rows = records.flatMap((record): Row[] => [
@@ -176,13 +176,13 @@ function toPageToken({ start_at, request_id }: HistoryPosition): string {
 function fromPageToken(token: string, account_id: string): HistoryPosition {
   try {
     const [start_at, request_id] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
-    // The key of an index is as long as a sort key at most. What others have written there need not be a time.
+    // An index key is no longer than a sort key. Other programs may have written a `start_at` that is not a time.
     const isKeyText = (text: unknown, maxBytes: number): text is string =>
       typeof text === 'string' && text !== '' && Buffer.byteLength(text) <= maxBytes;
     const [requestMax, startMax] = KEY_MAX_BYTES;
     if (isKeyText(start_at, startMax) && isKeyText(request_id, requestMax)) return { account_id, start_at, request_id };
   } catch {
-    // As below.
+    // Throws below.
   }
   throw new CliError('usage', '--page-token is not a token that history printed');
 }

@@ -48,7 +48,7 @@ export async function run(context: CommandContext, options: ListOptions): Comman
     next = page.next;
     await output.drained();
   } while (next !== undefined && left > 0);
-  // A server may name another page although nothing is left for it.
+  // A server may return a page token although no executions are left.
   if (next !== undefined && (await listPage(services, query, 1, next)).executions.length === 0) next = undefined;
   if (printed === 0) output.note(noneMessage(options, services));
   if (next !== undefined) output.note(nextPage('list', [], options, next));

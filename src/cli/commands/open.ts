@@ -45,8 +45,8 @@ export async function run(context: CommandContext, options: TargetOptions & { pr
 }
 
 /**
- * Commands to open an address with, the preferred first; none if there is no desktop. `BROWSER` holds a list of them, as PATH
- * does of folders, with options, and with `%s` for the address, which else stands at the end.
+ * Returns commands that open a URL, the preferred first; none if there is no desktop. `BROWSER` is a list of commands,
+ * separated as in PATH, with options and with `%s` for the URL, which is appended otherwise.
  * http://www.catb.org/~esr/BROWSER/
  */
 export function browserCommands(env: Environment, url: string): string[][] {
@@ -58,7 +58,7 @@ export function browserCommands(env: Environment, url: string): string[][] {
   return env['DISPLAY'] || env['WAYLAND_DISPLAY'] ? [['xdg-open', url]] : [];
 }
 
-/** As a shell splits them, without one. A `&` at the end asks it for what is done in any case. */
+/** Splits a command as a shell does, but without a shell. Drops a final `&`: every command runs in the background. */
 function wordsOf(command: string): string[] {
   const quoted = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
   const words = quoted.map((word) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, '$1$2'));
@@ -71,7 +71,7 @@ function withAddress(words: readonly string[], url: string): string[] {
   return words.some((word) => /(^|[^%])(%%)*%s/.test(word)) ? filled : [...filled, url];
 }
 
-/** Starts a program, which may outlive this one. @returns the reason if it could not be started */
+/** Starts a program, which may outlive this one. @returns the error if it could not be started */
 async function launch([program = '', ...args]: string[]): Promise<Error | undefined> {
   const child = spawn(program, args, { detached: true, stdio: 'ignore' });
   child.unref();

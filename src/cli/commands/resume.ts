@@ -40,7 +40,7 @@ export function define(command: Command): Command {
     .addHelpText('after', examples("role-build resume 123456789012 'iam_role#data-reader' --wait"));
 }
 
-/** Goes on with a build that was given up before the build API had decided it: a new job for the same request. */
+/** Goes on with a build that was given up before the build API had decided it, as a new job for the same request. */
 export async function run(context: CommandContext, options: ResumeOptions): CommandResult {
   const { services, target } = await openTarget(context, options);
   const ended = await findResumable(services, target);
@@ -59,7 +59,7 @@ export async function run(context: CommandContext, options: ResumeOptions): Comm
   return showStarted(context, services, { ...started, resumes, ...defined({ build_id }) }, options.wait === true);
 }
 
-/** The input of the job that ended, from Temporal's history or from `--input`, with the values that this command was given. */
+/** Reads the input of the job that ended, from the history or from `--input`, and applies this command's options. */
 async function readOwnInput(
   context: CommandContext,
   services: Services,
@@ -87,9 +87,9 @@ async function readOwnInput(
 }
 
 /**
- * The URL of a build is what its starter said. A credential that is not the starter's own goes there only if its holder agrees.
+ * Asks before a credential that is not the starter's goes to the build's URL, because the starter chose that URL.
  *
- * @throws CliError `usage`
+ * @throws CliError `usage` if the user does not agree
  */
 async function agreeToUrl(
   context: CommandContext,
@@ -111,14 +111,14 @@ async function agreeToUrl(
   });
 }
 
-/** Asks the person at the terminal. @returns whether the answer is yes; there is none in a pipe, in a script, with `--quiet` */
+/** Asks the person at the terminal. @returns whether the answer is yes; `false` without a terminal or with `--quiet` */
 async function agrees({ stdin, output, signal }: CommandContext, question: string): Promise<boolean> {
   const { isTTY = false } = stdin as Partial<NodeJS.ReadStream>;
   if (!isTTY || output.canvas === undefined) return false;
   output.note(`${question} [y/N]`);
   const lines = createInterface({ input: stdin, signal });
   try {
-    // Its end, as by Ctrl-D, is an answer too.
+    // The end of the input, as by Ctrl-D, counts as no.
     for await (const line of lines) return /^y(es)?$/i.test(line.trim());
     return false;
   } finally {
@@ -126,14 +126,14 @@ async function agrees({ stdin, output, signal }: CommandContext, question: strin
   }
 }
 
-/** An input from a file may be that of another request. @throws CliError `usage` naming every difference */
+/** Refuses an input of another request, as a file may have. @throws CliError `usage` naming every difference */
 function refuseOtherRequest(input: RoleBuildInput, { record }: Resumable): void {
-  // A request made again may belong to another trace.
+  // The trace may differ: a request that is made again may belong to another.
   const { trace_header: _trace, ...attributes } = statusAttributesOf(input);
   const entries = Object.entries(attributes);
   const differ = entries.filter(([name, value]) => record[name as keyof typeof attributes] !== value);
   const names = differ.map(([name]) => name);
-  // The record shows by its failure alone that the request included a group.
+  // The record does not store whether a group was requested; only a failure of the directory shows it.
   if (record.error_info?.Error.startsWith('Directory') && !input.directory_group) names.push('directory_group');
   if (names.length === 0) return;
   const what = names.join(', ');

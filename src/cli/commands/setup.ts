@@ -66,7 +66,7 @@ export async function run(context: CommandContext): CommandResult {
   return 'endedOtherwise';
 }
 
-/** @returns what there is afterwards, or why some are still not as they must be */
+/** @returns the search attributes afterwards, or why some are still missing or wrong */
 async function register(
   services: Services,
   found: SearchAttributesFound,

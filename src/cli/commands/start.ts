@@ -18,7 +18,7 @@ import { showStarted, startBuild, type Started } from '../build/started.ts';
 import type { Command } from 'commander';
 import { examples, seconds } from '../options.ts';
 
-/** How long a start waits for the tables. */
+/** How long a start waits for the tables to answer. */
 const LOOK_WITHIN_MS = 10_000;
 
 export interface StartOptions extends InputOptions {
@@ -81,8 +81,8 @@ export async function run(context: CommandContext, options: StartOptions): Comma
 }
 
 /**
- * Leaves a build of Step Functions alone before anything is started, and says which record no build can replace. The puts'
- * conditions see to both too, should one begin only now, or the tables not be within reach from here.
+ * Refuses the start if Step Functions holds a record, and warns of a record that no build can replace. The conditions
+ * of the puts check both again, in case such a record appears only now, or the tables can't be reached from here.
  *
  * @throws CliError `inProgress` naming the execution
  */
@@ -122,13 +122,13 @@ async function lookAtRecords(services: Services, input: RoleBuildInput): Promise
   for (const warning of await looking) note(warning);
 }
 
-/** Whether Temporal knows the job, here. */
+/** Whether Temporal knows the job in this namespace. */
 async function isKnown(services: Services, input: RoleBuildInput, jobId: string): Promise<boolean> {
   const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
   return isStepFunctionsJob(jobId) || (await describeExecution(services, workflowId, jobId)) !== undefined;
 }
 
-/** @returns warnings about other builds of the role; not every caller may query the table */
+/** @returns warnings about other builds of the role, or that the caller may not query the table */
 async function lookForTwins(
   { tables, dynamoDb }: Services,
   key: StatusKey,
@@ -149,7 +149,7 @@ async function lookForTwins(
   }
 }
 
-/** Joins the build that holds the resource, if its build_body is equal. @throws CliError `inProgress` if not */
+/** Joins the running build of the resource if both ask for the same. @throws CliError `inProgress` otherwise */
 async function attach(services: Services, input: RoleBuildInput, err: unknown): Promise<Started> {
   if (!(err instanceof BuildInProgressError)) throw err;
   const { workflowId, jobId } = err;

@@ -43,7 +43,7 @@ export function define(command: Command): Command {
 
 type WatchOptions = TargetOptions & BuildFilters & { limit?: number };
 
-/** Attempts of a step make no event, so Temporal is polled for them this often. */
+/** An attempt of a step makes no event, so Temporal is polled for attempts at this interval. */
 const LOOK_EVERY_MS = 3_000;
 
 export async function run(context: CommandContext, options: WatchOptions): CommandResult {
@@ -65,7 +65,7 @@ export async function run(context: CommandContext, options: WatchOptions): Comma
   return view.status === 'COMPLETE' ? 'done' : 'endedOtherwise';
 }
 
-/** Follows a job to its end: live on a terminal; else a line a change, or with `--json` a document a change. */
+/** Follows a job to its end: live on a terminal, else with one line per change, or one document with `--json`. */
 async function follow(context: CommandContext, services: Services, target: Target, jobId: string): Promise<BuildView> {
   const { output, json } = context;
   const { name, workflowId } = target;
@@ -98,7 +98,7 @@ async function followLive(output: Output, services: Services, workflowId: string
     live.draw();
   };
   const lookSoon = () => {
-    // The next poll makes up for one that fails; the events show the end.
+    // Errors are ignored: the next look may succeed, and the events show the end.
     looking ??= look()
       .catch(() => {})
       .finally(() => (looking = undefined));
@@ -114,7 +114,7 @@ async function followLive(output: Output, services: Services, workflowId: string
     if (ui_url === undefined) lookSoon();
   };
   try {
-    // The latest run knows all that is shown; following the job from its first run would read everything again.
+    // Starts at the latest run, which knows all that is shown; from the first run, everything would be read again.
     const latest = await describeExecution(services, workflowId, jobId);
     const last = await followBuild(services, { workflowId, runId: latest?.runId ?? jobId }, onChange);
     clearInterval(timer);

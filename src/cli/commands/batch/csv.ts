@@ -1,11 +1,11 @@
-/** The lines of a CSV file, and what its header means. */
+/** Reads the lines of a CSV file by its header. */
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import type { Fault } from '../../../domain/validate-input.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import { describeFault, LINE_MAX, WHOLE_LINE, type Line } from './lines.ts';
 
-/** Columns that are keys of the input's `build_body`, and those that are keys of the input, by the records' names. */
+/** Columns for keys of the input's `build_body`; below, columns for keys of the input. They have the records' names. */
 const BODY_COLUMNS = ['account_id', 'custom_role_name', 'build_type', 'action', 'dry_run'];
 const SECONDS_COLUMNS = ['poll_interval_seconds', 'poll_spread_seconds', 'deadline_seconds'];
 const INPUT_COLUMNS = [
@@ -20,29 +20,29 @@ const INPUT_COLUMNS = [
 ];
 const COLUMNS = [...BODY_COLUMNS, ...INPUT_COLUMNS];
 const BOOLEAN_COLUMNS = ['dry_run', 'take_over', 'directory_group'];
-/** The names of the flags of `start`, and of the input. */
+/** Other names of columns: those of the flags of `start`, and of the input. */
 const ALIASES = new Map([
   ['account', 'account_id'],
   ['role', 'custom_role_name'],
   ['ddb_composite_sort_key', 'resource'],
 ]);
-/** More for `build_body`, as text. */
+/** The prefix of columns for further keys of `build_body`; their values stay text. */
 const BODY_PREFIX = 'build_body.';
 const BODY_DEFAULTS = { build_type: 'iam_role', action: 'create', dry_run: false };
 
 export async function* csvLines(text: AsyncIterable<string>): AsyncGenerator<Line> {
   const parser = pipeline(
     Readable.from(text),
-    // The longest record also ends a quote that was never closed.
+    // The limit of a record also ends a quote that was never closed.
     parse({ raw: true, relax_column_count: true, skip_empty_lines: true, max_record_size: LINE_MAX }),
-    // The reader of the records gets the error.
+    // The loop over the records throws the error.
     () => undefined,
   );
   let columns: string[] | undefined;
   let ended = 0;
   try {
     for await (const { record, raw } of parser as AsyncIterable<{ record: string[]; raw: string }>) {
-      // The parser's own count takes a line end of two characters within quotes for two. Empty lines come before a record.
+      // The parser itself counts CR LF within quotes as two lines. The raw text has the empty lines before a record.
       const number = ended + lineEnds(/^[\r\n]*/.exec(raw)?.[0] ?? '') + 1;
       ended += lineEnds(raw);
       if (columns !== undefined) {
@@ -58,7 +58,7 @@ export async function* csvLines(text: AsyncIterable<string>): AsyncGenerator<Lin
     }
   } catch (err) {
     if (!(err instanceof CsvError)) throw err;
-    // Nobody knows where the next record would begin.
+    // The rest of the file is not read, because it is unclear where the next record begins.
     const [why] = err.message.split(',');
     throw new CliError('usage', `line ${String(err['lines'])}: ${WHOLE_LINE}: is not CSV: ${why}`);
   }
@@ -95,13 +95,13 @@ function headerFaults(header: readonly string[], columns: readonly string[]): Fa
   });
 }
 
-/** An input from the cells; an empty cell is left out. */
+/** Makes an input of the cells; empty cells are left out. */
 function readCells(columns: readonly string[], cells: readonly string[]): Omit<Line, 'number'> {
   if (cells.length !== columns.length) {
     const message = `has ${cells.length} cells; the header has ${columns.length}`;
     return { faults: [{ path: WHOLE_LINE, message }] };
   }
-  // Maps: a key such as `__proto__` is one of many.
+  // These are maps, so that a key such as `__proto__` is an ordinary key.
   const body = new Map<string, unknown>(Object.entries(BODY_DEFAULTS));
   const given = new Map<string, unknown>();
   columns.forEach((column, i) => {
@@ -116,7 +116,7 @@ function readCells(columns: readonly string[], cells: readonly string[]): Omit<L
   return { given: { build_body, ddb_composite_sort_key: resource, ...Object.fromEntries(given) }, faults: [] };
 }
 
-/** A cell that is not what it should be stays text, and the check of the input refuses it. */
+/** Converts a cell. A cell that is not valid stays text, and the check of the input refuses it. */
 function valueOf(column: string, cell: string): unknown {
   if (SECONDS_COLUMNS.includes(column) && /^\d+$/.test(cell)) return Number(cell);
   if (BOOLEAN_COLUMNS.includes(column) && /^(true|false)$/i.test(cell)) return cell.toLowerCase() === 'true';

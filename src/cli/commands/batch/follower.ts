@@ -1,4 +1,4 @@
-/** Follows many builds to their ends at the price of a few calls a second, however many they are. */
+/** Follows any number of builds to their ends with a few calls per second. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { isOpen } from '../../../domain/execution-status.ts';
@@ -14,21 +14,21 @@ import { endByEvents, errorOf, historiesOf, type End } from './known.ts';
 import type { ReportLine } from './report.ts';
 
 const LOOK_EVERY_MS = 1_000;
-/** Visibility is eventually consistent, and clocks differ. */
+/** Visibility is eventually consistent, and clocks differ, so each look overlaps the one before. */
 const OVERLAP_MS = 5_000;
 const PAGE = 1_000;
-/** How many are looked up by ID each time, in case visibility never shows one. */
+/** How many builds are looked up by ID each time, in case visibility never lists one. */
 const LOOKED_UP_BY_NAME = 5;
-/** How long a service may be away before the batch gives up following; the builds go on. */
+/** How long a service may be unavailable before the batch stops following. The builds go on. */
 const PATIENCE_MS = 600_000;
 
 type Followed = ReportLine & { correlation_id: string; workflow_id: string; job_id: string };
 
 export type BuildFollower = ReturnType<typeof followBuilds>;
 
-/** @param onFault called once if a service stays away; from then on nothing is followed */
+/** @param onFault called once if a service stays unavailable; nothing is followed after that */
 export function followBuilds(services: Services, onEnd: (ended: ReportLine) => void, onFault: (err: unknown) => void) {
-  /** By workflow ID: there is one build at a time for each. Those that were looked up longest ago come first. */
+  /** By workflow ID, since each has one build at a time. The builds that were looked up longest ago come first. */
   const running = new Map<string, Followed>();
   const stop = new AbortController();
   let since = Date.now() - OVERLAP_MS;
@@ -67,7 +67,7 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
           ? { status: record.status, error: errorOf(record) }
           : undefined;
       const end = (closedRuns.has(build.job_id) ? own : undefined) ?? (await endByTemporal(build, own));
-      // To the end of the queue, or out of it.
+      // Moves a build that still runs to the end of the queue.
       running.delete(build.workflow_id);
       if (end === undefined) running.set(build.workflow_id, build);
       else onEnd({ ...build, ...end });
@@ -75,7 +75,7 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
     since = lookedAt - OVERLAP_MS;
   }
 
-  /** Runs of any builds: one that was reset has closed too, and its job goes on. */
+  /** Lists closed runs of any builds. A run that was reset is among them, although its job goes on. */
   async function closedSince(): Promise<WorkflowExecutionInfo[]> {
     const closed = `ExecutionStatus != 'ContinuedAsNew' AND CloseTime >= '${new Date(since).toISOString()}'`;
     const query = `${BUILDS_QUERY} AND ${closed}`;
@@ -83,10 +83,10 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
   }
 
   /**
-   * Its record is written shortly before its execution closes, and until then nothing may be started in its place.
+   * Returns how a build ended, once its execution has closed: until then nothing may be started in its place.
    *
-   * @param recorded how it ended, if its record says so: not if it was refused before anything was written, or a newer job holds the record
-   * @returns `undefined` if it has not ended
+   * @param recorded the end in its record, unless it was refused before any write or a newer job holds the record
+   * @returns `undefined` if the build has not ended
    */
   async function endByTemporal(build: Followed, recorded: End | undefined): Promise<End | undefined> {
     const { workflow_id: workflowId, job_id: jobId } = build;
@@ -100,10 +100,10 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
 
   const loop = run().catch(onFault);
   return {
-    /** How many have not ended. */
+    /** The number of builds that have not ended. */
     size: () => running.size,
     add: (build: Followed) => void running.set(build.workflow_id, build),
-    /** @returns those that had not ended */
+    /** @returns the builds that had not ended */
     stop: async () => {
       stop.abort();
       await loop;

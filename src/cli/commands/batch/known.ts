@@ -1,4 +1,4 @@
-/** What is known of a request before it is started: whether an earlier run of the batch, or anyone, has started it. */
+/** Finds out whether an earlier run of the batch, or anyone else, has started a request already. */
 import { STATE_NAMES } from '../../../activities/types.ts';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { isRecordStatus } from '../../../domain/record-status.ts';
@@ -19,36 +19,36 @@ import type { ReportLine } from './report.ts';
 import type { Request } from './requests.ts';
 
 export type Known =
-  /** To be started, after the last run under its workflow ID, which has closed; `undefined` if there is none. */
+  /** The request can be started. `after` is the last run under its workflow ID, which has closed, if there is one. */
   | { state: 'not started'; after: string | undefined }
-  /** `hasClosed`: only its record says so, and Temporal that its workflow has closed. */
+  /** `hasClosed`: Temporal says that the workflow has closed, although the record says IN_PROGRESS. */
   | { state: 'running'; job_id: string | undefined; hasClosed?: boolean }
   | ({ state: 'ended'; job_id: string | undefined } & End)
-  /** Not to be started: another build, or another's record, is in its way. */
+  /** The request can't be started, because of another build or another job's record. */
   | { state: 'held'; job_id?: string | undefined; error: string };
 
-/** How a build ended, as a report has it. */
+/** How a build ended, as the report says it. */
 export type End = Pick<ReportLine, 'status' | 'error'>;
 
-/** The part of a record that is read, whatever is in it. */
+/** The part of a record that is read. Any attribute may be missing or odd. */
 export type Found = AsRead<
   Pick<HistoryRecord, 'account_id' | 'resource' | 'job_id' | 'start_at' | 'status' | 'error_info'>
 >;
 const ATTRIBUTES = ['account_id', 'resource', 'job_id', 'start_at', 'status', 'error_info'];
 
-/** What both services have of a request. */
+/** What Temporal and DynamoDB have of a request. */
 interface Facts {
   request: Request;
-  /** The job that failed, if the request is to run again after that one and no other. */
+  /** The job that failed, if the request may run again after this job only. */
   failedJob: string | undefined;
-  /** The record of the request: it holds for years, while Temporal forgets within days. */
+  /** The request's record. It is kept for years, while Temporal forgets within days. */
   history: Found | undefined;
-  /** The record of the resource, whichever request it is of. */
+  /** The status record of the resource, for whichever request it is. */
   holder: Found | undefined;
-  /** Whether Temporal knows the job of that record. */
+  /** Whether Temporal knows the job of `history`. */
   isJobKnown: boolean;
   last: LastExecution | undefined;
-  /** How that ended, if it was of this request and its record is not to be found. */
+  /** The end of the last execution, if it belongs to this request and left no record. */
   ended: Extract<Known, { state: 'ended' }> | undefined;
 }
 
@@ -57,12 +57,12 @@ interface LastExecution {
   runId: string;
   jobId: string;
   isOpen: boolean;
-  /** Whether it is open and of this request. */
+  /** Whether it is open and belongs to this request. */
   isOwn: boolean;
 }
 
 /**
- * @param failedJobs of the requests that run again, the jobs that failed, by correlation ID
+ * @param failedJobs the jobs that failed, by correlation ID, of the requests that run again
  * @returns in the order of the requests
  */
 export async function lookUp(
@@ -70,7 +70,7 @@ export async function lookUp(
   requests: readonly Request[],
   failedJobs: ReadonlyMap<string, string | undefined>,
 ): Promise<{ request: Request; known: Known }[]> {
-  // Temporal first: an execution that has closed has left whatever record it ever will.
+  // Temporal is read first: an execution that has closed has written all the records that it ever will.
   const executions = await inParallel(requests, (request) => lastExecutionOf(services, request));
   const ids = requests.map(({ input }) => input.correlation_id);
   const builds = requests.map(({ input }) => ({
@@ -91,7 +91,7 @@ export async function lookUp(
   });
 }
 
-/** The history records of requests, in the order of the IDs. */
+/** Reads the history records of requests, in the order of the IDs. */
 export function historiesOf(services: Services, requestIds: readonly string[]): Promise<(Found | undefined)[]> {
   const keys = requestIds.map((request_id) => ({ request_id }));
   return recordsOf(services, 'history', keys, ['request_id', ...ATTRIBUTES]);
@@ -103,7 +103,7 @@ async function recordsOf(services: Services, table: Table, keys: readonly Item[]
   return items.map((item): Found | undefined => item && asRecord(table, item));
 }
 
-/** As Temporal itself has it: its visibility is late, and a search attribute is what a starter says. */
+/** Asks Temporal by workflow ID, because visibility is late, and any starter can set a search attribute. */
 async function lastExecutionOf(services: Services, { input, workflowId }: Request): Promise<LastExecution | undefined> {
   const last = await describeBuild(services, workflowId);
   if (last === undefined) return undefined;
@@ -120,7 +120,7 @@ async function isKnown(services: Services, { workflowId }: Request, { job_id }: 
 }
 
 /**
- * A build whose POST was made has left its records, be they in other tables or deleted since; it is not made again.
+ * Returns the end of a build whose POST was made, even if its records are gone, so that it is not made again.
  *
  * @returns `undefined` if the request's POST was not made
  */
@@ -133,7 +133,7 @@ async function endOf(services: Services, { input, workflowId }: Request, runId: 
 }
 
 /**
- * The end of a build whose record does not tell it.
+ * Returns the end of a build whose record does not have it.
  *
  * @param build its last run; `undefined` if Temporal does not know it
  */
@@ -148,7 +148,7 @@ export function endByEvents({ namespace }: Services, build: BuildState | undefin
     : { status, error: errorOf(record) };
 }
 
-/** What we have no key for is another's. */
+/** A payload that no key here can decrypt belongs to another client. */
 function isUnreadable(err: unknown): boolean {
   return err instanceof PayloadUnreadableError || isUnknown(err);
 }
@@ -161,11 +161,11 @@ function knownOf({ request: { input }, failedJob, history, holder, isJobKnown, l
       return { state: 'held', error };
     }
   }
-  // It outranks the record, which may be of an earlier job, or be written already while the execution is about to close.
+  // The execution outranks the record, which may be an earlier job's, or may have the end shortly before the close.
   if (last?.isOwn === true) return { state: 'running', job_id: last.jobId };
   if (history !== undefined) {
     const { job_id } = history;
-    // A job that this Temporal does not know may run on another.
+    // A job that this Temporal server does not know may run on another.
     const mayRun = history.status === 'IN_PROGRESS' && !isJobKnown;
     const isSettled = failedJob === undefined || job_id !== failedJob || history.status === 'COMPLETE';
     const hasClosed = isJobKnown && !(last?.isOpen === true && last.jobId === job_id);
@@ -190,7 +190,7 @@ function recorded(history: Found, hasClosed: boolean): Known {
   return { state: 'held', job_id, error };
 }
 
-/** Why a build failed, as far as its record says so in words. */
+/** Returns why a build failed, as far as its record says so. */
 export function errorOf({ error_info, odd_attributes }: Pick<Found, 'error_info' | 'odd_attributes'>) {
   return error_info === undefined ? odd_attributes?.['error_info'] : `${error_info.Error}: ${error_info.Cause}`;
 }

@@ -1,14 +1,14 @@
-/** The lines of a text, and those of NDJSON. */
+/** Splits a text into lines, and reads the lines of NDJSON. */
 import type { Fault } from '../../../domain/validate-input.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import { syntaxProblem } from '../../input/read-input.ts';
 
-/** In characters: above any input that is accepted. */
+/** In characters; longer than any input that is accepted. */
 export const LINE_MAX = 4_000_000;
-/** The path of a fault that is the whole line's. */
+/** The path of a fault that concerns the whole line. */
 export const WHOLE_LINE = '(line)';
 
-/** One line's request, before the defaults of the command's options; or why it can't be read. */
+/** One line's request before defaults are filled in, or why it can't be read. */
 export interface Line {
   number: number;
   given?: unknown;
@@ -33,9 +33,9 @@ export async function* jsonLines(text: AsyncIterable<string>): AsyncGenerator<Li
 }
 
 /**
- * One at a time: node:readline would read a thousand ahead, and one may be as large as an input may be.
+ * Yields one line at a time. node:readline would read a thousand ahead, and each may be as long as an input may be.
  *
- * @throws CliError `usage` if one is larger still
+ * @throws CliError `usage` if a line is longer than that
  */
 export async function* textLines(text: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = '';
@@ -48,7 +48,7 @@ export async function* textLines(text: AsyncIterable<string>): AsyncGenerator<st
   if (rest !== '') yield withoutMark(rest);
 }
 
-/** Files that were joined have the byte order mark of each. */
+/** Removes a byte order mark. A file made by joining others has one in the middle. */
 function withoutMark(line: string): string {
   return line.startsWith('\uFEFF') ? line.slice(1) : line;
 }

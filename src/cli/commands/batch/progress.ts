@@ -1,4 +1,4 @@
-/** The progress bar: drawn on a terminal alone, and no wider than it. */
+/** The progress bar. It is only drawn on a terminal, and is no wider than the terminal. */
 import { startLive } from '../../terminal/live.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { took } from '../../terminal/times.ts';
@@ -15,7 +15,7 @@ export interface Counts {
 const BAR = { most: 40, least: 10 };
 const DEFAULT_COLUMNS = 80;
 
-/** @returns what to call when a count has changed, and at the end */
+/** @returns what to call when a count has changed, and when the batch has ended */
 export function showProgress(
   terminal: Terminal | undefined,
   total: number,
@@ -28,7 +28,7 @@ export function showProgress(
   return { update: live.draw, stop: live.clear };
 }
 
-/** @param width no line is longer: what matters least is left out first */
+/** @param width the longest line; the least important parts are left out to fit */
 function progressLine(counts: Counts, total: number, seconds: number, width: number): string {
   const { done, started, inFlight, failed } = counts;
   const perSecond = Math.round(started / Math.max(1, seconds));

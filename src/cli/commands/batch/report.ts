@@ -1,4 +1,4 @@
-/** What became of each request of a batch: NDJSON, a line each, written as it is known. */
+/** The report of a batch: NDJSON with one line for each request, written as soon as its outcome is known. */
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -21,14 +21,14 @@ const IS_FAILED = {
   IN_PROGRESS: false,
   FAILED: true,
   CANCELLED: true,
-  /** Temporal's, of a build that ended without its record. */
+  /** TERMINATED and TIMED_OUT are Temporal's, for a build that ended without its record. */
   TERMINATED: true,
   TIMED_OUT: true,
-  /** It was not started, and `error` says why. */
+  /** The request was not started; `error` says why. */
   REFUSED: true,
-  /** The line is wrong, and was left out. */
+  /** The line is not valid and was skipped. */
   INVALID: true,
-  /** The batch ended before it. */
+  /** The batch ended before this request. */
   NOT_STARTED: true,
 } as const satisfies Record<string, boolean>;
 
@@ -44,7 +44,7 @@ export interface ReportLine {
 }
 
 const FAILURES_SHOWN = 10;
-/** More than any line of a report has. */
+/** More than the longest line of a report. */
 const FIRST_LINE_MAX_BYTES = 1024 * 1024;
 
 function reportLineOf(text: string): ReportLine | undefined {
@@ -61,23 +61,23 @@ function reportLineOf(text: string): ReportLine | undefined {
 
 export class Report {
   readonly path: string;
-  /** How many requests there are of each status. */
+  /** The number of requests by status. */
   readonly counts: Partial<Record<ReportStatus, number>> = {};
   lines = 0;
   failed = 0;
-  /** Of the requests that failed, as many as people look at. */
+  /** The first requests that failed, to show them at the end. */
   readonly firstFailures: ReportLine[] = [];
-  /** Whether the file has all of it. */
+  /** Whether the file has all lines so far. */
   isWhole = true;
   readonly #fd: number;
   readonly #say: (text: string) => void;
   #size = 0;
 
   /**
-   * @param path where it is to be: a new file, or an earlier report, which it replaces; by default a name that no file has
-   * @param read the files that are read and must stay as they are
-   * @param say tells the user that the file takes no more, and the lines that it lacks
-   * @throws CliError `usage` if the file can't be written, or is anything else
+   * @param path a new file, or an earlier report to replace; by default a new name
+   * @param read the files that the batch reads, which the report must not replace
+   * @param say prints that the file can't be written any more, and the lines that it lacks
+   * @throws CliError `usage` if the file can't be written, or exists and is not a report
    */
   constructor(path: string | undefined, read: readonly (BigIntStats | undefined)[], say: (text: string) => void) {
     this.path = path ?? defaultName();
@@ -99,7 +99,7 @@ export class Report {
       if (this.failed <= FAILURES_SHOWN) this.firstFailures.push(line);
     }
     const text = JSON.stringify(line);
-    // At once: a line that is known is not lost, however this process ends.
+    // Written at once, so that no known outcome is lost, however the process ends.
     if (this.isWhole) this.#try(() => writeFileSync(this.#fd, `${text}\n`));
     if (this.isWhole) this.#size += Buffer.byteLength(text) + 1;
     else this.#say(text);
@@ -110,11 +110,11 @@ export class Report {
       this.isWhole = false;
       this.#say(`role-build: another program has changed the report ${this.path}, so it is not whole`);
     }
-    // A file system on the network may find out only now that there is no room.
+    // A network file system may only report at the close that it is full.
     this.#try(() => closeSync(this.#fd));
   }
 
-  /** A full disk does not end a batch half-way: it goes on without its report. */
+  /** Does a step of writing. If it fails, as on a full disk, the batch goes on without its report. */
   #try(step: () => void): void {
     try {
       step();
@@ -122,7 +122,7 @@ export class Report {
       if (!isSystemError(err)) throw err;
       if (!this.isWhole) return;
       this.isWhole = false;
-      // Half a line may be there.
+      // Removes a line that was written in part.
       this.#try(() => ftruncateSync(this.#fd, this.#size));
       const consequence = 'the batch goes on, and the lines that the report lacks are printed here';
       this.#say(`role-build: the report ${this.path} can't be written any more: ${reasonOf(err)}; ${consequence}`);
@@ -130,9 +130,9 @@ export class Report {
   }
 }
 
-/** Checks the file before it truncates it, through the same file descriptor. */
+/** Checks the file before it truncates it, both through one file descriptor. */
 function openReport(path: string, read: readonly (BigIntStats | undefined)[]): number {
-  // Without waiting: a pipe would be waited for without end.
+  // O_NONBLOCK: otherwise opening a pipe would wait forever.
   const fd = openNew(path) ?? openSync(path, constants.O_RDWR | constants.O_APPEND | (constants.O_NONBLOCK ?? 0));
   try {
     const stats = fstatSync(fd, { bigint: true });
@@ -161,7 +161,7 @@ function openNew(path: string): number | undefined {
   }
 }
 
-/** An empty file loses nothing: `mktemp` makes one. */
+/** Whether a file may be replaced. An empty one, such as `mktemp` makes, may be. */
 function isReport(fd: number, { size }: BigIntStats): boolean {
   if (size === 0n) return true;
   const beginning = Buffer.alloc(FIRST_LINE_MAX_BYTES);
@@ -169,7 +169,7 @@ function isReport(fd: number, { size }: BigIntStats): boolean {
   return reportLineOf(text.split('\n')[0] ?? '') !== undefined;
 }
 
-/** A batch that begins in the same millisecond has another one. */
+/** Returns a name that differs even from that of a batch that begins in the same millisecond. */
 function defaultName(): string {
   const time = new Date().toISOString().replaceAll(/[:.]/g, '-');
   return `role-build-report-${time}-${randomBytes(3).toString('hex')}.ndjson`;
@@ -179,13 +179,13 @@ function defaultName(): string {
 export interface FailedRequests {
   /** The job that failed, if one was started, by correlation ID. */
   jobs: Map<string, string | undefined>;
-  /** Lines that were invalid, which have changed since, and their made-up `correlation_id` with them; and those that name none. */
+  /** Lines without a usable correlation ID, or invalid: when these are corrected, their generated ID changes. */
   lines: Set<number>;
   /** The report's file. */
   identity: BigIntStats;
 }
 
-/** @throws CliError `usage` if it is no report, or can't be read */
+/** @throws CliError `usage` if the file is not a report, or can't be read */
 export async function readFailedRequests(path: string): Promise<FailedRequests> {
   const refuse = (line: number) => new CliError('usage', `${path} is not a batch report: see its line ${line}`);
   try {
@@ -194,7 +194,7 @@ export async function readFailedRequests(path: string): Promise<FailedRequests> 
     let [number, unreadable] = [0, 0];
     for await (const text of textLines(utf8Chunks(streamOf(file)))) {
       number += 1;
-      // A batch that was killed may have left its last line unfinished; a line before it is no report's.
+      // Only the last line may be incomplete, if the batch was killed. Before that, every line has to be a report's.
       if (unreadable > 0) throw refuse(unreadable);
       const one = reportLineOf(text);
       if (one === undefined) unreadable = number;

@@ -1,4 +1,4 @@
-/** From lines to requests: fills in what may be left out, and checks all of it. */
+/** Makes requests of lines: fills in what may be left out, and checks everything. */
 import { hash } from 'node:crypto';
 import { NIL, v5 as uuidv5 } from 'uuid';
 import { workflowIdOf } from '../../../contract.ts';
@@ -16,31 +16,31 @@ export interface Request {
   workflowId: string;
 }
 
-/** A line that can't. */
+/** A line that can't be started. */
 export interface InvalidLine {
   line: number;
   faults: Fault[];
 }
 
-/** What a line gets that does not say so itself. */
+/** Values for keys that a line leaves out. */
 export type LineDefaults = Partial<RoleBuildInput> & {
-  /** Of `--encrypted-jwt-file`: before the line's own, as in `start`. */
+  /** From `--encrypted-jwt-file`; outranks the line's own, as in `start`. */
   credential?: string;
-  /** Of the environment: after the line's own. */
+  /** From the environment; the line's own outranks it. */
   fallbackCredential?: string;
 };
 
-/** Thousands of builds that start together shall not poll together. */
+/** Keeps thousands of builds that start together from polling together. */
 const POLL_SPREAD_SECONDS = 5;
-/** The namespace of correlation IDs that are made of a file and a line. */
+/** The UUID namespace of correlation IDs that are derived from a file name and a line. */
 const NAMESPACE = '6f1f2d0c-5c0e-4d5f-9a4b-0d6d1f8f7c3e';
-/** IAM's names differ by more than case: it would be asked twice for one role. */
+/** IAM ignores case in role names, so two such lines would ask for one role twice. */
 const BUT_FOR_CASE = ', but for case';
 
 /**
- * Every line of a batch, in order. A request is checked as a whole, and against the lines before it.
+ * Reads every line of a batch, in order. Each request is checked as a whole, and against the lines before it.
  *
- * @param failed only these
+ * @param failed limits the batch to these requests
  */
 export async function* readRequests(
   source: Pick<Source, 'name' | 'lines'>,
@@ -66,7 +66,7 @@ function requestOf(
   const parsed = parseInput(filledIn(given, defaults));
   if ('faults' in parsed) return { line, faults: parsed.faults };
   const { input } = parsed;
-  // Not before it is known to be no deeper than JSON can be written.
+  // Derived only after the checks: before them, the line may be nested too deep for JSON.stringify.
   if (given['correlation_id'] === undefined) input.correlation_id = correlationIdOf(file, given);
   const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
   const faults = repeatFaults(seen, line, input, workflowId);
@@ -83,8 +83,8 @@ function filledIn(given: Record<string, unknown>, defaults: LineDefaults): Recor
 }
 
 /**
- * The same for the same line of the same file, wherever the file lies and the line stands in it: a batch that was cut short, or
- * got more lines, starts only what is missing. A fresh credential makes no other request.
+ * Derives a correlation ID that is the same for the same line in a file of the same name, wherever the file and the
+ * line are. So a repeated batch starts only what is missing, even if lines were added. The credential may change.
  */
 function correlationIdOf(file: string, given: Record<string, unknown>): string {
   const line = Object.fromEntries(Object.entries(given).filter(([key]) => key !== 'encrypted_jwt'));
@@ -92,8 +92,8 @@ function correlationIdOf(file: string, given: Record<string, unknown>): string {
 }
 
 /**
- * Temporal's request ID of a start, the same from every program. The start that comes after the same run is the same start, so that
- * two batches at a time, or one that was killed and its successor, make it once.
+ * Derives Temporal's request ID of a start, the same in every program. Two starts after the same run are then one
+ * start, so two batches at once, or a batch that was killed and its successor, start a build only once.
  *
  * @param after the last run under the request's workflow ID, which has closed
  */
@@ -101,10 +101,10 @@ export function startIdOf(correlationId: string, after: string | undefined): str
   return uuidv5(JSON.stringify(['start', correlationId, after ?? null]), NAMESPACE);
 }
 
-/** The first line of each name, by a hash of the name; `name` tells how it was written there. */
+/** The first line for each key, by the key's hash; `name` is a hash of the name as written there. */
 type Seen = Map<string, { line: number; name: string }>;
 
-/** What a line has in common with one before it and must not. */
+/** Finds what a line shares with an earlier line and must not. */
 function repeatFaults(seen: Seen, line: number, input: RoleBuildInput, workflowId: string): Fault[] {
   const { account_id: account, custom_role_name: role } = input.build_body;
   const sameResource = firstOf(seen, line, `resource:${ignoringCase(workflowId)}`, workflowId);
@@ -124,9 +124,9 @@ function repeatFaults(seen: Seen, line: number, input: RoleBuildInput, workflowI
   return faults;
 }
 
-/** @returns the line before this one that has the key, and whether the name is the same to the letter */
+/** @returns the earlier line with the same key, if any, and whether its name is exactly the same */
 function firstOf(seen: Seen, line: number, key: string, name: string): { line: number; isExact: boolean } | undefined {
-  // Of all that is kept while lines go by, only this grows with their number.
+  // Kept short, because only this map grows with the number of lines.
   const digest = (text: string) => hash('sha1', text, 'base64').slice(0, 16);
   const earlier = seen.get(digest(key));
   if (earlier !== undefined) return { line: earlier.line, isExact: earlier.name === digest(name) };

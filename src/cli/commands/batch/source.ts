@@ -1,4 +1,4 @@
-/** The file of a batch. It is read twice: first to check every line, then to start them. Both times it must be the same. */
+/** The file of a batch. It is read twice, to check all lines and then to start them. It must not change in between. */
 import { hash, randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, openSync, read, unlinkSync, writeFileSync, type BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { isSystemError, openInput, reasonOf, streamOf } from '../../input/text-f
 import { csvLines } from './csv.ts';
 import { jsonLines } from './lines.ts';
 
-/** How the lines of a batch may be written. */
+/** The formats that a batch may have. */
 export const BATCH_FORMATS = ['ndjson', 'csv'] as const;
 export type BatchFormat = (typeof BATCH_FORMATS)[number];
 
@@ -21,13 +21,13 @@ const EXTENSIONS = new Map<string, BatchFormat>([
   ['.csv', 'csv'],
 ]);
 const CHUNK_BYTES = 64 * 1024;
-/** A longer pipe is refused: one that never ends must not fill the disk. */
+/** The longest batch that is copied, so that an endless pipe does not fill the disk. */
 const COPY_MAX_BYTES = 1024 ** 3;
 const readFrom = promisify(read);
 
 interface Opened {
   fd: number;
-  /** What was given: a regular file, a pipe, a terminal. */
+  /** What the user gave: a regular file, a pipe, a terminal. */
   given: BigIntStats | undefined;
   /** Absent if `fd` is a copy. */
   path?: string;
@@ -35,7 +35,7 @@ interface Opened {
 
 type Stdin = NodeJS.ReadableStream & { fd?: number };
 
-/** @throws CliError `usage` if it can't be read or its format is not known; `unreachable` if no copy of it can be made */
+/** @throws CliError `usage` if it can't be read or its format is unknown; `unreachable` if it can't be copied */
 export async function openSource(file: string, format: BatchFormat | undefined, stdin: Stdin): Promise<Source> {
   const known = format ?? (file === '-' ? 'ndjson' : EXTENSIONS.get(extname(file).toLowerCase()));
   if (known === undefined) {
@@ -61,8 +61,8 @@ async function openFile(path: string): Promise<Opened> {
 }
 
 /**
- * A copy of what can be read only once. It may hold credentials, so the file loses its name before anything is in it: nobody else
- * can open it, and nothing is left of it however this process ends.
+ * Copies what can be read only once. The copy may hold credentials, so its file is unlinked before anything is written:
+ * nobody else can open it, and nothing is left of it however this process ends.
  */
 async function copyOf(stream: AsyncIterable<Buffer | string>): Promise<number> {
   let fd: number | undefined;
@@ -89,7 +89,7 @@ export type Source = ReturnType<typeof sourceOf>;
 
 /** @param name the file's name without its folder */
 function sourceOf(name: string, format: BatchFormat, { fd, given, path }: Opened) {
-  /** A digest of each chunk, as it was when the lines were checked. */
+  /** A digest of each chunk from the first reading, which checked the lines. */
   let checked: string[] | undefined;
 
   async function* text(): AsyncGenerator<string> {
@@ -100,7 +100,7 @@ function sourceOf(name: string, format: BatchFormat, { fd, given, path }: Opened
     }
   }
 
-  /** Compares each chunk before it is handed on, so that no line is started that was not checked. */
+  /** Compares each chunk before it yields it, so that no unchecked line is started. */
   async function* chunks(): AsyncGenerator<Buffer> {
     const digests: string[] = [];
     for (let position = 0, length = CHUNK_BYTES; length === CHUNK_BYTES; position += length) {
@@ -116,7 +116,7 @@ function sourceOf(name: string, format: BatchFormat, { fd, given, path }: Opened
     checked ??= digests;
   }
 
-  /** @returns as much as a chunk holds, and less at the end alone */
+  /** @returns a whole chunk, or less at the end of the file */
   async function chunkAt(position: number): Promise<Buffer> {
     const buffer = Buffer.alloc(CHUNK_BYTES);
     let length = 0;
@@ -134,11 +134,11 @@ function sourceOf(name: string, format: BatchFormat, { fd, given, path }: Opened
 
   return {
     name,
-    /** Which file was given; `undefined` if that is not known. */
+    /** The file that was given; `undefined` if it is not known. */
     identity: given,
-    /** All lines, from the first. @throws CliError `usage` if the text can't be understood, or differs from the first time */
+    /** Reads all lines. @throws CliError `usage` if the text is not valid, or differs from the first reading */
     lines: () => (format === 'csv' ? csvLines(text()) : jsonLines(text())),
-    /** @throws CliError `usage` if somebody has written to the file since it was opened, or put another in its place */
+    /** @throws CliError `usage` if the file was written to or replaced since it was opened */
     async mustBeUnchanged(): Promise<void> {
       if (path === undefined) return;
       const now = await stat(path, { bigint: true }).catch(() => undefined);

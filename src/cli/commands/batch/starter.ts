@@ -1,4 +1,4 @@
-/** Starts the requests of a batch that nobody has started yet, with limits on concurrency, rate and builds in flight. */
+/** Starts the requests of a batch that are not started yet, with limits on concurrency, rate and builds in flight. */
 import { setTimeout as delay } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { BuildInProgressError, startRoleBuild } from '../../../start-role-build.ts';
@@ -10,36 +10,36 @@ import { describeFault } from './lines.ts';
 import type { FailedRequests, Report, ReportLine } from './report.ts';
 import { isRequest, startIdOf, type InvalidLine, type Request } from './requests.ts';
 
-/** More would only queue in the server. */
+/** More starts would only queue in the server. */
 const CONCURRENT_STARTS = 16;
-/** Requests that are looked up in one call, and so many of them wait to be started: lines are read no further ahead. */
+/** How many requests are looked up together. At most this many wait to be started, so lines are not read ahead. */
 const LOOKED_UP_TOGETHER = 50;
-/** A request that has waited longer is looked up again: others may have started it meanwhile, and it may have ended. */
+/** A request that waits longer is looked up again: others may have started it meanwhile, and it may have ended. */
 const LOOKED_UP_WITHIN_MS = 1_000;
-/** While a service is away, a start with the same ID and a look-up are made again, each for as long as a call may take. */
+/** Attempts at a look-up, or at a start with the same request ID, while a service is unavailable. */
 const ATTEMPTS = 6;
-/** Doubles after each. */
+/** Doubles after each attempt. */
 const FIRST_PAUSE_MS = 500;
-/** That builds have ended is noticed once a second. */
+/** The follower notices ended builds once a second. */
 const CHECK_EVERY_MS = 100;
-/** The longest delay of a timer. */
+/** The longest delay that a timer takes. */
 const INTERVAL_MAX_MS = 2 ** 31 - 1;
 
 export interface StartingOptions {
-  /** Starts a second, whole or a fraction; unlimited by default. */
+  /** Starts per second, may be a fraction; unlimited by default. */
   rate?: number;
-  /** Builds that may run at a time. */
+  /** The most builds that may run at a time. */
   maxInFlight?: number;
-  /** Follow the builds to their ends. */
+  /** Whether to follow the builds to their ends. */
   wait?: boolean;
 }
 
 export class BatchStarter {
   /** Builds that this run has started. */
   started = 0;
-  /** Requests that were started before it. */
+  /** Requests that were started before this run. */
   startedBefore = 0;
-  /** Those of them whose builds were on their way when it came to them. */
+  /** Requests among those whose builds were still running. */
   onTheirWay = 0;
   readonly #services: Services;
   readonly #report: Report;
@@ -48,9 +48,9 @@ export class BatchStarter {
   /** `undefined` if nothing depends on when builds end. */
   readonly #follower: BuildFollower | undefined;
   readonly #starts: PQueue;
-  /** Of the requests that run again, the jobs that failed, by correlation ID. */
+  /** The jobs that failed, by correlation ID, of the requests that run again. */
   #failedJobs: FailedRequests['jobs'] = new Map();
-  /** Aborted by the user, or by what makes it no use to go on. */
+  /** Aborts when the user interrupts, or when it is useless to go on. */
   readonly #halt = new AbortController();
 
   constructor(services: Services, report: Report, options: StartingOptions, onProgress: () => void) {
@@ -67,17 +67,17 @@ export class BatchStarter {
     }
   }
 
-  /** Builds that are followed; `undefined` if none are. */
+  /** The number of builds that are followed; `undefined` if none are. */
   get inFlight(): number | undefined {
     return this.#follower?.size();
   }
 
   /**
-   * Goes through all requests to the end: after an interrupt they are reported as not started.
+   * Goes through all requests. After an interrupt, the rest is reported as not started.
    *
    * @param failed the requests that run again
-   * @throws CliError `unreachable` once a service stays away, `usage` if the lines can't be read on; all that were read are
-   *   reported
+   * @throws CliError `unreachable` if a service stays unavailable, `usage` if the lines can't be read further; every
+   *   line that was read is reported
    */
   async run(requests: AsyncIterable<Request | InvalidLine>, failed: FailedRequests | undefined): Promise<void> {
     const { signal: interrupt } = this.#services;
@@ -113,7 +113,7 @@ export class BatchStarter {
     await Promise.all(starting);
   }
 
-  /** Valid lines, some at a time; the others are reported. */
+  /** Yields valid lines in chunks, and reports the others. */
   async *#chunks(lines: AsyncIterable<Request | InvalidLine>): AsyncGenerator<Request[]> {
     let chunk: Request[] = [];
     try {
@@ -135,7 +135,7 @@ export class BatchStarter {
       this.#halt.signal.throwIfAborted();
       return await this.#untilAnswered(() => lookUp(this.#services, requests, this.#failedJobs));
     } catch (err) {
-      // To start without knowing what was started would be to build twice.
+      // A start without this knowledge could build a role twice.
       this.#halt.abort(err);
       return requests.map((request) => ({ request, known: { state: 'not started', after: undefined } }));
     }
@@ -146,12 +146,12 @@ export class BatchStarter {
     return (this.#follower?.size() ?? 0) + this.#starts.size + this.#starts.pending < maxInFlight;
   }
 
-  /** Or until it is no use to go on. */
+  /** Waits until the condition holds or the batch halts. */
   async #until(isSo: () => boolean): Promise<void> {
     while (!isSo() && !this.#halt.signal.aborted) await delay(CHECK_EVERY_MS);
   }
 
-  /** Waits for its turn. Never rejects. */
+  /** Starts a request when its turn comes. Never rejects. */
   async #start(request: Request, known: Known, lookedUpAt: number): Promise<void> {
     try {
       this.#halt.signal.throwIfAborted();
@@ -160,7 +160,7 @@ export class BatchStarter {
         await this.#startNow(request, isOld ? await this.#lookUpAgain(request) : known);
       });
     } catch (err) {
-      // Once it has halted, this changes nothing.
+      // Has no effect if the batch has already halted.
       this.#halt.abort(err);
       this.#add({ ...lineOf(request), status: 'NOT_STARTED' });
     }
@@ -228,7 +228,7 @@ export class BatchStarter {
   }
 }
 
-/** @param rate starts a second; a tenth of a second's worth may come at once */
+/** @param rate starts per second; up to a tenth of a second's worth may start at once */
 export function startQueue(rate: number | undefined): PQueue {
   if (rate === undefined) return new PQueue({ concurrency: CONCURRENT_STARTS });
   const intervalCap = Math.max(1, Math.floor(rate / 10));

@@ -1,4 +1,4 @@
-/** What really became of a job, as far as Temporal can tell. */
+/** Finds out what became of a job, as far as Temporal can tell. */
 import { parseRoleBuildId } from '../../../contract.ts';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { errorInfo, isRefusalName } from '../../../domain/failures.ts';
@@ -13,24 +13,24 @@ import type { Named } from './facts.ts';
 import type { DoubtOf } from './namespace.ts';
 import { needsGroup, traceOf, type End, type Trace } from './trace.ts';
 
-/** A job's last run, as far as Temporal has it. */
+/** A job's last run, if Temporal still has it. */
 interface Run {
   workflow_id: string;
-  /** Whether no newer job was started under the workflow's ID. */
+  /** Whether no newer job was started under the workflow ID. */
   is_latest: boolean;
   trace: Trace;
 }
 
 export type ActualState = {
-  /** What became of the workflow: the end of a sentence about it. */
+  /** What became of the workflow, as the end of a sentence about it. */
   how: string;
-  /** Why this may be wrong: nothing is written because of it unless a person says so. */
+  /** Why this may be wrong. Nothing is written because of it unless a person agrees. */
   doubt?: string | undefined;
 } & (
   | { state: 'running'; run: Run }
   /** The end is proved. */
   | { state: 'ended'; run: Run; end: End }
-  /** It ended by itself and wrote nothing. */
+  /** It ended on its own and wrote nothing. */
   | { state: 'refused'; run: Run; end?: End | undefined }
   /** It closed without an end. */
   | { state: 'lost'; run: Run }
@@ -38,7 +38,7 @@ export type ActualState = {
   | { state: 'gone'; run?: undefined }
 );
 
-/** Of a workflow that has closed, and that can't be read: `cause` says why. */
+/** A workflow that has closed can't be read; `cause` says why. */
 export class ClosedUnreadable extends Error {
   override readonly cause: Error;
 
@@ -48,7 +48,7 @@ export class ClosedUnreadable extends Error {
   }
 }
 
-/** @param start_at when the job began, as a record of it says */
+/** @param start_at when the job began, as its record says */
 export async function actualStateOf(
   services: Services,
   job: Named & { job_id: string; start_at: string | undefined },
@@ -62,7 +62,7 @@ export async function actualStateOf(
     isLatest = false,
     unsure,
   } = await findJob(services, job_id, workflow).catch((err: unknown): FoundJob => {
-    // The search attribute that it is searched by is not there, or is another's.
+    // The search attribute JobId is not registered, or has another type.
     if (hasGrpcStatus(err, 'INVALID_ARGUMENT')) return { unsure: (err as Error).message };
     throw err;
   });
@@ -74,7 +74,7 @@ export async function actualStateOf(
       const doubt = lookAtStarter(execution, trace, services.taskQueue);
       return doubt === undefined ? interpret(run) : { ...interpret(run), doubt };
     } catch (err) {
-      // Retention may delete it between two reads.
+      // Retention may delete the execution between two reads.
       if (!isUnknown(err))
         throw err instanceof CliError || isOpen(status.name) ? err : new ClosedUnreadable(err as Error);
     }
@@ -84,10 +84,10 @@ export async function actualStateOf(
 }
 
 /**
- * Any client may start a workflow that is called a build, and have its own worker say what it likes. What one says that is none
- * under its workflow ID is left out of its trace; of one on another task queue it is in doubt what it has put.
+ * Any client may start a workflow called a build, and have its own worker answer it. If the input is not that of a
+ * build under the workflow ID, clears the trace. On another task queue, it is in doubt what the workflow has put.
  *
- * @returns why it may be no build
+ * @returns why it may not be a build
  */
 function lookAtStarter({ workflowId, taskQueue }: Execution, trace: Trace, ours: string): string | undefined {
   if (taskQueue !== ours) trace.doubt = `it runs on the task queue ${JSON.stringify(taskQueue)}, not on ${ours}`;
@@ -98,7 +98,7 @@ function lookAtStarter({ workflowId, taskQueue }: Execution, trace: Trace, ours:
   return 'its input is not that of a build under its workflow ID';
 }
 
-/** What the latest run of a job proves. */
+/** Returns what the latest run of a job proves. */
 export function interpret(run: Run): ActualState {
   const { trace } = run;
   const { build, decided } = trace;
@@ -113,14 +113,14 @@ export function interpret(run: Run): ActualState {
     return { state: 'ended', run, end, how: 'ended CANCELLED' };
   }
   if (isRefusalName(failure?.Error)) {
-    // It wrote the end to no record, since there was none.
+    // The workflow wrote its end to no record, since there was none.
     return { state: 'refused', run, end: decided, how: `ended as ${failure.Error}: ${failure.Cause}` };
   }
   const how = howItWasLost(trace);
   if (decided !== undefined) {
     return { state: 'ended', run, end: decided, how: `${how}, when ${decided.status} was about to be recorded` };
   }
-  // Its next run closed later, so that retention has not taken it.
+  // The next run closed later than this one, so retention can't have deleted it first.
   const doubt = closed === 'CONTINUED_AS_NEW' ? 'that run was deleted, or is on another server than this' : undefined;
   return { state: 'lost', run, how, doubt };
 }
@@ -134,7 +134,7 @@ function howItWasLost({ build: { closed, failure }, terminatedBy }: Trace): stri
     : `failed without recording it: ${failure.Error}: ${failure.Cause}`;
 }
 
-/** The end of a job that wrote none: the one in the build API's answer if it has a whole one, else `ExecutionLost`. */
+/** Returns the end of a job that wrote none: the build API's answer if it tells the whole end, else `ExecutionLost`. */
 export function lostEnd({ run, how }: ActualState, buildId: string | undefined, answer: ApiAnswer | undefined): End {
   const isHalf = answer?.end !== undefined && run !== undefined && needsGroup(run.trace, answer.end);
   if (answer?.end !== undefined && !isHalf) return answer.end;

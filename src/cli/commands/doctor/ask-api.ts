@@ -1,4 +1,4 @@
-/** `--ask-api`: what the build API says of a lost job's build. */
+/** `--ask-api`: asks the build API about the build of a lost job. */
 import { BuildApi } from '../../../build-api/client.ts';
 import { BuildApiError } from '../../../build-api/error.ts';
 import { readSettings } from '../../../config/settings.ts';
@@ -15,13 +15,13 @@ export interface AskApiOptions {
 }
 
 export interface ApiAnswer {
-  /** For a person. */
+  /** For people. */
   says: string;
-  /** Absent if the answer is not final, or there is none. */
+  /** Absent if there is no answer or it is not final. */
   end?: End;
   /** The build is still going on. */
   isUndecided: boolean;
-  /** Why the end may be known all the same: the API did not say. */
+  /** Set if the API did not say how the build ended, although it may know. */
   doubt?: string;
 }
 
@@ -30,8 +30,8 @@ export type AskApi = (buildId: string, correlationId: string) => Promise<ApiAnsw
 const TIMEOUT_MS = 30_000;
 
 /**
- * The URL is the operator's own. The one in a lost build's input would do too, but it is its requester's: to ask there
- * would send the operator's credential wherever a requester said.
+ * The operator has to give the URL. A lost build's input has one too, but its requester chose it: asking there would
+ * send the operator's credential wherever a requester said.
  *
  * @returns `undefined` if the build API is not to be asked
  * @throws CliError `usage` if `--url` or the credential is missing or wrong

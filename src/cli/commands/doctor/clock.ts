@@ -1,14 +1,14 @@
-/** This machine's clock beside DynamoDB's: each refuses or dates records by its own, and `start_at` decides which job is newer. */
+/** Compares this machine's clock with DynamoDB's, because `start_at` decides which job is newer. */
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import type { Services } from '../../services.ts';
 import type { Finding } from './findings.ts';
 
-/** Clocks may be so far apart, and `start_at` with them. A `Date` header has whole seconds. */
+/** The tolerated difference of clocks, and so of `start_at`. A `Date` header has whole seconds. */
 export const CLOCKS_APART_MS = 30_000;
 
 export type Clock = Awaited<ReturnType<typeof readClock>>;
 
-/** By the `Date` header, which every answer has. */
+/** Reads DynamoDB's clock from the `Date` header, which every answer has. */
 export async function readClock({ tables }: Services) {
   const command = new DescribeTableCommand({ TableName: tables.statusTable });
   let date = NaN;
@@ -21,17 +21,17 @@ export async function readClock({ tables }: Services) {
       date = Date.parse(headers?.['date'] ?? '');
       return result;
     },
-    // Inside of what reads the answer, so that an answer which is an error is seen too.
+    // At this place the middleware also sees answers that are errors.
     { step: 'deserialize', priority: 'low' },
   );
   await tables.client.send(command).catch(() => undefined);
-  // Whole seconds: on average it is half a second later.
+  // The header is cut to whole seconds, so DynamoDB's clock is on average half a second later.
   const ahead = date + 500 - (sentAt + Date.now()) / 2;
   const known = Number.isNaN(ahead) ? 0 : ahead;
   return {
-    /** How far DynamoDB's is ahead of this machine's; `undefined` if it could not be read. */
+    /** How far DynamoDB's clock is ahead of this machine's; `undefined` if it could not be read. */
     aheadMs: Number.isNaN(ahead) ? undefined : ahead,
-    /** The earlier and the later time of the two clocks. */
+    /** The earlier time of the two clocks; `latest` is the later. */
     earliest: () => Date.now() + Math.min(0, known),
     latest: () => Date.now() + Math.max(0, known),
   };

@@ -1,4 +1,4 @@
-/** Compares a job's two records with its actual state: what is wrong, and the writes that repair it. */
+/** Compares a job's two records with its actual state: what is wrong, and which writes repair it. */
 import { isEndStatus, isRecordStatus, type RecordStatus } from '../../../domain/record-status.ts';
 import { REQUIRED } from '../../../records/attributes.ts';
 import type { Item, Table } from '../../../records/items.ts';
@@ -11,23 +11,23 @@ import type { Finding, FindingKind } from './findings.ts';
 import { saying, type Observation } from './observation.ts';
 import type { End } from './trace.ts';
 
-/** A status that a record is to have, and what belongs to it. */
+/** The status that a record should have, with its attributes. */
 type DesiredState = Omit<End, 'status'> & { status: RecordStatus };
 
-/** A write, and what it does in words. */
+/** A write, with a description for people. */
 interface DescribedWrite extends RecordWrite {
   does: string;
 }
 
-/** A finding about one job, as the records alone tell it. */
+/** A finding about one job. */
 export interface Diagnosis extends Pick<Finding, 'finding' | 'reason' | 'fix' | 'doubt'> {
-  /** The one record that it is about. */
+  /** The one record that the finding is about. */
   table?: Table;
-  /** What repairs it; none if nothing is safe to write. */
+  /** The writes that repair it; empty if nothing is safe to write. */
   writes: DescribedWrite[];
 }
 
-/** @param latest the time, in milliseconds, by the clock that is ahead */
+/** @param latest the later time of the two clocks, in milliseconds */
 export function diagnose(observation: Observation, answer: ApiAnswer | undefined, latest: number): Diagnosis[] {
   return [
     ...diagnoseAttributes(observation),
@@ -39,7 +39,7 @@ export function diagnose(observation: Observation, answer: ApiAnswer | undefined
 function diagnoseAttributes({ own, facts }: Observation): Diagnosis[] {
   return own.flatMap(({ table, item }) => {
     const faults = faultsOf(table, item);
-    // What it must be follows from the job.
+    // The status follows from the job, and is compared below.
     if (textOf(item, 'job_id') !== undefined) faults.delete('status');
     if (faults.size === 0) return [];
     const reason = `the ${table} record is not whole: ${[...faults.values()].join('; ')}`;
@@ -63,13 +63,13 @@ function diagnoseStart({ own }: Observation, latest: number): Diagnosis[] {
 
 function diagnoseStatus(observation: Observation, answer: ApiAnswer | undefined): Diagnosis[] {
   const { actual, facts, own } = observation;
-  // Without its job, nothing but the record itself can be looked at.
+  // Without a job ID, only the record itself can be checked.
   if (facts['job_id'] === undefined) return [];
   if (actual.state === 'running') {
     const { decided, written } = actual.run.trace;
-    // Between the final record updates the records differ, and are right soon.
+    // The final record updates have begun, so the records may differ for a moment.
     if (decided !== undefined) return [];
-    // If it has not written a record yet, as after a reset to its start, nothing follows for that one.
+    // A record that the job has not written yet, for example after a reset to its start, is not compared.
     return compare(observation, { status: 'IN_PROGRESS' }, answer, (table) => written.has(table));
   }
   const areEnded = own.every(({ item }) => isEndStatus(item['status']) && isErrorInfoRight(item));
@@ -77,7 +77,7 @@ function diagnoseStatus(observation: Observation, answer: ApiAnswer | undefined)
   return compare(observation, desiredEnd(observation, answer), answer, () => true);
 }
 
-/** How the records of a job that no longer runs must end; `undefined` if nothing tells. */
+/** Returns the end that a job's records should have if it no longer runs; `undefined` if nothing tells. */
 function desiredEnd(observation: Observation, answer: ApiAnswer | undefined): DesiredState | undefined {
   const { actual, recorded, ends, build_id } = observation;
   if (actual.state === 'ended') return actual.end;
@@ -88,8 +88,8 @@ function desiredEnd(observation: Observation, answer: ApiAnswer | undefined): De
 }
 
 /**
- * @param desired what the records must tell; `undefined` if nothing tells
- * @param isDue whether the job has come to write a table's record
+ * @param desired the state that the records should have; `undefined` if nothing tells
+ * @param isDue whether the job should have written a table's record by now
  */
 function compare(
   observation: Observation,
@@ -127,7 +127,7 @@ function compare(
     table,
     reason: because(`${said}, and the ${table} table has no record of this job`),
     fix: fixOf(created[i], byHand),
-    // With a record of its own it is a build that our workers have made.
+    // A record of the job's own proves that our workers ran it.
     doubt: doubt ?? (own.length === 0 ? actual.run?.trace.doubt : undefined),
     writes: created[i] ?? [],
   }));
@@ -140,7 +140,7 @@ function afterwards(observation: Observation, desired: DesiredState, answer: Api
   return answer.isUndecided ? '; then role-build resume polls on' : '';
 }
 
-/** The kind of finding for records that are wrong: a missing status outranks an unknown one, and that all else. */
+/** Returns the kind of finding for wrong records: a missing status outranks an unknown one, which outranks the rest. */
 function kindOf({ own }: Observation, otherwise: 'WorkflowGone' | 'EndsDiffer'): FindingKind {
   const statuses = own.map(({ item }) => item['status']);
   if (statuses.some((status) => typeof status !== 'string')) return 'AttributeMissing';
@@ -148,7 +148,7 @@ function kindOf({ own }: Observation, otherwise: 'WorkflowGone' | 'EndsDiffer'):
   return statuses.every((status) => status === 'IN_PROGRESS') ? otherwise : 'EndsDiffer';
 }
 
-/** If it is not known why a build failed, any reason is as good. */
+/** Whether a record has the desired state. If the reason of a failure is not known, any reason will do. */
 function tells(item: Item, { status, error_info }: DesiredState): boolean {
   if (item['status'] !== status) return false;
   if (status !== 'FAILED') return item['error_info'] === undefined;
@@ -161,14 +161,14 @@ function fixOf(writes: readonly DescribedWrite[] = [], otherwise = ''): string {
 
 function setStatus(table: Table, found: Item, desired: DesiredState): DescribedWrite {
   const { status, build_id, error_info, directory_group } = desired;
-  // A build ID that the record knows stays true whatever its end; another end's error does not.
+  // A build ID in the record is true for every end, but an error belongs to one end only.
   const remove = error_info === undefined && found['error_info'] !== undefined ? ['error_info'] : [];
   const set = { status, build_id, error_info, directory_group, updated_at: new Date().toISOString() };
   const does = `set the ${table} record to ${inWords(desired)}${remove.length === 0 ? '' : ', without error_info'}`;
   return { table, found, set, remove, does };
 }
 
-/** @param found an older job's record that this one replaces @returns nothing if too little is known of the job */
+/** @param found an older job's record to replace @returns nothing if too little is known of the job */
 function createRecord(table: Table, facts: Facts, found: Item | undefined, desired: DesiredState): DescribedWrite[] {
   const names = Object.keys(REQUIRED[table]);
   const record: Item = { ...Object.fromEntries(names.map((name) => [name, facts[name]])), status: desired.status };
@@ -183,7 +183,7 @@ function createRecord(table: Table, facts: Facts, found: Item | undefined, desir
   return [{ table, found, set, remove, does }];
 }
 
-/** @returns nothing if one of them is not known */
+/** @returns nothing if the right value of an attribute is not known */
 function setAttributes(table: Table, found: Item, names: readonly string[], facts: Facts): DescribedWrite[] {
   if (names.some((name) => facts[name] === undefined)) return [];
   const set = Object.fromEntries(names.map((name) => [name, facts[name]]));

@@ -1,4 +1,4 @@
-/** `--directory`: whether groups can be made, and whether those that were recorded are still as they were. */
+/** `--directory`: checks whether groups can be made, and whether the recorded groups are unchanged. */
 import { readDirectorySettings, type Environment } from '../../../config/settings.ts';
 import { isDirectoryGroup } from '../../../domain/directory-group.ts';
 import { KEYS, pagesOf, type Item } from '../../../records/items.ts';

@@ -1,4 +1,4 @@
-/** Examines one job that seemed wrong, so that a build in progress is never taken for a lost one. */
+/** Examines one suspicious job closely, so that a build in progress is never taken for a lost one. */
 import { isDeepStrictEqual } from 'node:util';
 import { defined } from '../../../domain/defined.ts';
 import { workflowIdOf } from '../../../domain/identity.ts';
@@ -16,27 +16,27 @@ import { REPAIRED, type Finding, type Repaired, type Subject } from './findings.
 import { doubtsAbout } from './namespace.ts';
 import { observationOf, type Found, type Observation } from './observation.ts';
 
-/** A job that seemed wrong to a pass. */
+/** A job that a pass found suspicious. */
 export interface Candidate extends Named {
-  /** `undefined` if a record does not say it. */
+  /** `undefined` if the record does not say. */
   job_id: string | undefined;
-  /** The table of the record that was seen; absent if Temporal names the job. Without a job no other table is looked at. */
+  /** The table with the suspicious record; absent if Temporal names the job. Only it is read if there is no job ID. */
   from?: Table;
 }
 
-/** For a record that does not say whose it is. */
+/** The state for a record that names no job. */
 const UNKNOWN: ActualState = { state: 'gone', how: 'is not known' };
 const NAMES = ['account_id', 'resource', 'correlation_id'] as const;
-/** How many times a job is looked at: if it changes every time, somebody is working on it. */
+/** How often a job is looked at. If it changes each time, somebody is working on it. */
 const LOOKS = 5;
 
 export function examinerOf(services: Services, askApi: AskApi | undefined, clock: Clock) {
   const { dynamoDb, tables } = services;
   const doubtOf = doubtsAbout(services, clock);
-  /** One answer for each build: a later one could differ from what the user was shown. */
+  /** Keeps one answer per build, because a later answer could differ from what the user was shown. */
   const answers = new Map<string, ApiAnswer>();
 
-  /** Reads the records, then Temporal, then the records again, until nothing has moved meanwhile. */
+  /** Reads the records, then Temporal, then the records again, until they stay the same. */
   async function look(candidate: Candidate): Promise<{ diagnoses: Diagnosis[]; observation: Observation }> {
     const { job_id } = candidate;
     const names = { ...candidate };
@@ -49,7 +49,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
       try {
         if (job_id !== undefined) actual = await actualStateOf(services, { ...key, job_id }, doubtOf);
       } catch (err) {
-        // One workflow that can't be read keeps no other from being looked at; a service that is away does.
+        // One workflow that can't be read must not stop the command, but a service that is unavailable does.
         if (err instanceof CliError || !(err instanceof Error)) throw err;
         return { diagnoses: [unreadable(err)], observation };
       }
@@ -81,7 +81,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
     return answer;
   }
 
-  /** Looks again, since the question may have waited for hours, then writes if all is still as it was shown. */
+  /** Looks again, because the user may have taken hours to answer, then writes if everything is still as shown. */
   async function repair(candidate: Candidate, shown: Diagnosis): Promise<Repaired> {
     const lookAgain = async () =>
       (await look(candidate)).diagnoses.find(
@@ -94,7 +94,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
       try {
         if (!(await dynamoDb(() => writeAsFound(tables, write)))) return changed((await lookAgain()) !== undefined);
       } catch (err) {
-        // A write whose answer was lost may have been made all the same.
+        // A write whose answer was lost may have succeeded.
         if ((await lookAgain()) === undefined) return REPAIRED;
         throw err;
       }
@@ -103,7 +103,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
     return REPAIRED;
   }
 
-  /** A build that ended just before its record was set to IN_PROGRESS would leave it so for ever. */
+  /** Corrects a record that was set to IN_PROGRESS just after its build had ended: no build would correct it. */
   async function settle(candidate: Candidate): Promise<void> {
     const { diagnoses } = await look(candidate);
     const ended = diagnoses.filter(({ finding }) => finding === 'WorkflowGone' || finding === 'EndsDiffer');
@@ -128,7 +128,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
     });
   }
 
-  /** What is wrong with a job, each with what repairs it; nothing if all is well after all. */
+  /** Returns what is wrong with a job, each finding with its repair; nothing if all is well after all. */
   return async (candidate: Candidate): Promise<Finding[]> => {
     const { diagnoses, observation } = await look(candidate);
     return [...misplaced(candidate, observation), ...diagnoses].map((one) => ({
@@ -140,7 +140,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
   };
 }
 
-/** A record under another key than its job's own: whatever becomes of the job, no build writes it any more. */
+/** Finds a record under another key than the job's own. No build writes to it any more. */
 function misplaced({ from, job_id, ...names }: Candidate, { facts }: Observation): Diagnosis[] {
   if (from === undefined || job_id === undefined) return [];
   const key = from === 'status' ? (['account_id', 'resource'] as const) : (['correlation_id'] as const);
@@ -161,7 +161,7 @@ function unreadable(err: Error): Diagnosis {
   return { finding: 'WorkflowUnreadable', reason, fix, writes: [] };
 }
 
-/** Adds what a record left out, and replaces what contradicts Temporal. @returns whether there was any */
+/** Adds names that a record lacks, and replaces names that contradict Temporal. @returns whether any name changed */
 function correctNames(names: Named, { facts }: Observation): boolean {
   const corrected = NAMES.filter((name) => typeof facts[name] === 'string' && facts[name] !== names[name]);
   for (const name of corrected) names[name] = textOf(facts, name);
@@ -169,7 +169,7 @@ function correctNames(names: Named, { facts }: Observation): boolean {
 }
 
 function aboutOf({ job_id, from, account_id, resource, correlation_id }: Candidate, one: Diagnosis): string {
-  // One resource lacks one status record, however many of its jobs the history knows.
+  // A resource lacks only one status record, even if the history has several of its jobs.
   if (one.finding === 'RecordMissing' && one.table === 'status') return JSON.stringify([account_id, resource]);
   if (one.finding === 'RecordMisplaced') return JSON.stringify([account_id, resource, correlation_id, one.table]);
   return JSON.stringify([job_id ?? [from, account_id, resource, correlation_id], one.table]);

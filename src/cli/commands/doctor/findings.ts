@@ -1,7 +1,7 @@
-/** What doctor finds: the kinds, and what each finding says. */
+/** The kinds of findings, and what a finding contains. */
 import { hasGrpcStatus } from '../../../domain/grpc.ts';
 
-/** Every kind of finding, and what it means; docs/operations.md prints this table. */
+/** Every kind of finding with its meaning; docs/operations.md prints this table. */
 export const FINDINGS = {
   TableMissing: 'a table does not exist',
   TableKeyMismatch: 'a table has another key than that of the Step Functions state machine',
@@ -29,7 +29,7 @@ export const FINDINGS = {
 
 export type FindingKind = keyof typeof FINDINGS;
 
-/** What a finding is about, in the records' own names; only what applies. */
+/** What a finding is about, with the records' field names; only those that apply. */
 export interface Subject {
   table?: string;
   account_id?: string;
@@ -38,47 +38,47 @@ export interface Subject {
   job_id?: string;
   workflow_id?: string;
   build_id?: string;
-  /** What the status record says. */
+  /** The status in the status record. */
   status?: unknown;
-  /** What the history record says. */
+  /** The status in the history record. */
   history_status?: unknown;
 }
 
 export interface Finding {
   finding: FindingKind;
-  /** Equal if another pass finds the same thing again. */
+  /** The same text if another pass finds the same thing again. */
   about: string;
   subject: Subject;
   reason: string;
-  /** Why it may not be so after all: a person decides on each repair. */
+  /** Why the finding may be wrong. A person then has to agree to the repair. */
   doubt?: string | undefined;
-  /** What repairs it; for a person if doctor can't. */
+  /** What repairs it, or what a person has to do. */
   fix: string;
-  /** Absent if doctor can't repair it, or must not. */
+  /** Absent if doctor can't or must not repair it. */
   repair?: (() => Promise<Repaired>) | undefined;
 }
 
-/** What became of a finding. */
+/** The result of a repair. */
 export interface Repaired {
   result: 'mended' | 'left alone' | 'changed meanwhile; left alone';
-  /** Whether there is still something to repair. */
+  /** Whether the finding remains. */
   left: boolean;
 }
 
 export const REPAIRED: Repaired = { result: 'mended', left: false };
 export const LEFT_ALONE: Repaired = { result: 'left alone', left: true };
 
-/** Whether a service knows the caller, and refuses that one call. */
+/** Whether a service denies a call to a caller that it knows. */
 export function isDenied(err: unknown): boolean {
   return hasGrpcStatus(err, 'PERMISSION_DENIED') || awsDenial(err) !== undefined;
 }
 
-/** Whether DynamoDB refuses to write one record, as for its size: others may be written all the same. */
+/** Whether DynamoDB refuses one record, for example for its size. Other records can still be written. */
 export function isRefusedWrite(err: unknown): boolean {
   return err instanceof Error && (err.name === 'ValidationException' || isRefusedWrite(err.cause));
 }
 
-/** @param undone what was not checked because of that */
+/** @param undone what was not checked because of the denial */
 export function deniedFinding(err: unknown, undone: string): Finding {
   const denial = awsDenial(err);
   return {

@@ -1,4 +1,4 @@
-/** What a namespace has of builds, and whether it proves anything that it does not know a job: that may have run elsewhere. */
+/** Lists a namespace's builds, and tells whether a job that it does not know may have run elsewhere. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { parseRoleBuildId } from '../../../contract.ts';
 import { BUILDS_QUERY } from '../../temporal/queries.ts';
@@ -14,10 +14,10 @@ import { isDenied } from './findings.ts';
 
 const ELSEWHERE = 'it ran in another namespace or on another server than this';
 const PAGE = 250;
-/** Executions that are looked at for one that the tables know. */
+/** The most executions that are compared with the tables. */
 const LOOKED_AT = 1_000;
 
-/** All executions of builds, those that run first. */
+/** Lists all executions of builds, open ones first. */
 export async function* executionPages(services: Services): AsyncGenerator<WorkflowExecutionInfo[]> {
   let token: string | undefined;
   do {
@@ -29,11 +29,11 @@ export async function* executionPages(services: Services): AsyncGenerator<Workfl
 
 export type DoubtOf = ReturnType<typeof doubtsAbout>;
 
-/** Looks at the namespace no earlier than it has to, and once. */
+/** Reads the namespace only when it is first needed, and only once. */
 export function doubtsAbout(services: Services, clock: Clock) {
   let keptMs: Promise<number | undefined> | undefined;
   let isOfTheseTables: Promise<boolean | undefined> | undefined;
-  /** @returns why a job that is not known here may have run elsewhere; `undefined` if retention must have taken it */
+  /** @returns why an unknown job may have run elsewhere; `undefined` if retention must have deleted it */
   return async ({ job_id, start_at = '' }: { job_id: string; start_at?: string | undefined }) => {
     if (!isRunId(job_id)) return `its job_id is not a run ID of Temporal: another program wrote it, or ${ELSEWHERE}`;
     const kept = await (keptMs ??= undefinedIf(isDenied, readRetention(services)));
@@ -42,7 +42,7 @@ export function doubtsAbout(services: Services, clock: Clock) {
     if (Number.isNaN(age)) return `no record says when it began, so perhaps ${ELSEWHERE}`;
     const retention = `Temporal keeps a workflow for ${kept / 3_600_000} h after its end`;
     if (age < kept) return `${retention}, so it was deleted, or ${ELSEWHERE}`;
-    // If any of these reads is denied, the doubt stays.
+    // If one of these reads is denied, the doubt stays.
     if (await (isOfTheseTables ??= undefinedIf(isDenied, hasRunTheirJobs(services)))) return undefined;
     return `Temporal knows none of the jobs in these tables here, so perhaps ${ELSEWHERE}`;
   };
@@ -53,7 +53,7 @@ async function readRetention({ client, namespace, temporal }: Services): Promise
   return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
 }
 
-/** Whether any job that the status table has ran here. */
+/** Whether any job in the status table ran in this namespace. */
 async function hasRunTheirJobs(services: Services): Promise<boolean> {
   let looked = 0;
   for await (const page of executionPages(services)) {

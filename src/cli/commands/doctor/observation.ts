@@ -1,4 +1,4 @@
-/** One job with all that is known of it: what stands where its records are or would be, and what became of its workflow. */
+/** Everything that is known of one job: the items at the keys of its records, and what became of its workflow. */
 import { isStepFunctionsJob } from '../../../domain/identity.ts';
 import { isEndStatus, type EndStatus } from '../../../domain/record-status.ts';
 import { withPreviousJob } from '../../../domain/previous-jobs.ts';
@@ -12,7 +12,7 @@ import type { ActualState } from './actual-state.ts';
 import { errorNameOf, factsOf, textOf, type Facts } from './facts.ts';
 import type { End } from './trace.ts';
 
-/** What stands in the tables where a job's records are or would be. */
+/** The items at the keys of a job's records, whether they are the job's or not. */
 export type Found = Record<Table, Item | undefined>;
 
 export type Observation = ReturnType<typeof observationOf>;
@@ -35,7 +35,7 @@ export function observationOf(jobId: string | undefined, found: Found, actual: A
     },
     status && { ...status, request_id: status['correlation_id'] },
     history && { ...history, correlation_id: history['request_id'] },
-    // It may have resumed the one in its place.
+    // The lost job may have resumed the job whose record is still there.
     actual.state === 'gone' && found.history ? { previous_jobs: endsIn(found.history) } : undefined,
   ]);
   /** The job's own records. */
@@ -43,20 +43,20 @@ export function observationOf(jobId: string | undefined, found: Found, actual: A
     const item = ofJob(table);
     return item === undefined ? [] : [{ table, item }];
   });
-  /** The tables in which its record may be created: nothing stands there, or an older job's record. */
+  /** The tables where the job's record may be created: there is no item, or an older job's. */
   const vacant = TABLES.filter((table) => {
     const item = found[table];
     return item === undefined ? isKey(table, facts) : ofJob(table) === undefined && isOlder(item, facts);
   });
-  /** The build API's ID of the job's build, from Temporal or from either record. */
+  /** The build API's ID of the build, from Temporal or from either record. */
   const build_id = known ?? own.map(({ item }) => textOf(item, 'build_id')).find((id) => id !== undefined);
   const ended = own.filter(({ item }) => isEndStatus(item['status']));
-  /** Of its own records one for each end that they tell. */
+  /** One of the job's records for each different end. */
   const ends = ended.filter(({ item }, i) => ended.findIndex((one) => endIn(one.item) === endIn(item)) === i);
-  /** The end that they tell, if it is one: one who knew it wrote it. */
+  /** The recorded end, if the records agree on one. Only someone who knew the end can have written it. */
   const recorded = ends.length === 1 && ends[0] !== undefined ? endOf(ends[0].item, build_id) : undefined;
   const isOver = actual.state === 'lost' || actual.state === 'gone';
-  /** Whether the build API's word would decide what neither Temporal nor the records do. */
+  /** Whether the build API's answer would decide what neither Temporal nor the records tell. */
   const isUndecided = isOver && own.length > 0 && recorded === undefined;
   return { actual, facts, found, own, vacant, build_id, ends, recorded, isUndecided };
 }
@@ -66,7 +66,7 @@ function endsIn(item: Item): PreviousJob[] {
   return withPreviousJob(record.previous_jobs ?? [], record as PreviousJob);
 }
 
-/** Whether a record is an older job's of the same build, and not one of Step Functions. */
+/** Whether the record belongs to an older job of the same build, and not to Step Functions. */
 function isOlder(item: Item, facts: Facts): boolean {
   if (isStepFunctionsJob(item['job_id'])) return false;
   if (item['account_id'] !== facts['account_id'] || item['resource'] !== facts['resource']) return false;
@@ -80,12 +80,12 @@ function endOf(item: Item, build_id: string | undefined): End {
   return { status, build_id, error_info: status === 'FAILED' ? error_info : undefined, directory_group };
 }
 
-/** An `error_info` says something of a failure alone. */
+/** Returns the end in a record. An `error_info` counts only if the build failed. */
 function endIn(item: Item): string {
   return item['status'] === 'FAILED' ? inWords(item) : String(item['status']);
 }
 
-/** What the job's records say, in words. */
+/** Describes what the job's records say. */
 export function saying({ own }: Observation): string {
   const [first, second] = own.map(({ item }) => inWords(item));
   if (first !== undefined && first === second) return `both records say ${first}`;

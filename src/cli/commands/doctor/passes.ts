@@ -1,6 +1,6 @@
 /**
- * Three passes: over the status table, over the history table, and over what Temporal has. Each holds one page, and only sorts
- * out what can't be right at a glance; the examiner looks more closely.
+ * Three passes: over the status table, over the history table, and over Temporal's executions. Each holds one page at a
+ * time and only picks out what may be wrong; the examiner looks more closely.
  */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { keyword, parseRoleBuildId, searchAttributes, workflowIdOf } from '../../../contract.ts';
@@ -17,12 +17,12 @@ import type { Candidate } from './examine.ts';
 import { ATTRIBUTES, errorNameOf, faultsOf, isErrorInfoRight, recordsOf, textOf } from './facts.ts';
 import { executionPages } from './namespace.ts';
 
-/** What has been looked at. */
+/** How much has been looked at. */
 export interface Counts {
   status_records: number;
   history_records: number;
   executions: number;
-  /** IN_PROGRESS ones of Step Functions. */
+  /** Records of Step Functions that are IN_PROGRESS. */
   step_functions: number;
 }
 
@@ -44,7 +44,7 @@ export const PASSES: readonly {
 
 const PAGE = 250;
 
-/** Status records that are not plainly right. */
+/** Yields status records that may be wrong. */
 async function* inStatusTable(context: Context): AsyncGenerator<Candidate[]> {
   for await (const page of tablePages(context, 'status')) {
     const seen = await inParallel(page, async ({ candidate, item, other }) => {
@@ -55,7 +55,7 @@ async function* inStatusTable(context: Context): AsyncGenerator<Candidate[]> {
   }
 }
 
-/** Whether both records tell the same, and a build in progress runs. */
+/** Whether both records agree, and a build in progress runs. */
 async function isPair(services: Services, status: Item, history: Item | undefined): Promise<boolean> {
   const isSame = ['job_id', 'status', 'account_id', 'resource'].every((name) => history?.[name] === status[name]);
   if (!isSame || errorNameOf(history) !== errorNameOf(status)) return false;
@@ -64,7 +64,7 @@ async function isPair(services: Services, status: Item, history: Item | undefine
   return latest !== undefined && isOpen(latest.status.name) && firstRunIdOf(latest) === status['job_id'];
 }
 
-/** History records that are not plainly right, apart from those whose job the status table has: they have been seen there. */
+/** Yields history records that may be wrong. Jobs that the status table also has were seen in its pass. */
 async function* inHistoryTable(context: Context): AsyncGenerator<Candidate[]> {
   for await (const page of tablePages(context, 'history')) {
     const seen = page.filter(({ item, other: status }) => {
@@ -77,7 +77,7 @@ async function* inHistoryTable(context: Context): AsyncGenerator<Candidate[]> {
   }
 }
 
-/** Each record of ours with the other table's record of the same build. */
+/** Yields each record with the other table's record of the same build, without those of Step Functions. */
 async function* tablePages({ services, counts }: Context, table: Table) {
   const pages = pagesOf(services.tables, table, ATTRIBUTES[table], PAGE);
   for (;;) {
@@ -104,13 +104,13 @@ function candidateOf(item: Item, table: Table): Candidate {
   };
 }
 
-/** Whether there is nothing wrong with a record by itself. */
+/** Whether a record is valid by itself. */
 function isSound(item: Item, table: Table, clock: Clock): boolean {
   if (faultsOf(table, item).size > 0 || !isRecordStatus(item['status']) || !isErrorInfoRight(item)) return false;
   return Date.parse(textOf(item, 'start_at') ?? '') <= clock.latest() + CLOCKS_APART_MS;
 }
 
-/** Workflows whose records are not there or tell another end. */
+/** Yields workflows whose records are missing or tell another end. */
 async function* inTemporal({ services, counts }: Context): AsyncGenerator<Candidate[]> {
   for await (const page of executionPages(services)) {
     counts.executions += page.length;
@@ -125,7 +125,7 @@ async function* inTemporal({ services, counts }: Context): AsyncGenerator<Candid
       return own.length < 2 || own.some((record) => record?.['status'] !== 'IN_PROGRESS');
     });
     const candidates = await inParallel(suspects, async ({ execution, ...job }): Promise<Candidate[]> => {
-      // Its job by its starter's word may be another's, or the same for hundreds.
+      // The search attribute JobId is set by the starter, so it may name another job, or one job hundreds of times.
       const run = await describeBuild(services, execution.workflowId, execution.runId);
       const job_id = run === undefined ? undefined : firstRunIdOf(run);
       return job_id === undefined ? [] : [{ ...job, job_id }];
@@ -134,7 +134,7 @@ async function* inTemporal({ services, counts }: Context): AsyncGenerator<Candid
   }
 }
 
-/** What visibility says of a job; nothing if its workflow has not yet made its first step. */
+/** Returns what visibility says of a job; nothing if the workflow has not made its first step yet. */
 function jobOf(execution: WorkflowExecutionInfo): (Candidate & { execution: WorkflowExecutionInfo })[] {
   const { workflowId, typedSearchAttributes: attributes } = execution;
   const job_id = attributes.get(searchAttributes.JobId);
@@ -146,7 +146,7 @@ function jobOf(execution: WorkflowExecutionInfo): (Candidate & { execution: Work
   return [{ execution, job_id, ...key, correlation_id: uncut(attributes.get(searchAttributes.CorrelationId)) }];
 }
 
-/** A value that may have been cut to fit says nothing; the examiner then reads it in the workflow's input. */
+/** Drops a value that may have been cut to fit. The examiner then reads it from the workflow's input. */
 function uncut(value: string | undefined): string | undefined {
   return value !== undefined && value !== keyword(`${value}…`) ? value : undefined;
 }

@@ -1,4 +1,4 @@
-/** What must be there before records can be compared: both tables and the search attributes, as `role-build setup` makes them. */
+/** What must exist before records can be compared: both tables and the search attributes of `role-build setup`. */
 import { searchAttributes } from '../../../contract.ts';
 import { tableChecks, type TableCheck } from '../../../records/create-tables.ts';
 import { hasHistoryIndex } from '../../../records/history-index.ts';
@@ -17,7 +17,7 @@ import { isDenied, LEFT_ALONE, REPAIRED, type Finding, type Repaired } from './f
 
 const SETUP = 'role-build setup';
 
-/** @returns what is looked at, each with what is left undone if that fails */
+/** @returns the checks, each with what is left undone if it fails */
 export function prerequisites(services: Services): { look: () => Promise<Finding[]>; undone: string }[] {
   const { tables } = services;
   return [
@@ -69,7 +69,7 @@ async function attributeFindings(services: Services): Promise<Finding[]> {
   });
 }
 
-/** What can be compared. @param areNew search attributes may have been registered just now */
+/** Tells what can be compared. @param areNew whether search attributes may just have been registered */
 export async function readinessOf(services: Services, areNew: boolean) {
   const { checks, rooms } = await checkSearchAttributes(services);
   const usable = checks.filter(({ state }) => state === 'registered').map(({ name }) => name);
@@ -78,16 +78,16 @@ export async function readinessOf(services: Services, areNew: boolean) {
   return {
     /** Why no records can be compared. */
     whyNot: await whyNotComparable(services),
-    /** Why Temporal's executions can't be told apart by their job. */
+    /** Why jobs in Temporal can't be told apart. */
     whyJobsUnknown: usable.includes(name) ? undefined : `the search attribute ${name} is not as it must be`,
-    /** How many search attributes are needed and free. */
+    /** How many search attributes are needed, and how many are free. */
     room: describeRooms(rooms),
   };
 }
 
 async function whyNotComparable({ tables, dynamoDb }: Services): Promise<string | undefined> {
   for (const { name, wanted, find } of tableChecks(tables.client, tables)) {
-    // A user who may not describe a table may still read it.
+    // A user who may not describe a table may still be allowed to read it.
     const found = await dynamoDb(find).catch((err: unknown) => {
       if (isDenied(err)) return wanted;
       throw err;
@@ -97,7 +97,7 @@ async function whyNotComparable({ tables, dynamoDb }: Services): Promise<string 
   return undefined;
 }
 
-/** @returns why `role-build history` can't list, `undefined` if it can: no finding, since builds do without the index */
+/** @returns why `role-build history` can't list, if it can't; no finding, because builds don't need its index */
 export async function whyNoHistory({ tables, dynamoDb }: Services): Promise<string | undefined> {
   const { client, historyTable } = tables;
   try {

@@ -1,4 +1,4 @@
-/** Shows findings one by one, asks whether to repair each, and keeps count. */
+/** Shows findings one by one, asks whether to repair each, and counts them. */
 import { createInterface } from 'node:readline';
 import type { CommandContext } from '../../context.ts';
 import { fields } from '../../terminal/output.ts';
@@ -8,15 +8,15 @@ export class Reporter {
   findings = 0;
   repaired = 0;
   left = 0;
-  /** Of those that are left: in doubt, and nobody was asked because of `--yes`. */
+  /** Findings among those left that are in doubt, about which `--yes` kept anyone from being asked. */
   doubted = 0;
   readonly #context: CommandContext;
   readonly #options: { fix: boolean; yes: boolean };
   readonly #answers: AsyncIterator<string>;
-  /** Several passes may find the same job. */
+  /** Findings seen so far, because several passes may find the same job. */
   readonly #seen = new Set<string>();
   #hasQuit = false;
-  /** The user answered `all`: repair what is not in doubt. */
+  /** The user answered `all`: repair everything that is not in doubt. */
   #all = false;
 
   constructor(context: CommandContext, options: { fix: boolean; yes: boolean }) {
@@ -25,7 +25,7 @@ export class Reporter {
     this.#answers = linesOf(context);
   }
 
-  /** Nothing more is to be looked at: the user said so, or has interrupted the command. */
+  /** Whether to stop: the user quit, or has interrupted the command. */
   get quit(): boolean {
     return this.#hasQuit || this.#context.signal.aborted;
   }
@@ -58,7 +58,7 @@ export class Reporter {
     if (isAsked && json) output.note(`${finding}\n${indented(fields({ ...subject, reason, fix }))}`);
     if (!isAsked && doubt !== undefined) this.doubted += 1;
     if (isAsked ? !(await this.#isWanted(doubt)) : doubt !== undefined) return LEFT_ALONE;
-    // An interrupt ends the command between two repairs, and not between the two records of one.
+    // An interrupt must not end the command between the two records of one repair.
     this.#context.endsByItself();
     try {
       return await repair();
@@ -69,7 +69,7 @@ export class Reporter {
     }
   }
 
-  /** A finding in doubt has a question of its own, even after `all`. */
+  /** Asks the user. Asks about a finding in doubt even after `all`. */
   async #isWanted(doubt: string | undefined): Promise<boolean> {
     const { output } = this.#context;
     if (doubt !== undefined) output.note(`in doubt: ${doubt}`);

@@ -1,4 +1,4 @@
-/** What one run's events prove about its job: which records it wrote, whether the build was triggered, how it was decided. */
+/** Reads what one run's events prove about its job: which records it wrote, whether it sent a POST, how it ended. */
 import {
   checkBuildStatus,
   generateBuildStatusErrorMessage,
@@ -15,7 +15,7 @@ import { pollIn } from '../../build/poll.ts';
 import { carriedBy, newBuildState, takeEvent, type BuildState, type HistoryEvent } from '../../build/state.ts';
 import type { PayloadReader } from '../../temporal/payloads.ts';
 
-/** How a job ended, as its records must tell it. */
+/** A job's end, as its records should tell it. */
 export interface End {
   status: EndStatus;
   build_id?: string | undefined;
@@ -25,18 +25,18 @@ export interface End {
 
 export interface Trace {
   build: BuildState;
-  /** The records that the events show it has put. */
+  /** The records that it has put, according to the events. */
   written: Set<Table>;
   /** Whether a POST may have been sent. */
   triggered: boolean;
-  /** The end that was decided; its final record updates had begun, or would have next. */
+  /** The end that was decided. The final record updates have begun, or were about to. */
   decided?: End;
   group_sent_to?: DirectoryServer;
-  /** As its start says it, if it resumes one. */
+  /** From its start, if it resumes another job. */
   previous_jobs?: PreviousJob[] | undefined;
-  /** The step that it was in, by its name in the Step Functions state machine. */
+  /** Its last step, by the state's name in the Step Functions state machine. */
   step?: string;
-  /** Why it may not have put what it says. */
+  /** Why it may not have put the records. */
   doubt?: string;
   terminatedBy?: string;
 }
@@ -56,7 +56,7 @@ const FINAL_UPDATES = new Map<string, EndStatus>([
 
 export async function traceOf(events: AsyncIterable<HistoryEvent>, reader: PayloadReader): Promise<Trace> {
   const trace: Trace = { build: newBuildState(), written: new Set(), triggered: false };
-  /** The names of activities, by their events. */
+  /** The names of activities, by the IDs of their scheduled events. */
   const activities = new Map<string, string>();
   for await (const event of events) {
     await takeEvent(trace.build, event, reader);
@@ -75,7 +75,7 @@ async function takeProof(
 ): Promise<void> {
   if (event.workflowExecutionStartedEventAttributes) {
     const [, given] = await reader.values(event.workflowExecutionStartedEventAttributes.input?.payloads);
-    // A run that was handed something knows of a POST by another run, of which its own events say nothing.
+    // Another run handed this one its progress or a resumption, so a POST may have been made in that run.
     if (given !== undefined && given !== null) trace.triggered = true;
     takeCarried(trace, event, given);
   } else if (event.activityTaskScheduledEventAttributes) {
@@ -105,7 +105,7 @@ async function takeProof(
     const end = answer && trace.build.build_id && endOfAnswer(trace.build.build_id, answer);
     if (end && !needsGroup(trace, end)) trace.decided ??= end;
   } else if (event.workflowTaskFailedEventAttributes?.newRunId) {
-    // A reset: these events leave out what the run did, from which it was taken, after the point of the reset.
+    // A reset: the events of the old run after the reset point are missing here, and may include the POST.
     trace.triggered = true;
   } else if (event.workflowExecutionTerminatedEventAttributes) {
     const { identity, reason } = event.workflowExecutionTerminatedEventAttributes;
@@ -113,12 +113,12 @@ async function takeProof(
   }
 }
 
-/** A role that is built is only half of a request that asks for its group too. */
+/** Whether the end is only half of the request, because the group that it asks for is missing. */
 export function needsGroup({ build }: Trace, { status }: End): boolean {
   return status === 'COMPLETE' && build.input?.directory_group === true;
 }
 
-/** What the run before this one, or the job that this one resumes, had proved. */
+/** Takes in what the previous run, or the job that this one resumes, has proved. */
 function takeCarried(trace: Trace, event: HistoryEvent, given: unknown): void {
   const resumption = isResumption(given) ? given : undefined;
   const carried = carriedBy(event, given) ?? newProgress('', 'absent', resumption);
@@ -131,7 +131,7 @@ function takeCarried(trace: Trace, event: HistoryEvent, given: unknown): void {
   if (ending !== undefined) trace.decided = { status: ending.status, build_id, error_info, directory_group };
 }
 
-/** The end that an answer of the build API decides, if it does. */
+/** Returns the end that the build API's answer decides, if any. */
 export function endOfAnswer(build_id: string, answer: BuildStatusAnswer): End | undefined {
   switch (checkBuildStatus(answer)) {
     case 'deferred':

@@ -14,12 +14,12 @@ import { isUnknown } from '../../build/find.ts';
 import type { Services } from '../../services.ts';
 
 const DEFAULT_LIMIT = 50;
-/** How often it looks for builds that started meanwhile. */
+/** How often it looks for builds that have started. */
 const LIST_EVERY_MS = 3_000;
 
 type Tell = (view: BuildView, build: BuildState) => Promise<void>;
 
-/** Follows every running build that matches until none runs. */
+/** Follows every running build that matches, until none runs. */
 export async function watchMany(context: CommandContext, options: BuildFilters & { limit?: number }): CommandResult {
   const { output, json } = context;
   const query = `${buildsQuery(options)} AND ${OPEN_QUERY}`;
@@ -61,7 +61,7 @@ async function followAll(
   let idle = Promise.withResolvers<void>();
   const ended = new Set<string>();
   const follow = async (run: Run) => {
-    // One that is deleted meanwhile has no more to tell.
+    // A build that was deleted meanwhile is ignored.
     const last = await followFromNow(services, run, tell).catch((err: unknown) => {
       if (err instanceof CliError || err instanceof ReaderGone || signal.aborted) throw err;
       if (!isUnknown(err)) note(`role-build: ${run.workflowId} can't be followed: ${(err as Error).message}`);
@@ -74,10 +74,10 @@ async function followAll(
     let found = 0;
     const open = await services.temporal(() => Array.fromAsync(services.client.workflow.list({ query })));
     for (const { workflowId, runId } of open) {
-      // Visibility shows an end a moment later than the history.
+      // Visibility shows an end a moment later than the history does.
       if (ended.has(runId)) continue;
       found += 1;
-      // Of a workflow ID one execution is open at a time; which job it is of is only the starter's word.
+      // Compares workflow IDs: each has one open execution, while the JobId attribute is set by the starter.
       if (watched.running.has(workflowId) || watched.running.size >= limit) continue;
       watched.running.add(workflowId);
       follow({ workflowId, runId }).catch(failed.reject);
@@ -89,7 +89,7 @@ async function followAll(
   }
 }
 
-/** Reports a build's state, then every change, but not the changes before. @returns the build as it stands at its end */
+/** Reports a build's current state and every later change, but none before. @returns the build's state at its end */
 async function followFromNow(services: Services, run: Run, tell: Tell): Promise<BuildState> {
   const { workflowId, runId } = run;
   const before = await readBuildState(services, workflowId, runId);

@@ -4,12 +4,12 @@ import { tableOf, type ColumnOf } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { relative } from '../../terminal/times.ts';
 
-/** Builds that are followed, as far as they are known. */
+/** The builds that are followed. */
 export interface Watched {
   views: Map<string, BuildView>;
-  /** Their workflow IDs. */
+  /** The workflow IDs of those that run. */
   running: Set<string>;
-  /** Running builds beyond the limit. */
+  /** The number of running builds beyond the limit. */
   waiting: number;
 }
 
@@ -24,16 +24,16 @@ const COLUMNS: readonly ColumnOf<BuildView>[] = [
   { head: 'STARTED', goes: 5, cell: (view, style) => style.plain(relative(startOf(view))) },
 ];
 
-/** Account and resource; another client's workflow may have neither, and its ID is shown instead. */
+/** Returns account and resource. Another client's workflow may have neither; then its ID is shown. */
 export function namesOf({ workflow_id, account_id, resource }: BuildView): [account: string, resource: string] {
   const text = (value: unknown, otherwise: string) => (typeof value === 'string' ? value : otherwise);
   return [text(account_id, ''), text(resource, workflow_id)];
 }
 
-/** Heads, what is left out, the sum, and the line that the cursor stands in. */
+/** Rows for the head, the line of what is left out, an empty line, the sums, and the cursor. */
 const OTHER_ROWS = 5;
 
-/** The builds that are watched, those that run first, as many as there is room for, and how many there are of each status. */
+/** Renders the builds, open ones first, as many as there is room for, and the number of each status. */
 export function manyScreen({ views, waiting }: Watched, terminal: Terminal): string {
   const style = styleFor(terminal);
   const all = [...views.values()].sort((a, b) => rank(a) - rank(b) || (startOf(a) < startOf(b) ? 1 : -1));
