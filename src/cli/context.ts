@@ -1,4 +1,4 @@
-/** What every command gets, and what it gives back. */
+/** What every command gets and returns. */
 import type { Environment } from '../config/settings.ts';
 import type { ExitReason } from './errors/exit-codes.ts';
 import type { Output } from './terminal/output.ts';
@@ -10,15 +10,15 @@ export interface CommandContext {
   output: Output;
   /** The command's arguments, without its options. */
   args: readonly string[];
-  /** `--json` was given. */
+  /** Whether `--json` was given. */
   json: boolean;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
-  /** Says that the command ends by itself after an interrupt, since it has to tidy up first. */
+  /** Says that the command will end on its own after an interrupt, because it has to clean up first. */
   endsByItself(): void;
-  /** What is said after Ctrl-C, in place of "the build goes on". */
+  /** Replaces "the build goes on" in the message after Ctrl-C. */
   ifInterrupted(what: string): void;
-  /** Opens Temporal and DynamoDB; they are closed when the command ends. */
+  /** Connects to Temporal and DynamoDB; the connections are closed when the command ends. */
   services(): Promise<Services>;
 }
 

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 
-/** Concurrent calls: enough not to wait for each answer in turn, and no burden to a server. */
+/** Enough calls at a time not to wait for each answer in turn, and few enough not to burden a server. */
 const CONCURRENCY = 16;
 
 /** @returns the results in the items' order */

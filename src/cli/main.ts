@@ -7,10 +7,10 @@ import { createOutput, ReaderGone, type Output } from './terminal/output.ts';
 import type { Services } from './services.ts';
 
 /**
- * Runs one command. It fails too if `crashed` rejects: with what was thrown and nobody caught, or late after an interrupt.
+ * Runs one command. Also fails if `crashed` rejects: an error that nobody caught, or late after an interrupt.
  *
  * @param args the arguments after the program's name
- * @returns the exit code, once all that was printed has been written
+ * @returns the exit code, once all output has been written
  */
 export async function runCli(
   args: readonly string[],
@@ -40,7 +40,7 @@ export async function runCli(
     writeErr: (text) => output.error(withoutValues(text).replace(/\n$/, '')),
     getOutHelpWidth: () => output.terminal.columns ?? 80,
   });
-  // Commands copy the program's settings when they are made, and these came later.
+  // Commands copied the program's settings when they were made, before these were set.
   for (const command of program.commands) command.copyInheritedSettings(program);
   const code = await Promise.race([program.parseAsync(args, { from: 'user' }), crashed]).then(
     () => EXIT_CODES[reason].code,
@@ -63,7 +63,7 @@ async function report(
   }
   if (err instanceof CommanderError) {
     if (err.exitCode === 0) return EXIT_CODES.done.code;
-    // It has said what was wrong, on stderr.
+    // Commander has printed the message on stderr already.
     if (json) output.json({ error: 'usage' satisfies ExitReason, message: err.message.replace(/^error: /, '') });
     return EXIT_CODES.usage.code;
   }
@@ -73,14 +73,14 @@ async function report(
   const message = output.withoutSecrets(failure.message);
   const stack = trace === undefined ? undefined : output.withoutSecrets(trace);
   output.error(`role-build: ${message}`);
-  // Its first line is the message.
+  // Drops the stack's first lines, which repeat the message.
   if (stack !== undefined) output.error(stack.replace(/^[^]*?\n(?= {4}at )/, ''));
   if (hint !== undefined) output.error(`try: ${hint}`);
   if (json) output.json({ error: failure.reason, message, hint, ...fields, stack });
   return failure.exitCode;
 }
 
-/** A complaint about an option or an argument repeats what was given, which may be a credential. */
+/** Removes the given value from a message about an option or an argument, because it may be a credential. */
 function withoutValues(text: string): string {
   return text
     .replace(/(unknown option '--?[^'=\s]*)=[\s\S]*?'(?=\n|$)/, "$1=…'")

@@ -1,4 +1,4 @@
-/** What the definitions of several commands share. */
+/** Definitions that several commands share. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { quoted } from './build/next-step.ts';
 import { LISTED_STATUSES } from './temporal/queries.ts';
@@ -12,7 +12,7 @@ export function namesOneBuild(command: Command): Command {
     .option('--workflow-id <id>', 'find it by its workflow ID');
 }
 
-/** Which of many builds, as Temporal's visibility knows them. */
+/** Adds filters for many builds, which Temporal's visibility applies. */
 export function filters(command: Command): Command {
   return command
     .option('--account <id>', 'builds in this account')
@@ -27,7 +27,7 @@ export function filters(command: Command): Command {
     .option('--query <query>', 'only builds that also match this list filter of Temporal');
 }
 
-/** A page of a list that may be long. */
+/** Adds paging for a list that may be long. */
 export function pages(command: Command): Command {
   return command
     .option('--limit <n>', 'show at most this many; 0 shows all (default: 30)', wholeNumber)
@@ -39,12 +39,11 @@ export interface PageOptions {
   pageToken?: string;
 }
 
-/** How many are wanted. */
 export function limitOf({ limit = 30 }: PageOptions): number {
   return limit === 0 ? Number.POSITIVE_INFINITY : limit;
 }
 
-/** Says that there is more: what was typed, for the next page. */
+/** Returns a note with the command for the next page, made of what the user typed. */
 export function nextPage(command: string, words: readonly string[], options: object, token: string): string {
   const flags = Object.entries<unknown>({ ...options, pageToken: token })
     .filter(([, value]) => value !== undefined)
@@ -52,12 +51,12 @@ export function nextPage(command: string, words: readonly string[], options: obj
   return `more: ${['role-build', command, ...words.map(quoted), ...flags].join(' ')}`;
 }
 
-/** The flag of an option, as commander names it. */
+/** Returns the flag of an option by commander's name for it. */
 export function flagOf(option: string): string {
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Reads the value of an option. @param what it must be */
+/** Makes a parser for an option's value. @param what the value must be */
 export function numberLike(pattern: RegExp, what: string): (value: string) => number {
   return (value) => {
     if (!pattern.test(value)) throw new InvalidArgumentError(`It must be ${what}.`);

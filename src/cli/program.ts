@@ -1,21 +1,21 @@
-/** The table of commands. A command's file is loaded only if its name is among the arguments, so `--help` loads none. */
+/** The table of commands. A command's file is loaded only if its name is an argument, so `--help` loads none. */
 import { Command, Option } from 'commander';
 import type { CommandContext, CommandResult } from './context.ts';
 import { EXIT_CODES } from './errors/exit-codes.ts';
 import { version } from './version.ts';
 
-/** What the file of a command exports. */
+/** The exports of a command's file. */
 export interface CommandModule {
-  /** Adds its arguments, options and help. */
+  /** Adds the command's arguments, options and help. */
   define(command: Command): unknown;
-  /** @param options as commander reads them */
+  /** @param options as commander parses them */
   run(context: CommandContext, options: never, command: Command): CommandResult;
 }
 
-/** Runs a command's function with the context that every command gets. @param args the command's arguments */
+/** Runs a command with the context that every command gets. @param args the command's arguments */
 export type Execute = (args: readonly string[], run: (context: CommandContext) => CommandResult) => Promise<void>;
 
-/** By name and arguments, in the order of `--help`: what it does, and the file that does it. */
+/** Commands by name and arguments, in the order of `--help`, each with a summary and a function that loads its file. */
 const COMMANDS: Readonly<Record<string, [summary: string, load: () => Promise<CommandModule>]>> = {
   setup: [
     'create the tables and register the search attributes, each if it is missing',
@@ -51,13 +51,13 @@ const COMMANDS: Readonly<Record<string, [summary: string, load: () => Promise<Co
   ],
   config: ['show each setting in force and where it comes from', () => import('./commands/config.ts')],
   'completion <shell>': ["print a shell's completion script", () => import('./commands/completion.ts')],
-  // For shells, not for people.
+  // Called by completion scripts, not by people.
   'complete [args...]': ['answer a completion script', () => import('./commands/complete.ts')],
 };
 
 /**
- * @param args the arguments of this run: the commands that they name are defined in full, of all others only the name and the
- *   summary; `undefined` defines all in full
+ * @param args the arguments of this run. The commands that they name are defined in full; the others get only a name
+ *   and a summary. `undefined` defines all in full
  */
 export async function defineProgram(args?: readonly string[], execute: Execute = async () => {}): Promise<Command> {
   const terms = new Map<string, string>();
@@ -90,7 +90,7 @@ export async function defineProgram(args?: readonly string[], execute: Execute =
   return program;
 }
 
-/** A longer meaning of an exit code has a line for each command that it names. */
+/** If the meaning of an exit code is longer, each command that it names gets its own line. */
 const LINE_CHARACTERS = 80;
 
 function exitCodesHelp(): string {

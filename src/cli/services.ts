@@ -1,4 +1,4 @@
-/** The two services that the command line talks to, opened only when a command needs them. */
+/** Temporal and DynamoDB for the command line, opened only when a command needs them. */
 import { Client, Connection } from '@temporalio/client';
 import { loadDataConverter } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { CLIENT_SETTINGS, encryptionOf, readBoth, readSettings, type Environment } from '../config/settings.ts';
@@ -17,16 +17,16 @@ import { leavingOutUnreadable, payloadReader, tolerant } from './temporal/payloa
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const MESSAGE_MAX_BYTES = 512 * 2 ** 20;
-/** Temporal's client waits for ever by default. The server answers a long poll within 20 s, empty if nothing happened. */
+/** By default, Temporal's client waits forever. The server ends a long poll within 20 s, even if nothing happened. */
 const CALL_TIMEOUT_MS = 30_000;
 
-/** A collector that does not answer holds up the end for so long. */
+/** How long a command waits at its end for a collector that does not answer. */
 const LAST_SPANS_MS = 1_000;
 
 export type Services = Awaited<ReturnType<typeof openServices>>;
 
 /**
- * @param note tells the user of settings that are ignored, and of spans that could not be sent
+ * @param note tells the user about ignored settings, and about spans that could not be sent
  * @param interrupted aborted by Ctrl-C
  * @throws CliError if Temporal can't be reached; @throws SettingsError
  */
@@ -43,10 +43,10 @@ export async function openServices(env: Environment, note: (text: string) => voi
     connection = await Connection.connect({
       ...connectionOptions,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      // Else gRPC would take `https_proxy` and `http_proxy` too, which the worker does not.
+      // Otherwise gRPC would also use `https_proxy` and `http_proxy`, which the worker does not.
       channelArgs: {
         'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0,
-        // A page of a list has the memo of each execution, 2 MiB at most; gRPC's own limit is 4 MiB for all of them.
+        // A page of a list has the memo of each execution, up to 2 MiB. gRPC's default is 4 MiB for the whole page.
         'grpc.max_receive_message_length': MESSAGE_MAX_BYTES,
       },
     });
@@ -57,13 +57,13 @@ export async function openServices(env: Environment, note: (text: string) => voi
   const lenient = leavingOutUnreadable(dataConverter);
   const tables = openRecordTables({ statusTable: settings.STATUS_TABLE, historyTable: settings.HISTORY_TABLE });
   let traces: Promise<ClientTraces | undefined> | undefined;
-  // Only a start makes a span, so nothing else waits for OpenTelemetry to load.
+  // Only a start makes a span, so other commands don't load OpenTelemetry.
   const startWithDetails: ClientTraces['startWithDetails'] = async (input, next) => {
     const opened = await (traces ??= openTraces(env, (text) => note(`role-build: ${text}`)));
     return opened === undefined ? next(input) : opened.startWithDetails(input, next);
   };
   const interceptors = { workflow: [{ startWithDetails }] };
-  // What the client itself decodes is the memo, and anybody's workflow may have one.
+  // The client itself decodes only memos, which may be those of other clients' workflows.
   const client = new Client({ connection, namespace, identity: whoAmI(), dataConverter: lenient, interceptors });
   return {
     taskQueue: settings.ROLE_BUILD_TASK_QUEUE,
@@ -74,19 +74,19 @@ export async function openServices(env: Environment, note: (text: string) => voi
     note,
     /** Aborted by Ctrl-C. */
     signal: interrupted,
-    /** A run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` does not say where that is. */
+    /** Returns a run's page in the Web UI; `undefined` if `TEMPORAL_UI_URL` is not set. */
     uiUrl: (workflowId: string, runId: string) => {
       const path = ['namespaces', namespace, 'workflows', workflowId, runId].map(encodeURIComponent).join('/');
       return settings.TEMPORAL_UI_URL && `${settings.TEMPORAL_UI_URL}/${path}`;
     },
-    /** Reads the payloads in a workflow's events. @throws PayloadUnreadableError of a read */
+    /** Reads the payloads in a workflow's events; each read may throw PayloadUnreadableError. */
     payloadsOf: (workflowId: string) => payloadReader(dataConverter, namespace, workflowId),
-    /** The same without the error: what can't be read is `undefined`. */
+    /** The same, but a payload that can't be read is `undefined`. */
     readablePayloadsOf: (workflowId: string) => payloadReader(lenient, namespace, workflowId),
     /**
-     * Runs a call of Temporal within 30 s.
+     * Calls Temporal, for at most 30 s.
      *
-     * @throws CliError if it is away or refuses; any other error as it is
+     * @throws CliError if it can't be reached or refuses; any other error unchanged
      */
     async temporal<T>(call: () => Promise<T>, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<T> {
       const abortable = signal === undefined ? call : () => connection.withAbortSignal(signal, call);
@@ -96,7 +96,7 @@ export async function openServices(env: Environment, note: (text: string) => voi
         throw serviceError(err, called) ?? err;
       }
     },
-    /** Runs a call of DynamoDB. @throws CliError if it is away or refuses; any other error as it is */
+    /** Calls DynamoDB. @throws CliError if it can't be reached or refuses; any other error unchanged */
     async dynamoDb<T>(call: () => Promise<T>): Promise<T> {
       try {
         return await call();
@@ -119,12 +119,12 @@ async function openTraces(env: Environment, warn: (text: string) => void): Promi
   return traceClient({ tracing, warn, onFault: (reason) => warn(`spans could not be sent: ${reason}`) });
 }
 
-/** What the server itself says is passed on; if it said nothing, the address may be wrong. */
+/** Passes on what the server says; if it said nothing, the address may be wrong. */
 function cannotConnect(cause: unknown, called: Called & { service: 'Temporal' }): CliError {
   const grpc = grpcErrorOf(cause);
   const said = grpc === undefined ? undefined : serviceError(cause, called);
   if (said?.transient === false) return said;
-  // gRPC quotes what can't be a header, which may be the API key.
+  // gRPC quotes a value that can't be a header, which may be the API key.
   const why = grpc?.details ?? (cause as Error).message.replace(/"[^]*"/, '…');
   const message = `Temporal can't be reached at ${called.address}: ${why}`;
   return new CliError('unreachable', message, { cause, hint: LOOK_AT_SETTINGS });

@@ -1,6 +1,6 @@
-/** Errors of AWS's services and of its SDK, and what helps. */
+/** Explains errors of AWS's services and of its SDK, with what helps. */
 
-/** How a message goes on after a service's name, and what to try; `passing`: the same call may succeed soon. */
+/** The rest of a message after a service's name, and what to try. `passing`: the same call may soon succeed. */
 type Meaning = readonly [what: string, hint: string, passing?: 'passing'];
 
 export const LOOK_AT_SETTINGS = 'role-build config shows the address in force and where it comes from';
@@ -18,7 +18,7 @@ const NOT_AWS: Meaning = [
 ];
 
 /**
- * By `NAME: MESSAGE`; the first that matches. The SDK throws some faults of the settings as plain errors.
+ * Meanings by `NAME: MESSAGE`; the first match counts. The SDK throws some faults of the settings as plain errors.
  *
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CommonErrors.html
  */
@@ -48,7 +48,7 @@ const BY_TEXT: readonly (readonly [RegExp, ...Meaning])[] = [
     ...BUSY,
   ],
   [/^CredentialsProviderError:/, ...NO_CREDENTIALS],
-  // A credential_process that answers with no texts, and a profile that names an sso-session which is not there.
+  // A credential_process whose credentials are not texts, and a profile with an sso-session that does not exist.
   [/^\w+: (Resolved credential object is not valid|.*\(reading 'sso_)/, ...NO_CREDENTIALS],
   [/^(TimeoutError|AbortError):/, ...AWAY],
   [
@@ -70,31 +70,31 @@ const BY_TEXT: readonly (readonly [RegExp, ...Meaning])[] = [
   [/^\w+: Region not accepted/, "can't be called in that region", NO_REGION_HINT],
 ];
 
-/** By Node.js's code, of errors that came of a call of AWS. */
+/** Meanings by Node.js's error code, for errors of a call of AWS. */
 const BY_CODE: readonly (readonly [RegExp, ...Meaning])[] = [
   [
     /^(E(CONN\w+|HOSTUNREACH|HOSTDOWN|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|TIMEDOUT|PIPE|PROTO|ADDRNOTAVAIL)|CERT_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|ERR_TLS_\w+|ERR_SSL_\w+)$/,
     ...AWAY,
   ],
-  // A line break at the end of a key, as of a file from Windows, is no part of a header.
+  // A key with a line break at its end, for example from a Windows file, can't become a header.
   [
     /^ERR_INVALID_CHAR$/,
     "can't be called with credentials that hold line breaks or other characters not allowed in a header",
     CREDENTIALS,
   ],
-  // Of the HTTP parser, and of an answer that is too long.
+  // Codes of the HTTP parser, and of an answer that is too long.
   [/^(HPE_|ERR_BUFFER_TOO_LARGE)/, ...NOT_AWS],
   [/^ERR_INVALID_URL$/, 'has an address that is not a URL', LOOK_AT_SETTINGS, 'passing'],
 ];
 
-/** What the SDK calls an answer that names no error, or that can't be read. */
+/** Names that the SDK gives an answer that names no error, or that can't be read. */
 const UNNAMED = /^(Unknown|UnknownError|SyntaxError)$/;
 
 type AwsError = Error & { code?: unknown; syscall?: unknown; $metadata?: { httpStatusCode?: number }; $fault?: string };
 
 /**
- * @param ofCall whether it came of a call of AWS: else only what the SDK alone throws counts
- * @returns `undefined` for an error that is none of AWS's
+ * @param ofCall whether the error is from a call of AWS; otherwise only errors that the SDK alone throws are recognized
+ * @returns `undefined` for an error that is not AWS's
  */
 export function meaningOfAws(err: AwsError, ofCall: boolean): Meaning | undefined {
   const { name, message, code, $metadata, $fault } = err;
@@ -104,7 +104,7 @@ export function meaningOfAws(err: AwsError, ofCall: boolean): Meaning | undefine
   if (!ofCall && !isOfSdk) return undefined;
   const byCode = typeof code === 'string' ? BY_CODE.find(([pattern]) => pattern.test(code)) : undefined;
   if (byCode !== undefined) return meaningIn(byCode);
-  // The SDK reads its settings, and the token of a web identity, before it calls.
+  // Before the call, the SDK reads its settings files, and the token file of a web identity.
   if (ofCall && typeof code === 'string' && typeof err.syscall === 'string') return NO_CREDENTIALS;
   if (!isOfSdk) return undefined;
   if (UNNAMED.test(name)) return NOT_AWS;
@@ -117,7 +117,7 @@ function meaningIn([, ...meaning]: readonly [RegExp, ...Meaning]): Meaning {
 }
 
 export function textOfAws({ name, message, code, $metadata }: AwsError): string {
-  // An answer that can't be read is quoted by V8, and may hold anything.
+  // The error quotes the answer, which may contain anything.
   if (name === 'SyntaxError') return "it can't be parsed";
   if (UNNAMED.test(name)) return `HTTP status ${$metadata?.httpStatusCode}`;
   if (code === 'ERR_INVALID_URL')

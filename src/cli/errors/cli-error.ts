@@ -2,13 +2,13 @@ import { EXIT_CODES, type ExitReason } from './exit-codes.ts';
 
 export interface ErrorDetails {
   cause?: unknown;
-  /** More for `--json`, beside `error`. */
+  /** Further fields for `--json`, beside `error`. */
   fields?: Record<string, unknown>;
   /** What to try: a command, or a sentence. */
   hint?: string | undefined;
-  /** The same call may succeed a moment later: the service was away, or throttled it. */
+  /** Whether the same call may soon succeed: the service was unavailable, or throttled it. */
   transient?: boolean;
-  /** Where in the program it happened; of an internal error alone. */
+  /** The stack, for an internal error only. */
   trace?: string;
 }
 

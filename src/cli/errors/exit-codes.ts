@@ -1,4 +1,4 @@
-/** Every exit code, and what it means; `--help` and the docs print this table. */
+/** Every exit code with its meaning; `--help` and the docs print this table. */
 export const EXIT_CODES = {
   done: { code: 0, meaning: 'done' },
   endedOtherwise: {

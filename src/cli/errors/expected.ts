@@ -1,4 +1,4 @@
-/** @returns `undefined` in place of a failure that is expected */
+/** @returns `undefined` in place of an expected failure */
 export function undefinedIf<T>(isExpected: (err: unknown) => boolean, waited: Promise<T>): Promise<T | undefined> {
   return waited.catch((err: unknown) => {
     if (!isExpected(err)) throw err;

@@ -1,4 +1,4 @@
-/** Every error that a command may end with: its exit code, message and advice. Loaded only if a command fails. */
+/** Converts an error of a command into its exit code, message and advice. Loaded only if a command fails. */
 import { inspect } from 'node:util';
 import { PAYLOAD_UNREADABLE } from '../../contract.ts';
 import { howToRead } from '../../encryption/unreadable.ts';
@@ -18,7 +18,7 @@ export function toCliError(err: unknown): CliError {
   );
 }
 
-/** By their names, so that Temporal's client is not loaded for a mistake in the settings. */
+/** Matches names and not classes, so that a mistake in the settings does not load Temporal's client. */
 function ownError(cause: Error): CliError | undefined {
   const { name, message } = cause;
   switch (name) {
@@ -52,10 +52,10 @@ function ownError(cause: Error): CliError | undefined {
   }
 }
 
-/** Files that are full, or of a file system that is, are no fault of the user who named them. */
+/** Codes of full files, disks and tables of open files. The user who named the file is not to blame. */
 const FULL = /^(ENOSPC|EDQUOT|EFBIG|EIO|EMFILE|ENFILE)$/;
 
-/** A file that the user named: it is not there, is none, or may not be read or written. */
+/** Converts an error about a file that the user named: it is missing, not a file, or may not be read or written. */
 function fileError(err: NodeJS.ErrnoException): CliError | undefined {
   const { syscall, code, path, message } = err;
   if (syscall === undefined || code === undefined) return undefined;
@@ -65,7 +65,7 @@ function fileError(err: NodeJS.ErrnoException): CliError | undefined {
   return path === undefined ? undefined : new CliError('usage', message, { cause: err });
 }
 
-/** How many errors of a chain of causes are shown, the first included. */
+/** How many errors of a chain of causes are shown, including the first. */
 const CAUSES_SHOWN = 5;
 
 function internal(err: unknown): CliError {

@@ -1,17 +1,17 @@
-/** What Temporal, DynamoDB and AWS KMS fail with: away, access denied, not set up, or a request that makes no sense. */
+/** Explains errors of Temporal, DynamoDB and AWS KMS: unreachable, access denied, not set up, or an invalid request. */
 import { SearchAttributeType } from '@temporalio/common';
 import { searchAttributes } from '../../contract.ts';
 import { LATER, LOOK_AT_SETTINGS, meaningOfAws, textOfAws } from './aws.ts';
 import { CliError } from './cli-error.ts';
 import { GRPC_STATUS, grpcErrorOf } from '../../domain/grpc.ts';
 
-/** Whom a call was made to; `AWS` if that is not known. */
+/** The service that was called; `AWS` if it is not known. */
 export type Called =
   { service: 'Temporal'; address: string; namespace: string } | { service: 'DynamoDB' | 'AWS KMS' | 'AWS' };
 
 /**
- * @returns `undefined` if no service failed: then the error is passed on as it is. The same for an execution that Temporal
- *   does not know, or that is there already: the caller decides what that means
+ * @returns `undefined` if the error is not a service's; the caller then passes it on unchanged. Also for an execution
+ *   that Temporal does not know or that exists already, because the caller decides what that means
  */
 export function serviceError(err: unknown, called: Called): CliError | undefined {
   if (err instanceof CliError) return err;
@@ -19,7 +19,7 @@ export function serviceError(err: unknown, called: Called): CliError | undefined
   if (err.name === 'NamespaceNotFoundError') return noNamespace(err, called);
   const grpc = grpcErrorOf(err);
   if (grpc !== undefined) return temporalError(err, grpc, called);
-  // Payloads are encrypted and decrypted during a call of Temporal.
+  // During a call of Temporal, payloads are encrypted and decrypted, so an error of AWS is from KMS.
   const service = called.service === 'Temporal' ? 'AWS KMS' : called.service;
   const meaning = meaningOfAws(err, service !== 'AWS');
   if (meaning === undefined) return undefined;
@@ -73,13 +73,13 @@ function noNamespace(cause: unknown, called: Called): CliError {
   });
 }
 
-/** An operator has to repair one of ours that is missing or of another type; any other stands in the query that was given. */
+/** An operator has to repair our own attribute if it is missing or has another type; another is the query's fault. */
 function searchAttributeError(cause: unknown, details: string, temporal: string): CliError | undefined {
   const [, name = '', type] =
     /value(?: type)? for search attribute (\w+) of type (\w+)/i.exec(details) ??
     /search attribute:? ["']?(\w+)/i.exec(details) ??
     [];
-  // Of an operator that the attribute's type does not have.
+  // The query uses an operator that the attribute's type does not have.
   if (/not supported/i.test(details)) return undefined;
   const own = Object.values(searchAttributes).find((attribute) => attribute.name === name);
   if (own === undefined) return undefined;

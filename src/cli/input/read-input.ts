@@ -10,7 +10,7 @@ import { oneLine, type Output } from '../terminal/output.ts';
 import { readText } from './text-files.ts';
 import { whoAmI } from './who.ts';
 
-/** The options of `start` and `batch` for what an input does not say itself. */
+/** Options of `start` and `batch` that supply what an input leaves out. */
 export interface DefaultOptions {
   url?: string;
   encryptedJwtFile?: string;
@@ -22,7 +22,7 @@ export interface DefaultOptions {
   directoryGroup?: boolean;
 }
 
-/** The options of `start` that say what to build. */
+/** Options of `start` that say what to build. */
 export interface InputOptions extends DefaultOptions {
   input?: string;
   account?: string;
@@ -37,7 +37,7 @@ export interface InputOptions extends DefaultOptions {
 
 export const ENCRYPTED_JWT_VARIABLE = 'ENCRYPTED_JWT';
 
-/** What to try if an input lacks what a flag or the environment gives. */
+/** Returns which flags or variables could supply what an input lacks. */
 export function hintOf(faults: readonly Fault[]): { hint?: string } {
   const missing = (path: string) => faults.some((fault) => fault.path === path && fault.message === 'is missing');
   const credential = `the variable ${ENCRYPTED_JWT_VARIABLE} or --encrypted-jwt-file FILE`;
@@ -50,8 +50,8 @@ export function hintOf(faults: readonly Fault[]): { hint?: string } {
 const WHAT_TO_BUILD = ['account', 'role', 'action', 'buildType', 'dryRun', 'resource'] as const;
 
 /**
- * Makes the workflow's input of a file or of flags, and fills in what may be left out: correlation ID, trace header,
- * credential, requester. Options outrank what the file says.
+ * Makes the workflow's input from a file or from flags, and fills in what may be left out: correlation ID, trace
+ * header, credential, requester. Options outrank the file.
  *
  * @param defaults for keys that an input given as a file leaves out
  * @throws CliError `usage` naming every fault
@@ -69,7 +69,7 @@ export async function readInput(
   const given = options.input === undefined ? fromFlags(options) : await fromFile(options, options.input, stdin);
   if (!isObject(given)) return checked(given, output);
   const input = {
-    // Of version 7, so that a command that looks for the request right after its start knows how old it is.
+    // Version 7 contains the time, so a command that looks for the request right after its start knows how old it is.
     correlation_id: uuidv7(),
     trace_header: newTraceHeader(),
     requested_by: whoAmI(),
@@ -143,7 +143,7 @@ async function fromFile(options: InputOptions, file: string, stdin: NodeJS.Reada
   }
 }
 
-/** V8 quotes the text around the fault, which may be the credential: only the position stays. */
+/** Keeps only the position: V8 quotes the text around the fault, which may be the credential. */
 export function syntaxProblem({ message }: Error): string {
   if (message.includes('Unexpected end of JSON input')) return 'it ends too early';
   const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0];

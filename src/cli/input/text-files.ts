@@ -1,4 +1,4 @@
-/** The text of a file or of stdin, whatever it is for. */
+/** Reads the text of a file or of stdin. */
 import { constants, createReadStream, fstatSync, openSync, type BigIntStats } from 'node:fs';
 import { Socket } from 'node:net';
 import { isatty, ReadStream } from 'node:tty';
@@ -6,12 +6,12 @@ import { getSystemErrorMessage } from 'node:util';
 import { NotUtf8Error, utf8Text } from '../../process/utf8.ts';
 import { CliError } from '../errors/cli-error.ts';
 
-/** Ten times what an input may be, since it may be indented; reading a device that never ends stops here. */
+/** Ten times the longest input, because it may be indented. The limit also ends the reading of an endless device. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * @param file `-` is stdin
- * @param what stands for it in messages: `the input`
+ * @param what names it in messages, such as `the input`
  * @throws CliError `usage` if it can't be read, or is not UTF-8
  */
 export async function readText(file: string, stdin: NodeJS.ReadableStream, what: string): Promise<string> {
@@ -29,31 +29,31 @@ export async function readText(file: string, stdin: NodeJS.ReadableStream, what:
     if (err instanceof CliError) throw err;
     if (err instanceof NotUtf8Error) throw new CliError('usage', `${name}: ${err.message}`, { cause: err });
     if (!isSystemError(err)) throw err;
-    // Without the file's name: by mistake the input or the credential itself may have been given as one.
+    // Omits the file's name: a user may have given the input or the credential itself by mistake.
     const from = file === '-' ? 'stdin' : 'the file that is named';
     throw new CliError('usage', `${what} can't be read from ${from}: ${reasonOf(err)}`);
   }
 }
 
-/** @returns `stats` says what it is: a regular file, a pipe, a terminal @throws what the system says of it */
+/** @returns `stats` tells a regular file from a pipe or a terminal @throws the system's error */
 export function openInput(path: string): { fd: number; stats: BigIntStats } {
-  // Without waiting for the writer of a pipe: a program that waits in `open` can't be interrupted.
+  // O_NONBLOCK: otherwise `open` waits for the writer of a pipe, and can't be interrupted meanwhile.
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   return { fd, stats: fstatSync(fd, { bigint: true }) };
 }
 
-/** From the beginning to the end, and then closed. */
+/** Reads a file from beginning to end and closes it. */
 export function streamOf({ fd, stats }: ReturnType<typeof openInput>): AsyncIterable<Buffer> {
   if (stats.isFIFO()) return new Socket({ fd, readable: true, writable: false });
   return isatty(fd) ? new ReadStream(fd) : createReadStream('', { fd });
 }
 
-/** Whether it is what the system says of a file, and no fault of ours. */
+/** Whether it is an error of the system, and not a bug in this program. */
 export function isSystemError(err: unknown): err is NodeJS.ErrnoException {
   return err instanceof Error && 'errno' in err;
 }
 
-/** What the system says of a file, without the file's name. */
+/** Returns the system's reason without the file's name. */
 export function reasonOf({ errno, code }: NodeJS.ErrnoException): string {
   return `${code}, ${getSystemErrorMessage(errno as number)}`;
 }

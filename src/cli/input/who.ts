@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 
-/** Who runs the command line: `user@host`. */
+/** Returns who runs the command line: `user@host`. */
 export function whoAmI(): string {
   let user = 'unknown';
   try {

@@ -1,4 +1,4 @@
-/** Executions as Temporal's visibility lists them: a page at a time, in the server's own order. */
+/** Lists executions by Temporal's visibility, one page at a time, in the server's order. */
 import { crc32 } from 'node:zlib';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
@@ -6,16 +6,16 @@ import { defined } from '../../domain/defined.ts';
 import { CliError } from '../errors/cli-error.ts';
 import type { Services } from '../services.ts';
 
-/** The most that a Temporal server returns at once by default (`frontend.visibilityMaxPageSize`). */
+/** The largest page of a Temporal server by default (`frontend.visibilityMaxPageSize`). */
 const PAGE_MAX = 1_000;
 const CHECKSUM_BYTES = 4;
 
 /**
- * Servers list open executions first, by their start, then closed ones, by their close: the latest of each first.
+ * Lists one page. Servers list open executions first, latest start first, then closed ones, latest close first.
  *
- * @param limit the most to return; the server may return fewer before the end
- * @param token of this page, as the one before named it; `undefined` for the first
- * @returns `next` is the token of the next page, the server's with a checksum in base64url; `undefined` after the last
+ * @param limit the most to return; the server may return fewer even before the end
+ * @param token `next` of the page before; `undefined` for the first page
+ * @returns `next` is the server's token of the next page with a checksum, in base64url; `undefined` after the last
  * @throws CliError `usage` if the token is not one of these
  */
 export function listPage(
@@ -35,7 +35,7 @@ export function listPage(
   });
 }
 
-/** A server takes long to refuse a token that was cut on its way here, and does not say what is wrong: the checksum does. */
+/** Adds a checksum, because servers take long to refuse a token that was cut, and don't say what is wrong. */
 function toToken(bytes: Uint8Array): string {
   const checksum = Buffer.alloc(CHECKSUM_BYTES);
   checksum.writeUInt32BE(crc32(bytes));

@@ -1,4 +1,4 @@
-/** Payloads of workflows, which may be any client's, as commands read them. */
+/** Reads payloads of workflows, which may be any client's. */
 import type { LoadedDataConverter, Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import {
   decodeArrayFromPayloads,
@@ -12,16 +12,16 @@ import { undefinedIf } from '../errors/expected.ts';
 
 export type PayloadReader = ReturnType<typeof payloadReader>;
 
-/** Encrypted payloads are bound to their workflow. */
+/** Reads payloads of one workflow, because encrypted payloads are bound to their workflow. */
 export function payloadReader(converter: LoadedDataConverter, namespace: string, workflowId: string) {
   const context = { type: 'workflow', namespace, workflowId } as const;
   return {
-    /** One that is nested too deep to be shown or written reads as `undefined`. */
+    /** Reads a value that is nested too deep to be shown or written as `undefined`. */
     async values(payloads: temporal.api.common.v1.IPayload[] | null | undefined): Promise<unknown[]> {
       const values = await decodeArrayFromPayloads(converter, payloads, context);
       return values.map((value) => (isTooDeep(value) ? undefined : value));
     },
-    /** One that the SDK makes no error of has its message alone. */
+    /** If the SDK can't convert a failure, the error has only its message. */
     async failure(failure: temporal.api.failure.v1.IFailure | null | undefined): Promise<Error | undefined> {
       try {
         return await decodeOptionalFailureToOptionalError(converter, failure, context);
@@ -33,12 +33,12 @@ export function payloadReader(converter: LoadedDataConverter, namespace: string,
   };
 }
 
-/** A payload that holds no value reads as `undefined`: one such must not hide all others. */
+/** Reads a payload without a valid value as `undefined`, so that it does not hide all others. */
 export function tolerant(loaded: LoadedDataConverter): LoadedDataConverter {
   return { ...loaded, payloadConverter: tolerantConverter(loaded.payloadConverter, undefined) };
 }
 
-/** A payload that can't be decrypted reads as `undefined`: a workflow of another client must not hide all others. */
+/** Reads a payload that can't be decrypted as `undefined`, so that another client's workflow hides no others. */
 export function leavingOutUnreadable(loaded: LoadedDataConverter): LoadedDataConverter {
   return { ...loaded, payloadCodecs: loaded.payloadCodecs.map(withoutUnreadable) };
 }

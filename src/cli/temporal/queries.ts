@@ -1,10 +1,9 @@
-/** Filters of many builds as a query of Temporal's visibility. https://docs.temporal.io/list-filter */
+/** Turns filters into a query of Temporal's visibility. https://docs.temporal.io/list-filter */
 import { keyword, ROLE_BUILD_WORKFLOW_TYPE, searchAttributes } from '../../contract.ts';
 import { OPEN_QUERY, quotedForQuery } from '../../domain/execution-status.ts';
 import { CliError } from '../errors/cli-error.ts';
 import { parseSince } from '../terminal/times.ts';
 
-/** All builds. */
 export const BUILDS_QUERY = `WorkflowType = '${ROLE_BUILD_WORKFLOW_TYPE}'`;
 
 export interface BuildFilters {
@@ -18,8 +17,8 @@ export interface BuildFilters {
 }
 
 /**
- * The statuses that `list` tells apart: the records' own, and the ends that no record tells of. By Temporal's own word, since
- * `BuildStatus` may name an end that the records still lack.
+ * The statuses that `list` distinguishes: the records' own, and ends that no record tells. They go by Temporal's
+ * status, because `BuildStatus` may have an end that the records do not have yet.
  */
 const STATUS_QUERIES = {
   IN_PROGRESS: OPEN_QUERY,
@@ -38,7 +37,7 @@ export function isFiltered(filters: BuildFilters): boolean {
   return FILTERS.some((name) => filters[name] !== undefined);
 }
 
-/** @throws CliError `usage` naming the filter that makes no sense */
+/** @throws CliError `usage` naming the filter that is not valid */
 export function buildsQuery(filters: BuildFilters): string {
   const { account, role, action, status, dryRun, query } = filters;
   if (account !== undefined && !/^\d{12}$/.test(account)) {
@@ -47,7 +46,7 @@ export function buildsQuery(filters: BuildFilters): string {
   const since = sinceOf(filters);
   return [
     BUILDS_QUERY,
-    // The run that goes on is listed.
+    // The run that continues the job is listed.
     `ExecutionStatus != 'ContinuedAsNew'`,
     ...(account === undefined ? [] : [equals('AccountId', account)]),
     ...(role === undefined ? [] : [equals('CustomRoleName', role)]),

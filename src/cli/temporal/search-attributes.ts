@@ -1,4 +1,4 @@
-/** The search attributes that builds need, as a namespace has them; registers those that are missing, or says who else can. */
+/** Compares a namespace's search attributes with those of builds; registers missing ones, or says who else can. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
 import { searchAttributes } from '../../contract.ts';
@@ -11,24 +11,24 @@ import type { Services } from '../services.ts';
 type TypeName = (typeof searchAttributes)[keyof typeof searchAttributes]['type'];
 
 /**
- * Their names as Temporal's command lines spell them, and what an SQL store takes of each in a namespace; others have no limit.
- * https://docs.temporal.io/search-attribute#custom-search-attribute
+ * The types' names in Temporal's command lines, and how many of each an SQL store takes per namespace. Other stores
+ * have no limit. https://docs.temporal.io/search-attribute#custom-search-attribute
  */
 const TYPES = { KEYWORD: { name: 'Keyword', sqlLimit: 10 }, BOOL: { name: 'Bool', sqlLimit: 3 } } as const;
 const SQL_STORES = /\b(sqlite|mysql|postgres)/;
 
-/** Servers pick a new search attribute up with a delay. */
+/** Servers notice a new search attribute with a delay. */
 const USABLE_WITHIN_MS = 90_000;
 const LOOK_EVERY_MS = 250;
 
 export type SearchAttributesFound = ReturnType<typeof foundIn>;
 type Rooms = SearchAttributesFound['rooms'];
 
-/** They are not registered; the hint says what has to be done first. */
+/** The search attributes are not registered; the hint says what has to be done first. */
 export class RegistrationRefused extends CliError {
   override name = 'RegistrationRefused';
   readonly fix: string;
-  /** What somebody with the permission has to run. */
+  /** The command that somebody with the permission has to run. */
   readonly command: string | undefined;
 
   constructor(message: string, fix: string, more: { command?: string; cause?: unknown } = {}) {
@@ -39,8 +39,8 @@ export class RegistrationRefused extends CliError {
 }
 
 /**
- * Looks at the search attributes and changes nothing. If the connection may not list them, one that a query can name counts as
- * registered with the right type.
+ * Checks the search attributes without changing any. If the connection may not list them, an attribute that a query
+ * accepts counts as registered with the right type.
  */
 export async function checkSearchAttributes(services: Services): Promise<SearchAttributesFound> {
   const { client, connection, namespace } = services;
@@ -63,15 +63,15 @@ export async function checkSearchAttributes(services: Services): Promise<SearchA
 }
 
 /**
- * @param there all of the namespace, by name, with Temporal's numbers of types
- * @param isLimited whether the namespace has the limits of an SQL store, as far as is known
+ * @param there all search attributes of the namespace by name, with Temporal's numbers of their types
+ * @param isLimited whether the namespace is known to have the limits of an SQL store
  */
 function foundIn(there: Readonly<Record<string, number>>, isLimited: boolean) {
   const checks = Object.values(searchAttributes).map(({ name, type }) => {
     const known = there[name] === numberOf(type) ? 'registered' : 'of another type';
     return { name, type, state: Object.hasOwn(there, name) ? known : 'missing' } as const;
   });
-  /** The search attributes of one type: how many builds need, how many of those are missing, how many more fit if that is known. */
+  /** By type: how many search attributes builds need, how many of them are missing, and how many more fit, if known. */
   const rooms = (Object.keys(TYPES) as TypeName[]).map((type) => {
     const own = checks.filter((check) => check.type === type);
     const used = Object.keys(there).filter((name) => there[name] === numberOf(type));
@@ -80,7 +80,7 @@ function foundIn(there: Readonly<Record<string, number>>, isLimited: boolean) {
       needed: own.length,
       missing: own.filter(({ state }) => state === 'missing').length,
       free: isLimited ? Math.max(0, TYPES[type].sqlLimit - used.length) : undefined,
-      /** Those of others, by name. */
+      /** The names of other programs' search attributes. */
       others: used.filter((name) => !own.some((check) => check.name === name)).sort(),
     };
   });
@@ -96,10 +96,10 @@ function numbersOf(attributes: readonly { name: string; type: TypeName }[]): Rec
 }
 
 /**
- * Registers search attributes that are missing, all or none; {@link untilUsable} says when they can be used.
+ * Registers missing search attributes, all or none; {@link untilUsable} waits until they can be used.
  *
- * @param only the names of those to register
- * @returns what there is afterwards
+ * @param only limits them to these names
+ * @returns the search attributes afterwards
  * @throws RegistrationRefused
  */
 export async function addSearchAttributes(
@@ -128,13 +128,13 @@ export async function addSearchAttributes(
       const why = `Temporal does not take the search attributes: ${details}`;
       throw whyNoRoom(namespace, rooms) ?? new RegistrationRefused(why, ownNamespaceOr(namespace, others));
     }
-    // Someone else's setup was faster.
+    // Another setup may have registered them meanwhile.
     if (!hasGrpcStatus(err, 'ALREADY_EXISTS')) throw err;
   }
   return foundIn({ ...there, ...added }, isLimited);
 }
 
-/** Waits until a query can name every attribute, so that a start that comes right after is not refused. */
+/** Waits until queries accept every attribute, because a start before that would be refused. */
 export async function untilUsable(
   { client, temporal: call }: Services,
   areNew: boolean,
@@ -170,7 +170,7 @@ export function describeRooms(rooms: Rooms): string {
   return `search attributes needed: ${each.join('; ')}${isKnown ? '' : '; how many are free is not known here'}`;
 }
 
-/** @returns why a namespace can't take those that are missing; `undefined` if it can, as far as is known */
+/** @returns why a namespace can't take the missing search attributes; `undefined` if it can or that is not known */
 export function whyNoRoom(namespace: string, rooms: Rooms): RegistrationRefused | undefined {
   const full = rooms.filter(({ missing, free }) => free !== undefined && missing > free);
   if (full.length === 0) return undefined;
@@ -184,7 +184,7 @@ export function whyNoRoom(namespace: string, rooms: Rooms): RegistrationRefused 
   );
 }
 
-/** What helps if a namespace has search attributes that are in the way. */
+/** Returns what helps if other search attributes are in the way. */
 export function ownNamespaceOr(namespace: string, inTheWay: readonly string[]): string {
   return (
     'Give builds a namespace of their own (temporal operator namespace create --namespace role-builds, then ' +
@@ -194,10 +194,10 @@ export function ownNamespaceOr(namespace: string, inTheWay: readonly string[]): 
   );
 }
 
-/** A namespace of Temporal Cloud is named with its account, and has a command line of its own. https://docs.temporal.io/cloud/namespaces */
+/** Temporal Cloud's namespaces end in an account, and have their own command line. https://docs.temporal.io/cloud/namespaces */
 const CLOUD_NAMESPACE = /^[a-z][a-z0-9-]*\.[a-z0-9]+$/;
 
-/** The command that somebody who may do so registers them with. */
+/** Returns the command that registers the search attributes, for somebody who may do so. */
 function registrationCommand(namespace: string, missing: SearchAttributesFound['checks']): string {
   const isCloud = CLOUD_NAMESPACE.test(namespace);
   return [

@@ -2,10 +2,10 @@ import { createLogUpdate } from 'log-update';
 import { coloured, type Output } from './output.ts';
 
 const REDRAW_EVERY_MS = 1_000;
-/** Many changes at once are one for the eye. */
+/** Changes within this time are drawn together. */
 const SETTLE_MS = 40;
 
-/** A screen that is redrawn in place. @param render the screen as it is now; an empty one is not drawn */
+/** Draws a screen that is updated in place. @param render returns the current screen; an empty one is not drawn */
 export function startLive({ terminal }: Pick<Output, 'terminal'>, render: () => string) {
   const update = createLogUpdate(terminal.stream);
   let soon: NodeJS.Timeout | undefined;
@@ -26,11 +26,11 @@ export function startLive({ terminal }: Pick<Output, 'terminal'>, render: () => 
     update.done();
   };
   return {
-    /** Draws a change. It is redrawn once a second in any case, since times are relative. */
+    /** Draws a change. The screen is also redrawn every second, because times are relative. */
     draw: () => void (soon ??= setTimeout(draw, SETTLE_MS)),
-    /** Leaves it as it is. */
+    /** Stops, and leaves the screen as it is. */
     stop: () => end(draw),
-    /** Stops and takes it away, to make room for what is to stay. */
+    /** Stops and removes the screen, to make room for lasting output. */
     clear: () => end(update.clear),
   };
 }

@@ -6,7 +6,7 @@ import { terminalOf } from './terminal.ts';
 
 export type Output = ReturnType<typeof createOutput>;
 
-/** The reader of the result takes no more, such as `head`. */
+/** The reader of the result, such as `head`, has stopped reading. */
 export class ReaderGone extends Error {
   override name = 'ReaderGone';
 }
@@ -26,25 +26,25 @@ export function createOutput(
     json: (value: unknown) => stdout.write(`${printable(JSON.stringify(value))}\n`),
     /** A line of the result, for people. */
     line: (text = '') => stdout.write(`${printable(text)}\n`),
-    /** The same, for text that has colours of ours in it. */
+    /** A screen of the result, with our own colours. */
     screen: (text: string) => stdout.write(`${coloured(text)}\n`),
-    /** A program's text, such as a shell's, as it stands: never anything from outside. */
+    /** Prints a program's text, such as a shell's, unchanged. Must contain nothing from outside. */
     script: (text: string) => stdout.write(text.endsWith('\n') ? text : `${text}\n`),
-    /** A line beside the result; not with `--quiet`. */
+    /** A line beside the result, not printed with `--quiet`. */
     note: quiet ? () => {} : error,
     /** What went wrong, on stderr. */
     error,
     /**
-     * Resolves once its reader has taken enough for more to be printed: what prints much waits for it, so that a slow reader does
-     * not fill the memory.
+     * Resolves once the reader has taken enough for more to be printed. What prints much has to wait for it, because a
+     * slow reader would otherwise fill the memory.
      *
-     * @throws ReaderGone if nobody reads the result any more, so that what only prints can stop
+     * @throws ReaderGone if nobody reads the result any more, so that a command that only prints can stop
      */
     drained: async () => {
       await Promise.all([stdout.drained(), stderr.drained()]);
       if (stdout.isReaderGone) throw new ReaderGone();
     },
-    /** Sees all that was printed to its end. @returns the exit code, which is not 0 if the result could not be written */
+    /** Waits until all output is written. @returns the exit code, which is not 0 if the result could not be written */
     finished: async (exitCode: number): Promise<number> => {
       await stdout.settled();
       const { failure } = stdout;
@@ -52,20 +52,20 @@ export function createOutput(
       await stderr.settled();
       return failure === undefined ? exitCode : exitCode || EXIT_CODES.unreachable.code;
     },
-    /** A credential that was given: it is taken out of what `withoutSecrets` returns. */
+    /** Registers a credential, which `withoutSecrets` then removes. */
     secret: (value: unknown) => void (typeof value === 'string' && secrets.add(value)),
-    /** For text that may hold anything, such as the stack of an error. */
+    /** Removes secrets from a text that may contain anything, such as an error's stack. */
     withoutSecrets: (text: string) => withoutSecrets(text, env, secrets),
-    /** What is known of where the result goes. */
+    /** The terminal that the result goes to. */
     terminal: terminalOf(streams.stdout, env),
-    /** The same for everything else; `undefined` if nothing is to be drawn there: no terminal, or `--quiet`. */
+    /** The terminal on stderr; `undefined` if nothing may be drawn there: no terminal, or `--quiet`. */
     canvas: beside.isTerminal && !quiet && env['TERM'] !== 'dumb' ? beside : undefined,
   };
 }
 
 /**
- * Control characters shown rather than obeyed, so that no record or answer can drive the terminal; newlines stay. JSON stays
- * the same JSON: it has such characters in its strings alone.
+ * Escapes control characters except newlines, so that no record or answer can control the terminal. JSON stays
+ * equivalent, because it can have them only in its strings.
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (character) =>
@@ -73,10 +73,10 @@ export function printable(text: string): string {
   );
 }
 
-/** A sequence that sets colours and the like. https://ecma-international.org/publications-and-standards/standards/ecma-48 */
+/** A sequence that sets colours. https://ecma-international.org/publications-and-standards/standards/ecma-48 */
 const COLOUR = new RegExp(`(${String.fromCharCode(0x1b)}\\[[0-9;]*m)`);
 
-/** As {@link printable}, but colours stay: should a value from outside slip past, it can do no more than look odd. */
+/** Like {@link printable}, but keeps colours. A value from outside that slipped in could only look odd. */
 export function coloured(text: string): string {
   return text
     .split(COLOUR)
@@ -84,12 +84,12 @@ export function coloured(text: string): string {
     .join('');
 }
 
-/** As {@link printable}, for text that must not begin a line of its own. */
+/** Like {@link printable}, but also escapes newlines. */
 export function oneLine(text: string): string {
   return printable(text).replaceAll('\n', '\\u000a');
 }
 
-/** Names and values, one a line, aligned; without those that are `undefined`. */
+/** Formats names and values in aligned lines, without those that are `undefined`. */
 export function fields(values: Record<string, unknown>): string {
   const present = Object.entries(values).filter(([, value]) => value !== undefined);
   const width = Math.max(...present.map(([name]) => name.length));

@@ -1,30 +1,30 @@
 import type { Environment } from '../../config/settings.ts';
 
-/** Variables whose values are secret; some only name a file that holds such a value. */
+/** Variables whose values are secret, except those that only name a file with such a value. */
 const SECRET =
   /^(ENCRYPTED_JWT|ENCRYPTION_KEYS|BUILD_API_PROXY|TEMPORAL_API_KEY|TEMPORAL_TLS_\w+_DATA|TEMPORAL_GRPC_META_\w+|AWS_\w*(SECRET|TOKEN)\w*|OTEL_\w*HEADERS)(?<!_FILE)$/;
-/** A shorter one would be found in any text. */
+/** Shorter values are not removed, because they could occur in any text. */
 const SHORTEST = 6;
-/** Some errors quote no more than the beginning of a value. */
+/** Some errors quote only the beginning of a value. */
 const BEGINNING = 12;
 const SHOWN = '[redacted]';
 
 /**
- * Takes secrets out of a text that nobody has foreseen, such as the stack of an error.
+ * Removes secrets from a text of unknown content, such as an error's stack.
  *
- * @param known credentials that came in another way than by the environment
+ * @param known credentials that are not in the environment
  */
 export function withoutSecrets(text: string, env: Environment, known: Iterable<string>): string {
   const ofEnvironment = Object.entries(env).flatMap(([name, value = '']) => {
     if (!SECRET.test(name)) return [];
     const parts = value.split(',');
-    // Of a list of `name:key`, or of headers, `name=value`.
+    // The value may be a list of `name:key`, or of headers, `name=value`.
     return [value, ...parts, ...parts.map((part) => part.replace(/^[^:=]*[:=]/, ''))];
   });
   const secrets = [...known, ...ofEnvironment]
     .map((secret) => secret.trim())
     .filter(({ length }) => length >= SHORTEST);
-  // Up to the last `@`: a password may have one in it, or a slash. A module's path may too.
+  // Removes up to the last `@`, since a password may contain `@` or a slash. A module's path, a file URL, may too.
   let shown = text.replace(/(?<!\bfile)(:\/\/)\S*@/g, `$1${SHOWN}@`);
   for (const secret of secrets) shown = shown.replaceAll(secret, SHOWN);
   for (const secret of secrets.filter(({ length }) => length > BEGINNING)) {

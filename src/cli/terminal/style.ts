@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import { oneLine } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Colours for text that may come from outside: whatever could drive the terminal is shown instead. */
+/** Colours for text that may come from outside: characters that could control the terminal are escaped. */
 export type Style = ReturnType<typeof styleFor>;
 
 type Format = Exclude<Parameters<typeof styleText>[0], readonly unknown[]>;
@@ -27,7 +27,7 @@ export function styleFor({ colours }: Pick<Terminal, 'colours'>) {
     plain: oneLine,
     bold: inOne('bold'),
     dim: inOne('dim'),
-    /** A build's status, a step's state, in the colour that it has everywhere. */
+    /** Colours a build's status or a step's state, the same everywhere. */
     status: (text: string) => {
       const colour = Object.hasOwn(STATUS_COLOURS, text) ? STATUS_COLOURS[text] : undefined;
       return colour === undefined ? oneLine(text) : paint(colour, text);

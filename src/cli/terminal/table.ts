@@ -5,11 +5,11 @@ import type { Terminal } from './terminal.ts';
 
 export interface ColumnOf<Row> {
   head: string;
-  /** It may be cut to so many columns if the terminal is narrow. */
+  /** The width to which the column may be cut if the terminal is narrow. */
   min?: number;
-  /** It may go altogether; of several, the one with the highest number goes first. */
+  /** Set if the column may be left out. The highest number is left out first. */
   goes?: number;
-  /** One line, with colours but nothing else that could drive the terminal. */
+  /** Returns one line, with colours but no other control characters. */
   cell: (row: Row, style: Style) => string;
 }
 
@@ -20,7 +20,7 @@ const NO_LINES = Object.fromEntries(
     .map((name) => [name, '']),
 );
 
-/** A table as wide as the terminal; in a pipe every cell is whole. */
+/** Renders a table as wide as the terminal; in a pipe every cell is whole. */
 export function tableOf<Row>(
   columns: readonly ColumnOf<Row>[],
   rows: readonly Row[],
@@ -44,7 +44,7 @@ export function tableOf<Row>(
     .join('\n');
 }
 
-/** A column's width as the library counts it, so that wide and combining characters count the same everywhere. */
+/** Returns a column's width as the library counts it, so that wide and combining characters count the same. */
 function widest(cells: readonly string[]): number {
   const column = new Table({ chars: NO_LINES, style: { 'padding-left': 0, 'padding-right': 0 } });
   column.push(...cells.map((cell) => [cell]));

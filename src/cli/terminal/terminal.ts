@@ -4,13 +4,13 @@ export type Terminal = ReturnType<typeof terminalOf>;
 
 const DEFAULT_ROWS = 24;
 
-/** What decides how a result is shown. */
+/** Describes where a result goes, which decides how it is shown. */
 export function terminalOf(stream: NodeJS.WritableStream, env: Environment) {
   const { isTTY: isTerminal = false } = stream as Partial<NodeJS.WriteStream>;
   return {
-    /** A person looks at it, and it can be redrawn. */
+    /** Whether a person sees it, and it can be redrawn. */
     isTerminal,
-    /** Where lines have to end; `undefined` if nothing says so, as in a pipe. May change while a command runs. */
+    /** The width; `undefined` if it is not known, as in a pipe. May change while a command runs. */
     get columns() {
       return positive(env['COLUMNS']) ?? (isTerminal ? (stream as NodeJS.WriteStream).columns || undefined : undefined);
     },
@@ -22,7 +22,7 @@ export function terminalOf(stream: NodeJS.WritableStream, env: Environment) {
   };
 }
 
-/** https://no-color.org and https://force-color.org; the former wins, as in most programs. */
+/** https://no-color.org and https://force-color.org; the first wins, as in most programs. */
 function wantsColours(isTerminal: boolean, env: Environment): boolean {
   if (env['NO_COLOR']) return false;
   const forced = env['FORCE_COLOR'];

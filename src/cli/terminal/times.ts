@@ -1,8 +1,8 @@
-/** Times as people read them. Programs get ISO 8601. */
+/** Formats times for people. Programs get ISO 8601. */
 import prettyMilliseconds from 'pretty-ms';
 import { parseIsoTime } from '../../domain/iso-time.ts';
 
-/** How long something took, in at most two units. */
+/** Formats a duration in at most two units. */
 export function took(ms: number): string {
   const clean = Math.max(0, ms);
   return clean < 1_000
@@ -10,7 +10,7 @@ export function took(ms: number): string {
     : prettyMilliseconds(clean, { unitCount: 2, secondsDecimalDigits: clean < 10_000 ? 1 : 0 });
 }
 
-/** `3m ago`, `in 48s`; any other text as it stands. */
+/** Returns `3m ago` or `in 48s`; a text that is not a time is returned unchanged. */
 export function relative(time: string, nowMs = Date.now()): string {
   const at = parseIsoTime(time);
   if (Number.isNaN(at)) return time;
@@ -20,7 +20,7 @@ export function relative(time: string, nowMs = Date.now()): string {
   return ms < 0 ? `${span} ago` : `in ${span}`;
 }
 
-/** How long it was from one time to another; empty unless both are times. */
+/** Formats the time between two times; returns an empty text unless both are valid. */
 export function tookBetween(from: string | undefined, to: string | undefined): string {
   const ms = parseIsoTime(to ?? '') - parseIsoTime(from ?? '');
   return Number.isNaN(ms) ? '' : took(ms);
@@ -28,7 +28,7 @@ export function tookBetween(from: string | undefined, to: string | undefined): s
 
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
-/** `2h`, `3d` before now, or an ISO 8601 time. @returns ISO 8601, or `undefined` for neither */
+/** Reads `2h` or `3d` before now, or an ISO 8601 time. @returns ISO 8601, or `undefined` for neither */
 export function parseSince(text: string, nowMs = Date.now()): string | undefined {
   const span = /^(\d{1,6})([smhdw])$/.exec(text);
   if (span !== null) {
@@ -39,7 +39,7 @@ export function parseSince(text: string, nowMs = Date.now()): string | undefined
   return Number.isNaN(at) ? undefined : since(at);
 }
 
-/** Servers take no time before the years that they count in, and nothing began then. */
+/** Replaces times before 1970, which servers may refuse: no build began then. */
 function since(ms: number): string {
   return new Date(Math.max(0, ms)).toISOString();
 }
