@@ -258,7 +258,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
     const build = await start(t, { getBuildStatus: always(undecided) }, options);
     await build.untilEvent('timerStartedEventAttributes', 2);
     await build.handle.cancel();
-    assertFailed(await build.end(), 'DirectoryGroupUnknown', /nobody knows .* dc1\.example\.com/);
+    assertFailed(await build.end(), 'DirectoryGroupUnknown', /outcome of the add .* dc1\.example\.com is unknown/);
     assert.deepEqual(build.argsOf('updateFailedRecord')[1].sent_to, SERVER);
   });
 
@@ -327,7 +327,11 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
       const end = await build.end();
       assert.equal(end.status, status);
       if (status !== 'FAILED') return;
-      assertFailed(end, 'DirectoryGroupUnknown', /nobody knows .* dc1\.example\.com; the role exists, /);
+      assertFailed(
+        end,
+        'DirectoryGroupUnknown',
+        /outcome of the add .* dc1\.example\.com is unknown; the role exists, /,
+      );
       assert.deepEqual(build.argsOf('updateFailedRecord')[1].sent_to, SERVER);
     });
   }
@@ -336,7 +340,8 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     const build = await start(t, { ensureDirectoryGroup: always(unanswered) }, { skipWaits: false });
     await build.untilEvent('timerStartedEventAttributes', 2);
     await build.handle.cancel();
-    const cause = /^EnsureDirectoryGroup: cancelled while nobody knows .* sent to dc1\.example\.com; the role exists, /;
+    const cause =
+      /^EnsureDirectoryGroup: cancelled while the outcome of the add .* sent to dc1\.example\.com is unknown; the role exists, /;
     assertFailed(await build.end(), 'DirectoryGroupUnknown', cause);
     assert.equal(build.argsOf('updateFailedRecord')[0].build_id, BUILD_ID);
   });
