@@ -7,7 +7,7 @@ import { createOutput, ReaderGone, type Output } from './terminal/output.ts';
 import type { Services } from './services.ts';
 
 /**
- * Runs one command. Also fails if `crashed` rejects: an error that nobody caught, or late after an interrupt.
+ * Runs one command. Also fails if `crashed` rejects, which means an uncaught error or an overdue interrupt.
  *
  * @param args the arguments after the program's name
  * @returns the exit code, once all output has been written

@@ -27,7 +27,6 @@ export function filters(command: Command): Command {
     .option('--query <query>', 'only builds that also match this list filter of Temporal');
 }
 
-/** Adds paging for a list that may be long. */
 export function pages(command: Command): Command {
   return command
     .option('--limit <n>', 'show at most this many; 0 shows all (default: 30)', wholeNumber)

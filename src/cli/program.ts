@@ -4,9 +4,7 @@ import type { CommandContext, CommandResult } from './context.ts';
 import { EXIT_CODES } from './errors/exit-codes.ts';
 import { version } from './version.ts';
 
-/** The exports of a command's file. */
 export interface CommandModule {
-  /** Adds the command's arguments, options and help. */
   define(command: Command): unknown;
   /** @param options as commander parses them */
   run(context: CommandContext, options: never, command: Command): CommandResult;

@@ -10,7 +10,7 @@ const text = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Returns a payload as people may see it: without the credential, which nobody needs to follow a build. Builds use only
- * JSON and null payloads, so only these are shown. Any other could hide the credential and stays encrypted.
+ * JSON and null payloads, so only these are shown. Any other could hide the credential and stays as it came.
  *
  * @param asItCame the payload before it was decrypted
  */

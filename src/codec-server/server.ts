@@ -22,7 +22,7 @@ export interface CodecServerOptions {
 
 /** Room for more than one payload of Temporal's largest size, 2 MiB, in Base64. */
 const MAX_BODY_BYTES = 4 * 2 ** 20;
-/** A body of that size holds a million empty payloads, which take seconds. The Web UI sends those of a page of events. */
+/** A body of that size holds a million empty payloads, which take seconds. The Web UI sends a page of events. */
 const MAX_PAYLOADS = 20_000;
 /** From a request's first byte to its last. */
 const REQUEST_TIMEOUT_MS = 30_000;

@@ -158,11 +158,7 @@ export class SettingsError extends Error {
   }
 }
 
-/**
- * Reads the named settings.
- *
- * @throws SettingsError naming every fault
- */
+/** @throws SettingsError naming every fault */
 export function readSettings<const N extends SettingName>(env: Environment, names: readonly N[]): Values<N> {
   const faults: string[] = [];
   const parsed: Partial<Record<SettingName, unknown>> = {};
@@ -220,7 +216,7 @@ function versionFaults(given: Partial<Values<SettingName>>): string[] {
 
 const namesOf = <S extends object>(settings: S) => Object.keys(settings) as (keyof S)[];
 const ENCRYPTION = namesOf(ENCRYPTION_SETTINGS);
-/** Settings that the worker doesn't read here. OpenTelemetry's variables are read where they are used. */
+/** Settings that are not the worker's. OpenTelemetry's are read where they are used. */
 const OF_OTHERS = { ...CODEC_SETTINGS, ...TRACING_SETTINGS, TEMPORAL_UI_URL: true };
 
 export const WORKER_SETTINGS = namesOf(SETTINGS).filter((name) => !(name in OF_OTHERS));

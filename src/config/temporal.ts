@@ -24,7 +24,7 @@ export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClie
   return config;
 }
 
-/** Returns faults by variable. The library reads other words for true as false, and would send the API key in the clear. */
+/** Returns faults by variable. The library takes any other word for false, and would send the API key without TLS. */
 export function switchFaults(env: Environment): Map<string, string> {
   const wrong = TLS_SWITCHES.filter((name) => !/^(true|false|1|0|)$/.test(env[name] ?? ''));
   return new Map(wrong.map((name) => [name, `must be true or false, not ${JSON.stringify(env[name])}`]));

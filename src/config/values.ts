@@ -2,12 +2,10 @@
 import { isIPv6 } from 'node:net';
 import type { HostPort } from '../process/listen.ts';
 
-/** The environment variables of a program. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-/** One variable of the environment. */
 export interface Setting<T> {
   /** If it is empty, `parse` gets the empty text. */
   default?: string;
@@ -27,7 +25,6 @@ export interface Setting<T> {
   parse: (value: string) => T;
 }
 
-/** The parsed settings, by name. */
 export type Parsed<S extends Readonly<Record<string, Setting<unknown>>>> = {
   [K in keyof S]: ReturnType<S[K]['parse']>;
 };
@@ -42,7 +39,6 @@ export function setting<T>(rule: Rule<T> | Setting<T>['parse'], told: Told): Set
   return { ...told, ...ruleOf(rule) };
 }
 
-/** A setting that may be left out. */
 export function optional<T>(rule: Rule<T> | Setting<T>['parse'], told: Told): Setting<T | undefined> {
   const { parse, ...shown } = ruleOf(rule);
   return { default: '', ...told, ...shown, parse: (value) => (value === '' ? undefined : parse(value)) };

@@ -11,7 +11,7 @@ import { PayloadUnreadableError } from './unreadable.ts';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
-/** Each payload may need its own call of AWS KMS for a data key. After one that can't be decoded, no more are sent. */
+/** Each payload may need its own call of AWS KMS for a data key. After one that can't be decoded, the rest is left. */
 const DECODED_AT_ONCE = 16;
 
 export class EncryptionCodec implements PayloadCodec {

@@ -42,7 +42,6 @@ export function createLogger(level: LevelWithSilent, destination: DestinationStr
   return pino(options, destination);
 }
 
-/** Formats JSON lines for people. */
 async function forPeople(stdout: StandardStream): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty');
   const pretty = prettyFactory({

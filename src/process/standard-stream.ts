@@ -12,7 +12,6 @@ export class StandardStream {
   readonly stream: NodeJS.WritableStream;
   /** The error of the first write that failed. A reader that is gone is not a failure. */
   failure: NodeJS.ErrnoException | undefined;
-  /** Nobody reads the stream any more. */
   isReaderGone = false;
   /** Called with the number of dropped texts, once there is room again. */
   onRoomAgain: (left: number) => void = () => {};

@@ -92,8 +92,8 @@ export class Spans {
 }
 
 /**
- * Ends a span with a type or a name of the error, never its message: messages quote inputs and the build API's answers,
- * which may be encrypted elsewhere.
+ * Ends a span with a type or a name of the error, never its message. Messages quote inputs and the build API's answers,
+ * and are encrypted wherever payloads are.
  */
 export function endFailed(span: Span, errorType: string, endMs?: number): void {
   span.setAttribute('error.type', errorType);

@@ -23,7 +23,6 @@ export function activityLogFields({ info }: Context): ActivityInterceptors {
   };
 }
 
-/** Finds the build's IDs in an activity's arguments. */
 function idsIn(args: readonly unknown[]): { correlation_id?: string; job_id?: string } {
   const objects = args.flatMap((arg) => (isObject(arg) ? [arg, arg['request'], arg['job']] : [])).filter(isObject);
   const idIn = (name: string) => objects.map((one) => one[name]).find((value) => typeof value === 'string');

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
 import type { WorkflowOptions } from '../workflows/worker-options.ts';
 
-/** The bundle's name in `dist`. */
 export const BUNDLE_FILE = 'workflow-bundle.js';
 
 const workflowsPath = pathOf('../workflows/index.ts');

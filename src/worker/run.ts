@@ -48,7 +48,7 @@ const POLL_MAX_WAIT_MS = 5_000;
 const WORKFLOW_TASK_POLLS = 10;
 /**
  * The share of polls that ask for builds that no worker has cached: new ones, and a dead worker's. With the default,
- * 0.2, the last builds of a burst start only when the first have ended, so their waits don't overlap: bench/README.md.
+ * 0.2, the last builds of a burst start only when the first have ended, so their waits don't overlap.
  */
 const NON_STICKY_POLLS = 0.7;
 

@@ -47,13 +47,11 @@ export function pausedActivity({ raw }: WorkflowExecutionDescription): PausedAct
   };
 }
 
-/** Describes a paused activity for people. */
 export function describePaused({ activity_id, paused_by }: PausedActivity): string {
   const by = paused_by === undefined ? '' : ` by ${JSON.stringify(paused_by)}`;
   return `its activity ${JSON.stringify(activity_id)} is paused${by}, and no attempt at it is made`;
 }
 
-/** Describes a workflow task that is late or fails, for people. */
 export function describeUntaken({ task_queue, scheduled_at, attempt }: UntakenTask): string {
   const queue = JSON.stringify(task_queue);
   return attempt > 2

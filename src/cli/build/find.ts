@@ -15,7 +15,6 @@ import type { Services } from '../services.ts';
 import { BUILDS_QUERY } from '../temporal/queries.ts';
 import { lastEventOf, readStarted } from './events.ts';
 
-/** Temporal's description of an execution. */
 export type Execution = WorkflowExecutionDescription;
 
 /** How many executions that claim to be a job or a request are read, newest first. */
@@ -62,11 +61,7 @@ export interface FoundJob {
   unsure?: string;
 }
 
-/**
- * Finds the execution of a job.
- *
- * @param workflowId the expected workflow ID, if it is known
- */
+/** @param workflowId the expected workflow ID, if it is known */
 export async function findJob(services: Services, jobId: string, workflowId?: string): Promise<FoundJob> {
   if (!isRunId(jobId)) return {};
   const known = workflowId === undefined ? undefined : await findUnder(services, workflowId, jobId);

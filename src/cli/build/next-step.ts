@@ -47,12 +47,10 @@ export function nextStep(view: Build, input: RoleBuildInput | undefined): NextSt
   }
 }
 
-/** Returns the command that resumes a paused workflow. */
 export function unpause(workflowId: string): string {
   return `temporal workflow unpause --workflow-id ${quoted(workflowId)}`;
 }
 
-/** Returns the command that resumes a paused activity. */
 export function unpauseActivity(workflowId: string, { activity_id }: { activity_id: string }): string {
   return `temporal activity unpause --workflow-id ${quoted(workflowId)} --activity-id ${quoted(activity_id)}`;
 }
@@ -94,7 +92,6 @@ function startAgain(view: Build, input: StartedWith | undefined): string {
   return `role-build start ${flags.join(' ')} --wait`;
 }
 
-/** Returns the arguments that name the build. */
 function targetOf(view: Build): string {
   const parsed = parseRoleBuildId(view.workflow_id);
   return parsed === undefined

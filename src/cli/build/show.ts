@@ -39,7 +39,6 @@ export function liveBuildScreen(view: BuildView, terminal: Terminal): string {
   return buildScreen(view, terminal, (name) => KEY_ATTRIBUTES.has(name));
 }
 
-/** Renders the screen of one build, with colours if the terminal has them. */
 export function buildScreen(
   view: BuildView,
   terminal: Pick<Terminal, 'columns' | 'colours'>,

@@ -4,7 +4,6 @@ import { WAIT_SUMMARY } from '../../contract.ts';
 import type { Polls } from '../../domain/build-status.ts';
 import { defined } from '../../domain/defined.ts';
 
-/** A step's latest progress. */
 export interface StepProgress {
   /** The state's name in the Step Functions state machine. */
   step: string;

@@ -10,7 +10,6 @@ import type { CommandContext } from '../context.ts';
 import type { Services } from '../services.ts';
 import { leniently } from './follow.ts';
 
-/** The ways to name one build on the command line. */
 export interface TargetOptions {
   correlationId?: string;
   jobId?: string;

@@ -39,7 +39,6 @@ export interface BuildView extends Record<string, unknown>, NextStep {
   untaken_workflow_task?: UntakenTask;
   /** A paused activity: no attempt is made until it is unpaused. */
   paused_activity?: PausedActivity;
-  /** The build's page in Temporal's Web UI. */
   ui_url?: string;
 }
 
@@ -133,7 +132,6 @@ export function viewOfTemporal(workflowId: string, build: BuildState): BuildView
   };
 }
 
-/** Reads one run's events so far. */
 export async function readBuildState(services: Services, workflowId: string, runId: string): Promise<BuildState> {
   let last = newBuildState();
   for await (const { build } of statesOf(services, { workflowId, runId })) last = build;

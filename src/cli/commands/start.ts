@@ -128,7 +128,7 @@ async function isKnown(services: Services, input: RoleBuildInput, jobId: string)
   return isStepFunctionsJob(jobId) || (await describeExecution(services, workflowId, jobId)) !== undefined;
 }
 
-/** @returns warnings about other builds of the role, or that the caller may not query the table */
+/** @returns warnings about other builds of the role, or that the caller could not query the table */
 async function lookForTwins(
   { tables, dynamoDb }: Services,
   key: StatusKey,

@@ -197,7 +197,6 @@ export function ownNamespaceOr(namespace: string, inTheWay: readonly string[]): 
 /** Temporal Cloud's namespaces end in an account, and have their own command line. https://docs.temporal.io/cloud/namespaces */
 const CLOUD_NAMESPACE = /^[a-z][a-z0-9-]*\.[a-z0-9]+$/;
 
-/** Returns the command that registers the search attributes, for somebody who may do so. */
 function registrationCommand(namespace: string, missing: SearchAttributesFound['checks']): string {
   const isCloud = CLOUD_NAMESPACE.test(namespace);
   return [

@@ -32,7 +32,6 @@ export function createOutput(
     script: (text: string) => stdout.write(text.endsWith('\n') ? text : `${text}\n`),
     /** A line beside the result, not printed with `--quiet`. */
     note: quiet ? () => {} : error,
-    /** What went wrong, on stderr. */
     error,
     /**
      * Resolves once the reader has taken enough for more to be printed. What prints much has to wait for it, because a

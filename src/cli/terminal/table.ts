@@ -1,4 +1,3 @@
-/** Tables that fit the terminal. */
 import Table from 'cli-table3';
 import { styleFor, type Style } from './style.ts';
 import type { Terminal } from './terminal.ts';

@@ -100,7 +100,6 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
 
   const loop = run().catch(onFault);
   return {
-    /** The number of builds that have not ended. */
     size: () => running.size,
     add: (build: Followed) => void running.set(build.workflow_id, build),
     /** @returns the builds that had not ended */

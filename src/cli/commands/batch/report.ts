@@ -61,7 +61,6 @@ function reportLineOf(text: string): ReportLine | undefined {
 
 export class Report {
   readonly path: string;
-  /** The number of requests by status. */
   readonly counts: Partial<Record<ReportStatus, number>> = {};
   lines = 0;
   failed = 0;
@@ -181,7 +180,6 @@ export interface FailedRequests {
   jobs: Map<string, string | undefined>;
   /** Lines without a usable correlation ID, or invalid: when these are corrected, their generated ID changes. */
   lines: Set<number>;
-  /** The report's file. */
   identity: BigIntStats;
 }
 

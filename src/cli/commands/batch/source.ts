@@ -11,7 +11,6 @@ import { isSystemError, openInput, reasonOf, streamOf } from '../../input/text-f
 import { csvLines } from './csv.ts';
 import { jsonLines } from './lines.ts';
 
-/** The formats that a batch may have. */
 export const BATCH_FORMATS = ['ndjson', 'csv'] as const;
 export type BatchFormat = (typeof BATCH_FORMATS)[number];
 

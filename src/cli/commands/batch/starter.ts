@@ -16,7 +16,7 @@ const CONCURRENT_STARTS = 16;
 const LOOKED_UP_TOGETHER = 50;
 /** A request that waits longer is looked up again: others may have started it meanwhile, and it may have ended. */
 const LOOKED_UP_WITHIN_MS = 1_000;
-/** Attempts at a look-up, or at a start with the same request ID, while a service is unavailable. */
+/** Attempts at a look-up or a start (always with the same request ID), each with a call's full time-out. */
 const ATTEMPTS = 6;
 /** Doubles after each attempt. */
 const FIRST_PAUSE_MS = 500;

@@ -19,7 +19,6 @@ export interface ApiAnswer {
   says: string;
   /** Absent if there is no answer or it is not final. */
   end?: End;
-  /** The build is still going on. */
   isUndecided: boolean;
   /** Set if the API did not say how the build ended, although it may know. */
   doubt?: string;

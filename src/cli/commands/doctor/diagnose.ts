@@ -14,7 +14,6 @@ import type { End } from './trace.ts';
 /** The status that a record should have, with its attributes. */
 type DesiredState = Omit<End, 'status'> & { status: RecordStatus };
 
-/** A write, with a description for people. */
 interface DescribedWrite extends RecordWrite {
   does: string;
 }
@@ -67,7 +66,7 @@ function diagnoseStatus(observation: Observation, answer: ApiAnswer | undefined)
   if (facts['job_id'] === undefined) return [];
   if (actual.state === 'running') {
     const { decided, written } = actual.run.trace;
-    // The final record updates have begun, so the records may differ for a moment.
+    // The final record updates have begun or are about to, so the records may differ for a moment.
     if (decided !== undefined) return [];
     // A record that the job has not written yet, for example after a reset to its start, is not compared.
     return compare(observation, { status: 'IN_PROGRESS' }, answer, (table) => written.has(table));

@@ -49,7 +49,7 @@ export function examinerOf(services: Services, askApi: AskApi | undefined, clock
       try {
         if (job_id !== undefined) actual = await actualStateOf(services, { ...key, job_id }, doubtOf);
       } catch (err) {
-        // One workflow that can't be read must not stop the command, but a service that is unavailable does.
+        // One workflow that can't be read doesn't stop the command. A service that is unavailable does.
         if (err instanceof CliError || !(err instanceof Error)) throw err;
         return { diagnoses: [unreadable(err)], observation };
       }

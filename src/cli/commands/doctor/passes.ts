@@ -17,7 +17,6 @@ import type { Candidate } from './examine.ts';
 import { ATTRIBUTES, errorNameOf, faultsOf, isErrorInfoRight, recordsOf, textOf } from './facts.ts';
 import { executionPages } from './namespace.ts';
 
-/** How much has been looked at. */
 export interface Counts {
   status_records: number;
   history_records: number;
@@ -104,7 +103,7 @@ function candidateOf(item: Item, table: Table): Candidate {
   };
 }
 
-/** Whether a record is valid by itself. */
+/** Whether a record is valid, looked at alone. */
 function isSound(item: Item, table: Table, clock: Clock): boolean {
   if (faultsOf(table, item).size > 0 || !isRecordStatus(item['status']) || !isErrorInfoRight(item)) return false;
   return Date.parse(textOf(item, 'start_at') ?? '') <= clock.latest() + CLOCKS_APART_MS;

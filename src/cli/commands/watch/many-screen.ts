@@ -4,7 +4,6 @@ import { tableOf, type ColumnOf } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { relative } from '../../terminal/times.ts';
 
-/** The builds that are followed. */
 export interface Watched {
   views: Map<string, BuildView>;
   /** The workflow IDs of those that run. */
