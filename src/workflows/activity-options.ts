@@ -11,14 +11,14 @@ const retry = {
 /** Just above the longest `BUILD_API_TIMEOUT_SECONDS` allowed, 60. */
 const BUILD_API_START_TO_CLOSE = '65 seconds';
 
-/** A DynamoDB call is given up after 10 s; a dead worker costs a write no more than this. */
+/** A DynamoDB call is given up after 10 s. A dead worker delays a write by no more than this. */
 export const recordWrite = {
   startToCloseTimeout: '15 seconds',
   retry,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 } satisfies ActivityOptions;
 
-/** Heartbeats, so that a dead worker is noticed in 15 s; a cancellation waits for the POST's answer, to keep it. */
+/** Heartbeats reveal a dead worker within 15 s. A cancellation waits for the POST, so that its answer is kept. */
 export const trigger = {
   startToCloseTimeout: BUILD_API_START_TO_CLOSE,
   heartbeatTimeout: '15 seconds',
@@ -28,9 +28,9 @@ export const trigger = {
 } satisfies ActivityOptions;
 
 /**
- * A local activity: a poll then leaves 6 history events instead of 11. How many polls there were stands in the current
- * details, not in the summary. Every backoff is a timer, since a cancellation or a deadline that comes while a workflow task
- * is worked on shows 8 s later, after the next attempt.
+ * Polls are local activities, so that each leaves 6 history events instead of 11. The current details show the number
+ * of polls. Every backoff is a timer. During a backoff inside a workflow task, the workflow would see a cancellation or
+ * a deadline only 8 s later, after the next attempt.
  */
 export const poll = {
   startToCloseTimeout: BUILD_API_START_TO_CLOSE,
@@ -40,7 +40,7 @@ export const poll = {
   summary: 'GET /build/{build_id}',
 } satisfies LocalActivityOptions;
 
-/** Its queue is polled by workers with a directory alone, and there may be none. Ten attempts of a worker bind in turn. */
+/** Only workers with a directory poll this queue; there may be none. A worker's ten attempts bind in turn. */
 export const directoryCheck = {
   scheduleToStartTimeout: '60 seconds',
   startToCloseTimeout: '10 minutes',
@@ -55,14 +55,14 @@ export const directoryEnsure = {
   summary: 'add the group',
 } satisfies ActivityOptions;
 
-/** The check of a carried input; it is retried until it is answered. */
+/** For the check of a carried input, which is retried without limit. */
 export const checkOfCarried = {
   startToCloseTimeout: '15 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 } satisfies LocalActivityOptions;
 
 /**
- * How long a put that was given up may still be on its way. An attempt waits 10 s for its answer; one that is carried out only
- * after the end was written would leave a record IN_PROGRESS for ever.
+ * How long an abandoned put may still take effect: an attempt waits 10 s for its answer. A put that takes effect after
+ * the end was written would leave a record IN_PROGRESS forever.
  */
 export const LATE_PUT_MS = 15_000;

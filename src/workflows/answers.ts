@@ -1,4 +1,4 @@
-/** Answers of activities. Any client that may write to the namespace can answer one that is under way, with what it likes. */
+/** Checks of activity results, because any client that may write to the namespace can complete an activity. */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import type { Written } from '../activities/types.ts';
 import { hasTexts } from '../domain/directory-group.ts';
@@ -6,7 +6,7 @@ import type { Job } from '../domain/identity.ts';
 
 const NOT_OURS = 'it was completed with a result that no worker of ours returns';
 
-/** @throws ActivityFailure for an answer that is not as it must be: as if the activity had failed, whatever it did */
+/** @throws ActivityFailure for a bad result, as if the activity had failed, whatever it really did */
 export function requireAnswer(isGood: boolean, state: string): void {
   if (isGood) return;
   const cause = ApplicationFailure.nonRetryable(NOT_OURS);

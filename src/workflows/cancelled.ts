@@ -4,8 +4,8 @@ import type { OwnWorkflowActivities } from '../activities/types.ts';
 const { requestOwnCancellation } = proxyActivities<OwnWorkflowActivities>({ startToCloseTimeout: '15 seconds' });
 
 /**
- * Whether what runs here has been cancelled. A scope hears of its parent's cancellation only some microtasks later: with a
- * step's answer in the same workflow task, that is too late to keep the next step from being taken.
+ * Whether the current scope or a parent of it is cancelled. A scope learns of its parent's cancellation some microtasks
+ * later. If a step's result is in the same workflow task, that is too late to prevent the next step.
  */
 export function isCancelled(): boolean {
   let scope: CancellationScope | undefined = CancellationScope.current();
@@ -16,8 +16,8 @@ export function isCancelled(): boolean {
 }
 
 /**
- * Ends the workflow as cancelled. Temporal takes that only from a run that was asked to cancel, and a request does not
- * pass through continue-as-new: a run that went on with a cancelled build's final record updates asks for itself.
+ * Ends the workflow as cancelled. Temporal accepts that only from a run with a cancellation request, which does not
+ * pass through continue-as-new. So a run that continued a cancelled build requests its own cancellation.
  *
  * @throws CancelledFailure
  */

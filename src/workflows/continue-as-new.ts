@@ -14,12 +14,15 @@ import { isCancelled } from './cancelled.ts';
 
 const { checkCarriedInput } = proxyLocalActivities<OwnWorkflowActivities>(checkOfCarried);
 
-/** Whether this run goes on from another, which hands it its {@link Progress}. */
+/** Whether this run continues another one, which gives it its {@link Progress}. */
 export function isContinued(): boolean {
   return workflowInfo().continuedFromExecutionRunId !== undefined;
 }
 
-/** Has a worker check what no first put of this run checks. A cancellation waits for it: nothing is written before. */
+/**
+ * Checks the carried input as a first put would. A cancellation waits for the check, so that nothing is written before
+ * it.
+ */
 export async function faultsOfCarried(input: RoleBuildInput, job: Job, { resumption }: Progress): Promise<Fault[]> {
   if (!patched('check-carried-input')) return [];
   return CancellationScope.nonCancellable(() =>
@@ -28,11 +31,11 @@ export async function faultsOfCarried(input: RoleBuildInput, job: Job, { resumpt
 }
 
 /**
- * Whether Temporal suggests a new run, or another version of the workers has become the one for new builds: no old one then
- * has to be kept for the weeks that a build may take. A cancellation that is about to be acted on is not left behind.
+ * Whether Temporal suggests a new run, or another worker version has become current, so that no old version has to be
+ * kept for the weeks that a build may take. Not if the run is cancelled, because the new run would not know of it.
  *
- * @param hasWaited whether this run has waited yet; one that somebody has pinned to its version by hand could otherwise go on
- *   in new runs without end
+ * @param hasWaited whether this run has waited yet. A run that has not ignores a new version: one that somebody pinned
+ *   by hand could otherwise continue as new without end
  */
 export function isContinueAsNewDue(hasWaited: boolean): boolean {
   const { continueAsNewSuggested, targetWorkerDeploymentVersionChanged } = workflowInfo();
@@ -40,8 +43,8 @@ export function isContinueAsNewDue(hasWaited: boolean): boolean {
 }
 
 /**
- * Goes on in a new run, of the current version of the workers. Job ID and start time belong to the whole chain of runs; all
- * else that a build knows goes along in `progress`.
+ * Continues as new on the current worker version. The job ID belongs to the whole chain of runs; `progress` carries
+ * everything else.
  *
  * @throws ContinueAsNew
  */

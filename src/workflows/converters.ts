@@ -1,4 +1,4 @@
-/** Payloads and failures as workflow code reads and writes them. */
+/** The payload and failure converters of workflow code. */
 import {
   ApplicationFailure,
   DefaultFailureConverter,
@@ -8,15 +8,15 @@ import {
 import { tolerantConverter } from '../contract.ts';
 import { encryptsFailures } from './worker-options.ts';
 
-/** What a payload reads as that holds no value. */
+/** The value that an undecodable payload is read as. */
 export const UNDECODABLE: unknown = Object.freeze({});
 
-/** An error would fail the workflow task again and again, and nobody else could build under the workflow ID. */
+/** An error would fail the workflow task forever, and no other build could use the workflow ID. */
 export const payloadConverter = tolerantConverter(defaultPayloadConverter, UNDECODABLE);
 
 /**
- * The SDK's own, without the error for a failure that is none of Temporal's: any client may start a workflow with one, as if
- * an earlier run had failed, and an error would fail the workflow task again and again.
+ * Wraps the SDK's converter so that a malformed failure does not throw. Any client may start a workflow with one, as if
+ * an earlier run had failed, and an error would fail the workflow task forever.
  */
 function tolerant(sdks: FailureConverter): FailureConverter {
   return {
@@ -31,5 +31,5 @@ function tolerant(sdks: FailureConverter): FailureConverter {
   };
 }
 
-/** Puts a failure's message and stack trace where the codec encrypts them, if it does. */
+/** Moves a failure's message and stack trace to where the codec encrypts them, if encryption is on. */
 export const failureConverter = tolerant(new DefaultFailureConverter({ encodeCommonAttributes: encryptsFailures }));

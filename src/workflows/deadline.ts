@@ -9,16 +9,16 @@ import type { Ending } from '../domain/progress.ts';
 type Decide = (throwIfOver: () => void, leftMs: () => number | undefined) => Promise<Ending>;
 
 /**
- * Runs what decides a build, cut short at its deadline: a wait ends, a poll is dropped, a POST under way finishes
- * and its answer is kept. A cancellation of the workflow passes through as it is and outranks the deadline.
+ * Runs `decide` until the build's deadline. Then a wait ends, a poll is dropped, and a POST in progress finishes and
+ * its answer is kept. A cancellation of the workflow passes through unchanged and outranks the deadline.
  *
- * @param decide is given a check to make before each poll: if a worker was away for long, a wait and the deadline can
- *   end in the same workflow task; and what is left of the time for a poll, since the timer of a deadline that passes during
- *   a local activity shows only after it
+ * @param decide gets a check to make before each poll, because after a long time without a worker a wait and the
+ *   deadline can end in the same workflow task. It also gets the time left for a poll, because a local activity keeps
+ *   the deadline's timer from showing
  */
 export function beforeDeadline(input: RoleBuildInput, job: Job, decide: Decide): Promise<Ending> {
   if (input.deadline_seconds !== undefined) return cutShortAt(input.deadline_seconds, job, decide);
-  // Most builds have none: scopes of its own would cost each of them a dozen promises.
+  // Most builds have no deadline. Scopes would cost each of them a dozen promises.
   throwIf(isCancelled());
   return decide(
     () => throwIf(isCancelled()),
@@ -54,7 +54,7 @@ async function cutShortAt(deadlineSeconds: number, job: Job, decide: Decide): Pr
   }
 }
 
-/** Whether a poll took all of the time that was left. */
+/** Whether a poll used up the time that was left. */
 function hasRunOut(err: unknown): boolean {
   return err instanceof TimeoutFailure && err.timeoutType === 'SCHEDULE_TO_CLOSE';
 }

@@ -1,4 +1,4 @@
-/** The other half of a request that asks for one: the role's group in a directory. */
+/** The role's group in a directory, for requests that ask for one. */
 import { CancellationScope, CancelledFailure, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { ActivityOptions, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { STATE_NAMES, type DirectoryActivities } from '../activities/types.ts';
@@ -22,7 +22,7 @@ function activities(options: ActivityOptions) {
   return proxyActivities<DirectoryActivities>({ ...options, taskQueue: directoryQueueOf(workflowInfo().taskQueue) });
 }
 
-/** Before the POST: a group that can't be made fails the request while nothing is built. */
+/** Runs before the POST, so that a group that can't be made fails the request before anything is built. */
 export async function checkGroup(input: RoleBuildInput, job: Job, progress: Progress): Promise<void> {
   showStep(progress, CHECK);
   const request = requestOf(input, job, progress);
@@ -31,20 +31,22 @@ export async function checkGroup(input: RoleBuildInput, job: Job, progress: Prog
   if (input.build_body.dry_run) progress.directory_group = group;
 }
 
-/** After the role is built: rounds of attempts, until it is certain that there can be none. The deadline ends no attempt. */
+/**
+ * Runs after the role is built, in rounds until the group is there or can't be made. The deadline cuts off no attempt.
+ */
 export async function ensureGroup(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
   progress.role_built = true;
-  // Only a resumed dry run, which made no POST, has not been checked.
+  // Only a resumed dry run is not checked yet, because it made no POST.
   if (input.build_body.dry_run && progress.directory_group === undefined) await checkGroup(input, job, progress);
   const endsAtMs = Date.parse(job.start_at) + (input.deadline_seconds ?? Number.POSITIVE_INFINITY) * 1000;
-  // Whether an add was sent is known to its last attempt alone, so none is cut off.
+  // Only the last attempt knows whether an add was sent, so no attempt is cut off.
   const attempts = () => {
     if (isCancelled()) throw new CancelledFailure('cancelled before the group was made');
     const request = requestOf(input, job, progress);
     return CancellationScope.nonCancellable(() => activities(directoryEnsure).ensureDirectoryGroup(request));
   };
   progress.directory_group ??= await inRounds(input, progress, ENSURE, attempts, isDirectoryGroup, (failure) => {
-    // Of an add that was not answered; a worker that died has said it by its heartbeat.
+    // The server of an unanswered add: from the failure's details, or from the heartbeat if the worker died.
     const { details, lastHeartbeatDetails } = (failure.cause ?? {}) as Partial<ApplicationFailure & TimeoutFailure>;
     const sentTo: unknown = details?.[0] ?? lastHeartbeatDetails;
     if (isDirectoryServer(sentTo)) progress.group_sent_to = sentTo;

@@ -19,7 +19,7 @@ import type { Ending, Progress } from '../domain/progress.ts';
 
 const NON_RETRYABLE: readonly string[] = recordWrite.retry.nonRetryableErrorTypes;
 
-/** What a state's failure means if the activity could not say so itself, as when its worker died; else `RecordWriteFailed`. */
+/** The failure of a state whose activity could not name one, as when its worker died; else `RecordWriteFailed`. */
 const FAILURE_OF_STATE: Readonly<Record<string, FailureName>> = {
   TriggerBuild: 'BuildTriggerUnknown',
   GetBuildStatus: 'BuildApiUnavailable',
@@ -46,9 +46,9 @@ export function heldByNewerJob(state: string, holder: Job, progress: Progress): 
 }
 
 /**
- * How a build ends after one of its steps threw. A refused one ends as that only if it has no record.
+ * Returns how a build ends after a step threw. A refused build ends as refused only if it has no record.
  *
- * @throws whatever is not an end: continue-as-new, a fault of our own
+ * @throws errors that do not end a build: continue-as-new, a bug of ours
  */
 export function endingOf(err: unknown, progress: Progress): Ending {
   if (progress.refusal !== undefined) {
@@ -65,7 +65,7 @@ export function endingOf(err: unknown, progress: Progress): Ending {
   throw err;
 }
 
-/** Whether a step was cancelled, or failed in an attempt that would have been made again, had it not been cancelled. */
+/** Whether a step was cancelled, or failed in an attempt that would have been retried without the cancellation. */
 export function isCutShort(err: unknown): boolean {
   if (isCancellation(err)) return true;
   if (err instanceof ActivityFailure && err.retryState === 'MAXIMUM_ATTEMPTS_REACHED') return false;
@@ -86,7 +86,7 @@ function failureOf(err: TemporalFailure, { step: state = 'UpsertRequestRecord', 
   return errorInfo(name ?? 'RecordWriteFailed', `${state}: ${hasNoWorker ? NO_DIRECTORY : what}${attempts}${after}`);
 }
 
-/** Whether another attempt would come to the same. */
+/** Whether another attempt would fail in the same way. */
 export function isFinal(err: TemporalFailure): boolean {
   const cause = causeOf(err);
   if (!(cause instanceof ApplicationFailure)) return false;
@@ -94,14 +94,14 @@ export function isFinal(err: TemporalFailure): boolean {
 }
 
 /**
- * A local activity's timeout comes wrapped when it happens, and as it is on replay. What is decided by it must be the same: the
- * two last writes would differ if a worker takes over between them.
+ * Unwraps a local activity's timeout, which is wrapped when it happens but not on replay. Both must lead to the same
+ * decision. Otherwise the two final updates would differ if another worker takes over between them.
  */
 export function asOnReplay(err: unknown): unknown {
   return err instanceof ActivityFailure && err.cause instanceof TimeoutFailure ? err.cause : err;
 }
 
-/** An activity's failure comes wrapped, a local activity's as it is. */
+/** An activity's failure is wrapped, a local activity's is not. */
 function causeOf(err: TemporalFailure): Error {
   return err instanceof ActivityFailure && err.cause !== undefined ? err.cause : err;
 }

@@ -13,9 +13,9 @@ import type { Ending, Progress } from '../domain/progress.ts';
 import { showEndStatus } from './search-attributes.ts';
 
 /**
- * Writes a build's end to both records and does not return before they are right, however long that takes. A
- * cancellation that arrives meanwhile changes nothing any more. Writes nothing if the first put was never tried,
- * or can't have been taken, since what would be written is not there.
+ * Writes a build's end to both records and returns once they are right, however long that takes. A cancellation
+ * meanwhile has no effect. Writes nothing if the first put was never tried, or can't have taken effect: then there is
+ * no record.
  */
 export async function writeEnding(input: RoleBuildInput, job: Job, progress: Progress, ending: Ending): Promise<void> {
   if (progress.record === 'absent' || !hasInputShape(input)) return;
@@ -41,8 +41,8 @@ function finalUpdatesOf(input: RoleBuildInput, job: Job, progress: Progress, end
   const { build_id, directory_group } = progress;
   const may_create = progress.record !== 'unknown' && !isContinued();
   const record: EndOfRecord = defined({ account_id, resource, correlation_id, job, build_id, directory_group });
-  // A history record whose put was not answered may be an older job's, with that one's group. A request that asks for none has
-  // the same writes as before there were groups.
+  // After an unanswered put, the history record may be an older job's, whose group `null` removes. A request without a
+  // group makes the same writes as before there were groups.
   const isPut = !['UpsertRequestRecord', 'InsertRequestHistory'].includes(progress.step ?? '');
   const group = directory_group ?? (isPut || input.directory_group !== true ? undefined : null);
   const history: EndOfHistory = defined({ request, job, build_id, directory_group: group, may_create });
@@ -66,7 +66,7 @@ function finalUpdatesOf(input: RoleBuildInput, job: Job, progress: Progress, end
   }
 }
 
-/** Rounds of three attempts with a durable wait between them, until one is answered. */
+/** Makes rounds of three attempts with durable waits between them, until one succeeds. */
 async function untilRight(
   input: RoleBuildInput,
   progress: Progress,
@@ -84,7 +84,7 @@ async function untilRight(
   }
 }
 
-/** From here on visibility finds the build by an end that it has and that its records lack: workers count those. */
+/** Shows the end in visibility while the records don't have it yet. Workers count such builds. */
 function showThatItWaits(progress: Progress, { status }: Ending): void {
   if (progress.shown_waiting === true || !patched('show-end-while-last-writes-wait')) return;
   showEndStatus(status);

@@ -1,6 +1,6 @@
 /**
- * Metrics of builds. Through a sink, which is not called on replay, and not through the SDK's own meter for workflows: that
- * one spells its labels `taskQueue` and `workflowType`, but everything else on the metrics page has `task_queue`.
+ * Metrics of builds. They use a sink, which is not called on replay. The SDK's own meter for workflows would label them
+ * `taskQueue` and `workflowType`, but all other metrics have `task_queue`.
  */
 import { proxySinks, type Sinks } from '@temporalio/workflow';
 import { STATE_NAMES } from '../activities/types.ts';
@@ -8,7 +8,7 @@ import type { FailureName } from '../domain/failures.ts';
 import type { MetricName } from '../domain/metrics.ts';
 import type { EndStatus } from '../domain/record-status.ts';
 
-/** The worker's side of it. */
+/** The sink that the worker implements. */
 export interface MetricSinks extends Sinks {
   metrics: {
     count(name: MetricName, labels: Record<string, string>): void;

@@ -1,4 +1,4 @@
-/** The puts of both records; after the first this job may have a record. */
+/** The puts of both records. From the first one on, this job may have a record. */
 import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { RoleBuildActivities } from '../activities/types.ts';
 import { isRefusalName } from '../domain/failures.ts';
@@ -19,8 +19,8 @@ const { insertRequestHistory } = proxyActivities<RoleBuildActivities>({
 });
 
 /**
- * @returns the newer job that holds the record; `null` if it was put
- * @throws ActivityFailure; a refusal is noted in `progress`, with whether an attempt before it may have put the record
+ * @returns the newer job that holds the record; `null` if the put was made
+ * @throws ActivityFailure. `progress` notes a refusal, and whether an earlier attempt may have put the record
  */
 export async function putStatusRecord(input: RoleBuildInput, job: Job, progress: Progress): Promise<Job | null> {
   const { resumption } = progress;
@@ -35,14 +35,14 @@ export async function putStatusRecord(input: RoleBuildInput, job: Job, progress:
     });
   } catch (err) {
     const failure = err instanceof ActivityFailure ? err.cause : undefined;
-    // One that came after an attempt which may have put the record comes inside of another failure.
+    // A refusal after an attempt that may have put the record is the cause of another failure.
     const refusal = [failure, failure?.cause].find(isRefusal);
     if (refusal !== undefined) note(refusal, progress, refusal === failure && given === 1 && hadNone);
     throw err;
   }
 }
 
-/** As {@link putStatusRecord}; only that the job has ended is still a refusal. */
+/** Like {@link putStatusRecord}, but only `JobAlreadyEnded` is still a refusal. */
 export async function putHistoryRecord(input: RoleBuildInput, job: Job, progress: Progress): Promise<Job | null> {
   showStep(progress, 'InsertRequestHistory');
   try {
@@ -57,7 +57,7 @@ export async function putHistoryRecord(input: RoleBuildInput, job: Job, progress
 
 function note({ type, message, details }: Refused, progress: Progress, hasNone: boolean): void {
   progress.refusal = { type, message, details: [...(details ?? [])] };
-  // What this job's own record says when it has ended stays, whichever attempt finds it.
+  // This job's record must stay as it is if it has ended, whichever attempt finds it.
   if (type === 'JobAlreadyEnded' || hasNone) progress.record = 'absent';
 }
 

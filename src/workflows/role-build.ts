@@ -43,8 +43,7 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
  * One role build, from request to recorded end: the Step Functions state machine, step by step.
  *
  * @param input the state machine's execution input
- * @param given none for a new request; the {@link Resumption} of a resumed one; {@link Progress} after continue-as-new: what
- *   the earlier runs found out
+ * @param given nothing for a new request, a {@link Resumption} to resume, {@link Progress} after continue-as-new
  * @returns how a COMPLETE build ended
  * @throws ApplicationFailure of a type in `FAILURES` with a {@link RoleBuildOutcome} as its first detail, after both
  *   records say FAILED; of a type in `REFUSALS` if nothing was written
@@ -52,7 +51,7 @@ const { getBuildStatus } = proxyLocalActivities<RoleBuildActivities>(poll);
  */
 export async function roleBuild(input: RoleBuildInput, given?: Progress | Resumption): Promise<RoleBuildOutcome> {
   const faults = faultsOfStart(input, given);
-  // One that was cancelled is not started again by its cron schedule; one that fails is.
+  // A cron schedule starts a failed run again, but not a cancelled one.
   if (faults.length > 0 && isCancelled()) throw new CancelledFailure('cancelled before the first step');
   if (faults.length > 0) refuse(undefined, invalidInput(faults));
 
@@ -75,7 +74,7 @@ export async function roleBuild(input: RoleBuildInput, given?: Progress | Resump
   if (progress.refusal !== undefined && progress.has_ended_a_record !== true) refuse(progress.step, progress.refusal);
 
   showEndStatus(ending.status);
-  // A starter may have said so of its own.
+  // The starter may have set this memo itself.
   const isShown = workflowInfo().memo?.[CONTESTED_MEMO] === true;
   if (progress.contested !== isShown) upsertMemo({ [CONTESTED_MEMO]: progress.contested });
   countEnded(ending.status, ending.status === 'FAILED' ? ending.error_info.Error : 'none', job.start_at);
@@ -115,7 +114,7 @@ function buildRole(input: RoleBuildInput, job: Job, progress: Progress, withGrou
         throwIfOver();
       }
       showStep(progress, 'TriggerBuild');
-      // A run that was reset, or that resumes a job without a build_id, does not know of the POSTs before it.
+      // A run that was reset, or that resumes a job without a build_id, does not know of earlier POSTs.
       const { runId, firstExecutionRunId } = workflowInfo();
       const may_be_sent = progress.resumption !== undefined || runId !== firstExecutionRunId || undefined;
       const onItsQueue = { ...trigger, taskQueue: triggersQueueOf(workflowInfo().taskQueue) };

@@ -10,9 +10,9 @@ import { countFailedRound } from './metrics.ts';
 import { code, showStep } from './show.ts';
 
 /**
- * Waits durably after each round that failed, longer each time, then goes on, in a new run if that is due.
+ * Makes rounds of attempts with durable, growing waits between them. Continues as new after a wait if that is due.
  *
- * @param onFailed throws to give up; "tried again at" and the time of the next round follow the text of its `says`
+ * @param onFailed throws to give up. The text of its `says` is shown, followed by "tried again at" and a time
  */
 export async function inRounds<T>(
   input: RoleBuildInput,

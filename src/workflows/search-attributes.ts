@@ -5,14 +5,14 @@ import { hasInputShape, type RoleBuildInput } from '../domain/role-build-input.t
 import { isContinued } from './continue-as-new.ts';
 
 /**
- * Sets the job's ID, and in the same history event whatever another client left out at the start or set
- * differently from the input.
+ * Sets the job's ID. The same history event corrects what another client left out at the start or set differently from
+ * the input.
  */
 export function showJob(input: RoleBuildInput, jobId: string): void {
   const shown = workflowInfo().typedSearchAttributes;
   const ofInput = hasInputShape(input) ? searchAttributesOf(input) : [];
   const wrong = [{ key: searchAttributes.JobId, value: jobId }, ...ofInput].filter(({ key, value }) => {
-    // A run that continues may know already how the build ended.
+    // A continued run may already show how the build ended.
     if (key.name === searchAttributes.BuildStatus.name && isContinued()) return false;
     return shown.get(key) !== value;
   });

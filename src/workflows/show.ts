@@ -1,20 +1,20 @@
-/** What people see of a build while it runs: the details in Temporal's Web UI, and a log line an event. Costs no history. */
+/** What people see of a running build: details in Temporal's Web UI, and a log line for each event. Adds no history. */
 import { log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { parseRoleBuildId, searchAttributes, WAIT_SUMMARY } from '../contract.ts';
 import { defined } from '../domain/defined.ts';
 import type { Ending, Progress } from '../domain/progress.ts';
 
-/** Notes which state a build is in. @param more why it does not go on as it should */
+/** Shows and logs the state that a build is in. @param more why the build waits, or until when */
 export function showStep(progress: Progress, step: string, more?: string): void {
   progress.step = step;
-  // The worker logs polls, at `debug`; a line from here would take all that is known of the workflow out of the sandbox.
+  // The worker logs polls at `debug`. A log line from here would copy all workflow info out of the sandbox.
   const comesWithEveryPoll = step === WAIT_SUMMARY || step === 'GetBuildStatus';
   if (!comesWithEveryPoll && more === undefined) log.info(step, fields(step));
   else if (!comesWithEveryPoll) log.warn(`${step}: ${more}`, fields(step));
   showDetails(progress, step, more);
 }
 
-/** The same of its end. */
+/** Shows and logs how a build ended. */
 export function showEnded(progress: Progress, ending: Ending): void {
   const { step, polls, contested } = progress;
   const cause = ending.status === 'FAILED' ? ending.error_info.Error : undefined;
@@ -52,7 +52,7 @@ function showDetails(progress: Progress, step: string, more?: string): void {
   setCurrentDetails(lines.join('\n'));
 }
 
-/** Text from outside, so that it can't be taken for Markdown. */
+/** Quotes text from outside, so that it can't be taken for Markdown. */
 export function code(text: string): string {
   return `\`${text.replaceAll('`', "'").replace(/[\r\n]+/g, ' ')}\``;
 }

@@ -15,21 +15,21 @@ import { isContinued } from './continue-as-new.ts';
 import { UNDECODABLE } from './converters.ts';
 
 const SHOWN_CHARACTERS = 256;
-/** It could not even be given to the activity that checks it: the workflow task would fail, again and again. */
+/** Such an input can't even be passed to the activity that checks it: the workflow task would fail forever. */
 const TOO_DEEP = `is nested more than ${INPUT_MAX_DEPTH} levels deep`;
-/** JSON.stringify would make null of it on its way to the activity that checks the input. */
+/** JSON.stringify would turn it into `null` on the way to the activity that checks the input. */
 const INFINITE = 'has a number too large to be carried exactly; send it as a string';
 const NO_JSON = 'must be JSON, in a payload of the encoding json/plain';
 
 /**
- * What is wrong with a run's start, which is its starter's word: any client may start a workflow, with any options, or
- * continue as new in one. What is wrong in the input itself is found by the first activity.
+ * Returns what is wrong with a run's start. Any client may start a workflow with any options, or continue as new as
+ * one. The first activity checks the input itself.
  */
 export function faultsOfStart(input: unknown, given: unknown): Fault[] {
   return [...inputFaults(input), ...optionFaults(), ...givenFaults(given)];
 }
 
-/** One build at a time follows from the ID alone. An input that makes none is left to the first activity, which says why. */
+/** Only the workflow ID ensures one build at a time. The first activity refuses an input that yields no valid ID. */
 function inputFaults(input: unknown): Fault[] {
   if (input === UNDECODABLE) return [{ path: '(input)', message: NO_JSON }];
   if (isTooDeep(input)) return [{ path: '(input)', message: TOO_DEEP }];
@@ -43,7 +43,7 @@ function inputFaults(input: unknown): Fault[] {
   return [{ path: '(start).workflow_id', message: `must be ${JSON.stringify(must)}, not ${shown}` }];
 }
 
-/** JSON has no infinity, but numbers such as 1e400 that are read as one. */
+/** JSON has no infinity, but numbers such as 1e400 are parsed as one. */
 function hasInfinity(value: unknown): boolean {
   if (typeof value === 'object' && value !== null) return Object.values(value).some(hasInfinity);
   return value === Infinity || value === -Infinity;
@@ -67,19 +67,19 @@ function optionFaults(): Fault[] {
 }
 
 /**
- * What a run knows from its start: what the run before it carried, what it resumes, or nothing.
+ * What a run knows at its start: what the previous run carried over, what it resumes, or nothing.
  *
- * @param given has no {@link faultsOfStart}
+ * @param given must have passed {@link faultsOfStart}
  */
 export function progressAtStart(given: Progress | Resumption | null | undefined): Progress {
   const { runId, firstExecutionRunId, startTime } = workflowInfo();
   if (isContinued()) return given as Progress;
-  // Somebody has reset the workflow to before its first put: runs before this one may have put the record.
+  // If somebody reset the workflow to before its first put, an earlier run may have put the record.
   const isReset = runId !== firstExecutionRunId;
   return newProgress(startTime.toISOString(), isReset ? 'unknown' : 'absent', given as Resumption | null | undefined);
 }
 
-/** Only a run that continues another may carry progress; from a client it would pass for checked. */
+/** Only a continued run may carry progress. From a client, it would count as checked. */
 function givenFaults(given: unknown): Fault[] {
   const path = isContinued() ? '(carried)' : '(resumption)';
   if (given === UNDECODABLE) return [{ path, message: NO_JSON }];

@@ -1,7 +1,7 @@
 /**
- * What traces need of workflow code, on workers that send them. No span is made here: the trace's origin is handed
- * on in headers, and the end of a run is reported by a sink, which is not called on replay. Promises are given back as they
- * come, since one more `await` could change the outcome of a race from that on an untraced worker, and a replay would fail.
+ * Trace support in workflow code, on workers that send traces. No span is made here. Headers pass the trace's origin
+ * on, and a sink, which is not called on replay, reports the end of a run. Promises are returned unchanged: one more
+ * `await` could change the outcome of a race from that on an untraced worker, and a replay would fail.
  */
 import { ApplicationFailure, type Headers } from '@temporalio/common';
 import {
@@ -23,7 +23,7 @@ export interface EndedRun {
   errorType?: string;
 }
 
-/** The worker's side of it. */
+/** The sink that the worker implements. */
 export interface TraceSinks extends Sinks {
   traces: { runEnded(run: EndedRun): void };
 }
@@ -59,7 +59,7 @@ export function interceptors(): WorkflowInterceptors {
   };
 }
 
-/** The start's own span, the caller's X-Ray trace, or else a trace of this build's own, made of its first run's ID. */
+/** The start's own span, the caller's X-Ray trace, or else a trace derived from the build's first run ID. */
 function originOf(headers: Headers, input: unknown): TraceCarrier {
   const given = carrierIn(headers) ?? {};
   const { trace_header } = (input ?? {}) as { trace_header?: unknown };
@@ -69,7 +69,7 @@ function originOf(headers: Headers, input: unknown): TraceCarrier {
   };
 }
 
-/** What is handed on is in every activity's header. https://www.w3.org/TR/trace-context/#tracestate-limits */
+/** Limited, because every activity's header carries it. https://www.w3.org/TR/trace-context/#tracestate-limits */
 const TRACESTATE_MAX_CHARACTERS = 512;
 
 function w3cOf({ traceparent = '', tracestate }: TraceCarrier): TraceCarrier {
@@ -78,7 +78,7 @@ function w3cOf({ traceparent = '', tracestate }: TraceCarrier): TraceCarrier {
   return { traceparent, ...(fits ? { tracestate } : {}) };
 }
 
-/** The first run's ID is the job's, so that a trace is found by it: its last 24 digits, after the start's second. */
+/** Derives the trace ID from the start's second and the last 24 digits of the job ID, so that the job leads to it. */
 function ownTrace(): string {
   const { startTime, firstExecutionRunId } = workflowInfo();
   const seconds = Math.floor(startTime.getTime() / 1000).toString(16);

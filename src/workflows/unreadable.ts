@@ -3,17 +3,17 @@ import { PAYLOAD_UNREADABLE, retrySummary } from '../contract.ts';
 import { code, showStep } from './show.ts';
 import type { Progress } from '../domain/progress.ts';
 
-/** Time to notice and to give workers the key. */
+/** Time for operators to notice and to give workers the key. */
 const WAIT_MS = 30_000;
 
 /**
- * Takes a step, again and again while the workers that were given it could not read what it was to do, as for want of the
- * key: those were no attempts at the step, so none of its three is used up.
+ * Runs a step again while workers can't read its payload, for example because they lack the key. Such a failure is no
+ * attempt at the step, so it uses up none of its three.
  *
- * @throws whatever else the step throws
+ * @throws any other error of the step
  */
 export function onceReadable<T>(progress: Progress, state: string, step: () => Promise<T>): Promise<T> {
-  // Not an async function: each promise in the sandbox costs a stack trace, and most steps are read at once.
+  // Not an async function: each promise in the sandbox costs a stack trace, and most steps are readable at once.
   return step().catch((err: unknown) => untilReadable(progress, state, step, err));
 }
 

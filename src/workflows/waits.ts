@@ -4,7 +4,7 @@ import type { RoleBuildInput } from '../domain/role-build-input.ts';
 import { showStep } from './show.ts';
 import type { Progress } from '../domain/progress.ts';
 
-/** The state machine's Wait state: a durable timer, before the first poll too. */
+/** The state machine's Wait state: a durable timer. It comes before the first poll too. */
 export function waitForBuildStatus(progress: Progress, waitMs: number): Promise<void> {
   showStep(progress, WAIT_SUMMARY, `next poll at ${new Date(Date.now() + waitMs).toISOString()}`);
   return sleep(waitMs, { summary: WAIT_SUMMARY });

@@ -1,8 +1,8 @@
-/** What the worker that runs this code is set to; it writes them in front of the bundle (src/worker/bundle.ts). */
+/** Options of the worker that runs this code. It writes them in front of the bundle (src/worker/bundle.ts). */
 export interface WorkflowOptions {
   /** Whether the messages and stack traces of failures go where the codec encrypts them. */
   encryptsFailures: boolean;
-  /** Whether traces are handed on. */
+  /** Whether trace headers are passed on. */
   traced: boolean;
 }
 
