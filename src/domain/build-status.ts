@@ -1,18 +1,18 @@
 import { errorInfo, type ErrorInfo } from './failures.ts';
 
-/** What is kept of the build API's answer to `GET /build/{build_id}`. */
+/** What the workflow keeps of the build API's answer to `GET /build/{build_id}`. */
 export interface BuildStatusAnswer {
-  /** `true` only if the API said exactly `true`. */
+  /** `true` only if the answer has exactly `true`. */
   can_retry: boolean;
-  /** The API's word, if it is text; else `null`. */
+  /** The answer's `build_status` if it is a string, else `null`. */
   build_status: string | null;
-  /** The whole answer as JSON, without the credential and cut to fit a record; only if the build has failed. */
+  /** The whole answer as JSON, without the credential and cut to fit a record. Only set if the build has failed. */
   answer?: string;
-  /** No request was made, since the worker had reached its rate limit: `can_retry` is `true`, and the next poll tries again. */
+  /** The worker had reached its rate limit and made no request. `can_retry` is `true`: the next poll tries again. */
   put_off?: true;
 }
 
-/** Whether a value, such as an activity's result in a history, is one. */
+/** Checks a value such as an activity's result from a history. */
 export function isBuildStatusAnswer(value: unknown): value is BuildStatusAnswer {
   const { can_retry, build_status, answer } = (value ?? {}) as Partial<Record<keyof BuildStatusAnswer, unknown>>;
   const isText = (one: unknown) => typeof one === 'string';
@@ -28,15 +28,14 @@ export function checkBuildStatus(answer: Pick<BuildStatusAnswer, 'can_retry' | '
   return answer.build_status === 'SUCCEEDED' ? 'succeeded' : 'failed';
 }
 
-/** The polls of a build so far, for people. */
 export interface Polls {
   /** GETs that were answered. */
   polls: number;
-  /** The API's last word. */
+  /** The last `build_status`, or `(none)`. */
   last_status?: string;
 }
 
-/** Takes one more poll in, in place. One that was deferred is no answer and changes nothing. */
+/** Counts one more poll in `seen`. A deferred poll is no answer and changes nothing. */
 export function takePoll(seen: Polls, answer: BuildStatusAnswer): Verdict {
   const verdict = checkBuildStatus(answer);
   if (verdict === 'deferred') return verdict;
@@ -45,7 +44,7 @@ export function takePoll(seen: Polls, answer: BuildStatusAnswer): Verdict {
   return verdict;
 }
 
-/** The state that the state machine names and leaves undefined. */
+/** The state machine names this state but does not define it. */
 export function generateBuildStatusErrorMessage(buildId: string, answer: BuildStatusAnswer): ErrorInfo {
   const status = answer.build_status ?? 'no build_status';
   return errorInfo(
@@ -54,10 +53,10 @@ export function generateBuildStatusErrorMessage(buildId: string, answer: BuildSt
   );
 }
 
-/** Longer, it would not fit a request's path any more. */
+/** A longer ID would not fit into a request's path. */
 const BUILD_ID_MAX_CHARACTERS = 2_048;
 
-/** Why a text can't be one segment of a request's path, or `undefined`. */
+/** Returns why a build ID can't be one segment of a request's path, or `undefined`. */
 export function buildIdFault(id: unknown): string | undefined {
   if (typeof id !== 'string') return 'build_id is no string';
   if (id === '') return 'build_id is empty';

@@ -1,4 +1,4 @@
-/** An object without the keys that are `undefined`, for types whose keys are either there or not. */
+/** Returns the object without keys that are `undefined`, as types with exact optional properties require. */
 export function defined<T extends object>(object: T): Given<T> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Given<T>;
 }

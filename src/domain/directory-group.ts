@@ -13,22 +13,22 @@ export interface GroupRequest {
   account_id: string;
   role: string;
   request_id: string;
-  /** The job, and those that it resumes: a group that one of them made counts as created. */
+  /** This job and the jobs that it resumes. A group that one of them added counts as created. */
   job_ids: string[];
-  /** Where an add was sent to before that was not answered: there alone it is looked for. */
+  /** The server that an earlier, unanswered add was sent to. The group is looked for there alone. */
   sent_to?: DirectoryServer | undefined;
 }
 
-/** A domain controller: its `dnsHostName`, and its IP address, since behind one name there may be several. */
+/** A domain controller: its `dnsHostName` and its IP address, since one name may stand for several servers. */
 export interface DirectoryServer {
   name: string;
   address: string;
 }
 
-/** Of version 4, or of version 6, with a zone if it is a link's own. A name is none: it could lead to another server. */
+/** IPv4, or IPv6, with a zone if it is link-local. A name is refused, because it could lead to another server. */
 const IP_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]*:[\da-f:.]*(?:%\w+)?)$/i;
 
-/** Of each of their texts: both records hold them, and DynamoDB at most 400 KB of an item. */
+/** Limit for each text of a group or server. Both records hold them, and a DynamoDB item at most 400 KB. */
 export const DIRECTORY_TEXT_MAX_CHARACTERS = 2_048;
 
 export function isDirectoryGroup(value: unknown): value is DirectoryGroup {
@@ -42,7 +42,7 @@ export function isDirectoryServer(value: unknown): value is DirectoryServer {
   return IP_ADDRESS.test((value as DirectoryServer).address);
 }
 
-/** Of well-formed Unicode: DynamoDB promises to take no other. */
+/** Requires well-formed Unicode, because DynamoDB does not promise to accept other text. */
 export function hasTexts(value: unknown, names: readonly string[], maxCharacters = Number.POSITIVE_INFINITY): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const texts = names.map((name) => (value as Record<string, unknown>)[name]);

@@ -1,14 +1,14 @@
 import type { DirectoryServer } from './directory-group.ts';
 
-/** Who must act on a failure, and how it is resumed, if it is. */
+/** Who must act on a failure, and how a build that failed so is resumed, if at all. */
 export interface Failure {
   move: 'requester' | 'build API' | 'platform';
   /**
-   * `poll` goes on with the recorded `build_id`, since the build itself may have gone on; `trigger` makes the POST again with
-   * the same request ID, since nobody knows whether it was taken.
+   * `poll` goes on polling the recorded `build_id`, since the API may have gone on with the build. `trigger` repeats
+   * the POST with the same request ID, since nobody knows whether the API accepted it.
    */
   resume?: 'poll' | 'trigger';
-  /** The POST may have been taken before there was a `build_id`, so `resume` makes it again. */
+  /** The API may have accepted a POST although no `build_id` is recorded, so `resume` repeats the POST. */
   mayBeTriggered?: true;
 }
 
@@ -35,13 +35,13 @@ export type FailureName = keyof typeof FAILURES;
 /** Failure types that fail the workflow before anything is recorded. docs/operations.md says what each means. */
 export const REFUSALS = ['InvalidInput', 'JobAlreadyEnded', 'HeldByStepFunctions', 'NothingToResume'] as const;
 
-/** The map in a failed record, named as Step Functions names it. */
+/** The map `error_info` of a failed record. Its keys are named as in Step Functions. */
 export interface ErrorInfo {
   /** At most 256 characters. */
   Error: FailureName;
   /** At most 32,768 characters: the step and what happened, for a person. */
   Cause: string;
-  /** Where the group's add was sent to, if its outcome is unknown. */
+  /** The server that the group's add was sent to, if the add's outcome is unknown. */
   sent_to?: DirectoryServer;
 }
 
@@ -60,7 +60,7 @@ export function isRefusalName(name: unknown): name is (typeof REFUSALS)[number] 
   return REFUSALS.some((one) => one === name);
 }
 
-/** The text, cut to a number of UTF-16 units without leaving half a surrogate pair; a cut is shown by an ellipsis. */
+/** Cuts a text to a number of UTF-16 units without splitting a surrogate pair. An ellipsis marks a cut. */
 export function clip(text: string, maxCharacters: number): string {
   if (text.length <= maxCharacters) return text;
   const end = /[\uD800-\uDBFF]/.test(text.charAt(maxCharacters - 2)) ? maxCharacters - 2 : maxCharacters - 1;

@@ -1,4 +1,4 @@
-/** What a Temporal server said. */
+/** gRPC errors of calls to Temporal. */
 
 /** The gRPC status codes that commands tell apart. https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 export const GRPC_STATUS = {
@@ -13,7 +13,7 @@ export const GRPC_STATUS = {
   UNAUTHENTICATED: 16,
 } as const;
 
-/** The server's error behind a failed call of Temporal; `undefined` if no server said anything. */
+/** Returns the gRPC error in a chain of causes; `undefined` if there is none. */
 export function grpcErrorOf(err: unknown): (Error & { code: number; details: string }) | undefined {
   for (let one = err; one instanceof Error; one = one.cause) {
     const { details, metadata } = one as { details?: unknown; metadata?: unknown };

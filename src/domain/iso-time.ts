@@ -1,8 +1,8 @@
 const ISO_TIME = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?$/;
 
 /**
- * @param text an ISO 8601 date, or a date and a time; without an offset, a time is local, as `Date.parse` has it
- * @returns milliseconds since 1970, NaN for what is no such time. `Date.parse` alone would take 31 February for 3 March
+ * @param text an ISO 8601 date, or date and time; a time without an offset is local, as for `Date.parse`
+ * @returns milliseconds since 1970, NaN for any other text. `Date.parse` alone would read 31 February as 3 March
  */
 export function parseIsoTime(text: string): number {
   const date = ISO_TIME.exec(text)?.[1];

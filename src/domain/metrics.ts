@@ -1,10 +1,10 @@
-/** Every metric of ours, as the worker exposes it beside those of Temporal's SDK. No label tells one build from another. */
+/** The metrics that the worker exposes beside those of Temporal's SDK. No label identifies a single build. */
 
 export interface MetricDefinition {
   kind: 'counter' | 'gauge' | 'histogram';
-  /** Of a histogram in seconds; Prometheus wants it in the name. */
+  /** Unit of a histogram. Prometheus expects it in the metric's name. */
   unit?: 'seconds';
-  /** Beside `namespace` and `task_queue`, which all have. */
+  /** In addition to `namespace` and `task_queue`, which every metric has. */
   labels: readonly string[];
   meaning: string;
   /** Upper bounds of a histogram. */

@@ -1,4 +1,4 @@
-/** The earlier jobs of a request: how the last of them is resumed, and how they are kept. */
+/** The earlier jobs of a request: how the last one is resumed, and how the history record keeps them. */
 import { defined } from './defined.ts';
 import { clip, FAILURES, isFailureName, type Failure } from './failures.ts';
 import type { PreviousJob } from './resumption.ts';
@@ -10,10 +10,10 @@ export function resumedBy(error: string | undefined): Failure['resume'] {
 }
 
 /**
- * How a job that ended so is resumed; `undefined` if it is not. One that could not put its records did nothing, so it is
- * resumed as the job before it.
+ * Returns how an ended job is resumed, or `undefined` if it is not. A job that could not put its records did nothing,
+ * so it is resumed like the job before it.
  *
- * @param previous_jobs those before it
+ * @param previous_jobs the jobs before it, oldest first
  */
 export function wayToResume(
   ended: Pick<PreviousJob, 'build_id' | 'error_info'>,
@@ -26,18 +26,18 @@ export function wayToResume(
   return resume === 'poll' && ended.build_id === undefined ? mayBeTriggered && 'trigger' : resume;
 }
 
-/** An item holds at most 400 KB, and its own end needs most of that. */
+/** A DynamoDB item holds at most 400 KB, and the record's other attributes need most of that. */
 export const PREVIOUS_JOBS_MAX_BYTES = 48 * 1024;
 const PREVIOUS_CAUSE_MAX_CHARACTERS = 1_024;
 
-/** The earlier jobs and one more, with shortened causes; if they would crowd out the record itself, the oldest go. */
+/** Adds a job to the earlier ones and shortens all causes. Drops the oldest if they take too much of the record. */
 export function withPreviousJob(earlier: readonly PreviousJob[], ended: PreviousJob): PreviousJob[] {
   const jobs = [...earlier, ended].map(shortened);
   while (jobs.length > 1 && Buffer.byteLength(JSON.stringify(jobs)) > PREVIOUS_JOBS_MAX_BYTES) jobs.shift();
   return jobs;
 }
 
-/** By their names: workers refuse what else stands in an item. */
+/** Picks attributes by name, because workers refuse a resumption with unknown ones. */
 function shortened({ job_id, start_at, status, updated_at, build_id, error_info: info }: PreviousJob): PreviousJob {
   const Cause = clip(info?.Cause ?? '', PREVIOUS_CAUSE_MAX_CHARACTERS);
   const error_info = info && defined({ Error: info.Error, Cause, sent_to: info.sent_to });

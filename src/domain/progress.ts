@@ -1,4 +1,4 @@
-/** What a build takes along when it continues as new, and whether what a run was handed can be that. */
+/** What a build carries through continue-as-new, and how the next run validates it. */
 import { buildIdFault, type Polls } from './build-status.ts';
 import { CAUSE_MAX_CHARACTERS, isFailureName, isRefusalName, type ErrorInfo } from './failures.ts';
 import { defined } from './defined.ts';
@@ -11,42 +11,41 @@ import type { Fault } from './role-build-input.ts';
 /** How a build is going to end; fixed before its final record updates begin. */
 export type Ending = { status: 'COMPLETE' } | { status: 'FAILED'; error_info: ErrorInfo } | { status: 'CANCELLED' };
 
-/** What a build has come to know; carried whole through continue-as-new. Plain JSON. */
+/** What a build knows so far. Continue-as-new carries all of it, as plain JSON. */
 export interface Progress extends Polls {
-  /** Of this form; a build that started before there was a second has none. */
+  /** Version of this format. Builds that started before there was a version have none. */
   version?: 1;
   /** When the first run started. */
   start_at: string;
   /**
-   * What is known of this job's status record: `absent` while there is none to end, `unknown` while a put may have been
-   * carried out without an answer, `written` after it.
+   * What is known of this job's status record: `absent` if there is none to end, `unknown` while a put may have taken
+   * effect without an answer, `written` after the put.
    */
   record: 'absent' | 'unknown' | 'written' | 'contested';
-  /** The state that it is in, as the state machine names it. */
+  /** The current state, as the state machine names it. */
   step?: string;
   build_id?: string;
   ending?: Ending;
-  /** Final record updates that are done. */
+  /** Which final record updates are done. */
   ended_record: boolean;
   ended_history: boolean;
-  /** The wait after the last round of attempts at the final record update, or the group, under way. */
+  /** The last wait between rounds of attempts at the current final record update, or at the group. */
   last_write_wait_ms?: number;
-  /** Whether the search attribute `BuildStatus` says already how the build ended, since its final record updates wait. */
+  /** Whether `BuildStatus` already shows how the build ended, because the final record updates had to wait. */
   shown_waiting?: boolean;
   contested: boolean;
   role_built?: true;
   directory_group?: DirectoryGroup;
-  /** Where the group's add was sent to, if its outcome is unknown. */
+  /** The server that the group's add was sent to, if the add's outcome is unknown. */
   group_sent_to?: DirectoryServer;
-  /** Why the first put was refused; the workflow ends as that if none of its records turns out to be there. */
+  /** Why the first put was refused. The workflow ends as refused unless a final update finds a record of this job. */
   refusal?: Refusal;
-  /** Whether a final record update found a record of this job's. */
+  /** Whether a final record update found a record of this job. */
   has_ended_a_record?: boolean;
-  /** What this job resumes, if it does. */
   resumption?: Resumption;
 }
 
-/** One of `REFUSALS`. */
+/** Its `type` is one of `REFUSALS`. */
 export interface Refusal {
   type: string;
   message: string;
@@ -69,7 +68,7 @@ export function newProgress(start_at: string, record: 'absent' | 'unknown', resu
   });
 }
 
-/** Of what is for people. */
+/** Limit for texts that are only displayed. */
 const TEXT_MAX_CHARACTERS = 1_024;
 
 const isTrueOrFalse = (value: unknown) => typeof value === 'boolean';
@@ -77,7 +76,7 @@ const isText = (value: unknown) => typeof value === 'string' && value.length <= 
 
 type Rule = [isGood: (value: unknown) => boolean, must: string, optional?: 'optional'];
 
-/** What each of them must be. Keys of a newer version are ignored, so that a rollback works. */
+/** The rule for each key of a {@link Progress}. Keys of a newer version are ignored, so that a rollback works. */
 const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
   version: [(value) => value === 1, 'must be 1', 'optional'],
   start_at: [isInstant, 'must be a time in UTC, ISO 8601 with milliseconds'],
@@ -108,11 +107,11 @@ const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
 };
 
 /**
- * Checks what a run was handed by the one before it, which may have been anybody's: a run of another type may continue as
- * new in this one.
+ * Checks what the run before this one carried over. It may be anybody's: a workflow of another type can continue as new
+ * as this one.
  *
  * @param startedAt when this run started: ISO 8601, UTC, milliseconds
- * @returns every fault; none if it is a {@link Progress} with which a build may have continued as new
+ * @returns every fault; none if a build can have continued as new with this {@link Progress}
  */
 export function progressFaults(given: unknown, startedAt: string): Fault[] {
   const fault = (path: string, message: string): Fault => ({ path: `(carried)${path}`, message });

@@ -1,12 +1,11 @@
-/** How a build ended. A record that says so stays as it is. */
+/** The statuses of an ended build. No put of the same job replaces a record that has one. */
 export const END_STATUSES = ['COMPLETE', 'FAILED', 'CANCELLED'] as const;
 
 export type EndStatus = (typeof END_STATUSES)[number];
 
-/** The states of both records. */
 export type RecordStatus = 'IN_PROGRESS' | EndStatus;
 
-/** Whether a record's `status`, whatever stands there, is one of the states. */
+/** Whether a record's `status`, which can be any value, is one of ours. */
 export function isRecordStatus(status: unknown): status is RecordStatus {
   return status === 'IN_PROGRESS' || isEndStatus(status);
 }

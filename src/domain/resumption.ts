@@ -11,17 +11,17 @@ export interface PreviousJob extends Job {
   error_info?: ErrorInfo;
 }
 
-/** What a resumed build takes over: the workflow's second argument. Plain JSON. */
+/** What a resumed build takes over from earlier jobs: the workflow's second argument. Plain JSON. */
 export interface Resumption {
-  /** The job whose record it takes over; both puts hold only if that job holds the record. */
+  /** The job to take over from. The puts replace no other job's record. */
   resumes: string;
-  /** The build to poll on with. Without it, the POST is made again. */
+  /** The build to go on polling. Without it, the POST is made again. */
   build_id?: string;
-  /** Oldest first; the last is the job that it resumes. */
+  /** Oldest first. The last one is the job to resume. */
   previous_jobs: PreviousJob[];
 }
 
-/** Whether workflow code can use it; a worker's first activity checks what is in it. */
+/** Checks only what workflow code relies on. A worker's first activity checks the contents. */
 export function isResumption(given: unknown): given is Resumption {
   const { resumes, build_id, previous_jobs } = (given ?? {}) as Partial<Record<keyof Resumption, unknown>>;
   return (

@@ -1,7 +1,7 @@
 /**
  * A caller's request: the state machine's execution input, with a few optional keys of ours.
  *
- * Apart from its validator, so that workflow code can import it without loading that.
+ * Separate from its validator, so that workflow code can import it without loading the validator.
  */
 import { defined } from './defined.ts';
 import type { Resumption } from './resumption.ts';
@@ -14,7 +14,7 @@ export interface BuildBody {
   build_type: string;
   /** For example `create`. */
   action: string;
-  /** 1 to 64 characters of IAM's rule for role names. */
+  /** 1 to 64 characters that IAM allows in role names. */
   custom_role_name: string;
   dry_run: boolean;
   [key: string]: unknown;
@@ -23,25 +23,25 @@ export interface BuildBody {
 /** The one argument of the workflow `roleBuild`. */
 export interface RoleBuildInput {
   build_body: BuildBody;
-  /** Sort key of the status record; what the build makes, such as `iam_role#data-reader`. */
+  /** Sort key of the status record: what the build makes, such as `iam_role#data-reader`. */
   ddb_composite_sort_key: string;
   /** The request's ID: the history record's key and the `x-amzn-RequestId` header. At most 256 printable ASCII characters. */
   correlation_id: string;
   /** AWS X-Ray trace header, kept in both records. Any non-empty string. */
   trace_header: string;
-  /** Where the build API is: http(s), without credentials, query or fragment. */
+  /** Base URL of the build API: http(s), without credentials, query or fragment. */
   url: string;
   /** The caller's encrypted credential, passed on to the build API. Printable ASCII. Never logged, never recorded. */
   encrypted_jwt: string;
   /** Seconds from the end of one poll to the next. Default 60, 1 to 3600. */
   poll_interval_seconds?: number;
-  /** Up to so many seconds more before the first poll, by a hash of the workflow ID. Default 0, at most 3600. */
+  /** The most seconds added before the first poll, chosen by a hash of the workflow ID. Default 0, at most 3600. */
   poll_spread_seconds?: number;
   /** Seconds from `start_at` after which the build is given up as `BuildDeadlineExceeded`. Default: none. */
   deadline_seconds?: number;
-  /** Who asked; kept in the history record. */
+  /** Who requested the build, for the history record. */
   requested_by?: string;
-  /** Replaces records that are IN_PROGRESS under an execution of Step Functions. Default false: it is left alone. */
+  /** Replaces records that are IN_PROGRESS under a Step Functions execution. Default false: they are left alone. */
   take_over?: boolean;
   /** Also requests the role's group in the workers' directory; only if the action is `create`. Default false. */
   directory_group?: boolean;
@@ -51,15 +51,15 @@ export interface RoleBuildInput {
 export interface BuildApiTarget extends Pick<RoleBuildInput, 'url' | 'encrypted_jwt' | 'correlation_id'> {
   /** For the log. */
   job_id?: string;
-  /** Of a POST: another job or run of the request may have sent it, without an answer. */
+  /** Only for a POST: another job or run of the request may have sent it without getting an answer. */
   may_be_sent?: true;
 }
 
 /** One thing that is wrong with an input, or with how a workflow was started with it. */
 export interface Fault {
   /**
-   * Where, as a path from the input's root: `build_body.account_id`. The root itself is `(input)`; beside it are `(start)`, the
-   * workflow's options, `(resumption)` and `(carried)`.
+   * The path from the input's root, such as `build_body.account_id`. The root is `(input)`. Other roots are `(start)`
+   * for the workflow's options, `(resumption)` and `(carried)`.
    */
   path: string;
   message: string;
@@ -70,7 +70,7 @@ export function describeFaults(faults: readonly Fault[]): string {
   return faults.map((fault) => `${fault.path}: ${fault.message}`).join('; ');
 }
 
-/** The refusal of an input with such faults; its one detail lists them. */
+/** Makes the refusal of an input with these faults. Its one detail lists them. */
 export function invalidInput(faults: readonly Fault[]) {
   return { type: 'InvalidInput', message: `the input was refused: ${describeFaults(faults)}`, details: [{ faults }] };
 }
@@ -81,7 +81,7 @@ export const DEADLINE_MAX_SECONDS = 10 * 365 * 24 * 3600;
 
 export type HistoryRequest = ReturnType<typeof historyRequestOf>;
 
-/** What of an input the history record is made of. */
+/** The parts of an input that the history record needs. */
 export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption) {
   return defined({
     correlation_id: input.correlation_id,
@@ -95,7 +95,7 @@ export function historyRequestOf(input: RoleBuildInput, resumption?: Resumption)
   });
 }
 
-/** What of an input stands in its status record, under the record's own names. */
+/** The parts of an input that the status record holds, under the record's attribute names. */
 export function statusAttributesOf({ build_body: body, ...input }: RoleBuildInput) {
   return {
     account_id: body.account_id,
@@ -109,10 +109,9 @@ export function statusAttributesOf({ build_body: body, ...input }: RoleBuildInpu
   };
 }
 
-/** JSON nested deeper than this is refused; far deeper, nothing could write it as JSON any more. */
+/** JSON nested deeper than this is refused. If it is far deeper, JSON.stringify fails. */
 export const INPUT_MAX_DEPTH = 100;
 
-/** Whether a value is nested deeper than an input may be. */
 export function isTooDeep(value: unknown): boolean {
   let level: unknown[] = [value];
   for (let depth = 0; depth <= INPUT_MAX_DEPTH && level.length > 0; depth += 1) {
@@ -122,8 +121,8 @@ export function isTooDeep(value: unknown): boolean {
 }
 
 /**
- * Whether what the records are made of is there. For workflow code, which sees an input before it was checked: one that is
- * wrong must reach the check, not fail the workflow task for ever.
+ * Whether an input has what the records need. Workflow code sees an input before an activity checks it. A malformed one
+ * must reach that check; otherwise the workflow task fails and Temporal retries it forever.
  */
 export function hasInputShape(input: unknown): input is RoleBuildInput {
   const { build_body, ddb_composite_sort_key, correlation_id } = (input ?? {}) as Partial<RoleBuildInput>;

@@ -15,21 +15,21 @@ export { describeFaults, type Fault };
 
 /** Below Temporal's 2 MiB for one payload, with room for what encryption and the failure details add. */
 export const INPUT_MAX_BYTES = 1_500_000;
-/** More are counted, not listed: with their paths they could outgrow what a failure may hold. */
+/** Further faults are only counted. Listed with their paths, they could exceed the size limit of a failure. */
 const FAULTS_LISTED = 100;
 const PATH_MAX_CHARACTERS = 256;
 const URL_MAX_CHARACTERS = 2_048;
-/** A longer header is refused by all common servers; and what is looked through for it has to stay small. */
+/** Common servers refuse a longer header. Answers are searched for this text, so it has to stay small. */
 const ENCRYPTED_JWT_MAX_CHARACTERS = 16_384;
 const ROOT = '(input)';
 
 const printableAscii = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 const maybeEmpty = z.string('must be a string').refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 const text = maybeEmpty.min(1, 'must not be empty');
-/** So that both records, with an error's cause beside it, stay well below DynamoDB's 400 KB for an item. */
+/** Limits texts so that both records, with an error's cause, stay well below DynamoDB's 400 KB for an item. */
 const atMost = (maxCharacters: number, type = text) =>
   type.max(maxCharacters, `must be at most ${maxCharacters} characters`);
-/** What becomes a search attribute or an ID: Temporal's databases of SQL don't take NUL. */
+/** For search attributes and IDs, because Temporal's SQL databases don't accept NUL. */
 const withoutNul = (type: z.ZodString) => type.refine((value) => !value.includes('\0'), 'must not contain NUL');
 const headerText = text.regex(
   printableAscii,
@@ -76,14 +76,14 @@ const schema = z.looseObject(
   'must be a JSON object',
 );
 
-/** The top-level keys that mean something; others are ignored, as the state machine does. */
+/** The top-level keys that have a meaning. Others are ignored, as in the state machine. */
 export const INPUT_KEYS: readonly string[] = Object.keys(schema.shape);
 
 /**
  * Checks an input as a whole.
  *
- * @returns every fault, none for a good input. An input without faults is a {@link RoleBuildInput}; it is used as it
- *   came, never as a validator's copy, so that unknown keys of `build_body` stay untouched.
+ * @returns every fault, none for a good input. Callers then use the input itself as a {@link RoleBuildInput} and not a
+ *   validator's copy, so that unknown keys of `build_body` stay untouched.
  */
 export function inputFaults(input: unknown): Fault[] {
   const faults = allFaults(input).map(({ path, message }) => ({ path: shownPath(path), message }));
@@ -114,13 +114,13 @@ function allFaults(input: unknown): Fault[] {
   return faults;
 }
 
-/** The input, if nothing is wrong with it; else every fault. */
+/** Returns the input if it is valid, else every fault. */
 export function parseInput(input: unknown): { input: RoleBuildInput } | { faults: Fault[] } {
   const faults = inputFaults(input);
   return faults.length > 0 ? { faults } : { input: input as RoleBuildInput };
 }
 
-/** A key may be of any length, and hold what no failure's message can carry. */
+/** A key can have any length, and lone surrogates, which a failure's message can't carry. */
 function shownPath(path: string): string {
   return clip(path, PATH_MAX_CHARACTERS).toWellFormed();
 }
@@ -143,16 +143,16 @@ function urlFaults(value: string): string[] {
   return faults;
 }
 
-/** No whole number that JavaScript may have rounded, and none beyond all that it knows. */
+/** False for infinity, and for whole numbers that JavaScript may have rounded. */
 function isCarriedExactly(value: number): boolean {
   return Number.isNaN(value) || (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)));
 }
 
-/** What JSON itself or the way through Temporal would not carry unchanged. */
+/** Finds what JSON or Temporal would not carry unchanged. */
 function jsonFaults(input: unknown): Fault[] {
   const faults: Fault[] = [];
   const open: { parent: object; path: string; depth: number }[] = [];
-  /** @returns whether it goes too deep; its path is only made if it is needed, since there may be millions */
+  /** @returns whether it is too deep. `pathOf` is only called if needed, since there may be millions of values */
   const look = (value: unknown, pathOf: () => string, depth: number): boolean => {
     if (typeof value === 'number' && !isCarriedExactly(value)) {
       faults.push({ path: pathOf(), message: 'is too large for a number to be carried exactly; send it as a string' });
@@ -185,7 +185,7 @@ const sent_to = z
   .strictObject({ name: serverText, address: serverText })
   .refine(isDirectoryServer, 'must have an IP address');
 const errorInfo = { Error: maybeEmpty, Cause: maybeEmpty, sent_to: sent_to.optional() };
-/** What is in the history record for good: more, or deeper, DynamoDB would refuse at each of its writes. */
+/** Strict, because the history record keeps it: DynamoDB would refuse each write of a larger or deeper item. */
 const previousJob = z.strictObject(
   {
     job_id: maybeEmpty,
@@ -212,9 +212,9 @@ const resumption = z.looseObject(
 );
 
 /**
- * Checks a workflow's second argument, which any Temporal client may give as well.
+ * Checks a workflow's second argument, which any Temporal client can set.
  *
- * @returns every fault; none if it is a `Resumption`
+ * @returns the faults, at most 100; none if it is a `Resumption`
  */
 export function resumptionFaults(given: unknown): Fault[] {
   const result = resumption.safeParse(given, { reportInput: true });
