@@ -6,11 +6,11 @@ import { EXIT_CODES } from './cli/errors/exit-codes.ts';
 import { cachePath, ownFolder } from './config/own-files.ts';
 import { onStopSignal } from './process/signals.ts';
 
-// Keeps V8's code between runs, in a folder that only this user writes to: it is run. Without one, nothing is lost but time.
+// Caches compiled code between runs, in a folder that only this user can write to, because the code in it is executed.
 try {
   enableCompileCache(ownFolder(join(cachePath(process.env), 'v8')));
 } catch {
-  // Node.js takes NODE_COMPILE_CACHE all the same.
+  // Without the folder, the start is only slower. Node.js still uses NODE_COMPILE_CACHE if it is set.
 }
 
 const interrupted = new AbortController();
@@ -20,13 +20,13 @@ onStopSignal(
 );
 const crashed = new Promise<never>((_, reject) => process.on('uncaughtException', reject));
 crashed.catch(() => {
-  // The race below tells.
+  // The race below reports the error. This handler only prevents an unhandled rejection.
 });
 
-// Not before the cache is on.
+// A dynamic import, so that these modules load after the cache is enabled.
 const { runCli } = await import('./cli/main.ts');
 let endsByItself = false;
-/** A command may be waiting for a service; an interrupt ends it all the same. */
+/** Resolves some time after an interrupt, because a command may wait for a service, unless it tidies up itself. */
 const isLate = (afterMs: number) =>
   new Promise<void>((resolve) => {
     interrupted.signal.addEventListener('abort', () => {
@@ -39,6 +39,6 @@ const code = runCli(process.argv.slice(2), process.env, process, {
   crashed: Promise.race([crashed, cut]),
   endsByItself: () => (endsByItself = true),
 });
-// Nor for whoever does not read what it prints.
+// Output that nobody reads doesn't hold up an interrupt either.
 const stopped = isLate(1_000).then(() => EXIT_CODES.interrupted.code);
 process.exit(await Promise.race([code, stopped]));

@@ -18,7 +18,7 @@ const settings = settingsOrExit('codec server', process.env, () => readSettings(
 await runProgram('codec server', settings.LOG_LEVEL, async (logger, stop) => {
   const checkToken = createTokenCheck(settings);
   const server = createCodecServer({
-    // Its own namespace is never used: every request names one.
+    // The codec's own namespace is never used, because every request names one.
     codec: new EncryptionCodec(encryptionOf(settings), ''),
     allowedOrigins: settings.CODEC_SERVER_ALLOWED_ORIGINS,
     checkToken,

@@ -1,6 +1,6 @@
 /**
- * What client and worker agree on. Everything that another Temporal client needs to start or read a build is here;
- * safe to import in workflow code.
+ * The contract between clients and workers: everything that another Temporal client needs to start or read a build.
+ * Workflow code can import this module.
  */
 import {
   defaultPayloadConverter,
@@ -21,24 +21,24 @@ export { parseWorkflowId as parseRoleBuildId, workflowIdOf } from './domain/iden
 export const ROLE_BUILD_WORKFLOW_TYPE = 'roleBuild';
 export const DEFAULT_TASK_QUEUE = 'role-builds';
 
-/** The task queue of `triggerBuild`, so that a limit on POSTs for all workers together throttles no record write. */
+/** The task queue of `triggerBuild`. It is separate, so that a rate limit on POSTs throttles no record write. */
 export function triggersQueueOf(taskQueue: string): string {
   return `${taskQueue}-triggers`;
 }
 
 export const GROUP_WAITS = 'role built, group waits';
 
-/** The task queue of the directory's activities, which only workers with a directory poll. */
+/** The task queue of the directory activities. Only workers with a directory poll it. */
 export function directoryQueueOf(taskQueue: string): string {
   return `${taskQueue}-directory`;
 }
 
-// Named, since the declaration that is emitted for an unnamed type leads nowhere.
+// The return types are explicit, because the emitted declaration of an inferred type would not resolve.
 const keywordKey = (name: string): SearchAttributeKey<'KEYWORD'> =>
   defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
 const boolKey = (name: string): SearchAttributeKey<'BOOL'> => defineSearchAttributeKey(name, SearchAttributeType.BOOL);
 
-/** Typed search attributes: never encrypted, so never anything secret. `setup` registers them. */
+/** Typed search attributes. Temporal does not encrypt them, so they hold nothing secret. `setup` registers them. */
 export const searchAttributes = {
   JobId: keywordKey('JobId'),
   AccountId: keywordKey('AccountId'),
@@ -54,12 +54,12 @@ export const searchAttributes = {
 /** SQL visibility stores keep a Keyword in a VARCHAR(255). */
 const KEYWORD_MAX_CHARACTERS = 255;
 
-/** A value as it stands in a Keyword search attribute; use it for writing and for looking up. */
+/** Returns a value as a Keyword search attribute holds it. Use it for writes and for queries. */
 export function keyword(value: string): string {
   return value.slice(0, KEYWORD_MAX_CHARACTERS);
 }
 
-/** What a build is listed and found by from its start; `JobId` is added by the workflow, which knows it first. */
+/** The search attributes of a start. The workflow adds `JobId`, because a start does not know its run ID yet. */
 export function searchAttributesOf(input: RoleBuildInput): SearchAttributePair[] {
   const body = input.build_body;
   return [
@@ -89,31 +89,31 @@ export interface RoleBuildOutcome {
   job_id: string;
   start_at: string;
   correlation_id: string;
-  /** The build API's ID, once its POST was answered. */
+  /** The build API's ID of the build, if the POST was answered. */
   build_id?: string;
   /** GETs that were answered. */
   polls: number;
   /** Why it ended FAILED. */
   error_info?: ErrorInfo;
   directory_group?: DirectoryGroup;
-  /** A newer job held a record, which was left alone. */
+  /** Whether a newer job held a record, which was left alone. */
   contested: boolean;
 }
 
-/** Memo key that says `true` if a newer job held a record. */
+/** Memo key, `true` if a newer job held a record. */
 export const CONTESTED_MEMO = 'contested';
 
 /**
- * Type of an activity's failure if its worker could not read what it was given, as for want of a key: no attempt at the
- * step was made, and a worker that has the key makes it.
+ * Type of an activity's failure if its worker could not read the payload, for example because it lacks the key. This is
+ * no attempt at the step: a worker that has the key makes one.
  */
 export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
 
 /**
- * A converter without the error for a payload that holds no value, such as one of Protobuf, or text that is not JSON: any
+ * Wraps a converter so that an undecodable payload, such as Protobuf or text that is not JSON, does not throw. Any
  * client may start a workflow with one.
  *
- * @param none what such a payload reads as
+ * @param none what such a payload is read as
  */
 export function tolerantConverter(converter: PayloadConverter, none: unknown): PayloadConverter {
   return {
@@ -128,33 +128,33 @@ export function tolerantConverter(converter: PayloadConverter, none: unknown): P
   };
 }
 
-/** The reason when a build that continued as new requests its own cancellation, once its end is written. */
+/** The reason if a build that continued as new requests its own cancellation after its end was written. */
 export const OWN_CANCELLATION_REASON = 'cancelled in an earlier run';
 
-/** Summaries of timers: the wait for the next poll, and the waits to make a step again. */
+/** Timer summaries: for the wait before a poll, and (`retrySummary`) for the wait before a step is retried. */
 export const WAIT_SUMMARY = 'WaitForBuildStatus';
 
 export function retrySummary(state: string, why: string): string {
   return `${state}: ${why}`;
 }
 
-/** The state that a timer waits to make again, by its summary; `undefined` if it waits for anything else. */
+/** Returns the state that a timer waits to retry, from the timer's summary; `undefined` for any other timer. */
 export function retriedState(summary: unknown): string | undefined {
   return typeof summary === 'string' ? /^(\w+): /.exec(summary)?.[1] : undefined;
 }
 
-/** Header of a start, and of the activities after it, that joins spans to one trace: that of Temporal's own interceptors. */
+/** Joins the spans of a start and its activities to one trace. Temporal's own interceptors use the same header. */
 export const TRACE_HEADER = '_tracer-data';
 
-/** What it holds: a propagator's carrier, `traceparent` and `tracestate` of W3C or `x-amzn-trace-id` of X-Ray. */
+/** The header's value: W3C's `traceparent` and `tracestate`, or X-Ray's `x-amzn-trace-id`. */
 export type TraceCarrier = Partial<Record<'traceparent' | 'tracestate' | 'x-amzn-trace-id', string>>;
 
-/** The header, to be put beside the others. */
+/** Returns the trace header, to be merged with other headers. */
 export function carrierHeader(carrier: TraceCarrier): Headers {
   return { [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
 }
 
-/** @returns what is text of the carrier, since any client may put anything there; `undefined` if there is none */
+/** @returns the carrier's text values, since any client may put anything there; `undefined` if there is no carrier */
 export function carrierIn(headers: Headers): TraceCarrier | undefined {
   const payload = headers[TRACE_HEADER];
   if (payload === undefined) return undefined;
@@ -167,8 +167,8 @@ export function carrierIn(headers: Headers): TraceCarrier | undefined {
 }
 
 /**
- * The parts of an X-Ray trace header that are as X-Ray has them, and nothing else of it: a caller may give any text, and
- * headers are not encrypted. Empty if it names no trace.
+ * Returns the valid parts of an X-Ray trace header. Drops the rest, because a caller may give any text and headers are
+ * not encrypted. Empty if the text names no trace.
  *
  * https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
  */

@@ -46,7 +46,7 @@ export class BuildInProgressError extends Error {
   }
 }
 
-/** A build that was started, in the records' own names. */
+/** A started build, under the attribute names of the records. */
 export interface StartedBuild {
   workflow_id: string;
   job_id: string;
@@ -58,11 +58,11 @@ export interface StartedBuild {
  * Starts a build: checks the input, then starts the workflow under the ID of its account and resource.
  *
  * @param input the state machine's execution input
- * @param options `resumption` if the build takes over from an earlier job of the same request; `requestId` of a start that
- *   may have been made before: if the last execution of the workflow ID came of it, running or ended, that is what is
- *   returned, and nothing is started. Once it has continued as new, its last execution no longer came of it
+ * @param options `resumption` if the build takes over from an earlier job of the same request. `requestId` makes the
+ *   start idempotent: if it already started the last execution of the workflow ID, running or closed, that execution is
+ *   returned and nothing is started. This no longer holds once that execution has continued as new
  * @throws InvalidInputError with every fault; nothing was started
- * @throws BuildInProgressError if one is running for the same account and resource
+ * @throws BuildInProgressError if a build is running for the same account and resource
  * @throws ServiceError of `@temporalio/client` if Temporal refuses or can't be reached
  */
 export async function startRoleBuild(
@@ -73,7 +73,7 @@ export async function startRoleBuild(
   const faults = inputFaults(input);
   if (faults.length > 0) throw new InvalidInputError(faults);
   const workflowId = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
-  // The build may end between the refusal and the look at who holds the ID: then try again.
+  // The running build may close between the refusal and the lookup of its job. Then the start is tried again.
   for (let tries = 1; ; tries += 1) {
     try {
       const startOptions: WorkflowStartOptions & InternalWorkflowStartOptions = {
@@ -103,7 +103,7 @@ export async function startRoleBuild(
 }
 
 async function runningJobOf(client: Client, workflowId: string): Promise<string | undefined> {
-  // Not by the client's own method, which decodes the memo: any client may have put anything there.
+  // The client's own `describe` would decode the memo, which may be undecodable, since any client may have set it.
   const request = { namespace: client.options.namespace, execution: { workflowId } };
   try {
     const { workflowExecutionInfo: info } = await client.workflowService.describeWorkflowExecution(request);

@@ -1,7 +1,7 @@
 /**
- * The worker program: reads the environment and runs a worker. It listens for signals before all else is loaded: the first
- * process of a container is not ended by one that it does not listen for, and would come up, poll, and be killed with steps
- * under way.
+ * The worker program: reads the environment and runs a worker. It listens for signals before it loads anything else,
+ * because the first process of a container (PID 1) ignores a signal without a handler. Otherwise the worker would
+ * start, poll, and be killed with steps in progress.
  */
 import { exitOnStopSignal } from './process/signals.ts';
 
