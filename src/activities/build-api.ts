@@ -16,11 +16,11 @@ const HEARTBEAT_EVERY_MS = 4_000;
 
 /** Heartbeat details, which the next attempt reads. */
 interface TriggerAttempts {
-  /** Whether an attempt so far may have been taken by the build API without an answer. */
+  /** Whether the build API may have accepted the POST of an attempt that got no answer. */
   unanswered: boolean;
 }
 
-/** How polls are held back, and who hears of them. */
+/** The rate limit of polls, and who is told their results. */
 export interface PollOptions {
   /** None by default. */
   pollRate?: RateLimit | undefined;
@@ -28,7 +28,7 @@ export interface PollOptions {
   onPoll?: (verdict: Verdict) => void;
 }
 
-/** To the workflow an undecided build, so that it asks again after its interval; an attempt that failed would be one of three. */
+/** For the workflow this is an undecided build, which it polls again later. A failure would use up an attempt. */
 const PUT_OFF = { can_retry: true, build_status: null, put_off: true } as const satisfies BuildStatusAnswer;
 
 export function createBuildApiActivities(
@@ -38,9 +38,9 @@ export function createBuildApiActivities(
   return {
     async triggerBuild(target, buildBody) {
       const unansweredBefore = isUnansweredSoFar(target.may_be_sent);
-      // While the POST is under way, a worker that dies leaves it unanswered.
+      // If the worker dies during the POST, the POST stays unanswered.
       const beat = () => heartbeat({ unanswered: true } satisfies TriggerAttempts);
-      // A first attempt that left nothing counts as unanswered anyhow; a later one would leave what was known before it.
+      // A first attempt without details counts as unanswered. A later one must replace the details of earlier ones.
       if (activityInfo().attempt > 1 || activityInfo().heartbeatDetails !== undefined) beat();
       const beating = setInterval(beat, HEARTBEAT_EVERY_MS);
       try {
@@ -76,8 +76,8 @@ export function createBuildApiActivities(
 }
 
 /**
- * Whether a POST may have been taken without an answer. An attempt that left no details at all died before it could: it may
- * have sent its POST. After `temporal activity reset` the first attempt has the details of those before.
+ * Whether the build API may have accepted a POST without an answer. An attempt that left no details has died, and may
+ * have sent its POST. After `temporal activity reset`, the first attempt has the details of those before it.
  */
 function isUnansweredSoFar(isSentBefore = false): boolean {
   const { attempt, heartbeatDetails } = activityInfo();

@@ -11,7 +11,7 @@ import type {
   RoleBuildActivities,
 } from './types.ts';
 
-/** Which build an activity is about, by its arguments. */
+/** Which build an activity call is about, according to its arguments. */
 interface About {
   account_id?: string;
   resource?: string;
@@ -23,7 +23,7 @@ type Activities = RoleBuildActivities & DirectoryActivities & OwnWorkflowActivit
 /** How far apart the clocks of Temporal's hosts may be. */
 const CLOCKS_APART_MS = 60_000;
 
-// The activity itself refuses what is no input, and says what is wrong with it.
+// The activity itself refuses a malformed input and says what is wrong with it.
 const ofInput = (input: RoleBuildInput, job: Job): About | undefined =>
   hasInputShape(input)
     ? { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key, job }
@@ -49,10 +49,10 @@ const ABOUT: { readonly [N in keyof Activities]: (...args: Parameters<Activities
 };
 
 /**
- * The activities for the workflow `roleBuild` alone, each about its own build: any client can hand a worker an activity, out of
- * a workflow of another type or as one that stands alone, and would write a record by it.
+ * Restricts activities to `roleBuild` workflows, each to its own build. Otherwise any client could write a record by
+ * having a worker run an activity from a workflow of another type, or a standalone activity.
  *
- * They throw an `ApplicationFailure`, `InvalidInput`, for other callers.
+ * For other callers they throw an `ApplicationFailure` of the type `InvalidInput`.
  */
 export function forBuildsAlone<T extends Partial<Activities>>(activities: T): T {
   const guarded = Object.entries(activities).map(([name, activity]) => [
@@ -83,6 +83,6 @@ async function isAboutCaller(about: About): Promise<boolean> {
   const isPast = Date.parse(job?.start_at ?? '') <= scheduledTimestampMs + CLOCKS_APART_MS;
   if (!isPast || !isInstant(job?.start_at)) return false;
   if (job?.job_id === workflowExecution.runId) return true;
-  // Runs after the first one, and those of a reset, have the first one's ID as their job's.
+  // Later runs of a workflow, and runs after a reset, have the first run's ID as their job ID.
   return (await describeOwnWorkflow()).workflowExecutionInfo?.firstRunId === job?.job_id;
 }

@@ -22,9 +22,9 @@ export function createDirectoryActivities(directory: Directory): DirectoryActivi
 }
 
 /**
- * Not by a heartbeat alone: that one is sent some time or other, and an add must not be sent before it is noted. The
- * workflow keeps its cancellation to itself, since that would end the activity between two attempts, with what the first
- * has noted.
+ * Notes the server in Temporal before the add is sent. `heartbeat` alone is not enough, because the SDK sends it at
+ * some later time. The workflow does not cancel this activity, since that would end it between two attempts and lose
+ * what the first one noted. So the activity itself looks for a cancellation.
  */
 async function announceAdd(server: DirectoryServer): Promise<void> {
   heartbeat(server);

@@ -16,7 +16,7 @@ export function createInputActivities(
       const faults = faultsIn(input, allowedOrigins, resumption);
       const key = parseRoleBuildId(activityInfo().workflowExecution?.workflowId ?? '');
       if (faults.length === 0 || key === undefined) return faults;
-      // Rules and origins may have changed since; that the record is the job's proves that its input was good.
+      // Rules and origins may have changed since the start. If the record is this job's, its input was good then.
       const found = await readStatusRecord(tables, key);
       return found?.job_id === job.job_id ? [] : faults;
     },
@@ -29,7 +29,7 @@ export function refuseInvalid(input: unknown, allowedOrigins: readonly string[],
   if (faults.length > 0) throw ApplicationFailure.create({ ...invalidInput(faults), nonRetryable: true });
 }
 
-/** The client checks too, but any Temporal client may start the workflow: what counts is checked here. */
+/** Our client checks too, but any Temporal client may start the workflow, so this is the check that counts. */
 function faultsIn(input: unknown, allowedOrigins: readonly string[], resumption: unknown): Fault[] {
   const faults = inputFaults(input);
   if (resumption !== undefined && resumption !== null) faults.push(...resumptionFaults(resumption));

@@ -5,7 +5,7 @@ import { OWN_CANCELLATION_REASON } from '../contract.ts';
 import { clip } from '../domain/failures.ts';
 import { hasGrpcStatus } from '../domain/grpc.ts';
 
-/** What Temporal says of the workflow that the activity under way belongs to. */
+/** Describes the workflow that called the current activity. */
 export async function describeOwnWorkflow() {
   const { workflowService, options } = getClient();
   return workflowService.describeWorkflowExecution({ namespace: options.namespace, execution: ownExecution() });
@@ -23,23 +23,23 @@ export async function requestOwnCancellation(): Promise<void> {
       reason: OWN_CANCELLATION_REASON,
     });
   } catch (err) {
-    // By an attempt whose answer was lost, or by somebody else.
+    // An earlier attempt whose answer was lost, or somebody else, has requested it already.
     if (!hasGrpcStatus(err, 'ALREADY_EXISTS')) throw err;
   }
 }
 
 /**
- * Who asked to cancel the workflow that the activity under way belongs to, as the request's identity says. Looked up in
- * Temporal's history, newest event first, and in the runs before this one, since a request does not pass through
- * continue-as-new; `undefined` if that can't be read in time: a missing name must not keep a record from its end.
+ * Returns who asked to cancel the workflow that called the current activity, as the request's identity says. Reads
+ * Temporal's history, newest event first, then the runs before this one, since a request does not pass through
+ * continue-as-new. `undefined` if that takes too long: a missing name must not keep a record from its end.
  */
 export async function whoCancelled(): Promise<string | undefined> {
   const answer = getClient().withDeadline(Date.now() + LOOKED_UP_WITHIN_MS, lookUpWhoCancelled);
-  // The SDK makes a call again past its deadline if the server is away.
+  // The SDK retries a call past its deadline while the server is away.
   return Promise.race([answer, delay(LOOKED_UP_WITHIN_MS, undefined, { ref: false })]);
 }
 
-/** What is left of an attempt is for DynamoDB. */
+/** Leaves the rest of an attempt's time to DynamoDB. */
 const LOOKED_UP_WITHIN_MS = 3_000;
 
 async function lookUpWhoCancelled(): Promise<string | undefined> {
@@ -50,7 +50,7 @@ async function lookUpWhoCancelled(): Promise<string | undefined> {
       for await (const event of eventsBackwards(workflowId, next)) {
         const identity = event.workflowExecutionCancelRequestedEventAttributes?.identity;
         if (identity) return clip(identity, IDENTITY_MAX_CHARACTERS);
-        // The last one is the run's start.
+        // The last event is the run's start.
         next = event.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ?? undefined;
       }
     }
@@ -60,7 +60,7 @@ async function lookUpWhoCancelled(): Promise<string | undefined> {
   return undefined;
 }
 
-/** A cancelled build continues as new only for its final record updates: its own run or a few before hold the request. */
+/** A cancelled build continues as new only for its final updates, so this run or a recent one has the request. */
 const RUNS_LOOKED_AT = 5;
 const IDENTITY_MAX_CHARACTERS = 256;
 

@@ -39,7 +39,7 @@ export function createRecordActivities(
   ): Promise<Written> =>
     recordWrite(async () => {
       const { request, job, may_create } = end;
-      // A first put that took effect unanswered shows in the status record by now: then there are to be both records.
+      // If an unanswered first put took effect, the status record shows it by now, and both records must exist.
       const mayCreate = may_create || (await readStatusRecord(tables, request))?.job_id === job.job_id;
       const result = await endHistoryRecord(tables, request, job, { status, ...knownOf(end), ...more }, mayCreate);
       return !result.written && isOfAnother(result.found, request) ? { absent: true } : keptBy(result, job);
@@ -71,9 +71,9 @@ export function createRecordActivities(
         } catch (err) {
           const { message, type, nonRetryable } = err as ApplicationFailure;
           const hasEnded = type === 'JobAlreadyEnded';
-          // The status record says whether the job goes on; if it does, it writes its end to both.
+          // If the status record is in progress, the job goes on and writes its end to both records.
           if (hasEnded && isInProgress(await readStatusRecord(tables, request), job)) return null;
-          // The status record is written by now, so no other is a refusal.
+          // The status record is already written, so no other failure is a refusal.
           const told = hasEnded ? type : 'RecordWriteFailed';
           throw ApplicationFailure.create({ message, type: told, nonRetryable: nonRetryable === true });
         }
@@ -90,18 +90,18 @@ export function createRecordActivities(
   };
 }
 
-/** By their names: another caller's workflow may put anything beside them. */
+/** Picks attributes by name, because another client's workflow may send anything beside them. */
 function knownOf({ build_id, directory_group }: Pick<EndOfHistory, 'build_id' | 'directory_group'>) {
   return defined({ build_id, directory_group });
 }
 
-/** An attempt before this one may have put the record, or may yet: the workflow ends as the refusal only if none has. */
+/** An earlier attempt may have put the record, or still may. The workflow ends as refused only if none has. */
 function afterAPut(refusal: ApplicationFailure): ApplicationFailure {
   const message = `${refusal.message}; an earlier attempt may have put the record`;
   return ApplicationFailure.create({ message, type: 'RecordWriteFailed', nonRetryable: true, cause: refusal });
 }
 
-/** What a build resumes is its starter's word, and the record's the truth. @throws ApplicationFailure `NothingToResume` */
+/** Checks a resumption, which any client may send, against the record. @throws ApplicationFailure `NothingToResume` */
 async function refuseOtherThanRecorded(
   tables: RecordTables,
   input: RoleBuildInput,
@@ -110,14 +110,14 @@ async function refuseOtherThanRecorded(
   const { resumes } = resumption;
   const key = { account_id: input.build_body.account_id, resource: input.ddb_composite_sort_key };
   const found = await readStatusRecord(tables, key);
-  // Its own put took effect, or another job holds the record: the put finds out.
+  // Either this job's own put has taken effect, or another job holds the record. The put finds out.
   if (found !== undefined && found.job_id !== resumes) return;
   const why = found === undefined ? 'has no record' : whyNotResumed(found, input, resumption);
   if (why === undefined) return;
   throw ApplicationFailure.nonRetryable(`job ${resumes} was to be resumed, and ${why}`, 'NothingToResume');
 }
 
-/** A record may lack what the state machine writes: then nothing contradicts the start. */
+/** A state machine's attribute that the record lacks does not contradict the start. */
 function whyNotResumed(
   found: ReadStatusRecord,
   input: RoleBuildInput,
@@ -128,7 +128,7 @@ function whyNotResumed(
   if (error_info !== undefined && wayToResume(found, previous_jobs.slice(0, -1)) === undefined) {
     return `a build that ended with ${error_info.Error} is not resumed`;
   }
-  // A request made again may belong to another trace.
+  // A repeated request may belong to another trace.
   const { trace_header: _, ...attributes } = statusAttributesOf(input);
   const given = { ...attributes, ...defined({ build_id }), sent_to: previous_jobs.at(-1)?.error_info?.sent_to };
   const recorded: Record<string, unknown> = {
@@ -142,10 +142,10 @@ function whyNotResumed(
 }
 
 /**
- * Who holds a record that refused this job's put.
+ * Returns the newer job that holds a record and made this job's put fail.
  *
- * @throws ApplicationFailure if that is no newer job: a refusal, or `RecordWriteFailed`, retryable if the next attempt may
- *   find the record changed
+ * @throws ApplicationFailure if no newer job holds it: a refusal, or `RecordWriteFailed`, retryable if the next attempt
+ *   may find the record changed
  */
 function holderOf(found: FoundRecord | undefined, which: string, job: Job, resumption: Resumption | undefined): Job {
   if (found === undefined) {
@@ -170,7 +170,7 @@ function holderOf(found: FoundRecord | undefined, which: string, job: Job, resum
   throw ApplicationFailure.retryable(`the ${which} record changed while it was being written`, 'RecordWriteFailed');
 }
 
-/** Why this job's final record update was not made. */
+/** Returns what kept this job's final update from being made; `null` if it was made. */
 function keptBy(result: WriteResult, job: Job): Written {
   if (result.written) return null;
   const { job_id = '(not named)', start_at = '' } = result.found ?? {};

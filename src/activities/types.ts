@@ -1,4 +1,4 @@
-/** The activities' names, arguments and results. Workflow code imports nothing else of them. */
+/** The activities' names, arguments and results. Workflow code imports nothing else of the activities. */
 import type { BuildStatusAnswer } from '../domain/build-status.ts';
 import type { DirectoryGroup, GroupRequest } from '../domain/directory-group.ts';
 import type { ErrorInfo } from '../domain/failures.ts';
@@ -7,8 +7,8 @@ import type { Resumption } from '../domain/resumption.ts';
 import type { BuildApiTarget, Fault, HistoryRequest, RoleBuildInput } from '../domain/role-build-input.ts';
 
 /**
- * What became of a final update of a job's record: `null` if it was made; the newer job that holds the record, or that no
- * record of the job is there. In this form it stands in histories; a put comes to no more than the first two.
+ * Result of a final update of a job's record: `null` if it was made, the newer job that holds the record, or `absent`
+ * if the job has no record. A put has only the first two results. Histories contain this form.
  */
 export type Written = null | Job | { absent: true };
 
@@ -26,11 +26,11 @@ export interface EndOfHistory {
   request: HistoryRequest;
   job: Job;
   build_id?: string;
-  /** `null` removes that of an older job. */
+  /** `null` removes the group of an older job. */
   directory_group?: DirectoryGroup | null;
   /**
-   * Whether to write the whole record if this job's is missing. `false` if the run does not know by itself whether the
-   * status record was written: then only if that is this job's.
+   * Whether to write the whole record if this job has none. `false` if the run does not know whether the status record
+   * was written. Then the activity writes it only if the status record is this job's.
    */
   may_create: boolean;
 }
@@ -51,7 +51,7 @@ export interface RoleBuildActivities {
   updateCancelledHistory(end: EndOfHistory): Promise<Written>;
 }
 
-/** On workers with a directory alone, by a task queue of their own. */
+/** Only workers with a directory run these, on a task queue of their own. */
 export interface DirectoryActivities {
   /** Checks whether `ensureDirectoryGroup` could provide the group. Only reads. */
   checkDirectoryGroup(request: GroupRequest): Promise<DirectoryGroup>;
@@ -59,15 +59,15 @@ export interface DirectoryActivities {
   ensureDirectoryGroup(request: GroupRequest): Promise<DirectoryGroup>;
 }
 
-/** Not a state of the state machine: what a workflow can't do itself. */
+/** What a workflow can't do itself. These are no states of the state machine. */
 export interface OwnWorkflowActivities {
   /** Asks Temporal to cancel the workflow that calls it. */
   requestOwnCancellation(): Promise<void>;
-  /** Checks what a run was handed that continues another, as `upsertRequestRecord` does. Runs as a local activity. */
+  /** Checks what a continued run was given, as `upsertRequestRecord` does. Runs as a local activity. */
   checkCarriedInput(input: RoleBuildInput, job: Job, resumption?: Resumption): Promise<Fault[]>;
 }
 
-/** The state machine's name for each activity, as it stands in messages. */
+/** The state machine's name for each activity. Messages use it. */
 export const STATE_NAMES = {
   upsertRequestRecord: 'UpsertRequestRecord',
   insertRequestHistory: 'InsertRequestHistory',
