@@ -6,11 +6,10 @@ export class ContractBreach extends Error {
   override name = 'ContractBreach';
 }
 
-/** Longer, an answer would crowd out the rest of a record's `error_info.Cause`. */
+/** A longer answer would crowd out the rest of a record's `error_info.Cause`. */
 const ANSWER_MAX_CHARACTERS = 32_000;
 const STATUS_MAX_CHARACTERS = 256;
 
-/** Whether an answer of this status is worth another attempt. */
 export function isRetryable(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }
@@ -37,7 +36,7 @@ export function parseTriggerAnswer(body: string): { build_id: string } {
 }
 
 /**
- * What is needed of a 2xx answer to `GET /build/{build_id}`.
+ * Parses what is needed of a 2xx answer to `GET /build/{build_id}`.
  *
  * @param redact removes the credential from text that will be stored
  * @throws ContractBreach if it is not a JSON object
@@ -46,7 +45,7 @@ export function parseStatusAnswer(body: string, redact: Redact): BuildStatusAnsw
   const answer = parseObject(body);
   const status = answer['build_status'];
   const can_retry = answer['can_retry'] === true;
-  // A credential that is part of the word must not change what is decided by it.
+  // Not redacted: a credential that is part of this word must not change the verdict.
   if (status === 'SUCCEEDED') return { can_retry, build_status: status };
   const build_status = typeof status === 'string' ? redact(status, STATUS_MAX_CHARACTERS).toWellFormed() : null;
   if (can_retry) return { can_retry, build_status };

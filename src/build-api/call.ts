@@ -11,9 +11,9 @@ import { redactor, type Redact } from './redact.ts';
 
 const ANSWER_MAX_BYTES = 1024 * 1024;
 const EXCERPT_MAX_CHARACTERS = 1_000;
-/** Enough of an error page for the excerpt and for what is looked at beyond, whatever its characters. */
+/** Enough bytes of an error page for the excerpt and the redactor's margin, whatever characters it has. */
 const LOOKED_AT_BYTES = 8 * EXCERPT_MAX_CHARACTERS;
-/** What a gateway answers that got no answer itself. https://www.rfc-editor.org/rfc/rfc9110#status.502 */
+/** The answers of a gateway that got no answer itself. https://www.rfc-editor.org/rfc/rfc9110#status.502 */
 const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
 /** A shorter credential may be part of a build ID by chance. */
 const CREDENTIAL_MIN_CHARACTERS = 16;
@@ -21,29 +21,29 @@ const CREDENTIAL_MIN_CHARACTERS = 16;
 export interface BuildApiSettings {
   /** `API_ALB_FQDN`: the request's `Referer` is `{albFqdn}/proxy`. */
   albFqdn: string;
-  /** Serialised. */
+  /** Serialised as the URL standard does. */
   allowedOrigins: readonly string[];
   /** The whole request, from connect to the last byte of the answer. */
   timeoutMs: number;
   /** `BUILD_API_IDEMPOTENCY_HEADER`: carries the request ID in a POST, beside `x-amzn-RequestId`. */
   idempotencyHeader?: string | undefined;
-  /** `BUILD_API_PROXY`: the HTTP proxy that every request goes through. Without it none does, whatever the environment says. */
+  /** `BUILD_API_PROXY`: the HTTP proxy for every request. Without it, proxies in the environment are ignored too. */
   proxy?: string | undefined;
-  /** Called with every call that was not dropped by its caller, once it is over. */
+  /** Called after each call that its caller did not drop. */
   onCall?: (call: BuildApiCall) => void;
-  /** Makes a span of every call that is sent. */
+  /** Starts a span for each call that is sent. */
   traceCall?: ((call: TracedCall) => CallTrace) | undefined;
 }
 
 export interface TracedCall {
   method: 'GET' | 'POST';
   url: string;
-  /** Its path without the build's ID. */
+  /** The path, with a placeholder for the build's ID. */
   template: string;
 }
 
 export interface CallTrace {
-  /** That name the span to the build API. */
+  /** Tell the build API of the span. */
   headers: Readonly<Record<string, string>>;
   /** @param end.status `undefined` if no answer came @param end.errorType why it failed, if the status doesn't say so */
   end(end: { status: number | undefined; errorType: string | undefined }): void;
@@ -76,8 +76,8 @@ export class Call {
   }
 
   /**
-   * @param parse what is made of the body of a 2xx answer
-   * @throws BuildApiError; the reason of `signal`
+   * @param parse parses the body of a 2xx answer
+   * @throws BuildApiError; the reason of `signal` if it is aborted
    */
   async answer<T>(
     client: Got,
@@ -171,7 +171,7 @@ export class Call {
     });
   }
 
-  /** A proxy that forwards a request to an `http` origin may answer for it, having passed it on. */
+  /** A proxy that forwards a request to an `http` origin may answer in its place, after passing the request on. */
   #isMaybeProxys(status: number): boolean {
     const { proxy } = this.#settings;
     return proxy !== undefined && new URL(this.#call.url).protocol === 'http:' && GATEWAY_STATUSES.includes(status);
@@ -195,15 +195,15 @@ export class Call {
     const { body = '', retryable = false, ...more } = options;
     const message = `${method} ${url} ${what}`;
     const excerpt = body === '' ? '' : `: ${body.slice(0, LOOKED_AT_BYTES).trim()}`;
-    // In one piece, and before it is cut, lest a part of the credential stay.
+    // Redacts the whole text before it is cut. Otherwise a part of the credential could stay.
     const shown = this.#redact(`${message}${excerpt}`, message.length + EXCERPT_MAX_CHARACTERS);
     return new BuildApiError(shown.toWellFormed(), { ...more, retryable });
   }
 }
 
 /**
- * Only a connection that stands has a request written to it, so that until then the API can't have it. The agent hands one over
- * that it has kept, or has made through a proxy's tunnel; one of its own making it hands over before.
+ * Calls `then` once the connection is established: Node.js writes no request before that, so the API can't have it. The
+ * agent hands over a kept connection, or one through a proxy's tunnel, when it is established, and a new one earlier.
  */
 function onceConnected(request: ClientRequest, then: () => void): void {
   request.once('socket', (socket) => {

@@ -8,10 +8,10 @@ import type { BuildApiTarget } from '../domain/role-build-input.ts';
 import { Call, type BuildApiSettings } from './call.ts';
 import { BuildApiError } from './error.ts';
 
-/** An idle connection is closed before common servers close theirs (5 s in Node.js), so that none is reused too late. */
+/** Closes idle connections before common servers do (5 s in Node.js), so that no request reuses a closed one. */
 const IDLE_CONNECTION_MS = 4_000;
 
-/** Node.js leaves a proxy's connection open that refused a tunnel, or in whose tunnel TLS does not come about, and its request waiting. */
+/** Closes a connection whose proxy refuses the tunnel or whose TLS handshake fails. Node.js lets the request wait. */
 class TunnelAgent extends https.Agent {
   readonly #timeoutMs: number;
 
@@ -24,7 +24,7 @@ class TunnelAgent extends https.Agent {
     options: https.RequestOptions,
     done?: (err: Error | null, socket: Duplex) => void,
   ): Duplex | null | undefined {
-    // The time of an idle connection is none to wait for a tunnel.
+    // The time limit of idle connections does not apply while a tunnel is set up.
     const connection = super.createConnection({ ...options, timeout: undefined }, (err, socket) => {
       clearTimeout(timer);
       if (err) connection?.destroy();
@@ -35,7 +35,7 @@ class TunnelAgent extends https.Agent {
   }
 }
 
-/** The build API, with the state machine's five request headers. A call is one request; Temporal owns the retries. */
+/** Client of the build API, with the state machine's five headers. A call is one request; Temporal owns the retries. */
 export class BuildApi {
   readonly #settings: BuildApiSettings;
   readonly #got: Got;
@@ -43,7 +43,7 @@ export class BuildApi {
   constructor(settings: BuildApiSettings) {
     this.#settings = settings;
     const { proxy, timeoutMs } = settings;
-    // Agents of our own: Node.js's global ones take proxies from the environment under NODE_USE_ENV_PROXY.
+    // Node.js's global agents take proxies from the environment if NODE_USE_ENV_PROXY is set. These don't.
     const keepAlive = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
     const agent =
       proxy === undefined
@@ -56,14 +56,14 @@ export class BuildApi {
       retry: { limit: 0 },
       followRedirect: false,
       throwHttpErrors: false,
-      // An answer that is compressed all the same is decoded once it is there, so that its size is bounded on both sides.
+      // `decoded` decompresses a complete answer, so that its compressed and its decompressed size are limited.
       decompress: false,
       agent,
       headers: { 'user-agent': undefined, 'accept-encoding': 'identity' },
     });
   }
 
-  /** `POST {url}/build`. Once begun, its caller can't drop it. @throws BuildApiError */
+  /** `POST {url}/build`. The caller can't drop it. @throws BuildApiError */
   async triggerBuild(target: BuildApiTarget, buildBody: unknown): Promise<{ build_id: string }> {
     const url = `${target.url}/build`;
     const call = new Call(this.#settings, target, { method: 'POST', url, template: '/build' });
@@ -74,7 +74,7 @@ export class BuildApi {
     });
   }
 
-  /** `GET {url}/build/{build_id}`. @param signal drops it @throws BuildApiError */
+  /** `GET {url}/build/{build_id}`. @param signal drops the call @throws BuildApiError */
   async getBuildStatus(target: BuildApiTarget, buildId: string, signal: AbortSignal): Promise<BuildStatusAnswer> {
     const fault = buildIdFault(buildId);
     if (fault !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * Answers that are compressed although the request accepts `identity` alone, as HTTP allows.
+ * Decodes answers that are compressed although the request accepts only `identity`. HTTP allows that.
  * https://www.rfc-editor.org/rfc/rfc9110#field.content-encoding
  */
 import { promisify } from 'node:util';
@@ -12,20 +12,20 @@ const bare: Decode = promisify(inflateRaw);
 const DECODERS: Readonly<Record<string, Decode>> = {
   gzip: promisify(gunzip),
   'x-gzip': promisify(gunzip),
-  // Some leave out the wrapper that the standard asks for, whose first byte names the method: 8.
+  // Some servers omit the wrapper that the standard requires, whose first byte names the method: 8.
   deflate: (body, options) => (((body[0] ?? 0) & 0x0f) === 8 ? wrapped : bare)(body, options),
   br: promisify(brotliDecompress),
   zstd: promisify(zstdDecompress),
 };
-/** More nested codings than this are no honest answer. */
+/** No honest answer nests more codings than this. */
 const MAX_CODINGS = 3;
 
-/** What became of an answer's body: it is `cut short` if the compressed stream ends too early. */
+/** The decoded body, or why there is none: it is `cut short` if the compressed stream ends too early. */
 export type Decoded = Uint8Array | 'too long' | 'cut short';
 
 /**
- * The body without its codings, at most `maxBytes` of it. A body that is not coded as it says, or in a way that is not known here,
- * comes back as it is.
+ * Decodes a body, up to `maxBytes`. Returns it unchanged if its coding is unknown, or is not the one that the header
+ * names.
  */
 export async function decoded(
   body: Uint8Array,

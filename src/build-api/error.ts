@@ -5,12 +5,11 @@ export interface BuildApiErrorOptions {
   cause?: unknown;
 }
 
-/** Why a call of the build API failed. */
 export class BuildApiError extends Error {
   override name = 'BuildApiError';
   /** Whether to make another attempt: 408, 425, 429, 5xx, timeouts and broken connections. */
   readonly retryable: boolean;
-  /** Whether the API may have taken the request all the same: no answer of its own came, and the request may have been sent. */
+  /** Whether the API may have accepted the request: it may have been sent, and no answer of the API itself came. */
   readonly unanswered: boolean;
   readonly retryAfterMs: number | undefined;
 

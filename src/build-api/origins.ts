@@ -4,8 +4,8 @@ import { clip } from '../domain/failures.ts';
 const ORIGIN_SHOWN_CHARACTERS = 300;
 
 /**
- * Allows only listed origins of the build API. An origin is compared as the URL standard serialises it, so that no other spelling of
- * a host, port or user name gets past the list.
+ * Allows only listed origins of the build API. Compares origins as the URL standard serialises them, so that no other
+ * spelling of a host, port or user name gets past the list.
  *
  * @param allowed serialised origins, such as `https://builds.example.com` or `http://127.0.0.1:8090`
  * @returns why nothing may be sent to a URL, or `undefined`
@@ -13,7 +13,7 @@ const ORIGIN_SHOWN_CHARACTERS = 300;
 export function originFault(url: string, allowed: readonly string[]): string | undefined {
   if (!URL.canParse(url)) return 'is not a URL';
   const { origin, protocol, username, password, search, hash } = new URL(url);
-  // The origin of `blob:https://…` is that of the URL in it.
+  // `blob:https://…` has the origin of the URL inside it.
   if (protocol !== 'https:' && protocol !== 'http:') return 'is not an http or https URL';
   if (!allowed.includes(origin)) {
     return `has the origin ${clip(origin, ORIGIN_SHOWN_CHARACTERS)}, which BUILD_API_ALLOWED_ORIGINS does not list`;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * So many calls a second and no more, evenly spaced, first come first served. A call that would have to wait longer than is
- * sensible is turned away at once (`false`).
+ * Allows a number of calls a second, evenly spaced, first come first served. Rejects a call at once (`false`) if it
+ * would wait longer than `maxWaitMs`.
  */
 export class RateLimit {
   readonly #spacingMs: number;
@@ -14,7 +14,7 @@ export class RateLimit {
     this.#maxWaitMs = maxWaitMs;
   }
 
-  /** Waits for its turn. @returns whether it has one @throws the signal's reason if that is aborted meanwhile */
+  /** Waits for a turn. @returns whether there is one @throws AbortError if the signal is aborted meanwhile */
   async take(signal: AbortSignal): Promise<boolean> {
     const now = performance.now();
     const at = Math.max(now, this.#nextAt);

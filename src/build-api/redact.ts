@@ -1,21 +1,21 @@
 import { clip } from '../domain/failures.ts';
 
 const SHOWN = '[redacted]';
-/** Any part of a credential of at least twice this, less one, is found; a shorter credential as a whole only. */
+/** Any part of at least 2 × GRAM − 1 characters is found. A credential shorter than GRAM is found only as a whole. */
 const GRAM = 12;
-/** Longer than any part that is too short to be found, whatever its escapes. */
+/** Longer than any part that is too short to be found, however it is escaped. */
 const MARGIN = 512;
-/** Escapes of JSON and of URLs, as far as they spell printable ASCII. */
+/** Escapes of printable ASCII in JSON and in URLs. */
 const CODE = /\\u00([2-7][\da-f])|%([2-7][\da-f])/gi;
 const BACKSLASHED = /\\(["'\\/])/g;
-/** One inside another, such as JSON in JSON. */
+/** Escapes can be nested, such as in JSON in JSON. */
 const LAYERS_OF_ESCAPES = 4;
 
 /**
- * Removes a credential from text that will be stored, if somebody echoed it there: as it stands, in JSON, in a URL
- * or in Base64, as a whole or in part. Text that holds it between escapes is shown without any.
+ * Removes an echoed credential from text that will be stored: plain, in JSON, in a URL or in Base64, as a whole or in
+ * part. If the credential is there, all escapes in the text are decoded.
  *
- * @param maxCharacters longer text is cut to this. No more than that, and a margin, is looked at
+ * @param maxCharacters limits the text. Only this much of it, and a margin, is searched
  */
 export type Redact = (text: string, maxCharacters?: number) => string;
 
@@ -29,16 +29,16 @@ export function redactor(credential: string): Redact {
     const hidden = hide(plain, needles);
     const shown = hidden === plain ? looked : hidden;
     if (looked === text) return clip(shown, maxCharacters);
-    // The cut may have left too short a part of the credential to be found, behind all that was.
+    // At the cut, a part of the credential may be too short to be found, so up to a margin of text is dropped.
     const end = Math.max(shown.length - MARGIN, shown.lastIndexOf(SHOWN) + SHOWN.length);
     return clip(`${shown.slice(0, end)}…`, maxCharacters);
   };
 }
 
 interface Needles {
-  /** The credential in each spelling, a line each. */
+  /** The credential in each spelling, one on each line. */
   spellings: string;
-  /** Where parts of so many characters stand in `spellings`. */
+  /** `places` has the positions in `spellings` of parts with `length` characters. */
   length: number;
   places: ReadonlyMap<string, number>;
 }
@@ -60,7 +60,7 @@ function needlesOf(credential: string): Needles {
   return { spellings: lines.join('\n'), length, places };
 }
 
-/** In the middle of more, Base64 has three ways to spell the same bytes, and shares its first and last characters. */
+/** Inside longer data, Base64 spells the same bytes in three ways and mixes the outer characters with neighbours. */
 function base64Of(credential: string): string[] {
   return [0, 1, 2].flatMap((before) => {
     const text = Buffer.from(' '.repeat(before) + credential).toString('base64');
