@@ -1,4 +1,4 @@
-/** The attributes of both records, and how much of an item is a record: others write to the tables too. */
+/** The attributes of both records, and which part of an item is valid: other programs write to the tables too. */
 import { defined } from '../domain/defined.ts';
 import { hasTexts, isDirectoryGroup, isDirectoryServer, type DirectoryGroup } from '../domain/directory-group.ts';
 import { parseIsoTime } from '../domain/iso-time.ts';
@@ -7,13 +7,13 @@ import type { RecordStatus } from '../domain/record-status.ts';
 import type { PreviousJob } from '../domain/resumption.ts';
 import type { Item, Table } from './items.ts';
 
-/** What each kind of attribute is in plain values. */
+/** The type of each kind of attribute. */
 interface Kinds {
   text: string;
   /** ISO 8601, UTC. */
   time: string;
   boolean: boolean;
-  /** Text, as read; as written, a {@link RecordStatus}. */
+  /** Any text when read; a {@link RecordStatus} when written. */
   status: RecordStatus;
   error_info: ErrorInfo;
   directory_group: DirectoryGroup;
@@ -22,7 +22,7 @@ interface Kinds {
 
 export type Kind = keyof Kinds;
 
-/** Those that the Step Functions state machine writes: every record has them. */
+/** Attributes that the Step Functions state machine writes. Every record has them. */
 export const REQUIRED = {
   status: {
     account_id: 'text',
@@ -49,7 +49,7 @@ export const REQUIRED = {
   },
 } as const satisfies Record<Table, Readonly<Record<string, Kind>>>;
 
-/** Ours: a record has them if they apply. */
+/** Our own attributes. A record has them if they apply. */
 const MORE = {
   status: { updated_at: 'time', build_id: 'text', error_info: 'error_info', directory_group: 'directory_group' },
   history: {
@@ -58,7 +58,7 @@ const MORE = {
     error_info: 'error_info',
     directory_group: 'directory_group',
     requested_by: 'text',
-    /** Who asked Temporal to cancel, in Temporal's words for it: `user@host` if it was our command line. */
+    /** Who asked Temporal to cancel, by the client's identity: `user@host` for our command line. */
     cancelled_by: 'text',
     /** After a resume: how the jobs before it ended, oldest first. */
     previous_jobs: 'previous_jobs',
@@ -85,8 +85,8 @@ const CHECKS: { readonly [K in Kind]: { what: string; is: (value: unknown) => bo
 };
 
 /**
- * @param kinds those that are looked at; all by default
- * @returns the names of attributes that are missing or of another type, each with what is wrong
+ * @param kinds the attributes to check; all by default
+ * @returns the attributes that are missing or of another type, by name, each with what is wrong
  */
 export function attributeFaults(
   table: Table,
@@ -127,17 +127,17 @@ function isPreviousJob(value: unknown): boolean {
   return error_info === undefined || isErrorInfo(error_info);
 }
 
-/** A record as it was read: attributes that are missing or of another type are not there, and `odd_attributes` names them. */
+/** A record as read, without attributes of another type. `odd_attributes` has these, and those that are missing. */
 export type AsRead<R> = Partial<Omit<R, 'status'>> & {
   /** Any text. */
   status?: string;
-  /** By name, what is wrong with each, and its value as far as it fits. */
+  /** What is wrong with each attribute, by name, and its value, cut to fit. */
   odd_attributes?: Record<string, string>;
 };
 
 const VALUE_MAX_CHARACTERS = 200;
 
-/** The part of an item that is valid. Attributes that are not ours stay as they are. */
+/** Returns the valid part of an item. Attributes that are not ours stay as they are. */
 export function asRecord<R>(table: Table, item: Item): AsRead<R> {
   const faults = attributeFaults(table, item);
   const sound = Object.entries(item).filter(([name]) => !faults.has(name));
@@ -150,7 +150,7 @@ function valueOf(value: unknown): string {
   return value === undefined ? '' : `: ${clip(JSON.stringify(value), VALUE_MAX_CHARACTERS)}`;
 }
 
-/** What is odd about a record, as part of a sentence. */
+/** Describes what is odd about a record, as part of a sentence. */
 export function oddities({ odd_attributes = {} }: AsRead<unknown>): string {
   return Object.values(odd_attributes).join('; ');
 }

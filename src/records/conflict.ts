@@ -1,4 +1,4 @@
-/** Messages about a record that is in a build's way, with what to do about it. */
+/** Messages about a record that blocks a build, with what to do about it. */
 import { isStepFunctionsJob } from '../domain/identity.ts';
 import { isHeldByStepFunctions, type FoundRecord } from './write.ts';
 
@@ -7,15 +7,15 @@ type Found = Pick<FoundRecord, 'job_id' | 'status' | 'start_at' | 'odd_attribute
 /** @returns `undefined` unless the record is IN_PROGRESS under an execution of Step Functions */
 export function heldByStepFunctions(found: Found | undefined): string | undefined {
   if (found === undefined || !isHeldByStepFunctions(found)) return undefined;
-  // Escaped as in JSON: what stands in an item must not begin a line of its own.
+  // Escaped as in JSON, so that text from an item can't begin a line of its own.
   const job = JSON.stringify(found.job_id).slice(1, -1);
   return `${job}, an execution of Step Functions, is IN_PROGRESS there; ${withoutStart(found) ?? '--take-over replaces its record'}`;
 }
 
 /**
- * `start_at` says which of two jobs is newer; a record without a readable one can't be replaced.
+ * `start_at` says which of two jobs is newer. A record without a readable `start_at` can't be replaced.
  *
- * @returns `undefined` if it has one
+ * @returns why not, or `undefined` if the record has one
  */
 export function withoutStart(found: Found | undefined): string | undefined {
   if (found === undefined || found.start_at !== undefined) return undefined;

@@ -36,7 +36,7 @@ function table(TableName: string, keys: readonly string[]): CreateTableCommandIn
   return {
     TableName,
     BillingMode: 'PAY_PER_REQUEST',
-    // Encryption at rest is always on, with a key of the service unless another is named.
+    // Encryption at rest is always on. It uses a key of the service if no other key is named.
     DeletionProtectionEnabled: true,
     AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
     KeySchema: keys.map((AttributeName, i) => ({ AttributeName, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
@@ -47,39 +47,38 @@ export interface TableSetUp {
   name: string;
   created: boolean;
   protection: TableProtection;
-  /** Of the history table. */
+  /** Only for the history table. */
   index?: IndexSetUp;
 }
 
-/** What guards a table's data; `null` if the endpoint doesn't have it, as stand-ins, or doesn't let us look. */
+/** What protects a table's data; `null` if the endpoint lacks it, as DynamoDB's stand-ins do, or denies access. */
 export interface TableProtection {
   deletion_protection: boolean | null;
   point_in_time_recovery: boolean | null;
-  /** Whose key its data is encrypted with at rest. */
+  /** The key that encrypts the data at rest. */
   encryption: 'AWS owned key' | 'KMS key' | null;
 }
 
 export type TableCheck = ReturnType<typeof tableChecks>[number];
 
-/** Both tables, as they are and as they must be. */
 export function tableChecks(client: DynamoDBClient, tables: RecordTables) {
   return definitions(tables).map((definition) => {
     const name = definition.TableName ?? '';
     return {
       name,
-      /** Its key in words, such as `request_id (HASH, S)`. */
+      /** The required key in words, such as `request_id (HASH, S)`. */
       wanted: describeKeys(definition),
-      /** The key that it has; `undefined` if there is no such table. */
+      /** Returns the table's key; `undefined` if there is no such table. */
       find: () => keysOf(client, name),
-      /** Creates it, unless someone else was faster, and waits until it can be used. */
+      /** Creates the table, unless someone else was faster, and waits until it can be used. */
       create: () => create(client, definition),
     };
   });
 }
 
 /**
- * Creates the tables that are missing, and the history's index, and waits until all can be used; safe to repeat. New ones get deletion protection and
- * point-in-time recovery; whether existing tables have them is reported and not changed.
+ * Creates missing tables and the history's index, and waits until all can be used. Safe to repeat. New tables get
+ * deletion protection and point-in-time recovery. For existing tables, both are reported and not changed.
  *
  * @throws KeyMismatchError
  */
@@ -154,7 +153,7 @@ async function protectionOf(client: DynamoDBClient, TableName: string): Promise<
     const encryption = described.SSEDescription?.SSEType === 'KMS' ? 'KMS key' : 'AWS owned key';
     return { deletion_protection, point_in_time_recovery: status === 'ENABLED', encryption };
   } catch (err) {
-    // Stand-ins for DynamoDB have none of it, and not everybody who sets up may look.
+    // Stand-ins for DynamoDB lack this, and not everybody who may create tables may read it.
     if (!isUnknownOperation(err) && !(err instanceof Error && err.name === 'AccessDeniedException')) throw err;
     return { deletion_protection, point_in_time_recovery: null, encryption: null };
   }

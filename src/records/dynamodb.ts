@@ -6,19 +6,19 @@ import type { RecordTables } from './items.ts';
 import { readStatusRecord } from './status-table.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
-/** A whole call. Less than an activity's start-to-close timeout, so that the activity says itself what was slow. */
+/** For a whole call. Below the activity's start-to-close timeout, so that the activity itself says what was slow. */
 const CALL_TIMEOUT_MS = 10_000;
-/** An idle connection is closed before others close theirs, so that none is reused too late: that would cost an attempt of three. */
+/** Closes idle connections before others do. A request on a closed one would cost one of three attempts. */
 const IDLE_CONNECTION_MS = 4_000;
 
-/** AWS's errors for a request that was signed by a clock minutes away from AWS's. The request was not carried out. */
+/** AWS's errors for a request that was signed by a clock which is minutes off. The request was not carried out. */
 const REFUSED_FOR_THE_CLOCK =
   /^(InvalidSignature|SignatureDoesNotMatch|RequestTimeTooSkewed|RequestExpired|RequestInTheFuture)/;
 
 /**
- * Opens the way to both tables. Region, endpoint and credentials are the AWS SDK's own settings.
- * An attempt is one request: Temporal owns the retries. Only one that was refused for the clock is sent once more, signed by the
- * time in the answer; from then on the SDK signs by that.
+ * Opens both tables. Region, endpoint and credentials are the AWS SDK's own settings. An attempt is one request,
+ * because Temporal owns the retries. Only a request that was refused for the clock is sent once more, signed with the
+ * time in the answer. The SDK then signs by that time.
  */
 export function openRecordTables(names: { statusTable: string; historyTable: string }): RecordTables {
   const agent = { timeout: IDLE_CONNECTION_MS };
@@ -43,17 +43,17 @@ export function openRecordTables(names: { statusTable: string; historyTable: str
         throw err;
       }
     },
-    // Outside of what signs.
+    // Runs outside of the signing, so that the second request is signed again.
     { step: 'build', priority: 'low' },
   );
   return { client: DynamoDBDocumentClient.from(client), ...names };
 }
 
-/** No build has it: no account ID, and no request's. */
+/** No build has this as an account ID, resource or request ID. */
 const NOBODY = 'role-build-worker-readiness';
 
 /**
- * Reads an item that is in neither table, which takes no more than the worker's own right to read.
+ * Reads an item that neither table has. This needs no permission but the worker's own to read.
  *
  * @throws the AWS SDK's error if a table is missing, may not be read or does not answer
  */

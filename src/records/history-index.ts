@@ -1,4 +1,4 @@
-/** The history table's index: an account's requests by their start. Builds do without it; `history` reads it. */
+/** The history table's index: an account's requests by start. Builds don't need it; the command `history` reads it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   DescribeTableCommand,
@@ -25,13 +25,13 @@ export const HISTORY_INDEX = {
   } satisfies GlobalSecondaryIndex,
 } as const;
 
-/** DynamoDB fills a new index from the table, which takes its time if that is large. */
+/** DynamoDB fills a new index from the table. This takes long if the table is large. */
 const ACTIVE_WITHIN_MS = 600_000;
-/** A description may lag behind for a moment. */
+/** A description of the table may be out of date for a moment. */
 const SEEN_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 500;
 
-/** Tables that others made may not be ours to change, and dynalite adds no index to a table; all but `history` does without. */
+/** We may lack permission to change a table, and dynalite can't add an index. Only `history` needs the index. */
 const REFUSED = ['AccessDeniedException', 'ValidationException'];
 /** Someone else's setup was faster. */
 const BUSY = ['ResourceInUseException', 'LimitExceededException'];
@@ -39,13 +39,13 @@ const BUSY = ['ResourceInUseException', 'LimitExceededException'];
 export interface IndexSetUp {
   name: string;
   created: boolean;
-  /** `ACTIVE`; `CREATING` if that takes longer than was waited; `MISSING` if it was refused. */
+  /** `ACTIVE`; `CREATING` if it was not ready in time; `MISSING` if it was refused. */
   status: string;
-  /** Why it is missing. */
+  /** Why the index is missing. */
   reason?: string;
 }
 
-/** A table or an index is there and has another key, so that nothing can be made in its place. */
+/** A table or an index has another key, so the right one can't be created. */
 export class KeyMismatchError extends Error {
   override name = 'KeyMismatchError';
 
@@ -62,7 +62,7 @@ export async function hasHistoryIndex(client: DynamoDBClient, tableName: string)
 /**
  * Adds the index if the table lacks it, and waits until it can be read.
  *
- * @param isNewTable the table was made with it just now
+ * @param isNewTable whether the table was created just now, with the index
  * @throws KeyMismatchError
  */
 export async function addHistoryIndex(
@@ -98,7 +98,7 @@ async function untilActive(client: DynamoDBClient, tableName: string): Promise<s
   const began = performance.now();
   for (;;) {
     const index = indexOf(await describeTable(client, tableName));
-    // DynamoDB Local and dynalite leave the status of an index out at times.
+    // DynamoDB Local and dynalite sometimes omit the status of an index.
     const status = index === undefined ? 'MISSING' : (index.IndexStatus ?? 'ACTIVE');
     const limit = status === 'MISSING' ? SEEN_WITHIN_MS : ACTIVE_WITHIN_MS;
     if (status === 'ACTIVE' || performance.now() - began > limit) return status;
@@ -106,7 +106,7 @@ async function untilActive(client: DynamoDBClient, tableName: string): Promise<s
   }
 }
 
-/** @throws ResourceNotFoundException if there is none */
+/** @throws ResourceNotFoundException if there is no such table */
 export async function describeTable(client: DynamoDBClient, TableName: string): Promise<TableDescription> {
   return (await client.send(new DescribeTableCommand({ TableName }))).Table ?? {};
 }
@@ -119,7 +119,7 @@ function indexOf(table: TableDescription): GlobalSecondaryIndexDescription | und
   return index;
 }
 
-/** On demand, unless the table itself is provisioned: then its index must be too. */
+/** Returns nothing for a table on demand. If a table is provisioned, its index must be too. */
 function throughputLike({ BillingModeSummary, ProvisionedThroughput }: TableDescription) {
   const { ReadCapacityUnits, WriteCapacityUnits } = ProvisionedThroughput ?? {};
   if (BillingModeSummary?.BillingMode === 'PAY_PER_REQUEST' || !ReadCapacityUnits || !WriteCapacityUnits) return {};

@@ -23,12 +23,12 @@ import {
 
 export type HistoryRecord = RecordOf<'history'>;
 
-/** As it was read: whatever others may have left there. */
+/** A record as read. Other programs write to the table too, so any attribute can be missing or malformed. */
 export type ReadHistoryRecord = AsRead<HistoryRecord> & { request_id: string };
 
 const ABSENT: Condition = { anyOf: ['attribute_not_exists(#request_id)'], values: {} };
 
-/** A request ID that another account or resource has is left to it. */
+/** Protects the record of another account or resource that has the same request ID. */
 function ofSameBuild({ account_id, resource }: HistoryRequest, { anyOf, values }: Condition): Condition {
   return {
     anyOf: anyOf.map((one) => `#account_id = :account_id AND #resource = :resource AND ${one}`),
@@ -50,7 +50,7 @@ function attributesOf(
   return { account_id, resource, action, job_id, start_at, trace_header, updated_at, requested_by, previous_jobs };
 }
 
-/** Holds if there is no record, or one of the same build: an older job's to replace, or this job's that has not ended. */
+/** Succeeds if there is none, or one of the same build: an older job's to replace, or this job's that has not ended. */
 export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, job: Job): Promise<WriteResult> {
   const record: HistoryRecord = defined({
     request_id: request.correlation_id,
@@ -63,10 +63,10 @@ export function putHistoryRecord(tables: RecordTables, request: HistoryRequest, 
 }
 
 /**
- * The final record update, whatever end stands in this job's record. Fills in the whole record, because its put may be what failed;
- * attributes that an older job of the same request left, and this one doesn't have, go.
+ * The final update of the record, whatever end this job's record has. Writes the whole record, because its put may have
+ * failed. Removes attributes that an older job of the request left and this job doesn't have.
  *
- * @param mayCreate `false` holds the write to a record that is this job's already
+ * @param mayCreate `false` limits the write to a record that is already this job's
  */
 export function endHistoryRecord(
   tables: RecordTables,
@@ -77,7 +77,7 @@ export function endHistoryRecord(
 ): Promise<WriteResult> {
   const attributes = {
     ...attributesOf(request, job),
-    // Those that this end does not have are removed.
+    // Attributes that this end does not have are removed.
     build_id: undefined,
     error_info: undefined,
     cancelled_by: undefined,
@@ -87,7 +87,7 @@ export function endHistoryRecord(
   return updateIf(tables, 'history', { request_id: request.correlation_id }, attributes, condition);
 }
 
-/** The record as it stands (a consistent read), or `undefined`. */
+/** Reads the record (a consistent read); `undefined` if there is none. */
 export async function readHistoryRecord(
   tables: RecordTables,
   request_id: string,
@@ -96,11 +96,11 @@ export async function readHistoryRecord(
   return item && { ...asRecord<HistoryRecord>('history', item), request_id };
 }
 
-/** Where a page of {@link queryHistory} ended, in the index's own texts. */
+/** Where a page of {@link queryHistory} ended, by the keys of the index. */
 export type HistoryPosition = Pick<HistoryRecord, 'request_id' | 'account_id' | 'start_at'>;
 
 /**
- * An account's requests, newest first, from the index that `setup` adds: a page of them, which may be empty before the end.
+ * Reads a page of an account's requests, newest first, from `setup`'s index. A page before the end may be empty.
  *
  * @throws ValidationException if the table has no such index
  */

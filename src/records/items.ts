@@ -1,4 +1,4 @@
-/** The items of both tables as they stand, whatever is in them: nothing here trusts an item to be a record. */
+/** Raw items of both tables. Nothing here assumes that an item is a valid record. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   BatchGetItemCommand,
@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 
-/** The two tables and the way to them. */
+/** The two tables and the client that reads and writes them. */
 export interface RecordTables {
   client: DynamoDBDocumentClient;
   statusTable: string;
@@ -38,7 +38,7 @@ export function tableName(tables: RecordTables, table: Table): string {
   return table === 'status' ? tables.statusTable : tables.historyTable;
 }
 
-/** Pages through a whole table; holds one page. @param attributes what is read of each item */
+/** Scans a whole table; holds one page in memory. @param attributes what is read of each item */
 export async function* pagesOf(
   tables: RecordTables,
   table: Table,
@@ -63,9 +63,9 @@ export async function* pagesOf(
 }
 
 /**
- * The items in the order of their keys; `undefined` if one is not there, or its key is none.
+ * Returns the items in the order of their keys; `undefined` for a missing item or an invalid key.
  *
- * @param options `consistent` if what was written a moment ago has to be seen
+ * @param options `consistent` if recent writes must be visible
  */
 export async function itemsOf(
   tables: RecordTables,
@@ -99,12 +99,12 @@ export async function itemsOf(
   return keys.map((key) => found.get(keyText(table, key)));
 }
 
-/** One item as it is now (a consistent read), `undefined` if there is none or the key is none. */
+/** Reads one item (a consistent read); `undefined` if it is missing or the key is invalid. */
 export async function itemOf(tables: RecordTables, table: Table, key: Item): Promise<Item | undefined> {
   return isKey(table, key) ? patiently(() => readItem(tables, table, key)) : undefined;
 }
 
-/** The same in one request, for callers that make attempts of their own. */
+/** Reads one item in one request (a consistent read), for callers that make their own retries. */
 export async function readItem(tables: RecordTables, table: Table, key: Item): Promise<Item | undefined> {
   const { Item: raw } = await tables.client.send(
     new GetItemCommand({ TableName: tableName(tables, table), Key: rawKey(table, key), ConsistentRead: true }),
@@ -112,12 +112,12 @@ export async function readItem(tables: RecordTables, table: Table, key: Item): P
   return raw === undefined ? undefined : plainItem(raw);
 }
 
-/** A key as text, the same for a key and for its item. */
+/** Returns a key as text. An item gives the same text as its key. */
 function keyText(table: Table, item: Item): string {
   return JSON.stringify(KEYS[table].map((name) => item[name]));
 }
 
-/** Whether DynamoDB would take it for a key. */
+/** Whether DynamoDB accepts it as a key. */
 export function isKey(table: Table, key: Item): boolean {
   return KEYS[table].every((name, i) => {
     const value = key[name];
@@ -140,7 +140,7 @@ export function plainItem(item: Record<string, AttributeValue>): Item {
   return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, plain(value)]));
 }
 
-/** The document client would throw at a number beyond JavaScript's, and make sets and binaries of which JSON shows nothing. */
+/** The document client throws on numbers beyond JavaScript's, and returns sets and binaries that JSON does not show. */
 function plain(value: AttributeValue): unknown {
   if (value.S !== undefined) return value.S;
   if (value.BOOL !== undefined) return value.BOOL;
@@ -153,7 +153,7 @@ function plain(value: AttributeValue): unknown {
   return value;
 }
 
-/** Whether JavaScript's number is the very same. DynamoDB gives numbers in the shortest form, as JavaScript does. */
+/** Whether JavaScript holds the number exactly. DynamoDB and JavaScript both write numbers in the shortest form. */
 function isExact(text: string): boolean {
   return String(Number(text)) === text;
 }
@@ -162,7 +162,7 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
 }
 
-/** The client's own retries are off; a long walk through a table should not end at one throttled call. */
+/** The client's own retries are off, but one throttled call should not end a long scan of a table. */
 async function patiently<T>(call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -1,4 +1,4 @@
-/** The Step Functions state machine's tables. Apart, so that settings and help can name them without loading the AWS SDK. */
+/** The state machine's tables. A module of its own, so that settings and help don't load the AWS SDK. */
 export const STATUS_TABLE_NAME = 'iam_orchestrator_execution_status';
 export const HISTORY_TABLE_NAME = 'iam_orchestrator_request_history';
 

@@ -1,4 +1,4 @@
-/** Writes to a record that hold only if it is still as it was found. */
+/** Writes that succeed only if the record is still as it was found. */
 import { KEYS, type Item, type RecordTables, type Table } from './items.ts';
 import { updateIf } from './write.ts';
 
@@ -6,16 +6,16 @@ export interface RecordWrite {
   table: Table;
   /** The record that was found; `undefined` if there was none, and there still must be none. */
   found: Item | undefined;
-  /** With its key, if there was none. */
+  /** Includes the key if there was no record. */
   set: Item;
-  /** Attributes that go. */
+  /** Attributes to remove. */
   remove?: readonly string[];
 }
 
-/** Each write of a job changes one of these, so that a record that has changed since it was read is noticed. */
+/** Each write of a job changes one of these, so they reveal whether a record has changed since it was read. */
 const TELLING = ['job_id', 'start_at', 'status', 'updated_at'];
 
-/** @returns whether it was written; not if the record is no longer the one that was found */
+/** @returns `false` if the record is no longer the one that was found */
 export async function writeAsFound(tables: RecordTables, write: RecordWrite): Promise<boolean> {
   const { table, found, remove = [] } = write;
   const keyNames: readonly string[] = KEYS[table];
@@ -41,7 +41,7 @@ function still(name: string, value: unknown): string {
   return `attribute_${value === undefined ? 'not_' : ''}exists(#${name})`;
 }
 
-/** Compared by value; of maps and the like, and of numbers that JavaScript may have rounded, only that they are there. */
+/** Scalars are compared by value. Of the rest, with numbers that JavaScript may have rounded, only presence counts. */
 function isScalar(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'boolean';
 }

@@ -13,7 +13,7 @@ import { either, own, ownInProgress, putIf, replaceable, updateIf, type EndOf, t
 
 export type StatusRecord = RecordOf<'status'>;
 
-/** As it was read: whatever others may have left there. */
+/** A record as read. Other programs write to the table too, so any attribute can be missing or malformed. */
 export type ReadStatusRecord = AsRead<StatusRecord> & StatusKey;
 
 export interface StatusKey {
@@ -21,7 +21,7 @@ export interface StatusKey {
   resource: string;
 }
 
-/** Holds if there is no record, or an older job's to replace, or this job's own that has not ended. */
+/** Succeeds if there is no record, an older job's that may be replaced, or this job's own that has not ended. */
 export function putStatusRecord(
   tables: RecordTables,
   input: RoleBuildInput,
@@ -41,7 +41,7 @@ export function putStatusRecord(
   return putIf(tables, 'status', record, either(absent, ownInProgress(job), older));
 }
 
-/** The final record update: only this job's own record is written, whatever end stands there. */
+/** The final update of the record. Writes only this job's own record, whatever end it has. */
 export function endStatusRecord(
   tables: RecordTables,
   { account_id, resource }: StatusKey,
@@ -52,7 +52,7 @@ export function endStatusRecord(
   return updateIf(tables, 'status', { account_id, resource }, attributes, own(job));
 }
 
-/** The record as it stands (a consistent read), or `undefined`. */
+/** Reads the record (a consistent read); `undefined` if there is none. */
 export async function readStatusRecord(
   tables: RecordTables,
   { account_id, resource }: StatusKey,
@@ -62,10 +62,10 @@ export async function readStatusRecord(
 }
 
 /**
- * The records of an account that are IN_PROGRESS for a role whose name differs from the given one in case alone: to IAM it
- * is the same role. Reads all records of the account, some thousands at most.
+ * Finds an account's IN_PROGRESS records for a role whose name differs from the given one in case alone, since IAM
+ * treats them as the same role. Reads all records of the account, some thousands at most.
  *
- * @param signal ends the look @throws if it does
+ * @param signal stops the search @throws if it does
  */
 export async function findTwins(
   tables: RecordTables,

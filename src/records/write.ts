@@ -1,4 +1,4 @@
-/** Conditional writes. Each is one request; a refused one returns the item that is there. */
+/** Conditional writes. Each is one request. If the condition fails, the write returns the item that is there. */
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { isStepFunctionsJob, STEP_FUNCTIONS_JOB_PREFIX, type Job } from '../domain/identity.ts';
@@ -8,32 +8,32 @@ import type { EndStatus } from '../domain/record-status.ts';
 import { asRecord, type AsRead } from './attributes.ts';
 import { KEYS, plainItem, readItem, tableName, type Item, type RecordTables, type Table } from './items.ts';
 
-/** What a record, whatever is in it, tells of the job that it is of. */
+/** What a record as read says about its job. */
 export type FoundRecord = AsRead<Job & { account_id: string; resource: string; status: string }>;
 
-/** The result of a conditional write: `found` is the record that kept it from being made, `undefined` if there is no item. */
+/** The result of a conditional write. `found` is the record that failed the condition; `undefined` if none exists. */
 export type WriteResult = { written: true } | { written: false; found: FoundRecord | undefined };
 
-/** What a final update writes beside the job. */
+/** What a final update writes in addition to the job. */
 export interface EndOf {
   status: EndStatus;
   build_id?: string | undefined;
   error_info?: ErrorInfo | undefined;
   directory_group?: DirectoryGroup | null;
-  /** In the history alone. */
+  /** Only in the history record. */
   cancelled_by?: string | undefined;
 }
 
-/** Whether a record, whatever is in it, is IN_PROGRESS under an execution of Step Functions. */
+/** Whether a record, which may hold anything, is IN_PROGRESS under a Step Functions execution. */
 export function isHeldByStepFunctions(record: { job_id?: unknown; status?: unknown } | undefined): boolean {
   return record?.status === 'IN_PROGRESS' && isStepFunctionsJob(record.job_id);
 }
 
-/** With `#name` for each attribute. */
+/** A condition of DynamoDB, with `#name` for each attribute. */
 export interface Condition {
   /**
-   * Each without parentheses, to be joined by OR, the weakest operator of all: the parser of dynalite tries the inside of
-   * parentheses again for each way that they could be meant, 20 ms for one of ours that were three deep.
+   * Alternatives, to be joined by OR. They need no parentheses, because OR binds weakest. The parser of dynalite
+   * backtracks on parentheses: it took 20 ms for a condition of ours that was three levels deep.
    */
   anyOf: string[];
   values: Item;
@@ -87,7 +87,7 @@ export function updateIf(
   return resultOf(tables, table, key, () => tables.client.send(command));
 }
 
-/** Attributes whose names DynamoDB keeps for itself need placeholders; so all have one. */
+/** DynamoDB reserves some names, which need placeholders, so every attribute has one. */
 function namesIn(expression: string): Record<string, string> {
   return Object.fromEntries((expression.match(/#\w+/g) ?? []).map((name) => [name, name.slice(1)]));
 }
@@ -103,7 +103,7 @@ async function resultOf(
     return { written: true };
   } catch (err) {
     if (!(err instanceof ConditionalCheckFailedException)) throw err;
-    // If there is no item DynamoDB tells of none, and stand-ins for it never do: a second look may see something else.
+    // Without an item DynamoDB returns none, and stand-ins never return one. This second read may see a later state.
     const item = err.Item === undefined ? await readItem(tables, table, key) : plainItem(err.Item);
     return { written: false, found: item && asRecord(table, item) };
   }
@@ -117,14 +117,14 @@ export function ownInProgress({ job_id }: Job): Condition {
   };
 }
 
-/** The record is this job's, whatever end stands there. */
+/** The record is this job's, whatever its status. */
 export function own({ job_id }: Job): Condition {
   return { anyOf: ['#job_id = :job_id'], values: { ':job_id': job_id } };
 }
 
 /**
- * The record is an older job's that may be replaced. One that is IN_PROGRESS under Step Functions only with `take_over`;
- * with `resumes` no other than that job's.
+ * The record is an older job's that may be replaced. A record that is IN_PROGRESS under Step Functions needs
+ * `take_over`. With `resumes`, only that job's record may be replaced.
  */
 export function replaceable(job: Job, options: { take_over: boolean; resumes: string | undefined }): Condition {
   const older = '#start_at < :start_at';
@@ -139,7 +139,7 @@ export function replaceable(job: Job, options: { take_over: boolean; resumes: st
   };
 }
 
-/** Holds if one of them does. */
+/** Holds if any of the conditions holds. */
 export function either(...conditions: readonly Condition[]): Condition {
   return {
     anyOf: conditions.flatMap(({ anyOf }) => anyOf),
