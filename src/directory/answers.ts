@@ -1,19 +1,19 @@
-/** What a directory sends, before it is believed: it may be broken, endless or spelled in its own way. */
+/** Checks what a directory sends, which may be broken, endless or spelled differently. */
 import type { TLSSocket } from 'node:tls';
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 import * as ldap from 'ldapts';
 import { DIRECTORY_TEXT_MAX_CHARACTERS } from '../domain/directory-group.ts';
 import { clip, type FailureName } from '../domain/failures.ts';
 
-/** Since a request was sent. A page of groups takes a tenth of it. */
+/** Counted from the last request. A page of groups takes a tenth of it. */
 const ANSWER_MAX_BYTES = 1024 * 1024;
-/** A directory needs some hundred to say what is wrong. Temporal would not take all of a long text. */
+/** A directory's error text has some hundred characters. Temporal limits the size of a failure. */
 const TEXT_MAX_CHARACTERS = 8_192;
 
 const { readLength, readSequence } = ldap.BerReader.prototype;
 const cut = () => new ldap.InvalidAsn1Error('a part is longer than its message');
-// Where a part is missing or longer than its message, the library reads on at the same place without an end. Of the message
-// itself, which begins at 0, more may still come.
+// If a part is missing or longer than its message, the library reads the same place forever. Only the message itself,
+// which begins at 0, may be incomplete, because more of it may still come.
 ldap.BerReader.prototype.readLength = function (this: ldap.BerReader, start?: number): number | null {
   const from = readLength.call(this, start);
   const isCut = from === null || from + this.length > this.offset + this.remain;
@@ -26,7 +26,7 @@ ldap.BerReader.prototype.readSequence = function (this: ldap.BerReader, tag?: nu
   return found;
 };
 
-/** The library keeps whatever comes. */
+/** Limits an answer's size, because the library buffers everything that arrives. */
 export function limitAnswers(socket: TLSSocket): void {
   let sent = 0;
   let received = 0;
@@ -39,7 +39,7 @@ export function limitAnswers(socket: TLSSocket): void {
 }
 
 /**
- * By its name in upper or lower case, since a directory may spell it in its own way.
+ * Finds an attribute whatever its case, because directories spell names differently.
  * https://www.rfc-editor.org/rfc/rfc4512#section-2.5
  */
 export function valuesOf(entry: ldap.Entry, attribute: string): (string | Buffer)[] {
@@ -47,12 +47,12 @@ export function valuesOf(entry: ldap.Entry, attribute: string): (string | Buffer
   return name === undefined ? [] : [entry[name] ?? []].flat();
 }
 
-/** Several values are separated by commas, which no name of ours has. */
+/** Joins several values by commas. No name of ours has a comma. */
 export function textOf(entry: ldap.Entry, attribute: string): string {
   return valuesOf(entry, attribute).join();
 }
 
-/** @returns what goes into a record @throws ApplicationFailure if it is too long for one */
+/** @returns the text @throws ApplicationFailure if it is too long for a record */
 export function recordable(attribute: string, text: string): string {
   if (text.length <= DIRECTORY_TEXT_MAX_CHARACTERS) return text;
   throw unusable(`${attribute} has ${text.length} characters, and a record holds ${DIRECTORY_TEXT_MAX_CHARACTERS}`);
@@ -62,7 +62,7 @@ export function unusable(why: string): ApplicationFailure {
   return directoryFailure('DirectoryRefused', `the directory's answer can not be used: ${why}`);
 }
 
-/** Retried only if it is transient, unless `more` says otherwise. */
+/** Retryable only if it is `DirectoryUnavailable`, unless `more` says otherwise. */
 export function directoryFailure(
   type: FailureName,
   message: string,

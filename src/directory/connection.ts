@@ -1,4 +1,4 @@
-/** The way to the directory: one connection and one bind for each attempt, and what its failures mean. */
+/** Connections to the directory, one with one bind for each attempt, and what their failures mean. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
@@ -13,7 +13,7 @@ import { directoryFailure, limitAnswers, recordable, textOf } from './answers.ts
 const TRANSIENT = [ldap.BusyError, ldap.TimeLimitExceededError, ldap.UnavailableError];
 /** https://www.rfc-editor.org/rfc/rfc4511#section-4.1.10 */
 const REFERRAL = 10;
-/** Active Directory's word for an account that is locked, disabled or expired: then nothing is wrong with the password. */
+/** Active Directory's codes for an account that is locked, disabled or expired. They don't mean a wrong password. */
 const NOT_THE_PASSWORD = /\bdata (530|531|533|701|775)\b/;
 const REFUSED =
   'the directory refused the password of DIRECTORY_BIND_USER; it is not sent again until DIRECTORY_PASSWORD_FILE changes';
@@ -27,16 +27,16 @@ export interface Connection {
 
 export class Connector {
   protected readonly settings: DirectorySettings;
-  /** A few refused binds lock an account, so they are made one after the other. */
+  /** A few refused binds lock an account, so binds are made one after the other. */
   readonly #binds = new PQueue({ concurrency: 1 });
-  /** The password's file as it was when the directory refused it. */
+  /** The password file as it was when the directory refused the password. */
   #refused: string | undefined;
 
   constructor(settings: DirectorySettings) {
     this.settings = settings;
   }
 
-  /** Why no bind is made until the password's file is written or touched. */
+  /** Returns why no bind is made until the password file is written or touched; `undefined` if binds are made. */
   whyNot(): string | undefined {
     return this.#refused !== undefined && this.#refused === this.#password().file ? REFUSED : undefined;
   }
@@ -49,12 +49,12 @@ export class Connector {
     const timeout = this.settings.DIRECTORY_TIMEOUT_SECONDS * 1000;
     let socket: TLSSocket | undefined;
     const createSecureConnection = () => {
-      // The library connects again by itself, without a bind.
+      // The library would connect again, but without a bind.
       if (socket !== undefined) throw new Error('the connection was lost');
       const made = connect({
         host: to?.address ?? host,
         port: Number(port || 636),
-        // The certificate must have the name of the settings, whatever address is connected to.
+        // The certificate must have the host name of the settings, whatever address is connected to.
         ...(isIP(host) === 0 && { servername: host }),
         ...(caFile !== undefined && { ca: readRegular(caFile).bytes }),
         rejectUnauthorized: true,
@@ -64,7 +64,7 @@ export class Connector {
     };
     const client = new ldap.Client({ url, timeout, connectTimeout: timeout, createSecureConnection });
     try {
-      // Anybody may read the root. It says whose server this is before a password is sent.
+      // Anybody may read the root entry. It identifies the server before a password is sent.
       const attributes = ['dnsHostName', 'defaultNamingContext'];
       const { searchEntries } = await client.search('', { scope: 'base', attributes });
       const [name, domainDn] = attributes.map((attribute) => textOf(searchEntries[0] ?? { dn: '' }, attribute));
@@ -73,7 +73,7 @@ export class Connector {
       if (to !== undefined && to.name !== name) throw new Error(`${name} answered instead`);
       await this.#binds.add(() => this.#bind(client));
       const address = socket?.remoteAddress;
-      // Of a socket that is destroyed there is no certificate.
+      // A destroyed socket has no certificate.
       if (address === undefined || socket?.destroyed !== false) throw new Error('the connection was lost');
       const certificateExpires = new Date(socket.getPeerCertificate().valid_to);
       return await use({ client, server: { name, address }, domainDn, certificateExpires });
@@ -86,13 +86,13 @@ export class Connector {
 
   async #bind(client: ldap.Client): Promise<void> {
     const { file, password } = this.#password();
-    // The directory would take a bind without a password for an anonymous one.
+    // The directory would accept a bind without a password as an anonymous one.
     const why = password === '' ? 'DIRECTORY_PASSWORD_FILE is empty or can not be read' : this.whyNot();
     if (why !== undefined) throw directoryFailure('DirectoryRefused', why);
     try {
       await client.bind(this.settings.DIRECTORY_BIND_USER, password);
     } catch (err) {
-      // What a server says goes into records and logs, and it may repeat what it was sent.
+      // The server's message goes into records and logs, and may repeat the password.
       const cause = err as Error;
       cause.message = cause.message.replaceAll(password, '[password]');
       cause.stack = cause.message;
@@ -102,7 +102,7 @@ export class Connector {
     }
   }
 
-  /** @returns also what changes with its file */
+  /** @returns the password, and as `file` a value that changes when the file is written or touched */
   #password(): { password: string; file: string } {
     const path = this.settings.DIRECTORY_PASSWORD_FILE;
     try {
@@ -115,7 +115,7 @@ export class Connector {
   }
 }
 
-/** A worker that waited for a pipe's writer could not even be stopped. */
+/** Refuses pipes: a worker that waits for a pipe's writer can't even be stopped. */
 function readRegular(path: string): { bytes: Buffer; mtimeMs: number } {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -131,7 +131,7 @@ function toFailure(cause: Error): TemporalFailure {
   if (cause instanceof TemporalFailure) return cause;
   // Active Directory ends its texts with a NUL.
   const said = cause.message.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
-  // What the library's parser throws has the message's ID; a type error comes of an answer to another request.
+  // Errors of the library's parser have `messageDetails`. An answer to another request causes a TypeError.
   if ('messageDetails' in cause || cause instanceof TypeError) {
     return directoryFailure('DirectoryRefused', `the directory's answer can not be read: ${said}`, { cause });
   }

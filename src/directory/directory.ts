@@ -1,4 +1,4 @@
-/** Groups of Active Directory, one for a role: looked for, added if absent, never changed and never deleted. */
+/** Active Directory groups, one for each role. A missing group is added; none is ever changed or deleted. */
 import { ApplicationFailure } from '@temporalio/common';
 import * as ldap from 'ldapts';
 import { REFUSED_IN_NAMES, type DirectorySettings } from '../config/directory.ts';
@@ -8,7 +8,7 @@ import { Connector, type Connection } from './connection.ts';
 
 /** https://learn.microsoft.com/en-us/windows/win32/adschema/a-grouptype */
 const GLOBAL_SECURITY_GROUP = String(0x80000002 | 0);
-/** Of `cn`. https://learn.microsoft.com/en-us/windows/win32/adschema/a-cn */
+/** Limit of `cn`. https://learn.microsoft.com/en-us/windows/win32/adschema/a-cn */
 const NAME_MAX_CHARACTERS = 64;
 const ATTRIBUTES = ['sAMAccountName', 'cn', 'objectClass', 'groupType', 'objectGUID', 'info'];
 
@@ -62,7 +62,7 @@ export class Directory extends Connector {
         return { ...groupOf(found), outcome: marks.includes(textOf(found, 'info')) ? 'created' : 'adopted' };
       });
     } catch (err) {
-      // After an add was sent, whatever keeps from finding the group leaves it unknown.
+      // After an add was sent, any failure to find the group leaves the add's outcome unknown.
       if (sent_to === undefined || !(err instanceof ApplicationFailure)) throw err;
       if (err.type === 'DirectoryGroupConflict') throw err;
       const message = `an add was sent to ${sent_to.name}, and its outcome is unknown: ${err.message}`;
@@ -71,7 +71,7 @@ export class Directory extends Connector {
     }
   }
 
-  /** What {@link ensure} needs, and what is in the OU. @throws TemporalFailure if nobody can bind */
+  /** Returns the groups in the OU, and what right {@link ensure} lacks. @throws TemporalFailure if nobody can bind */
   survey() {
     return this.connected(undefined, async (connection) => {
       const filter = new ldap.EqualityFilter({ attribute: 'objectClass', value: 'group' });
@@ -106,7 +106,7 @@ export class Directory extends Connector {
   async #find(connection: Connection, name: string, dn: ldap.DN): Promise<ldap.Entry | undefined> {
     const filter = new ldap.EqualityFilter({ attribute: 'sAMAccountName', value: name });
     let found = await search(connection, connection.domainDn, { filter });
-    // Another entry that has the DN, or the group itself, added since.
+    // Another entry may have the DN, or the group itself was added since.
     if (found.length === 0) found = await search(connection, dn, { scope: 'base' });
     const [entry, second] = found;
     if (entry === undefined) return undefined;
@@ -118,7 +118,7 @@ export class Directory extends Connector {
   }
 }
 
-/** Why an entry is not adopted: its name is a permission, for all who are in it. */
+/** Returns why an entry can't be adopted. Its name must be exact, because the name gives all members a permission. */
 function faultOf(entry: ldap.Entry, name: string, isInOu: boolean): string | undefined {
   if (!namesGroup(entry, 'objectClass')) return 'it is no group';
   if (textOf(entry, 'sAMAccountName') !== name || textOf(entry, 'cn') !== name)
@@ -132,16 +132,16 @@ function groupOf(entry: ldap.Entry): Omit<DirectoryGroup, 'outcome'> {
   return { name, object_guid: guidOf(entry), dn: recordable('dn', entry.dn) };
 }
 
-/** Of classes, whose names are in upper or lower case too. */
+/** Whether an attribute lists the class `group`. Class names can be in upper or lower case. */
 function namesGroup(entry: ldap.Entry, attribute: string): boolean {
   return textOf(entry, attribute).toLowerCase().split(',').includes('group');
 }
 
-/** As Windows writes it: the first three of its parts are little-endian. */
+/** Writes the GUID as Windows does: the first three of its parts are little-endian. */
 function guidOf(entry: ldap.Entry): string {
   const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
   const [value = '', ...more] = valuesOf(entry, 'objectGUID');
-  // The library gives it as text if its name is spelled in another way.
+  // The library returns text if the server spells the attribute's name in another way.
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   if (bytes.length !== order.length || more.length > 0) {
     throw unusable(`objectGUID of ${entry.dn} is not one value of ${order.length} bytes`);
@@ -150,7 +150,7 @@ function guidOf(entry: ldap.Entry): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** None of a base that is not there. */
+/** Returns no entries if the search base does not exist. */
 async function search({ client }: Connection, base: ldap.DN | string, options: ldap.SearchOptions) {
   try {
     const all = { attributes: ATTRIBUTES, explicitBufferAttributes: ['objectGUID'], ...options };
