@@ -104,8 +104,8 @@ export interface RoleBuildOutcome {
 export const CONTESTED_MEMO = 'contested';
 
 /**
- * Type of an activity's failure if its worker could not read the payload, for example because it lacks the key. This is
- * no attempt at the step: a worker that has the key makes one.
+ * Type of an activity's failure if its worker could not read the payload, for example because it lacks the key. Such a
+ * failure is no attempt at the step: a worker that has the key makes one.
  */
 export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
 

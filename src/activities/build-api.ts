@@ -20,7 +20,7 @@ interface TriggerAttempts {
   unanswered: boolean;
 }
 
-/** The rate limit of polls, and who is told their results. */
+/** The rate limit of polls, and a callback for their results. */
 export interface PollOptions {
   /** None by default. */
   pollRate?: RateLimit | undefined;

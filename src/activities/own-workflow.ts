@@ -31,7 +31,7 @@ export async function requestOwnCancellation(): Promise<void> {
 /**
  * Returns who asked to cancel the workflow that called the current activity, as the request's identity says. Reads
  * Temporal's history, newest event first, then the runs before this one, since a request does not pass through
- * continue-as-new. `undefined` if that takes too long: a missing name must not keep a record from its end.
+ * continue-as-new. `undefined` if that fails or takes too long: a missing name must not keep a record from its end.
  */
 export async function whoCancelled(): Promise<string | undefined> {
   const answer = getClient().withDeadline(Date.now() + LOOKED_UP_WITHIN_MS, lookUpWhoCancelled);

@@ -8,7 +8,7 @@ import type { BuildApiTarget, Fault, HistoryRequest, RoleBuildInput } from '../d
 
 /**
  * Result of a final update of a job's record: `null` if it was made, the newer job that holds the record, or `absent`
- * if the job has no record. A put has only the first two results. Histories contain this form.
+ * if the job has no record. A put has only the first two results. Histories hold this form.
  */
 export type Written = null | Job | { absent: true };
 

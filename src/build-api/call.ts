@@ -13,7 +13,7 @@ const ANSWER_MAX_BYTES = 1024 * 1024;
 const EXCERPT_MAX_CHARACTERS = 1_000;
 /** Enough bytes of an error page for the excerpt and the redactor's margin, whatever characters it has. */
 const LOOKED_AT_BYTES = 8 * EXCERPT_MAX_CHARACTERS;
-/** The answers of a gateway that got no answer itself. https://www.rfc-editor.org/rfc/rfc9110#status.502 */
+/** The statuses of a gateway that got no answer itself. https://www.rfc-editor.org/rfc/rfc9110#status.502 */
 const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
 /** A shorter credential may be part of a build ID by chance. */
 const CREDENTIAL_MIN_CHARACTERS = 16;
@@ -43,7 +43,7 @@ export interface TracedCall {
 }
 
 export interface CallTrace {
-  /** Tell the build API of the span. */
+  /** Headers that name the span to the build API. */
   headers: Readonly<Record<string, string>>;
   /** @param end.status `undefined` if no answer came @param end.errorType why it failed, if the status doesn't say so */
   end(end: { status: number | undefined; errorType: string | undefined }): void;

@@ -11,7 +11,7 @@ import { BuildApiError } from './error.ts';
 /** Closes idle connections before common servers do (5 s in Node.js), so that no request reuses a closed one. */
 const IDLE_CONNECTION_MS = 4_000;
 
-/** Closes a connection whose proxy refuses the tunnel or whose TLS handshake fails. Node.js lets the request wait. */
+/** Closes a connection whose tunnel is refused or hangs in TLS. Node.js leaves it open and the request waiting. */
 class TunnelAgent extends https.Agent {
   readonly #timeoutMs: number;
 

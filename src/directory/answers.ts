@@ -7,7 +7,7 @@ import { clip, type FailureName } from '../domain/failures.ts';
 
 /** Counted from the last request. A page of groups takes a tenth of it. */
 const ANSWER_MAX_BYTES = 1024 * 1024;
-/** A directory's error text has some hundred characters. Temporal limits the size of a failure. */
+/** A directory's error text has a few hundred characters. Temporal limits the size of a failure. */
 const TEXT_MAX_CHARACTERS = 8_192;
 
 const { readLength, readSequence } = ldap.BerReader.prototype;

@@ -1,4 +1,4 @@
-/** Connections to the directory, one with one bind for each attempt, and what their failures mean. */
+/** Connects to the directory, with one connection and one bind for each attempt, and classifies the failures. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';

@@ -28,7 +28,7 @@ export interface DirectoryServer {
 /** IPv4, or IPv6, with a zone if it is link-local. A name is refused, because it could lead to another server. */
 const IP_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]*:[\da-f:.]*(?:%\w+)?)$/i;
 
-/** Limit for each text of a group or server. Both records hold them, and a DynamoDB item at most 400 KB. */
+/** Limit for each text of a group or server. Both records hold them; a DynamoDB item holds at most 400 KB. */
 export const DIRECTORY_TEXT_MAX_CHARACTERS = 2_048;
 
 export function isDirectoryGroup(value: unknown): value is DirectoryGroup {

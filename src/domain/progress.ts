@@ -107,8 +107,8 @@ const RULES: { readonly [K in keyof Required<Progress>]: Rule } = {
 };
 
 /**
- * Checks what the run before this one carried over. It may be anybody's: a workflow of another type can continue as new
- * as this one.
+ * Checks what the run before this one carried over. That run may be anybody's: a workflow of another type can continue
+ * as new as this one.
  *
  * @param startedAt when this run started: ISO 8601, UTC, milliseconds
  * @returns every fault; none if a build can have continued as new with this {@link Progress}

@@ -35,7 +35,7 @@ export interface RoleBuildInput {
   encrypted_jwt: string;
   /** Seconds from the end of one poll to the next. Default 60, 1 to 3600. */
   poll_interval_seconds?: number;
-  /** The most seconds added before the first poll, chosen by a hash of the workflow ID. Default 0, at most 3600. */
+  /** Most seconds that a hash of the workflow ID adds to the wait before the first poll. Default 0, at most 3600. */
   poll_spread_seconds?: number;
   /** Seconds from `start_at` after which the build is given up as `BuildDeadlineExceeded`. Default: none. */
   deadline_seconds?: number;

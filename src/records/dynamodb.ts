@@ -8,7 +8,7 @@ import { readStatusRecord } from './status-table.ts';
 const CONNECT_TIMEOUT_MS = 3_000;
 /** For a whole call. Below the activity's start-to-close timeout, so that the activity itself says what was slow. */
 const CALL_TIMEOUT_MS = 10_000;
-/** Closes idle connections before others do. A request on a closed one would cost one of three attempts. */
+/** Closes idle connections before the other side does. A request on a closed one would cost one of three attempts. */
 const IDLE_CONNECTION_MS = 4_000;
 
 /** AWS's errors for a request that was signed by a clock which is minutes off. The request was not carried out. */

@@ -32,8 +32,8 @@ export function isHeldByStepFunctions(record: { job_id?: unknown; status?: unkno
 /** A condition of DynamoDB, with `#name` for each attribute. */
 export interface Condition {
   /**
-   * Alternatives, to be joined by OR. They need no parentheses, because OR binds weakest. The parser of dynalite
-   * backtracks on parentheses: it took 20 ms for a condition of ours that was three levels deep.
+   * Alternatives without parentheses, to be joined by OR, which binds weakest. The parser of dynalite backtracks on
+   * parentheses: it took 20 ms for a condition of ours that was three levels deep.
    */
   anyOf: string[];
   values: Item;
@@ -103,7 +103,7 @@ async function resultOf(
     return { written: true };
   } catch (err) {
     if (!(err instanceof ConditionalCheckFailedException)) throw err;
-    // Without an item DynamoDB returns none, and stand-ins never return one. This second read may see a later state.
+    // DynamoDB returns no item if there is none, and stand-ins never do. This second read may see a later state.
     const item = err.Item === undefined ? await readItem(tables, table, key) : plainItem(err.Item);
     return { written: false, found: item && asRecord(table, item) };
   }

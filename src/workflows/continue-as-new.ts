@@ -19,10 +19,7 @@ export function isContinued(): boolean {
   return workflowInfo().continuedFromExecutionRunId !== undefined;
 }
 
-/**
- * Checks the carried input as a first put would. A cancellation waits for the check, so that nothing is written before
- * it.
- */
+/** Checks the carried input as a first put would. A cancellation waits for it, so nothing is written before. */
 export async function faultsOfCarried(input: RoleBuildInput, job: Job, { resumption }: Progress): Promise<Fault[]> {
   if (!patched('check-carried-input')) return [];
   return CancellationScope.nonCancellable(() =>

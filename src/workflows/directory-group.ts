@@ -31,9 +31,7 @@ export async function checkGroup(input: RoleBuildInput, job: Job, progress: Prog
   if (input.build_body.dry_run) progress.directory_group = group;
 }
 
-/**
- * Runs after the role is built, in rounds until the group is there or can't be made. The deadline cuts off no attempt.
- */
+/** Makes the group of a built role, in rounds until it is there or can't be made. The deadline cuts off no attempt. */
 export async function ensureGroup(input: RoleBuildInput, job: Job, progress: Progress): Promise<Ending> {
   progress.role_built = true;
   // Only a resumed dry run is not checked yet, because it made no POST.

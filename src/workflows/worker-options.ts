@@ -2,7 +2,7 @@
 export interface WorkflowOptions {
   /** Whether the messages and stack traces of failures go where the codec encrypts them. */
   encryptsFailures: boolean;
-  /** Whether trace headers are passed on. */
+  /** Whether the worker sends traces. */
   traced: boolean;
 }
 
