@@ -10,19 +10,22 @@ import {
   type DoctorStack,
   type Job,
 } from '../support/doctor-fixture.ts';
+import type { DynamoDbFault } from '../support/dynamodb-proxy.ts';
 import { ACCOUNT, parseJson, until } from '../support/stack.ts';
 
 const SENT_TO = { M: { name: { S: 'dc1.example.com' }, address: { S: '192.0.2.1' } } };
 const GROUP_UNKNOWN = { M: { Error: { S: 'DirectoryGroupUnknown' }, Cause: { S: 'no answer' }, sent_to: SENT_TO } };
 
-describe('builds that are resumed', () => {
-  let stack: DoctorStack;
-  before(async () => {
-    stack = await startDoctorStack();
-    await stack.startWorker();
-  });
-  after(() => stack.stop());
+let stack: DoctorStack;
+before(async () => {
+  stack = await startDoctorStack();
+  await stack.startWorker();
+});
+after(() => stack.stop());
 
+const historyOf = async ({ input }: Job) => (await stack.records(input)).history ?? {};
+
+describe('builds that are resumed', () => {
   const resume = async ({ input }: Job): Promise<Job> => {
     const args = ['resume', ACCOUNT, input.ddb_composite_sort_key, '--input', '-', '--json'];
     const resumed = await stack.cli(args, { stdin: JSON.stringify(input) });
@@ -30,7 +33,6 @@ describe('builds that are resumed', () => {
     return { input, jobId: String(parseJson(resumed)['job_id']) };
   };
 
-  const historyOf = async ({ input }: Job) => (await stack.records(input)).history ?? {};
   /** After its first put. */
   const lose = async (job: Job) => {
     await until(
@@ -68,60 +70,6 @@ describe('builds that are resumed', () => {
     });
   }
 
-  for (const name of ['BuildApiUnavailable', 'DirectoryGroupUnknown']) {
-    it(`a build that is lost between its final record updates is resumed with the end that its status record alone tells: ${name}`, async (t) => {
-      const unavailable = Array.from({ length: 6 }, () => ({ status: 503 }));
-      const first = await stack.start(`half-${name}`, { polls: 0, status: unavailable });
-      t.after(() => (stack.proxy.decide = () => undefined));
-      stack.proxy.decide = ({ operation, request }) =>
-        operation === 'UpdateItem' && request.TableName === TABLE_NAMES.history ? 'refuse' : undefined;
-      await until('only its status record tells its end', () =>
-        stack.proxy.callsFor(first.input.correlation_id).some(({ fault }) => fault === 'refuse'),
-      );
-      await stack.terminate(first);
-      stack.proxy.decide = () => undefined;
-      const directory_group = name === 'DirectoryGroupUnknown';
-      if (directory_group) await stack.change('status', first.input, { error_info: GROUP_UNKNOWN });
-      const { status = {} } = await stack.records(first.input);
-      const { job_id, start_at, status: ended, updated_at, build_id, error_info } = status;
-      const stdin = JSON.stringify({ ...first.input, directory_group });
-      const args = ['resume', ACCOUNT, first.input.ddb_composite_sort_key, '--input', '-', '--wait', '--json'];
-      const resumed = parseJson(await stack.cli(args, { stdin }));
-      assert.equal((resumed['error_info'] as { Error: string }).Error, 'BuildApiUnavailable');
-      const history = await historyOf(first);
-      assert.equal(history['job_id']?.S, resumed['job_id']);
-      assert.deepEqual(history['previous_jobs']?.L, [
-        { M: { job_id, start_at, status: ended, updated_at, build_id, error_info } },
-      ]);
-    });
-  }
-
-  for (const [name, simulate, posts] of [
-    ['BuildApiUnavailable', { polls: 0, status: [503, 503, 503].map((status) => ({ status })) }, 1],
-    ['BuildTriggerUnknown', { polls: 0, trigger: [1, 2, 3].map(() => ({ drop: 'after' as const })) }, 4],
-  ] as const) {
-    it(`a resumed build whose put fails is resumed as the job before it: ${name}`, async (t) => {
-      const { input } = await stack.start(`unputtable-${name}`, { ...simulate });
-      // Its records say so a moment before its workflow closes.
-      const { workflow } = stack.client;
-      await assert.rejects(workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)).result());
-      const args = ['resume', ACCOUNT, input.ddb_composite_sort_key, '--wait', '--json'];
-      t.after(() => (stack.proxy.decide = () => undefined));
-      stack.proxy.decide = ({ operation, request }) =>
-        operation === 'PutItem' && request.TableName === TABLE_NAMES.history ? 'throttle' : undefined;
-      const unput = parseJson(await stack.cli(args));
-      assert.equal((unput['error_info'] as { Error: string }).Error, 'RecordWriteFailed');
-      assert.match(String(unput['next_command']), /^role-build resume /);
-      stack.proxy.decide = () => undefined;
-      const { code, stderr } = await stack.cli(args);
-      assert.equal(code, 0, stderr);
-      assert.equal(
-        stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST').length,
-        posts,
-      );
-    });
-  }
-
   it('a build that is lost during its POST is resumed by a POST with the same request ID', async () => {
     const job = await stack.start('lost-in-post', { polls: 0, trigger: [{ hang: true }] });
     await until('its POST is sent', () => stack.buildApi.requests(job.input.correlation_id).length >= 1);
@@ -153,4 +101,66 @@ describe('builds that are resumed', () => {
       assert.deepEqual(record?.['error_info']?.M?.['sent_to'], SENT_TO);
     }
   });
+});
+
+describe('builds that are resumed beside others', { concurrency: true }, () => {
+  /** By request: what becomes of its history record's writes. */
+  const faults = new Map<string, { operation: string; fault: DynamoDbFault }>();
+  before(() => {
+    stack.proxy.decide = ({ operation, request }) => {
+      if (request.TableName !== TABLE_NAMES.history) return undefined;
+      const text = JSON.stringify(request);
+      return [...faults].find(([id, one]) => operation === one.operation && text.includes(id))?.[1].fault;
+    };
+  });
+
+  for (const name of ['BuildApiUnavailable', 'DirectoryGroupUnknown']) {
+    it(`a build that is lost between its final record updates is resumed with the end that its status record alone tells: ${name}`, async () => {
+      const unavailable = Array.from({ length: 6 }, () => ({ status: 503 }));
+      const first = await stack.start(`half-${name}`, { polls: 0, status: unavailable });
+      faults.set(first.input.correlation_id, { operation: 'UpdateItem', fault: 'refuse' });
+      await until('only its status record tells its end', () =>
+        stack.proxy.callsFor(first.input.correlation_id).some(({ fault }) => fault === 'refuse'),
+      );
+      await stack.terminate(first);
+      faults.delete(first.input.correlation_id);
+      const directory_group = name === 'DirectoryGroupUnknown';
+      if (directory_group) await stack.change('status', first.input, { error_info: GROUP_UNKNOWN });
+      const { status = {} } = await stack.records(first.input);
+      const { job_id, start_at, status: ended, updated_at, build_id, error_info } = status;
+      const stdin = JSON.stringify({ ...first.input, directory_group });
+      const args = ['resume', ACCOUNT, first.input.ddb_composite_sort_key, '--input', '-', '--wait', '--json'];
+      const resumed = parseJson(await stack.cli(args, { stdin }));
+      assert.equal((resumed['error_info'] as { Error: string }).Error, 'BuildApiUnavailable');
+      const history = await historyOf(first);
+      assert.equal(history['job_id']?.S, resumed['job_id']);
+      assert.deepEqual(history['previous_jobs']?.L, [
+        { M: { job_id, start_at, status: ended, updated_at, build_id, error_info } },
+      ]);
+    });
+  }
+
+  for (const [name, simulate, posts] of [
+    ['BuildApiUnavailable', { polls: 0, status: [503, 503, 503].map((status) => ({ status })) }, 1],
+    ['BuildTriggerUnknown', { polls: 0, trigger: [1, 2, 3].map(() => ({ drop: 'after' as const })) }, 4],
+  ] as const) {
+    it(`a resumed build whose put fails is resumed as the job before it: ${name}`, async () => {
+      const { input } = await stack.start(`unputtable-${name}`, { ...simulate });
+      // Its records say so a moment before its workflow closes.
+      const { workflow } = stack.client;
+      await assert.rejects(workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)).result());
+      const args = ['resume', ACCOUNT, input.ddb_composite_sort_key, '--wait', '--json'];
+      faults.set(input.correlation_id, { operation: 'PutItem', fault: 'throttle' });
+      const unput = parseJson(await stack.cli(args));
+      assert.equal((unput['error_info'] as { Error: string }).Error, 'RecordWriteFailed');
+      assert.match(String(unput['next_command']), /^role-build resume /);
+      faults.delete(input.correlation_id);
+      const { code, stderr } = await stack.cli(args);
+      assert.equal(code, 0, stderr);
+      assert.equal(
+        stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST').length,
+        posts,
+      );
+    });
+  }
 });

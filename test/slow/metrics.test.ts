@@ -6,18 +6,9 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { METRICS, type MetricName } from '../../src/domain/metrics.ts';
 import { exposedName } from '../support/exposed-name.ts';
 import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.ts';
-import { hasTimer, withClient } from '../faults/truth.ts';
+import { hasTimer } from '../faults/truth.ts';
 import { metricsOnce, readMetrics, type MetricsPage } from '../support/metrics-page.ts';
-import {
-  ACCOUNT,
-  CREDENTIAL,
-  inputFor,
-  letSucceed,
-  parseJson,
-  startTestStack,
-  until,
-  type TestStack,
-} from '../support/stack.ts';
+import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 describe('metrics', () => {
   let stack: TestStack;
@@ -120,37 +111,6 @@ describe('metrics', () => {
       (page) => page.sum('role_build_ended_total', { outcome: 'COMPLETE' }) === 1,
     );
     assert.equal((sum('role_build_polls_total') ?? 0) + counted, 2);
-    await second.stop();
-  });
-
-  it('metrics tell of final record updates that wait, every worker the same number, those included that have just started', async () => {
-    const first = await stack.startWorker();
-    const input = inputFor(stack, 'waiting', { polls: 0 });
-    let broken = true;
-    stack.proxy.decide = ({ operation, request }) =>
-      broken && operation === 'UpdateItem' && request.TableName === STATUS_TABLE_NAME ? 'throttle' : undefined;
-    const ended = stack.build(input);
-    const isShown = () =>
-      withClient(stack, async ({ workflow }) => {
-        const { count } = await workflow.count("ExecutionStatus = 'Running' AND BuildStatus = 'COMPLETE'");
-        return count === 1;
-      });
-    await until('Temporal knows that its records are not right yet', isShown);
-    await metricsOnce(first.metricsUrl, ({ sum }) => sum('role_build_last_write_rounds_failed_total') === 1);
-    const waiting = async (metricsUrl: string) => (await readMetrics(metricsUrl)).sum('role_build_last_writes_waiting');
-    const second = await stack.startWorker();
-    await until('a new worker tells', async () => (await waiting(second.metricsUrl)) === 1);
-    await until('the one before tells', async () => (await waiting(first.metricsUrl)) === 1);
-    const listed = async (status: string) => {
-      const { stdout } = await stack.cli(['list', '--status', status, '--json']);
-      return stdout.includes(input.correlation_id);
-    };
-    assert.deepEqual([await listed('IN_PROGRESS'), await listed('COMPLETE')], [true, false]);
-    await first.kill();
-    broken = false;
-    assert.equal((await ended).json['status'], 'COMPLETE');
-    await until('none waits any more', async () => (await waiting(second.metricsUrl)) === 0);
-    assert.equal(parseJson(await stack.cli(['status', ACCOUNT, 'iam_role#waiting', '--json']))['status'], 'COMPLETE');
     await second.stop();
   });
 });

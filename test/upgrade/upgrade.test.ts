@@ -46,21 +46,6 @@ const pauses = async (input: RoleBuildInput) =>
       .includes('pause before the POST'),
   ).length;
 
-it('a worker of today makes a POST that was scheduled before POSTs had their own queue', async () => {
-  const earlier = await changedWorker([
-    ['taskQueue: triggersQueueOf(workflowInfo().taskQueue)', 'taskQueue: workflowInfo().taskQueue'],
-  ]);
-  versions.push(earlier);
-  const old = await stack.startWorker({ program: earlier.program });
-  const input = inputFor(stack, 'own-queue', { polls: 0, trigger: [{ status: 503 }] });
-  const ended = stack.build(input);
-  await until('the first attempt was made', () => stack.buildApi.requests(input.correlation_id).length >= 1);
-  await old.kill();
-  const next = await stack.startWorker();
-  assert.equal((await ended).json['status'], 'COMPLETE');
-  await next.stop();
-});
-
 it('a new worker, whose workflow was changed under `patched`, ends a build that an old worker started', async () => {
   const [unguarded, guarded] = await Promise.all([versionWith(PAUSE), versionWith(GUARDED)]);
   const old = await stack.startWorker();
