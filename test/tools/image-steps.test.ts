@@ -115,7 +115,9 @@ describe('the image', () => {
       const setup = start(t, [...roleBuild, 'setup'], env);
       assert.equal(await setup.exited, 0, setup.stderr());
 
-      const running = start(t, worker, { ...env, API_ALB_FQDN: url, BUILD_API_ALLOWED_ORIGINS: url });
+      // `npm run dev` in another checkout may hold the default ports.
+      const ports = { HEALTH_ADDRESS: '127.0.0.1:0', METRICS_ADDRESS: '127.0.0.1:0' };
+      const running = start(t, worker, { ...env, ...ports, API_ALB_FQDN: url, BUILD_API_ALLOWED_ORIGINS: url });
       await running.lineWith('worker polling');
       // If it bundles at its start, it has not found the bundle made ahead of time.
       assert.doesNotMatch(running.stdout(), /webpack|bundle/i);
