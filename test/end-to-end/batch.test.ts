@@ -1,4 +1,4 @@
-/** What `batch` takes, refuses and shows. */
+/** What `batch` accepts, refuses and shows. */
 import assert from 'node:assert/strict';
 import { link, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -118,7 +118,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.equal(parseJson(again)['started_before'], 3);
   });
 
-  it('a resource that another request holds, and a correlation_id of another request, are refused', async () => {
+  it('a batch refuses a resource that another request holds, and a correlation_id of another request', async () => {
     const other = inputFor(on.stack, 'taken-1', { outcome: 'NEVER' });
     await on.stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(other) });
     await on.stack.build(inputFor(on.stack, 'taken-0', { polls: 0 }));
@@ -136,7 +136,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     await on.stack.cli(['cancel', '--correlation-id', other.correlation_id]);
   });
 
-  it('a line whose resource Step Functions holds is refused, and the others go on; --take-over builds it', async () => {
+  it('a batch refuses a line whose resource Step Functions holds, and goes on with the others; --take-over builds it', async () => {
     const EXECUTION = 'arn:aws:states:eu-west-1:123456789012:execution:iam-orchestrator:e-1';
     const direct = new DynamoDBClient({
       region: 'us-east-1',
@@ -167,10 +167,10 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.deepEqual([...postsOf('sfn').values()], [1, 1]);
   });
 
-  it('role-build batch waits until DynamoDB, which throttles its look-up, answers again', async () => {
+  it('role-build batch waits while DynamoDB throttles its look-up', async () => {
     const { proxy } = on.stack;
     const id = 'request-throttled-1';
-    // Twice as many as one look-up makes attempts.
+    // Twice the attempts of one look-up.
     proxy.decide = ({ operation, request }) =>
       operation === 'BatchGetItem' && JSON.stringify(request).includes(id) && proxy.callsFor(id).length <= 10
         ? 'throttle'
@@ -181,7 +181,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.deepEqual(parseJson(result)['statuses'], { COMPLETE: 1 });
   });
 
-  it('role-build batch names faults in lines that JSON can hold and nobody should send', async () => {
+  it('role-build batch names the faults of hostile lines of JSON', async () => {
     const deep = `{"build_body":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
     const { code, stderr } = await on.stack.cli(args(await write('deep.ndjson', `${deep}\n`), 'deep'));
     assert.equal(code, 2, stderr);
@@ -191,7 +191,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(long.stderr, /line is longer than 4000000 characters/);
   });
 
-  it('role-build batch of very many faults shows the first hundred lines, and counts the rest', async () => {
+  it('role-build batch shows the first hundred lines with faults, and counts the rest', async () => {
     const file = await write(
       'many-faults.ndjson',
       Array.from({ length: 250 }, () => ({})),
@@ -204,7 +204,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.equal((JSON.parse(stdout) as { faults: unknown[] }).faults.length, 750);
   });
 
-  it('role-build batch refuses to write its report over what it reads, by any name, or over what is no report; all stays as it was', async () => {
+  it('role-build batch refuses to write its report over its input, by any name, or over another file, and changes neither', async () => {
     const file = await write('clash.ndjson', lines('clash', 1));
     const linked = join(on.folder, 'linked.ndjson');
     await link(file, linked);

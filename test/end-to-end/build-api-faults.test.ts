@@ -7,7 +7,7 @@ interface Case extends BuildApiCase {
   build_id?: boolean;
 }
 
-/** One of a kind: what each status, answer and broken connection means is in test/build-api, how steps are retried in test/workflows. */
+/** One fault of each kind. test/build-api has each status, answer and broken connection; test/workflows has the retries of steps. */
 const CASES: readonly Case[] = [
   { name: 'post-500-twice', simulate: { polls: 0, trigger: [{ status: 500 }, { status: 502 }] }, posts: 3, gets: 1 },
   {
@@ -54,7 +54,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-describe('whatever the build API answers, both records tell how it ended', { concurrency: 12 }, () => {
+describe('a build whose build API fails', { concurrency: 12 }, () => {
   let stack: TestStack;
 
   before(async () => {
@@ -64,7 +64,7 @@ describe('whatever the build API answers, both records tell how it ended', { con
   after(() => stack.stop());
 
   for (const { name, simulate, error, cause, posts, gets, build_id: hasBuildId } of CASES) {
-    it(`both records tell how a build ended whose API answers as ${name} does: ${error ?? 'COMPLETE'}`, async () => {
+    it(`both records say how a build ended whose API has the fault ${name}: ${error ?? 'COMPLETE'}`, async () => {
       const input = inputFor(stack, name, simulate);
       const { code, json, stderr } = await stack.build(input);
       const expected = error === undefined ? 'COMPLETE' : 'FAILED';

@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 import { exitsWith } from '../support/exits-with.ts';
 import { sessionAlone } from '../support/session-alone.ts';
 
-describe('a session without any service', { concurrency: 4 }, () => {
+describe('the command line without any service', { concurrency: 4 }, () => {
   const on = sessionAlone();
   const { $ } = on;
 
@@ -43,7 +43,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     ['role-build start --input - --role x', /--role: can't be given together with --input/],
     ['role-build start --deadline-seconds soon', /whole number of seconds/],
   ] as const) {
-    it(`${line} ends with exit code 2 and says what was meant`, async () => {
+    it(`${line} exits 2 and suggests what was meant`, async () => {
       const { code, screen, stderr } = await $(line);
       assert.equal(code, 2, stderr);
       assert.equal(screen, '');
@@ -53,7 +53,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     });
   }
 
-  it('role-build says what happened, why, and what to try, if a service is away', async () => {
+  it("role-build says what happened, why, and what to try, if it can't reach a service", async () => {
     const { code, screen, stderr } = await $('role-build list');
     assert.equal(code, 5, stderr);
     assert.equal(screen, '');
@@ -63,7 +63,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.equal(documents(quiet)[0]?.['error'], 'unreachable');
   });
 
-  it('role-build keeps compiled code in a folder of its user alone, and none where others can write', () => {
+  it('role-build keeps compiled code in a folder of its user only, and none where others can write', () => {
     const cache = join(on.home, '.cache');
     const temporary = join(on.home, 'tmp');
     mkdirSync(temporary);
@@ -83,7 +83,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     for (const path of [shared, temporary]) assert.deepEqual(readdirSync(path), []);
   });
 
-  it('role-build does not read a temporal.toml or a file of AWS that others can write to: exit code 2, and what to do', async () => {
+  it('role-build refuses a temporal.toml or an AWS file that others can write to: exit code 2, and what to do', async () => {
     const home = await mkdtemp(join(on.home, 'home-'));
     const file = join(home, '.aws', 'config');
     mkdirSync(dirname(file));
@@ -109,7 +109,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     assert.match(wide.screen, /Example:\n {2}role-build watch/);
   });
 
-  it('role-build completes commands, options, their values and files in bash, and evaluates nothing that is typed', async () => {
+  it('role-build completes commands, options, values and files in bash, and evaluates nothing that is typed', async () => {
     const { screen: script } = await $('role-build completion bash');
     await writeFile(join(on.home, 'input file.json'), '{}');
     const complete = (...typed: string[]) => {
@@ -142,7 +142,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
     });
   }
 
-  it('role-build waits for a pipe to be written to, and an interrupt ends that', async () => {
+  it('role-build waits for input from a pipe, and an interrupt ends the wait', async () => {
     const pipe = join(on.home, 'silent.ndjson');
     execFileSync('mkfifo', [pipe]);
     for (const args of [
@@ -159,7 +159,7 @@ describe('a session without any service', { concurrency: 4 }, () => {
         try {
           writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
         } catch {
-          // Nobody reads yet.
+          // Nobody has opened the pipe for reading yet.
         }
         return writer !== undefined;
       });

@@ -11,7 +11,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
   const on = sessionAlone();
   const { $ } = on;
 
-  it('config shows what is in force, where it comes from, and no secret', async () => {
+  it('config shows the settings in force, where each comes from, and no secret', async () => {
     const toml = join(on.home, 'temporal.toml');
     await writeFile(
       toml,
@@ -52,7 +52,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
   });
 
   for (const address of ['me:s3cret@temporal.example:7233', 'https://me:s3cret@temporal.example']) {
-    it(`an address of Temporal with a password in it is refused and not repeated: ${address.split(':')[0]}`, async () => {
+    it(`an address of Temporal with a password is refused and not repeated: ${address.split(':')[0]}`, async () => {
       const settings = { HOME: on.home, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'bücher' };
       for (const line of ['role-build config', 'role-build config --json', 'role-build list']) {
         const { code, raw, stderr } = await $(line, { settings });
@@ -64,7 +64,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
     });
   }
 
-  it('config shows TLS as it is: on with an API key, also if its variable is empty, and never by another word', async () => {
+  it('config shows whether TLS is on: with an API key, also if its variable is empty, and only for the documented values', async () => {
     const settings = { TEMPORAL_API_KEY: 's3cret', TEMPORAL_TLS: '' };
     const { code, screen, stderr } = await $('role-build config', { settings });
     assert.equal(code, 0, stderr);
@@ -75,7 +75,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${screen}${yes.screen}${yes.stderr}`, /s3cret/);
   });
 
-  it('config shows what TLS is made of, by variable or by profile, and that hosts are verified all the same', async () => {
+  it('config shows the TLS files and server name, from variables or a profile, and that hosts are still verified', async () => {
     const pem = join(on.home, 'temporal.pem');
     const toml = join(on.home, 'tls.toml');
     await writeFile(pem, '');
@@ -113,7 +113,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
     assert.doesNotMatch(off.screen, /TEMPORAL_TLS_SERVER/);
   });
 
-  it('config finds what is wrong with settings that go together, and nothing with those that are right', async () => {
+  it('config reports settings that contradict each other, and no others', async () => {
     const key = `k1:${Buffer.alloc(32).toString('base64')}`;
     const password = join(on.home, 'password');
     await writeFile(password, 's3cret');
@@ -137,14 +137,14 @@ describe('the settings in force', { concurrency: 4 }, () => {
     assert.match(stderr, /^role-build: DIRECTORY_GROUP_OU must be set too/m);
     assert.match(stderr, /^role-build: TEMPORAL_WORKER_BUILD_ID must be set too/m);
     const [{ faults } = {}] = documents(await $('role-build config --json', { settings: wrong }));
-    // The codec server has nothing to decrypt with either.
+    // The codec server has no key either.
     assert.equal((faults as string[]).length, 4);
     const both = { HOME: on.home, ENCRYPTION_REQUIRED: 'true', TEMPORAL_ADDRESS: 'me@temporal.example' };
     const named = await $('role-build list', { settings: both });
     assert.match(named.stderr, /2 settings are missing or wrong:\n {2}ENCRYPTION_REQUIRED .*\n {2}TEMPORAL_ADDRESS /);
   });
 
-  it('config says which of the variables of Temporal is wrong, as any command does', async () => {
+  it('config names the variable of Temporal that is wrong, as any command does', async () => {
     const TEMPORAL_TLS_SERVER_CA_CERT_PATH = join(on.home, 'nowhere.pem');
     const missing = { HOME: on.home, TEMPORAL_TLS: 'true', TEMPORAL_TLS_SERVER_CA_CERT_PATH };
     for (const line of ['role-build config', 'role-build list']) {
@@ -160,7 +160,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
     }
   });
 
-  it('config shows no part of a password in an address, whatever is in it', async () => {
+  it('config shows no part of a password in an address, whatever characters it has', async () => {
     for (const credentials of [
       '//user:p@s3cret@',
       '//user:1/s3cret@',
@@ -189,7 +189,7 @@ describe('the settings in force', { concurrency: 4 }, () => {
     assert.doesNotMatch(`${screen}${stderr}`, /s3cret/);
   });
 
-  it('a profile that is called as what every object has is none', async () => {
+  it('a profile named like a property of every object does not exist', async () => {
     for (const TEMPORAL_PROFILE of ['constructor', '__proto__', 'toString', 'nope']) {
       const toml = join(on.home, 'profiles.toml');
       await writeFile(toml, '[profile.default]\nnamespace = "roles"\n');

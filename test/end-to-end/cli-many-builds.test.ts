@@ -7,7 +7,7 @@ import { exitsWith } from '../support/exits-with.ts';
 
 const OTHER = '210987654321';
 
-describe('a session about many builds', { concurrency: 4 }, () => {
+describe('commands about many builds', { concurrency: 4 }, () => {
   let stack: TestStack;
   const $ = (line: string, options?: SessionOptions): Promise<Shown> => type(stack.settings, line, options).shown;
   const body = (name: string, simulate = {}, more = {}) => ({ ...inputFor(stack, name, simulate).build_body, ...more });
@@ -33,7 +33,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
 
   const resources = (shown: Shown) => documents(shown).map(({ resource }) => String(resource).replace('iam_role#', ''));
 
-  it('list shows all, the last to end first, in a table', async () => {
+  it('list shows all builds in a table, the last to end first', async () => {
     const { code, screen, raw, stderr } = await $('role-build list', { terminal: { columns: 120, rows: 30 } });
     assert.equal(code, 0, stderr);
     assert.match(screen, /^STATUS +ACCOUNT +RESOURCE +ACTION +STARTED +TOOK +JOB\n/);
@@ -75,14 +75,14 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     ['--since 2999-01-01', []],
     [`--query 'CustomRoleName STARTS_WITH "fir" OR CustomRoleName = "second"'`, ['second', 'first']],
   ] as const) {
-    it(`list takes ${filter}`, async () => {
+    it(`list accepts ${filter}`, async () => {
       const shown = await $(`role-build list ${filter} --json`);
       assert.equal(shown.code, 0, shown.stderr);
       assert.deepEqual(resources(shown), expected);
     });
   }
 
-  it('list shows a page and the command for the next, which goes on where it ended', async () => {
+  it('list shows a page and the command for the next page', async () => {
     const seen: string[] = [];
     const tokens: string[] = [];
     let line: string | undefined = 'role-build list --json --limit 4';
@@ -104,7 +104,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     assert.deepEqual(resources(await $('role-build list --json --limit 0')), seen);
   });
 
-  it('tables fit narrow terminals, and are whole in a pipe', async () => {
+  it('tables fit narrow terminals, and are complete in a pipe', async () => {
     for (const columns of [60, 40]) {
       const { screen } = await $('role-build list', { settings: { COLUMNS: String(columns) } });
       for (const row of screen.split('\n')) assert.ok(row.length <= columns, row);
@@ -118,7 +118,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     assert.ok(!plain.raw.includes('\u001b['));
   });
 
-  it('list refuses filters that make no sense, and says what would', async () => {
+  it('list refuses invalid filters, and says which are valid', async () => {
     for (const [filter, hint] of [
       ['--since yesterday', /--since must be a span such as 90m, 2h or 3d, or an ISO 8601 time, not "yesterday"/],
       ['--account 12', /--account must be 12 digits/],
@@ -133,7 +133,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     }
   });
 
-  it('history refuses a page token that it has not printed', async () => {
+  it('history refuses a page token that it did not print', async () => {
     const encoded = (...position: unknown[]) => Buffer.from(JSON.stringify(position)).toString('base64url');
     for (const token of [
       'x',
@@ -148,7 +148,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     }
   });
 
-  it('history shows past requests, with the jobs that a resume took over from', async () => {
+  it('history shows past requests, with the jobs before each resume', async () => {
     const { code, screen, stderr } = await $(`role-build history ${OTHER}`);
     assert.equal(code, 0, stderr);
     assert.match(
@@ -166,7 +166,7 @@ describe('a session about many builds', { concurrency: 4 }, () => {
     assert.match((await $(`role-build history 000000000000`)).stderr, /no request is recorded for 000000000000/);
   });
 
-  it('history says plainly that a table has no index, and what to type', async () => {
+  it('history says that a table has no index, and what to type', async () => {
     const client = new DynamoDBClient({
       region: 'us-east-1',
       endpoint: stack.dynamoDb.endpoint,

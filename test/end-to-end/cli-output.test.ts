@@ -1,4 +1,4 @@
-/** Where output goes that is slow to be read, is not read to its end, or is full: real programs, real pipes and files. */
+/** Output to readers that are slow or stop, and to full disks: real programs, pipes and files. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { PROGRAMS } from '../support/programs.ts';
 
 const PRINT_LINES = fileURLToPath(new URL('../support/print-lines.ts', import.meta.url));
 
-describe('what is printed', { concurrency: 2 }, () => {
+describe('output', { concurrency: 2 }, () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'role-build-'));
@@ -34,7 +34,7 @@ describe('what is printed', { concurrency: 2 }, () => {
     return spawn(process.execPath, [PRINT_LINES, String(lines)], { stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
-  it('what is printed reaches a reader that is slow, to the last line, and is not held in memory meanwhile', async () => {
+  it('output reaches a slow reader to the last line, and is not held in memory meanwhile', async () => {
     const child = printLines(2_000);
     const errors = text(child.stderr);
     let [read, bytes] = ['', 0];
@@ -49,21 +49,21 @@ describe('what is printed', { concurrency: 2 }, () => {
     assert.ok(held < 200_000, `held ${held} bytes`);
   });
 
-  it('what is printed ends quietly with 0 when its reader has had enough', async () => {
+  it('a command exits 0 without an error when its reader stops', async () => {
     const { stdout, stderr, code } = await sh('{ "$node" "$role_build" config; echo "ended $?" >&2; } | head -n 1');
     assert.deepEqual({ code, stderr }, { code: 0, stderr: 'ended 0\n' });
     assert.match(stdout, /^SETTING/);
   });
 
   for (const command of ['config', 'config --json', '--help', '--version', 'completion bash']) {
-    it(`what is printed is one line and exit code 5 for ${command} on a full disk`, async () => {
+    it(`${command} prints one line and exits 5 on a full disk`, async () => {
       const { code, stderr } = await sh(`"$node" "$role_build" ${command} > /dev/full`);
       assert.equal(code, 5, stderr);
       assert.equal(stderr, "role-build: the result can't be written: ENOSPC: no space left on device, write\n");
     });
   }
 
-  it('what is printed is whole or told to be cut off, when a file takes a part of it', async () => {
+  it('output is complete, or the command says that it was cut off, if a file takes only a part', async () => {
     // A block of ulimit is 512 bytes in some shells, 1,024 in others.
     const { code, stderr } = await sh('ulimit -f 2; "$node" "$role_build" config > cut-off');
     assert.equal(code, 5, stderr);
@@ -71,7 +71,7 @@ describe('what is printed', { concurrency: 2 }, () => {
     assert.match(String((await readFile(join(folder, 'cut-off'))).length), /^(1024|2048)$/);
   });
 
-  it('what is printed has its exit code of the command, not of stderr, when that is full or closed', async () => {
+  it('a command keeps its exit code when stderr is full or closed', async () => {
     for (const to of ['/dev/full', '&-']) {
       const { code, stdout } = await sh(`"$node" "$role_build" config 2>${to}`);
       assert.equal(code, 0, to);
@@ -82,7 +82,7 @@ describe('what is printed', { concurrency: 2 }, () => {
     assert.deepEqual(noReader, { code: 0, stdout: '2\n', stderr: '' });
   });
 
-  it('what is printed is nothing, and no failure, when stdout is closed', async () => {
+  it('a command does not fail when stdout is closed', async () => {
     assert.deepEqual(await sh('"$node" "$role_build" config >&-'), { code: 0, stdout: '', stderr: '' });
   });
 });

@@ -1,4 +1,4 @@
-/** What Temporal and AWS fail with, as the real clients throw it, and what the command line makes of it. */
+/** Failures of Temporal and AWS as the real clients throw them, and how the command line reports them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -16,12 +16,12 @@ const PRELOAD = new URL('../support/broken-keywords.ts', import.meta.url).href;
 describe('a failure of a service', () => {
   let temporal: TemporalServer;
   let aws: Server;
-  /** What the stand-in for DynamoDB answers: status and body, by the region that the credential is for. */
+  /** What the stand-in for DynamoDB answers: status and body, by the region in the credential's scope. */
   const answers = new Map<string, [number, string]>();
 
   before(async () => {
     const types = Object.values(searchAttributes).map(({ name }) => [name, 'Keyword'] as const);
-    // CorrelationId is missing, and DryRun is no Keyword.
+    // CorrelationId is missing, and DryRun is a Keyword.
     temporal = await startTemporalServer({
       uiPort: false,
       searchAttributes: Object.fromEntries(types.filter(([name]) => name !== 'CorrelationId')),
@@ -105,7 +105,7 @@ describe('a failure of a service', () => {
     ['a proxy in its place', [200, '<html>Welcome</html>'], /AWS does not give/, /role-build config/],
     ['a page that is not there', [404, ''], /AWS does not give/, /role-build config/],
   ] as const) {
-    it(`a failure of a service of DynamoDB: ${what} is told apart from the rest, with advice that helps`, async () => {
+    it(`a failure of DynamoDB: ${what} is told apart from the others, with advice`, async () => {
       const region = `eu-test-${answers.size}`;
       answers.set(region, [...answer]);
       const told = await run(STATUS, { AWS_REGION: region });
@@ -179,7 +179,7 @@ describe('a failure of a service', () => {
       /role-build config/,
     ],
   ] as const) {
-    it(`a failure of a service of the settings: ${what} is said as such`, async () => {
+    it(`a fault in the settings: ${what} is reported as such`, async () => {
       answers.set('eu-test-names', [400, amazons('ValidationException', 'tableName must have 3 characters or more')]);
       const told = await run(STATUS, settings);
       assert.equal(told.code, 5, told.stderr);
@@ -189,7 +189,7 @@ describe('a failure of a service', () => {
     });
   }
 
-  it('a failure of a service is none, if a build is named by what no record can be under', async () => {
+  it('a build named by an impossible key is not found, and no service is blamed', async () => {
     const long = 'x'.repeat(2_049);
     for (const args of [
       ['123456789012', ''],
@@ -202,20 +202,20 @@ describe('a failure of a service', () => {
     }
   });
 
-  it('a failure of a service of the settings: a namespace that can be no header is refused as one', async () => {
+  it("a fault in the settings: a namespace that can't be a header is refused", async () => {
     const told = await run(STATUS, { TEMPORAL_NAMESPACE: 'prüfung' });
     assert.equal(told.code, 2, told.stderr);
     assert.match(told.message, /TEMPORAL_NAMESPACE must be printable ASCII/);
   });
 
-  it("a failure of a service of DynamoDB: an address that speaks no HTTP, such as Temporal's own, is said as such", async () => {
+  it("a failure of DynamoDB: an address that does not speak HTTP, such as Temporal's own, is reported as such", async () => {
     const told = await run(STATUS, { AWS_ENDPOINT_URL_DYNAMODB: `http://${temporal.address}` });
     assert.equal(told.code, 5, told.stderr);
     assert.match(told.message, /^DynamoDB gave an answer that AWS does not give.*Parse Error/);
     assert.match(told.hint, /role-build config/);
   });
 
-  it('a failure of a service of temporal.toml is said with its place and none of its text', async () => {
+  it('a fault in temporal.toml is reported with its place and without its text', async () => {
     const told = await run(STATUS, {
       TEMPORAL_TLS_CLIENT_CERT_PATH: '/nowhere.pem',
       TEMPORAL_TLS_CLIENT_KEY_PATH: '/nowhere.pem',
@@ -254,7 +254,7 @@ describe('a failure of a service', () => {
       /^$/,
     ],
   ] as const) {
-    it(`a failure of a service of search attributes: ${what} is told apart from a server that is away`, async () => {
+    it(`a failure of search attributes: ${what} is told apart from a server that can't be reached`, async () => {
       const told = await run(args);
       assert.equal(told.code, code, told.stderr);
       assert.match(told.message, message);
@@ -262,7 +262,7 @@ describe('a failure of a service', () => {
     });
   }
 
-  it('a failure of a service is no fault of ours: that one is an internal error, with its stack and version and without secrets', async () => {
+  it('a fault of our own is an internal error, with its stack and version and without secrets', async () => {
     const told = await run(START, {
       NODE_OPTIONS: `--import ${PRELOAD}`,
       AWS_SESSION_TOKEN: SECRET,
@@ -281,7 +281,7 @@ describe('a failure of a service', () => {
     assert.ok(!`${told.stdout}${told.stderr}`.includes(SECRET.slice(0, 12)));
   });
 
-  it('a failure of a service takes the region from AWS_DEFAULT_REGION too', async () => {
+  it('the region can come from AWS_DEFAULT_REGION too', async () => {
     answers.set('eu-default-1', [400, amazons('AccessDeniedException', 'seen')]);
     const told = await run(STATUS, { AWS_REGION: undefined, AWS_DEFAULT_REGION: 'eu-default-1' });
     assert.match(told.message, /denies access: .*seen/);

@@ -1,4 +1,4 @@
-/** What the bundle of the command line loads: counted, since how long that takes depends on the machine. */
+/** What the bundle of the command line loads. Modules are counted, because times depend on the machine. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -27,13 +27,13 @@ describe('the bundle of the command line', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  /** The files of the bundle that a command loads, and the packages in them. */
+  /** Returns the files of the bundle that a command loads, and the packages in them. */
   async function loadedBy(...args: string[]): Promise<{ files: string[]; packages: Set<string>; builtins: string[] }> {
     const run = promisify(execFile)(
       process.execPath,
       ['--import', PRINT_LOADED, join(folder, 'dist', 'client.js'), ...args],
       {
-        // Nobody listens there.
+        // Nothing listens on this port.
         env: {
           TEMPORAL_ADDRESS: '127.0.0.1:9',
           AWS_REGION: 'eu-west-1',
@@ -55,14 +55,14 @@ describe('the bundle of the command line', () => {
     return { files, packages, builtins: urls.filter((url) => url.startsWith('node:')) };
   }
 
-  it('the bundle of the command line loads commander and nothing else of others for --help', async () => {
+  it('the bundle of the command line loads no package but commander for --help', async () => {
     const { files, packages, builtins } = await loadedBy('--help');
     assert.deepEqual([...packages], ['commander']);
     assert.ok(files.length <= 16, files.join(' '));
     assert.ok(!builtins.includes('node:http') && !builtins.includes('node:crypto'), builtins.join(' '));
   });
 
-  it("the bundle of the command line has the failure converter where Temporal's client looks for it, beside what names it", () => {
+  it("the bundle of the command line has the failure converter next to the file that names it, where Temporal's client looks", () => {
     const require = createRequire(import.meta.url);
     const output = (input: string) =>
       Object.entries(outputs).find(([, { inputs }]) => (inputs[input]?.bytesInOutput ?? 0) > 0)?.[0] ?? '';
@@ -72,7 +72,7 @@ describe('the bundle of the command line', () => {
     assert.ok('failureConverter' in (require(converter) as object));
   });
 
-  it('the bundle of the command line describes no message of which another needs one that was left out', () => {
+  it('the bundle of the command line leaves out no message type that another one refers to', () => {
     const path = createRequire(import.meta.url).resolve('@temporalio/proto/protos/json-module.js');
     const { messages } = messagesInUse(readFileSync(path, 'utf8'));
     assert.doesNotThrow(() => protobuf.Root.fromJSON({ nested: messages }).resolveAll());

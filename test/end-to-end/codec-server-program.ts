@@ -45,7 +45,7 @@ export const AUDIENCE = 'codec-server';
 
 export interface IdentityProvider {
   settings: Record<string, string>;
-  /** The public key as PEM, as anybody can have it. */
+  /** The public key as PEM, which anybody can have. */
   publicPem: string;
   token(
     claims?: JWTPayload,
@@ -54,7 +54,7 @@ export interface IdentityProvider {
   stop(): Promise<void>;
 }
 
-/** An identity provider on loopback. @param certificate its own, where it is asked by https */
+/** An identity provider on loopback. @param certificate its certificate, for https */
 export async function startIdentityProvider(certificate?: Certificate): Promise<IdentityProvider> {
   const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
   const jwk = { ...(await exportJWK(publicKey)), kid: 'one', use: 'sig' };

@@ -33,7 +33,7 @@ describe('a required claim', () => {
     'zoë@example.com',
   ];
   for (const claim of ours) {
-    it(`a required claim ${EMAIL} lets in ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), true));
+    it(`a required claim ${EMAIL} accepts ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), true));
   }
 
   const others: unknown[] = [
@@ -65,27 +65,27 @@ describe('a required claim', () => {
     7,
   ];
   for (const claim of others) {
-    it(`a required claim ${EMAIL} keeps out ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), false));
+    it(`a required claim ${EMAIL} refuses ${JSON.stringify(claim)}`, () => assert.equal(holds(EMAIL, claim), false));
   }
 
-  it('a required claim is never one that every object has', () => {
+  it('a required claim is never an inherited property of objects', () => {
     assert.equal(hasClaim({}, requiredClaim('constructor=*n'), 'default'), false);
     assert.equal(hasClaim({}, requiredClaim('__proto__=*n'), 'default'), false);
   });
 
-  it('a required claim takes the namespace as it is: an asterisk in it stands for itself', () => {
+  it('a required claim takes the namespace literally: an asterisk in it is no wildcard', () => {
     assert.equal(holds('scope=*-{namespace}:read', 'team-builds:read', 'builds'), true);
     assert.equal(holds('scope=*-{namespace}:read', 'team-builds:read', '*'), false);
     assert.equal(holds('scope={namespace}:read', 'builds:read', '*'), false);
   });
 
-  it('a required claim has an asterisk of its own if it is escaped', () => {
+  it('a required claim can contain an escaped asterisk', () => {
     assert.equal(holds('scope=builds:\\*', 'builds:*'), true);
     assert.equal(holds('scope=builds:\\*', 'builds:read'), false);
     assert.equal(holds('scope=*:\\*', 'builds:*'), true);
   });
 
-  it('a required claim without an asterisk is one of several scopes, and no part of a quoted address', () => {
+  it('a required claim without an asterisk matches one of several scopes, and no part of a quoted address', () => {
     assert.equal(holds('scope=a', 'b a'), true);
     assert.equal(holds('email=me@example.com', '"x me@example.com y"@attacker.example'), false);
   });
@@ -115,7 +115,7 @@ describe('bearer tokens', () => {
     return { status: response.status, body: await response.text(), headers: response.headers };
   };
 
-  it('bearer tokens let in who has one, and the log says who', async () => {
+  it('bearer tokens let their holder in, and the log says who that is', async () => {
     const { status, body } = await ask(`Bearer ${await provider.token({ permissions })}`);
     assert.equal(status, 200, body);
     assert.match(
@@ -124,7 +124,7 @@ describe('bearer tokens', () => {
     );
   });
 
-  it('bearer tokens may name their claim in a text with spaces, as scopes are', async () => {
+  it('bearer tokens can have the claim in a list separated by spaces, as scopes are', async () => {
     assert.equal((await ask(`Bearer ${await provider.token({ permissions: 'a default:read' })}`)).status, 200);
   });
 
@@ -198,7 +198,7 @@ describe('bearer tokens', () => {
     assert.doesNotMatch(server.stdout(), /eyJ/);
   });
 
-  it('bearer tokens can be asked for off loopback, and are answered 503 while the keys are out of reach', async () => {
+  it("bearer tokens can be required off loopback, and get 503 while the keys can't be fetched", async () => {
     const away = await startCodecServer({
       ENCRYPTION_KEYS: keysText(newKey('a')),
       ...provider.settings,
@@ -213,7 +213,7 @@ describe('bearer tokens', () => {
     await away.stop();
   });
 
-  it('bearer tokens are checked against no keys of a server whose certificate is not trusted, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+  it('bearer tokens are not checked against keys of a server with an untrusted certificate, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
     const impostor = await startIdentityProvider(createAuthority('nobody knows it').issue('127.0.0.1', ['127.0.0.1']));
     const wary = await startCodecServer({
       ENCRYPTION_KEYS: keysText(newKey('a')),

@@ -26,7 +26,7 @@ const INPUT = {
 };
 const CONTEXT: SerializationContext = { type: 'workflow', namespace: 'default', workflowId: 'w' };
 
-/** As the Web UI sends them. */
+/** Headers as the Web UI sends them. */
 const bodyOf = (payloads: Payload[]): unknown => Payloads.toObject(Payloads.create({ payloads }), { bytes: String });
 const plain = (value: unknown): Payload => defaultPayloadConverter.toPayload(value, undefined);
 
@@ -65,25 +65,25 @@ describe('the codec server', () => {
     assert.deepEqual(shown, [{ ...INPUT, nested: [{ encrypted_jwt: redacted }], encrypted_jwt: redacted }, 'x']);
   });
 
-  it('the codec server shows what was never encrypted, without the credential too', async () => {
+  it('the codec server also removes the credential from payloads that were never encrypted', async () => {
     const response = await server.post('/decode', bodyOf([plain(INPUT)]));
     const text = JSON.stringify(await valuesOf(response));
     assert.ok(text.includes(ROLE) && !text.includes(CREDENTIAL));
   });
 
-  it('the codec server leaves encrypted what is no JSON, which might hold the credential unseen', async () => {
+  it('the codec server does not decrypt a payload that is not JSON, since it might hold the credential', async () => {
     const body = (await encrypted([new TextEncoder().encode(CREDENTIAL)])) as { payloads: unknown };
     const response = await server.post('/decode', body);
     assert.deepEqual(await response.json(), body);
   });
 
-  it('the codec server shows nothing if nothing was handed over, which comes without data', async () => {
+  it('the codec server accepts an undefined value, whose payload has no data', async () => {
     const nothing = { metadata: { encoding: Buffer.from('binary/null').toString('base64') } };
     const response = await server.post('/decode', { payloads: [nothing] });
     assert.deepEqual([response.status, await response.json()], [200, { payloads: [nothing] }]);
   });
 
-  it('the codec server says why it can not decode', async () => {
+  it("the codec server says why it can't decode", async () => {
     const other = await server.post('/decode', await encrypted(['x'], CONTEXT, newKey('other')));
     assert.equal(other.status, 422);
     assert.match(await errorOf(other), /key "other", which is not among the keys given here/);
@@ -115,7 +115,7 @@ describe('the codec server', () => {
   const dataOfEncrypted = '{"payloads":[{"metadata":{"encoding":"YmluYXJ5L2VuY3J5cHRlZA=="},"data":{"length":4}}]}';
   const noLists = ['', '{', '[]', 'null', '{"payloads":1}', '{"payloads":[1]}', encodingOnly, dataOfEncrypted];
   for (const body of noLists) {
-    it(`the codec server answers 400 to a body that is no list of payloads: ${body}`, async () => {
+    it(`the codec server answers 400 to a body that is not a list of payloads: ${body}`, async () => {
       const response = await server.post('/decode', body);
       assert.equal(response.status, 400);
       assert.match(await errorOf(response), /the body must be JSON such as/);
@@ -148,7 +148,7 @@ describe('the codec server', () => {
     }
   });
 
-  it('the codec server answers 413 to a body over 4 MiB, whether it says so at first or not', async () => {
+  it('the codec server answers 413 to a body over 4 MiB, with and without a Content-Length', async () => {
     const large = 'x'.repeat(4 * 2 ** 20 + 1);
     assert.equal((await server.post('/decode', large)).status, 413);
     const status = await new Promise<number | undefined>((resolve, reject) => {
@@ -172,7 +172,7 @@ describe('the codec server', () => {
     assert.equal((value as string).length, 1_500_000);
   });
 
-  it('the codec server says that it is well', async () => {
+  it('the codec server answers its health check', async () => {
     const response = await fetch(`${server.url}/health`);
     assert.deepEqual([response.status, await response.json()], [200, { status: 'ok' }]);
   });
@@ -222,7 +222,7 @@ describe('pages of other origins', () => {
     });
   }
 
-  it('pages of other origins are refused by a name that was pointed at loopback', async () => {
+  it('pages of other origins are refused if their host name was pointed at loopback', async () => {
     const status = await new Promise<string>((resolve, reject) => {
       const socket = connect({ port: Number(new URL(server.url).port), host: '127.0.0.1' });
       socket.on('error', reject).once('data', (data) => {
@@ -236,7 +236,7 @@ describe('pages of other origins', () => {
 });
 
 describe('the codec server told to stop', () => {
-  it('the codec server told to stop has answered until then, although its log can not be written', async () => {
+  it("the codec server answers until it is told to stop, although its log can't be written", async () => {
     const port = await freePort();
     const env = { ...KEYS, CODEC_SERVER_ADDRESS: `127.0.0.1:${port}`, CODEC_SERVER_ALLOWED_ORIGINS: UI };
     const full = openSync('/dev/full', 'w');
@@ -259,7 +259,7 @@ describe('the codec server told to stop', () => {
     assert.deepEqual(await ended, [0, null]);
   });
 
-  it('the codec server told to stop while it says that it listens, stops cleanly', async () => {
+  it('the codec server stops cleanly if it is told to while it logs that it listens', async () => {
     const NODE_OPTIONS = stopAsItSays('codec server listening');
     const program = codecServer({ ...KEYS, CODEC_SERVER_ALLOWED_ORIGINS: UI, NODE_OPTIONS });
     assert.equal(await program.exited, 0, program.stderr());

@@ -20,7 +20,7 @@ describe('doctor --fix', () => {
   });
   after(() => stack.stop());
 
-  it('doctor --fix asks before each, and does as it is told: y, N, all, quit, and no answer', async () => {
+  it('doctor --fix asks before each repair, and does as it is told: y, N, all, quit, and no answer', async () => {
     const jobs: Job[] = [];
     for (let i = 0; i < 4; i += 1) jobs.push(await stack.terminated(`asked-${i}`));
     const endedOf = async () => {
@@ -70,7 +70,7 @@ describe('doctor --fix', () => {
     assert.deepEqual([again.code, again.stdout], [0, '']);
   });
 
-  it('doctor --fix leaves alone what has changed between the question and the answer', async () => {
+  it('doctor --fix skips a record that changed between the question and the answer', async () => {
     const job = await stack.terminated('raced');
     const stdin = new PassThrough();
     let asked = false;
@@ -87,7 +87,7 @@ describe('doctor --fix', () => {
     assert.equal(code, 0, stderr);
   });
 
-  it('a write whose answer is lost is known to have been made', async () => {
+  it('doctor --fix finds out that a write whose answer was lost was made', async () => {
     const job = await stack.terminated('answer-lost');
     let lost = 0;
     stack.proxy.decide = ({ operation, request }) =>
@@ -115,7 +115,7 @@ describe('doctor --fix', () => {
     assert.ok(seen.size >= 4);
   });
 
-  it('doctor --fix ends with 2 if it is used wrongly, with 5 if a service can not be reached', async () => {
+  it("doctor --fix exits 2 on bad usage, and 5 if it can't reach a service", async () => {
     for (const [args, hint] of [
       [['--yes'], /--yes goes with --fix/],
       [['--url', stack.buildApiUrl], /go with --ask-api/],

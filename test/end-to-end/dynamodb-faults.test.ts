@@ -4,14 +4,14 @@ import { HISTORY_TABLE_NAME, STATUS_TABLE_NAME } from '../../src/records/names.t
 import type { DynamoDbCall, DynamoDbFault } from '../support/dynamodb-proxy.ts';
 import { inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 
-/** Faults for one build's calls of an operation on a table, in order; then none. */
+/** The faults of one build's calls of an operation on a table, in order; then none. */
 interface Plan {
   operation: 'PutItem' | 'UpdateItem';
   table: string;
   faults: DynamoDbFault[];
 }
 
-describe('whatever DynamoDB does, both records tell how the build ended', { concurrency: 12 }, () => {
+describe('a build whose DynamoDB fails', { concurrency: 12 }, () => {
   let stack: TestStack;
   const plans = new Map<string, Plan>();
 
@@ -35,13 +35,13 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
       .callsFor(`#${name}"`)
       .filter(({ operation, request }) => operation === plan.operation && request.TableName === plan.table);
 
-  // One step of a kind and each fault; how every step is retried is in test/workflows, what a repeated write does in test/records.
+  // One step of each kind with each fault. test/workflows has every step's retries, and test/records has repeated writes.
   for (const [step, operation, table, fault] of [
     ['upsert', 'PutItem', STATUS_TABLE_NAME, 'lose-answer'],
     ['insert', 'PutItem', HISTORY_TABLE_NAME, 'refuse'],
     ['last-history', 'UpdateItem', HISTORY_TABLE_NAME, 'throttle'],
   ] as const) {
-    it(`a write (${step}) that fails twice by ${fault} is right at the third attempt, 3 s and 6 s later`, async () => {
+    it(`a write (${step}) that fails twice with ${fault} succeeds at the third attempt, 3 s and 6 s later`, async () => {
       const name = `${step}-${fault}`;
       const plan: Plan = { operation, table, faults: [fault, fault] };
       plans.set(name, plan);
@@ -60,7 +60,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     });
   }
 
-  it('a status put that fails three times ends the build with nothing written and nothing asked of the API', async () => {
+  it('a status put that fails three times fails the build, with nothing written and no request to the build API', async () => {
     plans.set('upsert-out', {
       operation: 'PutItem',
       table: STATUS_TABLE_NAME,
@@ -75,7 +75,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
-  it('a status put whose answers were all lost ends FAILED in the record that it left, and in the history', async () => {
+  it('a status put whose answers were all lost ends FAILED in the record that it made, and in the history', async () => {
     plans.set('upsert-lost', {
       operation: 'PutItem',
       table: STATUS_TABLE_NAME,
@@ -92,7 +92,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
-  it('a status put that takes effect only after it was given up leaves no record in progress', async () => {
+  it('a status put that takes effect after the workflow gave it up leaves no record IN_PROGRESS', async () => {
     const input = inputFor(stack, 'upsert-late', { polls: 0 });
     plans.set('upsert-late', {
       operation: 'PutItem',
@@ -107,7 +107,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.equal(history?.['status']?.S, 'FAILED', seen);
   });
 
-  it('a final record update that fails three times is made again after 30 s; status says what it waits for', async () => {
+  it('a final record update that fails three times is tried again after 30 s, and status says what the build waits for', async () => {
     const plan: Plan = { operation: 'UpdateItem', table: STATUS_TABLE_NAME, faults: ['refuse', 'throttle', 'refuse'] };
     plans.set('never-given-up', plan);
     const input = inputFor(stack, 'never-given-up', { polls: 0 });
@@ -136,7 +136,7 @@ describe('whatever DynamoDB does, both records tell how the build ended', { conc
     assert.ok((at[3] ?? 0) - (at[2] ?? 0) >= 29_900);
   });
 
-  it('a build leaves the history of another account or resource alone, and says whose request ID it is', async () => {
+  it('a build does not replace a history record of another account or resource, and says whose request ID it is', async () => {
     const first = inputFor(stack, 'first-owner', { polls: 0 });
     await stack.build(first);
     const input = inputFor(stack, 'second-owner', {}, { correlation_id: first.correlation_id });

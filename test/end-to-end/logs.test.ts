@@ -1,4 +1,4 @@
-/** What a worker logs of builds. */
+/** What a worker logs about builds. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Connection, WorkflowClient } from '@temporalio/client';
@@ -7,7 +7,7 @@ import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, startTestStack, until, type 
 
 type Line = Record<string, unknown>;
 
-/** The lines about a build. */
+/** Returns the log lines about a build. */
 const about = (output: string, correlationId: string): Line[] =>
   output
     .split('\n')
@@ -30,7 +30,7 @@ describe("the worker's log", () => {
     await stack.stop();
   });
 
-  it("the worker's log has a line an event, with what tells the build, its step and the attempt", async () => {
+  it("the worker's log has a line for each event, with the build, its step and the attempt", async () => {
     let output = '';
     const worker = await stack.startWorker({ onOutput: (chunk) => (output += chunk) });
     const input = inputFor(stack, 'logged', { polls: 1, outcome: 'FAILED', trigger: [{ status: 503 }] });
@@ -72,7 +72,7 @@ describe("the worker's log", () => {
     assert.equal(refused[0]?.['cause'], 'InvalidInput');
   });
 
-  it("the worker's log has nothing twice if another worker replays the build; with debug, a line for each poll", async () => {
+  it("the worker's log repeats no line if another worker replays the build; debug adds a line for each poll", async () => {
     const settings = { LOG_LEVEL: 'debug' };
     let output = '';
     const onOutput = (chunk: string) => (output += chunk);
@@ -87,7 +87,7 @@ describe("the worker's log", () => {
       if (count('Activity completed', 'GetBuildStatus') === 0) return false;
       const { events } = await workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)).fetchHistory();
       const waits = (events ?? []).filter(({ timerStartedEventAttributes: timer }) => timer != null).length;
-      // Lines come a moment after what they tell of.
+      // A line is written a moment after its event.
       return count('Activity completed', 'GetBuildStatus') === waits - 1;
     });
     await first.kill();

@@ -62,7 +62,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     );
   });
 
-  it('a build that succeeds asks the build API with exactly the five headers of the state machine, and passes the body on untouched, and never polls sooner than its interval', async () => {
+  it("a build that succeeds sends exactly the state machine's five headers and the untouched body, and never polls before its interval", async () => {
     const input = inputFor(stack, 'headers', { polls: 1 }, { poll_interval_seconds: 2 });
     input.build_body['policy'] = { nested: [1, 'two', null, { three: 3.5 }], ünïcode: '☃' };
     await stack.build(input);
@@ -88,7 +88,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     }
   });
 
-  it('a build that succeeds escapes a build ID when it enters the path', async () => {
+  it('a build that succeeds escapes its build ID in the path', async () => {
     const build_id = 'a/../b?c#d';
     const input = inputFor(stack, 'slash', { polls: 0, build_id });
     const { json } = await stack.build(input);
@@ -96,7 +96,7 @@ describe('a build that succeeds', { concurrency: 3 }, () => {
     assert.equal(stack.buildApi.requests(input.correlation_id)[1]?.path, '/build/a%2F..%2Fb%3Fc%23d');
   });
 
-  it('a build that succeeds may be asked again with the same request ID: a new job, both records replaced', async () => {
+  it('a build that succeeds can be started again with the same request ID: a new job replaces both records', async () => {
     const first = await stack.build(inputFor(stack, 'again', { polls: 0, outcome: 'FAILED' }));
     assert.equal(first.json['status'], 'FAILED');
     const input = inputFor(stack, 'again', { polls: 0 }, { correlation_id: 'request-again' });

@@ -28,7 +28,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     await stack.stop();
   });
 
-  /** As the state machine's two puts leave them. */
+  /** Both records as the state machine's two puts leave them. */
   async function putOriginal(
     input: RoleBuildInput,
     request_id = input.correlation_id,
@@ -49,7 +49,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     await direct.send(new PutItemCommand({ TableName: HISTORY_TABLE_NAME, Item: history }));
   }
 
-  it('a record that is IN_PROGRESS for a job that Temporal does not know is named before it is replaced', async () => {
+  it('a start names the job of an IN_PROGRESS record that Temporal does not know, before it replaces the record', async () => {
     const input = inputFor(stack, 'elsewhere', { polls: 0 });
     await putOriginal(input);
     const job_id = '01a0f3a1-0000-7000-8000-000000000000';
@@ -70,7 +70,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.doesNotMatch(again.stderr, /IN_PROGRESS in the status record/);
   });
 
-  it('a record that is IN_PROGRESS under Step Functions refuses a start, names the execution and starts nothing', async () => {
+  it('a record that is IN_PROGRESS under Step Functions makes start refuse, name the execution and start nothing', async () => {
     const input = inputFor(stack, 'held', { polls: 0 });
     await putOriginal(input, 'request-of-the-original');
     const records = await stack.records(input);
@@ -89,7 +89,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.match(shown.stdout, /^an execution of Step Functions holds the record/m);
   });
 
-  it('a record that is IN_PROGRESS under Step Functions is refused by the put itself, if another client starts the build: nothing is written or triggered', async () => {
+  it("a record that is IN_PROGRESS under Step Functions makes the put refuse another client's start: nothing is written or triggered", async () => {
     const input = inputFor(stack, 'held-put', { polls: 0 });
     await putOriginal(input, 'another-request-of-the-original');
     const records = await stack.records(input);
@@ -104,7 +104,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.equal(stack.buildApi.requests(input.correlation_id).length, 0);
   });
 
-  it('a record that is IN_PROGRESS under Step Functions that ends between the put and the look at who holds the record is replaced by the next attempt', async (t) => {
+  it('a record that is IN_PROGRESS under Step Functions and ends between the put and the look at its holder is replaced by the next attempt', async (t) => {
     if (stack.dynamoDb.kind === 'dynamodb-local')
       return t.skip('it tells with the refusal, so there is no second look');
     const input = inputFor(stack, 'held-no-more', { polls: 0 });
@@ -128,7 +128,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     }
   });
 
-  it('a record that is IN_PROGRESS under Step Functions is refused by the put for the command line too, if it could not look: exit code 3', async () => {
+  it('a record that is IN_PROGRESS under Step Functions makes start --wait exit 3 by the put if it could not look before', async () => {
     const input = inputFor(stack, 'held-blind', { polls: 0 });
     await putOriginal(input, 'a-third-request-of-the-original');
     const blind = { stdin: JSON.stringify(input), settings: { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' } };
@@ -137,7 +137,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     assert.match(String(parseJson(result)['message']), /e-1/);
   });
 
-  it('a record that is IN_PROGRESS under Step Functions refuses if only the history of the request is left so', async () => {
+  it('a record that is IN_PROGRESS under Step Functions makes start refuse if it is only in the history table', async () => {
     const input = inputFor(stack, 'held-history', { polls: 0 });
     const other = inputFor(stack, 'held-history-other', { polls: 0 });
     await putOriginal(other, input.correlation_id);
@@ -158,7 +158,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
     }
   });
 
-  describe('and items of other hands', () => {
+  describe('commands, with items that others wrote', () => {
     const OTHER = '210987654321';
     const BIG = '12345678901234567890123456789';
     const START = '2025-01-09T15:25:00.123Z';
@@ -174,7 +174,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
       ...more,
     });
 
-    it('history shows every request of an account, the odd ones as odd, page by page', async () => {
+    it('history shows every request of an account page by page, also malformed ones, as such', async () => {
       const item = (request_id: string, start_at: string, more: RawItem): RawItem => ({
         request_id: { S: request_id },
         account_id: { S: OTHER },
@@ -244,7 +244,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
       assert.deepEqual(paged, ['whole', 'text', 'null', 'types', 'last', 'bare']);
     });
 
-    it('status and watch show a record as far as it can be read, and what is odd about it', async () => {
+    it('status and watch show a record as far as they can read it, and say what is malformed', async () => {
       const odd = {
         job_id: { N: BIG },
         start_at: { N: '5' },
@@ -290,7 +290,7 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
       assert.deepEqual([half['status'], half['start_at'], half['error_info']], ['COMPLETE', START, undefined]);
     });
 
-    it('a request is named by a history record that says whose it is, and by no other', async () => {
+    it('--correlation-id is looked up only in a history record that names its account and resource', async () => {
       const bare = { request_id: { S: 'says-nothing' }, status: { S: 'COMPLETE' } };
       await put(HISTORY_TABLE_NAME, bare);
       const nobodys = await stack.cli(['status', '--correlation-id', 'says-nothing', '--json']);
@@ -307,14 +307,14 @@ describe('a record that is IN_PROGRESS under Step Functions', { concurrency: 3 }
         account_id: { S: ACCOUNT },
         resource: { S: input.ddb_composite_sort_key },
       });
-      // What runs there is another request's.
+      // The build that runs there is another request's.
       const shown = parseJson(await stack.cli(['status', '--correlation-id', 'says-nothing', '--json']));
       assert.deepEqual([shown['status'], shown['job_id']], ['COMPLETE', undefined]);
       await exitsWith(4, stack.cli(['cancel', '--correlation-id', 'says-nothing']));
       await stack.cli(['cancel', '--job-id', String(parseJson(started)['job_id']), '--wait']);
     });
 
-    it('a start that meets a record without a start_at says so, and what it says helps', async () => {
+    it('a start that meets a record without a start_at says so, and its advice works', async () => {
       const input = inputFor(stack, 'no-start', { polls: 0 });
       const odd = {
         account_id: { S: ACCOUNT },

@@ -1,4 +1,4 @@
-/** Where a real worker sends requests: to listed origins alone, and through no proxy that nobody asked for. */
+/** A real worker sends requests to listed origins only, and through no proxy that is not set for it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
@@ -10,7 +10,7 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { buildIdTricks, urlTricks } from '../support/url-tricks.ts';
 import { ACCOUNT, inputFor, startTestStack, type TestStack } from '../support/stack.ts';
 
-/** A server that nothing may reach: it counts who does. */
+/** A server that nothing may reach. It counts requests. */
 async function startTrap(): Promise<{ address: string; reached: () => number; stop: () => Promise<void> }> {
   let connections = 0;
   const server = net.createServer((socket) => {
@@ -38,7 +38,7 @@ describe('a worker', { concurrency: 4 }, () => {
   before(async () => {
     trap = await startTrap();
     stack = await startTestStack();
-    // Every way in which an environment names a proxy; this stack's processes have them all.
+    // This stack's processes have every variable that names a proxy.
     for (const name of ['http_proxy', 'https_proxy', 'all_proxy']) {
       stack.settings[name] = stack.settings[name.toUpperCase()] = `http://${trap.address}`;
     }
@@ -53,7 +53,7 @@ describe('a worker', { concurrency: 4 }, () => {
     await trap.stop();
   });
 
-  /** As any Temporal client can, past our own client's checks. @returns what the workflow failed with */
+  /** Starts a build as any Temporal client can, without our client's checks. @returns the workflow's failure */
   async function run(
     input: RoleBuildInput,
     ...given: unknown[]
@@ -70,8 +70,8 @@ describe('a worker', { concurrency: 4 }, () => {
     );
   }
 
-  // Each trick is tried in test/activities/hostile-input.test.ts.
-  it('a worker refuses tricks with a url before anything is written or sent, though another client started it', async () => {
+  // test/activities/hostile-input.test.ts tries each trick.
+  it("a worker refuses tricks with a url of another client's start before anything is written or sent", async () => {
     const refused = urlTricks(stack.buildApiUrl, trap.address).filter(({ isRefused }) => isRefused);
     const tricks = refused.filter((_, i) => i % 10 === 0);
     assert.ok(tricks.length > 8);
@@ -90,7 +90,7 @@ describe('a worker', { concurrency: 4 }, () => {
     assert.equal(trap.reached(), 0);
   });
 
-  it('a worker polls at the listed origin whatever build_id it is given', async () => {
+  it('a worker polls at the listed origin, whatever the build_id is', async () => {
     const tricks = buildIdTricks(trap.address);
     await Promise.all(
       tricks.map(async (build_id, i) => {
@@ -103,7 +103,7 @@ describe('a worker', { concurrency: 4 }, () => {
     assert.equal(trap.reached(), 0);
   });
 
-  it('a worker takes from a client neither checks that were never made nor a build_id that is no path segment', async () => {
+  it('a worker believes no client about checks that were never made, and takes no build_id that is not a path segment', async () => {
     const checked = {
       start_at: '2026-01-01T00:00:00.000Z',
       record: 'written',
@@ -132,13 +132,13 @@ describe('a worker', { concurrency: 4 }, () => {
     assert.equal(trap.reached(), 0);
   });
 
-  it('a worker and the command line go through no proxy that only the environment names', async () => {
+  it('a worker and the command line use no proxy that only the environment names', async () => {
     const { code, stderr } = await stack.build(inputFor(stack, 'no-proxy', { polls: 0 }));
     assert.equal(code, 0, stderr);
     assert.equal(trap.reached(), 0);
   });
 
-  it('a worker goes through the proxy that BUILD_API_PROXY names, and to the listed origin alone', async (t) => {
+  it('a worker uses the proxy that BUILD_API_PROXY names, to the listed origin only', async (t) => {
     const asked: string[] = [];
     const proxy = http.createServer((request, response) => {
       asked.push(request.url ?? '');

@@ -42,7 +42,7 @@ describe('the worker', () => {
     assert.equal(stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST').length, 1);
   });
 
-  it('the worker takes a second SIGTERM within a second for the first, and ends at once at a later one', async () => {
+  it('the worker ignores a second SIGTERM within a second, and exits at once at a later one', async () => {
     const worker = await stack.startWorker();
     const input = inputFor(stack, 'twice', { trigger: [{ delay_ms: 20_000 }] });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
@@ -54,11 +54,11 @@ describe('the worker', () => {
     await until('more than a second has passed', () => performance.now() - heardAt > 1_200);
     assert.equal(worker.hasExited(), false);
     process.kill(worker.pid, 'SIGTERM');
-    // One that lets the POST finish ends with 0.
+    // A worker that lets the POST finish exits 0.
     assert.equal(await worker.exited, 1);
   });
 
-  it('the worker killed between the POST and its recorded answer: the next worker asks again with the same request ID, one build', async () => {
+  it('a worker that is killed between the POST and its recorded answer leaves it to the next, which repeats the request ID: one build', async () => {
     const worker = await stack.startWorker();
     const input = inputFor(stack, 'killed', { polls: 0, trigger: [{ delay_ms: 20_000 }] });
     const ended = stack.build(input);

@@ -1,4 +1,4 @@
-/** What `batch` starts, and starts again: after a kill, within its limits, what has failed. */
+/** What `batch` starts: after a kill, within its limits, and again what has failed. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
@@ -46,10 +46,10 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([third['started'], third['started_before']], [0, 20]);
   });
 
-  it('a batch that is run again before any worker has taken up a build starts none of them again, and says so', async () => {
+  it('a batch that is run again before a worker has taken any of its builds starts none again, and says so', async () => {
     const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
     const file = await write('waiting.ndjson', lines('waiting', 24));
-    // It starts no more, since none of its builds ends.
+    // It starts no more builds, because none of those in flight ends.
     const first = on.stack.startCli(args(file, 'waiting', '--max-in-flight', '12'), { settings });
     const connection = await Connection.connect({ address: on.stack.temporal.address });
     const { workflow } = new Client({ namespace: on.stack.temporal.namespace, connection });
@@ -88,7 +88,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([...postsOf('narrow').values()], [1, 1, 1]);
   });
 
-  it('a batch that is run again, twice at a time, after its builds were terminated before their first put starts each once', async () => {
+  it('two runs at once of a batch whose builds were terminated before their first put start each build once', async () => {
     const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
     const file = await write('stopped-early.ndjson', lines('stopped-early', 12));
     const connection = await Connection.connect({ address: on.stack.temporal.address });
@@ -113,7 +113,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     await connection.close();
   });
 
-  it('builds that have ended are not started again if their records are not to be found', async () => {
+  it('a batch that is run again starts no ended build whose records are missing', async () => {
     const file = await write('lost.ndjson', lines('lost', 2));
     const first = await on.stack.cli(args(file, 'lost', '--wait'));
     assert.equal(first.code, 0, first.stderr);
@@ -125,7 +125,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([...postsOf('lost').values()], [1, 1]);
   });
 
-  it('--wait follows a build whose workflow is reset meanwhile to its end', async () => {
+  it('--wait follows a build to its end although its workflow is reset meanwhile', async () => {
     const id = 'request-reset-1';
     const file = await write('reset.ndjson', [line('reset-1', { outcome: 'NEVER' }, { correlation_id: id })]);
     const running = on.stack.cli(args(file, 'reset', '--wait'));
@@ -150,7 +150,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual(parseJson(result)['statuses'], { COMPLETE: 1 });
   });
 
-  it('a build that was terminated with its record IN_PROGRESS is started again by --failed-from, once', async () => {
+  it('--failed-from starts a build that was terminated with its record IN_PROGRESS again, once', async () => {
     const id = 'request-ended-1';
     const file = await write('ended.ndjson', [line('ended-1', { outcome: 'NEVER' }, { correlation_id: id })]);
     const running = on.stack.cli(args(file, 'ended', '--wait'));
@@ -166,7 +166,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     );
 
     letSucceed(on.stack, { correlation_id: id });
-    // The batch by itself leaves it: it was not missing.
+    // Without --failed-from the batch leaves it alone: its record exists.
     const plain = await on.stack.cli(args(file, 'ended-plain', '--wait'));
     assert.deepEqual(parseJson(plain)['statuses'], { TERMINATED: 1 });
     assert.deepEqual(countsOf(plain), { started: 0, started_before: 1, on_their_way: 0 });
@@ -181,7 +181,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.equal(postsOf('ended').get('ended-1'), 2);
   });
 
-  it('--max-in-flight is held, seen from the build API', async () => {
+  it('the build API sees no more builds at once than --max-in-flight allows', async () => {
     const file = await write('held.ndjson', lines('held', 12));
     const result = await on.stack.cli(args(file, 'held', '--max-in-flight', '4', '--wait'));
     assert.equal(result.code, 0, result.stderr);
@@ -199,7 +199,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.ok(most <= 4 && most >= 2, `${most} at once`);
   });
 
-  it('--rate is held', async () => {
+  it('--rate limits how many builds start a second', async () => {
     const file = await write('rate.ndjson', lines('rate', 12));
     const begun = Date.now();
     const result = await on.stack.cli(args(file, 'rate', '--rate', '6'));
@@ -208,7 +208,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual(parseJson(result)['statuses'], { IN_PROGRESS: 12 });
   });
 
-  it('--failed-from runs again what failed, once, and nothing else', async () => {
+  it('--failed-from starts each failed request again, once, and no other', async () => {
     const refusedAtFirst: Simulate = { polls: 0, trigger: [{ status: 400 }] };
     const file = await write(
       'failing.ndjson',
@@ -226,7 +226,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.match(report[0]?.error ?? '', /^CustomNonRetryableError: /);
     assert.ok(report.every(({ job_id, correlation_id }) => job_id !== undefined && correlation_id !== undefined));
 
-    // The batch by itself starts no failed request again: it was not missing.
+    // Without --failed-from the batch starts no failed request again: its record exists.
     const plain = await on.stack.cli(args(file, 'failing-plain', '--wait'));
     assert.equal(plain.code, 1, plain.stderr);
     assert.deepEqual([...postsOf('failing').values()], [1, 1, 1, 1, 1, 1]);
@@ -249,7 +249,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([posts.get('failing-1'), posts.get('failing-2'), posts.get('failing-4')], [2, 1, 2]);
   });
 
-  it('--wait follows a build until its workflow has closed, so that --failed-from may start it again at once', async () => {
+  it('--wait follows a build until its workflow has closed, so that --failed-from can start it again at once', async () => {
     const id = 'request-closing-1';
     const refusedAtFirst: Simulate = { polls: 0, trigger: [{ status: 400 }] };
     const file = await write('closing.ndjson', [line('closing-1', refusedAtFirst, { correlation_id: id })]);
@@ -264,7 +264,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual(countsOf(again), { started: 1, started_before: 0, on_their_way: 0 });
   });
 
-  it('what ends without a record is found out from Temporal', async () => {
+  it('a batch asks Temporal how a build without a record ended', async () => {
     const file = await write('evil.ndjson', [line('evil', {}, { url: 'http://127.0.0.1:9' })]);
     const result = await on.stack.cli(args(file, 'evil', '--wait'));
     assert.equal(result.code, 1, result.stderr);
@@ -273,7 +273,7 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.match(refused.error ?? '', /InvalidInput: .*BUILD_API_ALLOWED_ORIGINS/);
   });
 
-  it('Ctrl-C starts no more, finishes the report and leaves the builds running', async () => {
+  it('after Ctrl-C a batch starts no more builds, finishes its report and leaves the builds running', async () => {
     const file = await write('stopped.ndjson', lines('stopped', 24));
     const running = on.stack.startCli(args(file, 'stopped', '--rate', '1', '--wait'));
     await until('some were started', () => postsOf('stopped').size > 5);

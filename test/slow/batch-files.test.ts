@@ -1,4 +1,4 @@
-/** What `batch` sends, shows on a terminal, and does if its file changes or its report can't be written. */
+/** What `batch` sends, what it shows on a terminal, and what it does if its file changes or its report can't be written. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { truncate } from 'node:fs/promises';
@@ -41,7 +41,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     await connection.close();
   });
 
-  it('role-build batch draws a progress bar on a terminal, and nowhere else', async () => {
+  it('role-build batch draws a progress bar only on a terminal', async () => {
     const file = await write('bar.ndjson', lines('bar', 5));
     const wide = await on.stack.cli(args(file, 'bar', '--rate', '5', '--wait'), {
       terminal: { columns: 100, rows: 20 },
@@ -62,7 +62,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     }
   });
 
-  it('role-build batch refuses to go on with a file that changes while it is started, and says what became of the lines before', async () => {
+  it('role-build batch stops if its file changes while it starts the builds, and reports the lines before', async () => {
     // A queue that no worker polls.
     const settings = { ROLE_BUILD_TASK_QUEUE: 'nobody' };
     const file = await write('changing.ndjson', lines('changing', 2_000));
@@ -85,7 +85,7 @@ describe('role-build batch', { concurrency: 2 }, () => {
     assert.match(again.stderr, /^line 1: \(line\): is not JSON: /m);
   });
 
-  it('role-build batch goes on to its end if its report can not grow, and prints the lines that the report lacks', async () => {
+  it("role-build batch goes on if its report can't grow, and prints the lines that the report lacks", async () => {
     const file = await write('full.ndjson', lines('full', 8));
     // No file may be larger than 1,024 bytes.
     const limited = [

@@ -7,8 +7,8 @@ describe('role-build batch on a small machine', () => {
   const on = batchFixture();
   const { lines, write, readReport, args } = on;
 
-  it('role-build batch on a small machine checks 10,000 lines and starts 1,000 in memory that would not hold them', async () => {
-    // A queue that no worker polls: the builds are started and no more.
+  it('role-build batch on a small machine checks 10,000 lines and starts 1,000 in less memory than the lines need', async () => {
+    // No worker polls this queue, so the builds are only started.
     const settings = { NODE_OPTIONS: '--max-old-space-size=40', ROLE_BUILD_TASK_QUEUE: 'nobody' };
     const padded = lines('many', 10_000).map((one) => ({
       ...one,

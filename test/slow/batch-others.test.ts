@@ -1,4 +1,4 @@
-/** What a batch makes of what others did, and of builds that it can't read or find. */
+/** A batch beside other clients that start or close the same builds, and with builds that it can't read or find. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
@@ -17,7 +17,7 @@ describe('role-build batch beside others', { concurrency: 3 }, () => {
   const on = batchFixture();
   const { line, write, reportPath, readReport, args, postsOf } = on;
 
-  it('a request that others have built while it waited for its turn is not built again', async () => {
+  it('a request that another client built while it waited in the batch is not built again', async () => {
     const file = await write('turn.ndjson', [
       line('turn-1', { outcome: 'NEVER' }, { correlation_id: 'request-turn-1' }),
       line('turn-2', REFUSED_AT_FIRST),
@@ -42,7 +42,7 @@ describe('role-build batch beside others', { concurrency: 3 }, () => {
     );
   });
 
-  it('a request that was started again and that no worker has taken yet is on its way, whatever its record says', async () => {
+  it('a request that was started again counts as under way before a worker takes it, whatever its record says', async () => {
     const file = await write('again.ndjson', [line('again-1', REFUSED_AT_FIRST)]);
     await exitsWith(1, on.stack.cli(args(file, 'again', '--wait')));
     await exitsWith(0, on.stack.cli(args(file, 'again-2', '--failed-from', reportPath('again')), NOBODY));
@@ -52,7 +52,7 @@ describe('role-build batch beside others', { concurrency: 3 }, () => {
     assert.deepEqual([now?.status, now?.job_id], ['IN_PROGRESS', second?.job_id]);
   });
 
-  it('a build that another client closed without saying how it ended has failed, and is started by --failed-from', async () => {
+  it('a build that another client closed without an outcome counts as failed, and --failed-from starts it', async () => {
     const connection = await Connection.connect({ address: on.stack.temporal.address });
     const { namespace } = on.stack.temporal;
     const taskQueue = { name: 'closes without an outcome' };
@@ -98,7 +98,7 @@ describe('role-build batch beside others', { concurrency: 3 }, () => {
     assert.equal(postsOf('silent').get('silent-1'), 1);
   });
 
-  it('a build that runs in another namespace with the same tables is not started beside it', async () => {
+  it('a build that runs in another namespace with the same tables is not started a second time', async () => {
     const { stack } = on;
     const there = { settings: { TEMPORAL_NAMESPACE: `${stack.temporal.namespace}-other` } };
     const connection = await Connection.connect({ address: stack.temporal.address });
@@ -141,7 +141,7 @@ describe('role-build batch with a key of its own', { concurrency: 2 }, () => {
     return { connection, client: new Client({ connection, namespace: on.stack.temporal.namespace }) };
   };
 
-  it("a build that ends, and that it can't read, ends no batch", async () => {
+  it("a batch goes on when a build ends whose result it can't decrypt", async () => {
     const { connection, client } = await connected();
     const started = inputFor(on.stack, 'secret-1', { outcome: 'NEVER' });
     await exitsWith(0, on.stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(started) }));
@@ -162,7 +162,7 @@ describe('role-build batch with a key of its own', { concurrency: 2 }, () => {
     await connection.close();
   });
 
-  it('a build whose last run was deleted is lost, and its report can be read', async () => {
+  it('a build whose last run was deleted counts as lost, and the report can be read again', async () => {
     const { connection, client } = await connected();
     const file = await write('deleted.ndjson', [line('deleted-1', { outcome: 'NEVER' })]);
     const batch = on.stack.cli(args(file, 'deleted', '--wait'), ourKey);

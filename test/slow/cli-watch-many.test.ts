@@ -23,7 +23,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     return input;
   };
 
-  it('watch of many builds follows all that match to the end, those that start meanwhile too, and sums them up', async () => {
+  it('watch of many builds follows all that match to their end, also those that start meanwhile, and sums them up', async () => {
     await start('watched-1', { outcome: 'NEVER' });
     const line = `role-build watch --query 'CustomRoleName STARTS_WITH "watched"'`;
     const live = type(stack.settings, line, { terminal: TERMINAL });
@@ -43,7 +43,7 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     assert.match(screen.screen, /1 (CANCELLED|FAILED), 1 (CANCELLED|FAILED)$/);
   });
 
-  it('watch of many builds ends with 0 if all are COMPLETE; with --json a document a change', async () => {
+  it('watch of many builds exits 0 if all are COMPLETE; --json prints a document for each change', async () => {
     await start('all-well', { polls: 30 }, 'update');
     const { code, screen, stderr } = await $('role-build watch --action update --since 1h --json');
     assert.equal(code, 0, stderr);

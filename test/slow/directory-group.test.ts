@@ -1,4 +1,4 @@
-/** Builds that ask for a group too: a real worker, and a directory with a front before it. */
+/** Builds that also request a group: a real worker, and a directory behind a proxy that injects faults. */
 import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,10 +23,10 @@ import {
 } from '../support/stack.ts';
 import { exitsWith } from '../support/exits-with.ts';
 
-/** A worker is missed after 15 s without a heartbeat; the rest is for a busy machine. */
+/** Temporal misses a worker after 15 s without a heartbeat; the rest is for a busy machine. */
 const DEAD_WORKER_MS = 300_000;
 
-describe('a build that asks for a group', { concurrency: 4 }, () => {
+describe('a build that requests a group', { concurrency: 4 }, () => {
   let stack: TestStack;
   let directory: DirectoryServer;
   const fronts: LdapFront[] = [];
@@ -56,7 +56,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
   });
   const inputOf = (name: string, more: Partial<RoleBuildInput> = {}) =>
     inputFor(stack, name, { polls: 0 }, { directory_group: true, ...more });
-  /** On a task queue of its own, for a worker of its own. */
+  /** Uses a task queue of its own, for a worker of its own. */
   const run = async (args: string[], input: RoleBuildInput, taskQueue: string) => {
     const settings = { ROLE_BUILD_TASK_QUEUE: taskQueue };
     const result = await stack.cli([...args, '--json'], { stdin: JSON.stringify(input), settings });
@@ -74,7 +74,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     return [status, history].map((record) => record?.['directory_group']?.M);
   };
 
-  it('a build that asks for a group has it made, and recorded in both tables', async () => {
+  it('a build that requests a group creates it and names it in both records', async () => {
     const input = inputOf('created');
     const { code, json, stderr } = await stack.build(input);
     assert.equal(code, 0, stderr);
@@ -92,7 +92,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     }
   });
 
-  it('a build that asks for a group may ask by an option of start and by a column of a batch', async (t) => {
+  it('a build that requests a group can do so by an option of start or a column of a batch', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'groups-'));
     t.after(() => rm(folder, { recursive: true }));
     const settings = { ENCRYPTED_JWT: CREDENTIAL };
@@ -111,7 +111,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual([groupsOf('with').length, groupsOf('without').length], [1, 0]);
   });
 
-  it('a build that asks for a group has it looked for alone on a dry run', async () => {
+  it('a build that requests a group only looks for it on a dry run', async () => {
     const input = inputOf('dry');
     input.build_body.dry_run = true;
     const { code, stderr } = await stack.build(input);
@@ -123,14 +123,14 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual(groupsOf('dry'), []);
   });
 
-  it('a build that asks for a group records nothing of a group where none was asked for', async () => {
+  it('a build that requests no group records none', async () => {
     const input = inputFor(stack, 'not-asked', { polls: 0 });
     await exitsWith(0, stack.build(input));
     assert.deepEqual(await recordedGroups(input), [undefined, undefined]);
     assert.deepEqual(groupsOf('not-asked'), []);
   });
 
-  it('a build that asks for a group fails before its POST where the name is taken elsewhere', async () => {
+  it('a build that requests a group fails before its POST if the name is taken elsewhere', async () => {
     const administrator = new Client({ url: directory.url, tlsOptions: { ca: directory.authority.cert } });
     await administrator.bind('Administrator@corp.example.com', 'example-not-a-password');
     const dn = `CN=${nameFor('taken')},CN=Users,${DOMAIN}`;
@@ -145,7 +145,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual(await recordedGroups(input), [undefined, undefined]);
   });
 
-  it('a build that asks for a group says that the role exists where its group is refused after all, and resume goes on at the group', async () => {
+  it('a build that requests a group says that the role exists if the group is refused later, and resume continues with the group', async () => {
     const taskQueue = 'refused';
     const own = await startFront();
     own.decide = (operation) =>
@@ -174,7 +174,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.equal(groupsOf('refused').length, 1);
   });
 
-  it('a build that asks for a group has none made if it is cancelled before the add', async () => {
+  it('a build that requests a group creates none if it is cancelled before the add', async () => {
     const taskQueue = 'cancelled';
     const own = await startFront();
     const input = inputOf('cancelled');
@@ -199,12 +199,12 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.deepEqual(groupsOf('cancelled'), []);
   });
 
-  it('a build that asks for a group looks where the job before sent its add to, if it is resumed', async () => {
+  it("a build that requests a group and is resumed asks the domain controller that the earlier job's add went to", async () => {
     const taskQueue = 'sent';
     const own = await startFront();
     await stack.startWorker({ settings: settingsThrough(own, taskQueue) });
     const input = inputOf('sent');
-    // It was taken, and nobody may know of it.
+    // The server took the add, but its answer was lost.
     const blind = () => (own.count('add') > 0 ? 'cut-before' : undefined);
     own.decide = (operation) => (operation === 'add' ? 'cut' : blind());
     await run(['start', '--input', '-'], input, taskQueue);
@@ -221,7 +221,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
     assert.equal((second.json['directory_group'] as { outcome: string }).outcome, 'created');
   });
 
-  it('a build that asks for a group shows a refused password by /readyz and on the metrics page until its file changes', async () => {
+  it('a worker shows a refused password in /readyz and in its metrics until the password file changes', async () => {
     const taskQueue = 'password';
     const folder = await mkdtemp(join(tmpdir(), 'password-'));
     try {
@@ -250,7 +250,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
   });
 
   it(
-    'a build that asks for a group waits with the role built while the directory is away',
+    'a build that requests a group waits with the role built while the directory is away',
     { timeout: DEAD_WORKER_MS },
     async () => {
       const taskQueue = 'away';
@@ -275,7 +275,7 @@ describe('a build that asks for a group', { concurrency: 4 }, () => {
   );
 
   it(
-    'a build that asks for a group has it made once though the worker dies between the add and its answer',
+    'a build that requests a group has it made once though the worker dies between the add and its answer',
     { timeout: DEAD_WORKER_MS },
     async () => {
       const taskQueue = 'killed';

@@ -24,7 +24,7 @@ describe('doctor --ask-api', () => {
     await rm(folder, { recursive: true });
   });
 
-  /** A build that its workflow lost before it had been decided. */
+  /** A build whose workflow was terminated before the build API had decided. */
   const lost = async (name: string, outcome: 'SUCCEEDED' | 'FAILED' | 'NEVER') => {
     const job = await stack.start(name, { outcome, polls: 1 }, { poll_interval_seconds: 3600 });
     await until('it was triggered', () => stack.buildApi.requests(job.input.correlation_id).length >= 1);
@@ -77,7 +77,7 @@ describe('doctor --ask-api', () => {
     assert.ok(!JSON.stringify(await stack.records(failed.input)).includes(CREDENTIAL));
   });
 
-  it('doctor --ask-api says that a build is still going on, and that resume polls on after ExecutionLost', async () => {
+  it('doctor --ask-api says that a build is still under way, and that resume polls on after ExecutionLost', async () => {
     const job = await lost('asked-undecided', 'NEVER');
     const found = await stack.doctor(asking);
     const finding = only(found, job.input);
@@ -89,7 +89,7 @@ describe('doctor --ask-api', () => {
     assert.equal(status?.['build_id']?.S, finding.build_id);
   });
 
-  it('doctor --ask-api knows nothing if the build API does not know the build, or does not answer', async () => {
+  it('doctor --ask-api learns nothing if the build API does not know the build or does not answer', async () => {
     const job = await lost('asked-unknown', 'SUCCEEDED');
     for (const status of [404, 503]) {
       stack.buildApi.putFaults({ status: [{ status }] });
@@ -109,7 +109,7 @@ describe('doctor --ask-api', () => {
     await repairAll(stack);
   });
 
-  it('doctor --ask-api decides between two tables that tell different ends', async () => {
+  it('doctor --ask-api decides between two tables with different outcomes', async () => {
     const job = await lost('asked-between', 'SUCCEEDED');
     await decide(job);
     await stack.change('status', job.input, { status: { S: 'COMPLETE' } });

@@ -1,4 +1,4 @@
-/** Records that somebody has changed by hand, and repairs that are cut short. */
+/** Records that somebody changed by hand, and repairs that are interrupted. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import { ACCOUNT, inputFor, until } from '../support/stack.ts';
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
 const ITEM_MAX_BYTES = 400 * 1024;
 
-describe('a record that somebody has changed or copied', () => {
+describe('a record that somebody changed or copied', () => {
   let stack: DoctorStack;
   before(async () => {
     stack = await startDoctorStack();
@@ -17,7 +17,7 @@ describe('a record that somebody has changed or copied', () => {
   after(() => stack.stop());
 
   for (const isKnown of [true, false]) {
-    it(`a record that somebody has changed or copied is found by doctor under another key than its job's own, and no other is made for it, ${isKnown ? 'while' : 'though'} Temporal ${isKnown ? 'knows the job' : 'has forgotten it'}`, async () => {
+    it(`a record that somebody changed or copied to another key is reported by doctor, and no other is made for its job, ${isKnown ? 'while' : 'though'} Temporal ${isKnown ? 'knows the job' : 'has forgotten it'}`, async () => {
       const job = await stack.ended(`copied-${isKnown}`);
       if (!isKnown) await stack.forget(job);
       const { status = {}, history = {} } = await stack.records(job.input);
@@ -40,7 +40,7 @@ describe('a record that somebody has changed or copied', () => {
     });
   }
 
-  it('a record that somebody has changed or copied keeps no other from repair: with a NUL in its key, or with no room for an end', async () => {
+  it('a record that somebody changed does not keep doctor from other repairs: with a NUL in its key, or without room for an end', async () => {
     const [full, other] = [await stack.terminated('full'), await stack.terminated('beside-it')];
     const { status: item = {} } = await stack.records(full.input);
     const used = Object.entries(item).reduce((sum, [name, { S = ' ' }]) => sum + name.length + S.length, 0);
@@ -58,7 +58,7 @@ describe('a record that somebody has changed or copied', () => {
       for (const table of ['status', 'history'] as const) await stack.remove(table, input);
   });
 
-  it('a record that somebody has changed or copied is repaired with the other one of its job: doctor --fix that is interrupted ends between two repairs, and says what it has done', async (t) => {
+  it('an interrupted doctor --fix repairs both records of the job at hand before it stops, and says what it has done', async (t) => {
     const jobs = await Promise.all(Array.from({ length: 8 }, (_, i) => stack.terminated(`interrupted-${i}`)));
     // The writes of a repair take so long that the interrupt comes in the middle of one.
     stack.proxy.decide = async ({ operation }) => {
@@ -81,7 +81,7 @@ describe('a record that somebody has changed or copied', () => {
     for (const { input } of jobs) for (const table of ['status', 'history'] as const) await stack.remove(table, input);
   });
 
-  it('a record that somebody has changed or copied is not resumed if the two do not agree on the build', async () => {
+  it('a record that somebody changed is not resumed if the two records disagree on the build', async () => {
     const unavailable = { status: 503 };
     const job = await stack.ended('another-build', { polls: 0, status: [unavailable, unavailable, unavailable] });
     const resume = async () => stack.cli(['resume', ACCOUNT, job.input.ddb_composite_sort_key]);

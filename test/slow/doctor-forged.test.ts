@@ -1,4 +1,4 @@
-/** `doctor` and the commands about one build against other clients' workflows, and against another namespace than the builds'. */
+/** `doctor` and the commands about one build, beside forged workflows of other clients and in a namespace that did not run the builds. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { WorkflowFailedError, type WorkflowStartOptions } from '@temporalio/client';
@@ -10,7 +10,7 @@ import { only, startDoctorStack, type DoctorStack, type Job } from '../support/d
 import { ACCOUNT, inputFor, parseJson, until } from '../support/stack.ts';
 import { exitsWith } from '../support/exits-with.ts';
 
-describe('a workflow that only says whose it is', () => {
+describe('a forged workflow', () => {
   let stack: DoctorStack;
   before(async () => {
     stack = await startDoctorStack();
@@ -18,7 +18,7 @@ describe('a workflow that only says whose it is', () => {
   });
   after(() => stack.stop());
 
-  /** Workflows that say they are a job and a request, open ones and closed ones, on a queue that nobody works on. */
+  /** Open and closed workflows that claim to be a job and a request, on a task queue without a worker. */
   async function forge(
     claims: { jobId?: string; correlationId?: string },
     workflowIds: readonly string[],
@@ -56,7 +56,7 @@ describe('a workflow that only says whose it is', () => {
     return { code: result.code, json: parseJson(result), stderr: result.stderr };
   };
 
-  it('a workflow that only says whose it is is not taken by doctor for a job that was lost: neither while it runs nor by how it ended', async () => {
+  it('a forged workflow is not taken by doctor for a lost job, neither while it runs nor when it has ended', async () => {
     const job = await stack.terminated('claimed');
     await stack.forget(job);
     const forged = await forge({ jobId: job.jobId }, ids('claimed'));
@@ -71,7 +71,7 @@ describe('a workflow that only says whose it is', () => {
     for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
-  it("a workflow that only says whose it is does not hide the true one from doctor, though its record does not say what it's about", async () => {
+  it('a forged workflow does not hide the real one from doctor if the record lacks account and role', async () => {
     const job = await stack.terminated('hidden');
     const forged = await forge({ jobId: job.jobId }, ids('hidden'));
     await stack.change('history', job.input, { account_id: undefined, resource: undefined });
@@ -85,7 +85,7 @@ describe('a workflow that only says whose it is', () => {
     await exitsWith(0, stack.doctor());
   });
 
-  it("a workflow that only says whose it is of another type under the build's ID is no build: not for doctor, status or cancel", async () => {
+  it("a forged workflow of another type under the build's ID is no build to doctor, status and cancel", async () => {
     const job = await stack.ended('other-type');
     await stack.remove('status', job.input);
     const workflowId = workflowIdOf(ACCOUNT, job.input.ddb_composite_sort_key);
@@ -105,7 +105,7 @@ describe('a workflow that only says whose it is', () => {
     await handle.terminate();
   });
 
-  it('a workflow that only says whose it is is not what --job-id names', async () => {
+  it('a forged workflow is not found by --job-id', async () => {
     const job = await stack.startEndless('by-job');
     const forged = await forge({ jobId: job.jobId }, ids('by-job'));
     const { code, json } = await statusOf('--job-id', job.jobId);
@@ -122,7 +122,7 @@ describe('a workflow that only says whose it is', () => {
     for (const handle of [...forged, ...more]) await handle.terminate();
   });
 
-  it('a workflow that only says whose it is is not what --correlation-id names, whether or not the build has its history record', async () => {
+  it("a forged workflow is not found by --correlation-id, with or without the build's history record", async () => {
     const job = await stack.startEndless('by-request');
     const forged = await forge({ correlationId: job.input.correlation_id }, ids('by-request'));
     const named = ['--correlation-id', job.input.correlation_id];
@@ -135,7 +135,7 @@ describe('a workflow that only says whose it is', () => {
     await until('visibility has its end', async () => (await statusOf(...named)).json['status'] === 'CANCELLED');
   });
 
-  it('a workflow that only says whose it is and whose input or memo is no value, or is encrypted with no key of ours, hides no other: not from list, watch, status, start or doctor', async (t) => {
+  it('a forged workflow with an unreadable input or memo hides no build from list, watch, status, start and doctor', async (t) => {
     const { workflowService } = stack.client;
     const noValue = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('not JSON') };
     const metadata = { 'encryption-format': '1', 'encryption-key-id': 'theirs', 'temporal-namespace': 'theirs' };
@@ -211,7 +211,7 @@ describe('a workflow that only says whose it is', () => {
     for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
-  /** Its worker says that it has put the status record. */
+  /** Starts a workflow whose own worker answers `upsertRequestRecord` without a put. */
   async function forgePut(workflowId: string, input: RoleBuildInput) {
     const { workflowService } = stack.client;
     const { namespace } = stack.temporal;
@@ -236,12 +236,12 @@ describe('a workflow that only says whose it is', () => {
     const task = await within(() => workflowService.pollActivityTaskQueue({ namespace, taskQueue }));
     const result = { payloads: [defaultPayloadConverter.toPayload(null)] };
     await workflowService.respondActivityTaskCompleted({ namespace, taskToken: task.taskToken, result });
-    // By its run: the workflow ID may be that of a build, which was listed before.
+    // Waits for its run ID, because the workflow ID can be a build's that is already listed.
     await stack.untilListed(handle.firstExecutionRunId);
     return handle;
   }
 
-  it('a workflow that only says whose it is takes no record of a build by doctor --fix --yes, whatever its own worker says it has put', async () => {
+  it('a forged workflow makes doctor --fix --yes take no record from a build, whatever the workflow says it has put', async () => {
     const job = await stack.ended('taken');
     const own = workflowIdOf(ACCOUNT, job.input.ddb_composite_sort_key);
     for (const [workflowId, isDoubted] of [
@@ -258,7 +258,7 @@ describe('a workflow that only says whose it is', () => {
     }
   });
 
-  it('a workflow that only says whose it is and has a memo of two megabytes hides no other from list', async () => {
+  it('a forged workflow with a memo of two megabytes hides no build from list', async () => {
     const forged = await forge({ jobId: 'of-another-with-memo' }, ['memo-1', 'memo-2', 'memo-3'], {
       memo: { note: 'x'.repeat(1_900_000) },
     });
@@ -266,7 +266,7 @@ describe('a workflow that only says whose it is', () => {
     await Promise.all(forged.map((handle) => handle.terminate()));
   });
 
-  it('a workflow that only says whose it is is not chosen if two builds match one request and no record tells which', async () => {
+  it('a forged workflow is not chosen if two builds match one request and no record says which', async () => {
     const correlation_id = 'request-twice';
     const jobs: Job[] = [];
     for (const name of ['twice-a', 'twice-b']) jobs.push(await stack.startEndless(name, { correlation_id }));
@@ -304,7 +304,7 @@ describe('doctor in a namespace that did not run the builds', () => {
   after(() => stack.stop());
   const inOther = { settings: { TEMPORAL_NAMESPACE: 'other' } };
 
-  it('doctor in a namespace that did not run the builds mends nothing by itself, however old the records, and what a person says yes to', async () => {
+  it('doctor in a namespace that did not run the builds repairs only what a person says yes to, however old the records are', async () => {
     const young = await stack.startEndless('young');
     const old = await stack.startEndless('old');
     const undated = await stack.startEndless('undated');

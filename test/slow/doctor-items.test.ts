@@ -5,7 +5,7 @@ import { repairAll, only, startDoctorStack, type DoctorStack } from '../support/
 import { ACCOUNT, inputFor, parseJson, until, type RawItem } from '../support/stack.ts';
 import { exitsWith } from '../support/exits-with.ts';
 
-/** A pair of records by hand. */
+/** Puts a pair of records by hand. */
 function pair(name: string, attributes: { job_id: string; start_at: string; status: string }): [RawItem, RawItem] {
   const common = {
     account_id: { S: ACCOUNT },
@@ -28,7 +28,7 @@ function pair(name: string, attributes: { job_id: string; start_at: string; stat
   ];
 }
 
-describe('doctor and items of every kind', () => {
+describe('doctor, with items of every kind', () => {
   let stack: DoctorStack;
 
   before(async () => {
@@ -38,7 +38,7 @@ describe('doctor and items of every kind', () => {
   });
   after(() => stack.stop());
 
-  it("doctor and items of every kind leaves Step Functions' records alone, whatever they say, and counts those in progress", async () => {
+  it("doctor leaves Step Functions' records alone, whatever they say, and counts those in progress", async () => {
     const job_id = 'arn:aws:states:eu-west-1:123456789012:execution:role-builds:1';
     const [status, history] = pair('original', { job_id, start_at: '2020-01-01T00:00:00.000Z', status: 'IN_PROGRESS' });
     const input = inputFor(stack, 'original');
@@ -64,7 +64,7 @@ describe('doctor and items of every kind', () => {
     await stack.remove('status', input);
   });
 
-  it("doctor and items of every kind fills in what a record lacks of the state machine's attributes, if Temporal still knows it", async () => {
+  it("doctor fills in the state machine's attributes that a record lacks, if Temporal still has them", async () => {
     const { input } = await stack.ended('whole');
     const was = await stack.records(input);
     await stack.change('status', input, {
@@ -92,7 +92,7 @@ describe('doctor and items of every kind', () => {
     assert.deepEqual(await stack.records(input), was);
   });
 
-  it('doctor and items of every kind reports items that are no records at all, and never trips over one', async () => {
+  it('doctor reports items that are not records, and goes on', async () => {
     const resource = (name: string) => ({ account_id: { S: ACCOUNT }, resource: { S: name } });
     const items: RawItem[] = [
       resource('nothing else'),
@@ -119,7 +119,7 @@ describe('doctor and items of every kind', () => {
     await stack.put('history', {
       request_id: { S: 'odd' },
       job_id: { BOOL: true },
-      // Nor could account_id: the history table's index takes no other type.
+      // account_id can't be of another type: it is a key of the history table's index.
       action: { N: '1' },
       status: { S: 'DONE' },
     });
@@ -150,7 +150,7 @@ describe('doctor and items of every kind', () => {
     await exitsWith(0, stack.doctor());
   });
 
-  it('doctor and items of every kind reports a status that is none of ours, and a start in the future, which keeps every newer build away', async () => {
+  it('doctor reports an unknown status, and a start_at in the future, which would refuse every newer build', async () => {
     const job = await stack.ended('unknown');
     await stack.change('status', job.input, { status: { S: 'DONE' } });
     const { of } = await repairAll(stack);
@@ -170,7 +170,7 @@ describe('doctor and items of every kind', () => {
     for (const table of ['status', 'history'] as const) await stack.remove(table, job.input);
   });
 
-  it('doctor and items of every kind leaves a request ID that two builds share to the one that has it', async () => {
+  it('doctor leaves a request ID that two builds share to the one that holds its record', async () => {
     const first = await stack.ended('sharing');
     const second = inputFor(stack, 'sharing-too', {}, { correlation_id: first.input.correlation_id });
     assert.equal((await stack.build(second)).json['status'], 'FAILED');
@@ -178,7 +178,7 @@ describe('doctor and items of every kind', () => {
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
   });
 
-  it('doctor and items of every kind is not troubled by a workflow whose input is none', async () => {
+  it("doctor goes on past a workflow whose input is not a build's", async () => {
     const handle = await stack.client.workflow.start('roleBuild', {
       workflowId: 'no input',
       taskQueue: 'role-builds',
@@ -189,7 +189,7 @@ describe('doctor and items of every kind', () => {
     await exitsWith(0, stack.doctor());
   });
 
-  it('doctor and items of every kind reports two tables that tell different reasons, and writes the one that Temporal tells', async () => {
+  it('doctor reports two records with different reasons, and writes the one that Temporal has', async () => {
     const { input } = await stack.ended('reasons', { polls: 0, outcome: 'FAILED' });
     const was = await stack.records(input);
     await stack.change('history', input, { error_info: { M: { Error: { S: 'ExecutionLost' }, Cause: { S: 'x' } } } });
@@ -201,7 +201,7 @@ describe('doctor and items of every kind', () => {
     assert.deepEqual((await stack.records(input)).history?.['error_info'], was.history?.['error_info']);
   });
 
-  it('doctor and items of every kind takes the error_info of an end before out of a record that says COMPLETE, whatever it is', async () => {
+  it('doctor removes an earlier error_info from a record that says COMPLETE, whatever it is', async () => {
     const { input } = await stack.ended('error-info-left');
     const was = await stack.records(input);
     for (const [table, error_info] of [
@@ -221,21 +221,21 @@ describe('doctor and items of every kind', () => {
     }
   });
 
-  it('doctor and items of every kind takes no older job of a request that was asked again for anything', async () => {
+  it('doctor ignores older jobs of a request that was started again', async () => {
     const { input } = await stack.ended('asked-again', { polls: 0, outcome: 'FAILED' });
     await stack.build({ ...input, build_body: { ...input.build_body, simulate: { polls: 0 } } });
     await exitsWith(0, stack.doctor());
   });
 
-  it('doctor and items of every kind knows the build of a job that was lost after it had continued as new', async () => {
+  it('doctor finds the build_id of a job that was lost after it had continued as new', async () => {
     const job = await stack.start('long', { outcome: 'NEVER' });
     await until('it has continued as new', () => stack.buildApi.requests(job.input.correlation_id).length >= 12);
     const [build] = stack.buildApi.builds().filter(({ correlation_id }) => correlation_id === job.input.correlation_id);
     assert.deepEqual((await stack.doctor()).findings, []);
     await stack.terminate(job);
-    // A newer job of the same resource: the lost one is no longer what its workflow ID leads to.
+    // A newer job of the same resource: the workflow ID no longer leads to the lost one.
     const newer = await stack.startEndless('long', { correlation_id: 'request-long-2' });
-    // Retention takes the runs one by one.
+    // Retention deletes the runs one by one.
     await stack.forget(job);
     const byJob = await stack.cli(['status', '--job-id', job.jobId, '--json']);
     assert.deepEqual([parseJson(byJob)['job_id'], parseJson(byJob)['status']], [job.jobId, 'TERMINATED']);

@@ -10,11 +10,11 @@ import { startDoctorStack, TABLE_NAMES, type DoctorStack } from '../support/doct
 import { ACCOUNT, type RawItem } from '../support/stack.ts';
 
 const RECORDS = Number(process.env['DOCTOR_RECORDS'] ?? 5_000);
-/** One in so many is lost. */
+/** One in this many is lost. */
 const LOST_EVERY = Math.ceil(RECORDS / 25);
 const BATCH = 25;
 const WRITERS = 8;
-/** Of the command's heap; a Node.js that does nothing but load the two SDKs uses half of it. */
+/** The limit of the command's heap. Loading the two SDKs alone takes half of it. */
 const HEAP_MB = 64;
 
 function records(i: number): [RawItem, RawItem] {
@@ -49,7 +49,7 @@ describe(`doctor on ${RECORDS} records in each table, with ${HEAP_MB} MB`, () =>
   });
   after(() => stack.stop());
 
-  it(`doctor on ${RECORDS} records in each table, with ${HEAP_MB} MB pages through them and finds each that is lost, one finding a line`, async (t) => {
+  it(`doctor on ${RECORDS} records in each table, with ${HEAP_MB} MB pages through them and prints a line for each that is lost`, async (t) => {
     const fill = async (writer: number) => {
       for (let first = writer * BATCH; first < RECORDS; first += WRITERS * BATCH) {
         const pairs = Array.from({ length: Math.min(BATCH, RECORDS - first) }, (_, i) => records(first + i));

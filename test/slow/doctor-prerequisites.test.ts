@@ -1,4 +1,4 @@
-/** What doctor says of tables, search attributes, clocks and permissions before it compares anything. */
+/** What doctor says about tables, search attributes, clocks and permissions before it compares anything. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DeleteTableCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
@@ -21,9 +21,9 @@ describe('doctor --fix', () => {
   });
   after(() => stack.stop());
 
-  it('doctor --fix makes missing tables and search attributes as setup does, and compares nothing without them', async () => {
+  it('doctor --fix creates missing tables and search attributes as setup does, and compares nothing without them', async () => {
     const job = await stack.ended('before-the-loss');
-    // Tables that setup made are protected, where the endpoint has that.
+    // Tables that setup made have deletion protection, if the endpoint supports it.
     const unprotected = { TableName: TABLE_NAMES.history, DeletionProtectionEnabled: false };
     await stack.raw.send(new UpdateTableCommand(unprotected)).catch(() => undefined);
     await stack.raw.send(new DeleteTableCommand({ TableName: TABLE_NAMES.history }));
@@ -54,7 +54,7 @@ describe('doctor --fix', () => {
     await repairAll(stack);
   });
 
-  it('setup and doctor say how many search attributes are needed and free, and what helps if there is no room', async () => {
+  it('setup and doctor say how many search attributes are needed and free, and what to do if there is no room', async () => {
     const [KEYWORD, INT] = [2, 3];
     const namespace = 'nearly-full';
     const { connection } = stack.client;
@@ -95,7 +95,7 @@ describe('doctor --fix', () => {
     ]);
     assert.match((json['left'] as { fix: string }).fix, advice);
 
-    // Half of them would take the room that is left and help nobody.
+    // Registering half of them would use up the room and be of no use.
     const left = await stack.doctor(['--fix', '--yes'], inIt);
     assert.equal(left.code, 1, left.stderr);
     const missing = left.findings.filter(({ finding }) => finding === 'SearchAttributeMissing');
@@ -124,7 +124,7 @@ describe('doctor --fix', () => {
     assert.match(compared.stderr, /looked at \d+ status records/);
   });
 
-  it('doctor --fix reports a table with another key, which it can not mend', async () => {
+  it("doctor --fix reports a table with another key, which it can't repair", async () => {
     const found = await stack.doctor(['--fix', '--yes'], { settings: { STATUS_TABLE: TABLE_NAMES.history } });
     assert.equal(found.code, 1, found.stderr);
     assert.deepEqual(
@@ -134,9 +134,9 @@ describe('doctor --fix', () => {
     assert.match(found.stderr, /the records were not compared/);
   });
 
-  it('doctor --fix reports clocks that are apart, and compares all the same if DynamoDB refuses signatures for that', async () => {
+  it('doctor --fix reports clocks that differ, and still compares if DynamoDB refuses signatures because of that', async () => {
     const job = await stack.ended('clocks');
-    // An answer that takes long blurs how far they are apart.
+    // A slow answer makes the difference less certain.
     const assertApart = ({ findings }: Examined, seconds: number, side: 'ahead of' | 'behind') => {
       const says = new RegExp(`^DynamoDB's clock is (\\d+) s ${side} this machine's$`).exec(findings[0]?.reason ?? '');
       assert.ok(Math.abs(Number(says?.[1]) - seconds) <= 10, findings[0]?.reason);
@@ -158,12 +158,12 @@ describe('doctor --fix', () => {
       assert.doesNotMatch(stderr, /could not be read/);
       assert.match(stderr, /looked at [1-9]\d* status records/);
     }
-    // Neither a worker nor another command minds.
+    // Workers and other commands go on.
     const { code, json } = await stack.build(inputFor(stack, 'clocks-apart', { polls: 0 }));
     assert.deepEqual([code, json['status']], [0, 'COMPLETE']);
     stack.proxy.clockAheadMs = 0;
 
-    // This machine's clock is ten minutes late: no build began in the future for that.
+    // This machine's clock is ten minutes behind: that alone puts no build's start in the future.
     const late =
       'const now = Date.now; const late = () => now() - 600_000; globalThis.Date = class extends Date { ' +
       'constructor(...of) { super(...(of.length === 0 ? [late()] : of)); } static now() { return late(); } };';
@@ -179,7 +179,7 @@ describe('doctor --fix', () => {
     assert.deepEqual(await stack.statuses(job.input), ['COMPLETE', 'COMPLETE']);
   });
 
-  it('doctor --fix reports calls that are refused for want of a permission, and looks at the rest all the same', async () => {
+  it('doctor --fix reports calls that are refused for a missing permission, and still looks at the rest', async () => {
     const lost = await stack.terminated('denied');
     const refuse = (isRefused: (operation: string, table: string) => boolean) => {
       stack.proxy.answer = ({ operation, request }) =>
@@ -227,7 +227,7 @@ describe('doctor --fix', () => {
     await repairAll(stack);
   });
 
-  it('doctor --fix says what is wrong with one service though the other does not answer', async () => {
+  it('doctor --fix says what is wrong with one service although the other does not answer', async () => {
     await stack.client.connection.operatorService.removeSearchAttributes({
       namespace: stack.temporal.namespace,
       searchAttributes: ['DryRun'],

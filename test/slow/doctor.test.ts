@@ -11,7 +11,7 @@ import {
 } from '../support/doctor-fixture.ts';
 import { ACCOUNT, until, letSucceed } from '../support/stack.ts';
 
-/** One after the other: each leaves the tables as they should be. */
+/** These run in series: each leaves the tables as they should be. */
 describe('doctor', () => {
   let stack: DoctorStack;
 
@@ -28,11 +28,11 @@ describe('doctor', () => {
     return { Error: name?.S, Cause: Cause?.S ?? '' };
   };
 
-  it('doctor finds nothing if all is well, builds in progress among it, and says what it looked at', async () => {
+  it('doctor finds nothing if all is well, also with builds in progress, and says what it looked at', async () => {
     const running = await stack.startEndless('well-running');
     await stack.ended('well-complete');
     await stack.ended('well-failed', { polls: 0, outcome: 'FAILED' });
-    // Temporal lists an execution a moment after it is there.
+    // Temporal lists an execution a moment after it exists.
     await until('it has looked at all three executions', async () => {
       const { code, stdout, stderr } = await stack.doctor(['--fix', '--yes']);
       assert.equal(stdout, '');
@@ -47,7 +47,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('doctor never reports a build that goes on while it looks', async () => {
+  it('doctor does not report a build that moves on while doctor reads', async () => {
     const jobs = await Promise.all(
       Array.from({ length: 8 }, (_, i) =>
         stack.start(`moving-${i}`, { polls: i % 5, outcome: i % 2 ? 'FAILED' : 'SUCCEEDED' }),
@@ -61,7 +61,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('doctor mends records whose workflow was terminated: FAILED, ExecutionLost, with the build ID and who did it', async () => {
+  it('doctor repairs records whose workflow was terminated: FAILED, ExecutionLost, with the build ID and who did it', async () => {
     const job = await stack.terminated('terminated');
     const found = await stack.doctor();
     assert.equal(found.code, 1, found.stderr);
@@ -89,7 +89,7 @@ describe('doctor', () => {
     assert.match(Cause, /^(WaitForBuildStatus|GetBuildStatus): the workflow was terminated by .*not known$/);
   });
 
-  it('doctor says that a build was never triggered if Temporal proves it, and makes the history record', async () => {
+  it('doctor says that a build was never triggered if Temporal proves it, and creates the history record', async () => {
     stack.proxy.decide = ({ operation, request }) =>
       operation === 'PutItem' &&
       JSON.stringify(request).includes('"request-untriggered"') &&
@@ -132,8 +132,8 @@ describe('doctor', () => {
     assert.equal((await stack.records(complete.input)).status?.['error_info'], undefined);
   });
 
-  it('doctor mends records whose workflow timed out', async () => {
-    // Workers refuse a time-out of a workflow's own, so here none ever took it, and its records are put by hand.
+  it('doctor repairs records whose workflow timed out', async () => {
+    // Workers refuse a workflow that has a timeout, so no worker took this one, and its records are put by hand.
     const { input } = await stack.ended('timed-out');
     const workflowId = workflowIdOf(ACCOUNT, input.ddb_composite_sort_key);
     const handle = await stack.client.workflow.start('roleBuild', {
@@ -157,7 +157,7 @@ describe('doctor', () => {
     assert.match((await errorOf({ input, jobId: handle.firstExecutionRunId })).Cause, /timed out/);
   });
 
-  it('doctor mends records whose workflow Temporal no longer has', async () => {
+  it('doctor repairs records whose workflow Temporal no longer has', async () => {
     const job = await stack.terminated('forgotten');
     await stack.forget(job);
     const { findings } = await sayYesToAll(stack);
@@ -169,7 +169,7 @@ describe('doctor', () => {
     assert.equal((await errorOf(job)).Error, 'ExecutionLost');
   });
 
-  it('doctor mends records that agree with each other but not with how the workflow ended', async () => {
+  it('doctor repairs records that agree with each other but not with how the workflow ended', async () => {
     const complete = await stack.ended('differs-complete');
     const failed = await stack.ended('differs-failed', { polls: 0, outcome: 'FAILED' });
     const cancelled = await stack.startEndless('differs-cancelled');
@@ -189,7 +189,7 @@ describe('doctor', () => {
     assert.deepEqual(await stack.statuses(cancelled.input), ['CANCELLED', 'CANCELLED']);
   });
 
-  it('doctor takes the end that one table tells if Temporal tells none, and guesses none if both tell different ones', async () => {
+  it('doctor takes the end that one record has if Temporal has none, and does not guess if both records differ', async () => {
     const half = await stack.ended('half');
     await stack.forget(half);
     await stack.change('history', half.input, { status: { S: 'IN_PROGRESS' }, build_id: undefined });
@@ -210,7 +210,7 @@ describe('doctor', () => {
     await stack.change('history', half.input, { status: { S: 'COMPLETE' } });
   });
 
-  it('doctor makes a record that one table lacks, if enough is known of it', async () => {
+  it('doctor creates a record that one table lacks, if enough is known about it', async () => {
     const job = await stack.ended('lacking', { polls: 0, outcome: 'FAILED' });
     const was = await stack.records(job.input);
     const likeBefore = async () => {
@@ -240,7 +240,7 @@ describe('doctor', () => {
     await stack.remove('history', job.input);
   });
 
-  it('doctor makes the records of a workflow that runs without them, which then ends as it should', async () => {
+  it('doctor creates the records of a workflow that runs without them, and the workflow then ends as it should', async () => {
     const { input } = await stack.startEndless('recordless');
     await stack.remove('status', input);
     await stack.remove('history', input);
@@ -258,7 +258,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('doctor sets a record back that tells an end while its workflow runs', async () => {
+  it('doctor sets a record back to IN_PROGRESS if it has an end while its workflow runs', async () => {
     const job = await stack.startEndless('hasty');
     await stack.change('history', job.input, { status: { S: 'FAILED' } });
     await stack.change('status', job.input, { status: { S: 'PENDING' } });
@@ -310,7 +310,7 @@ describe('doctor', () => {
     await repairAll(stack);
   });
 
-  it('doctor has nothing to say of a job whose records told an end too early, by a reset or by anyone, and now tell its end', async () => {
+  it('doctor reports no job whose records had an end too early, by a reset or by hand, and have the right end now', async () => {
     const assertComplete = async ({ input }: Job) => {
       await until('both records say COMPLETE', async () =>
         (await stack.statuses(input)).every((status) => status === 'COMPLETE'),

@@ -1,4 +1,4 @@
-/** Builds with encryption on: what Temporal keeps of them, and what becomes of them where keys change or are missing. */
+/** Builds with encryption on: what Temporal keeps of them, and how they fare when keys change or are missing. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
@@ -66,7 +66,7 @@ describe('what Temporal keeps of an encrypted build', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('what Temporal keeps of an encrypted build is of builds that end as ever', () => {
+  it('encrypted builds end as others do', () => {
     const statuses = results.map(({ code, status }) => `${code} ${String(status)}`).sort();
     assert.deepEqual(statuses, ['0 COMPLETE', '0 COMPLETE', '1 CANCELLED', '1 FAILED', '1 FAILED', '1 FAILED']);
   });
@@ -105,7 +105,7 @@ describe('what Temporal keeps of an encrypted build', () => {
     }
   });
 
-  it('what Temporal keeps of an encrypted build leaves no credential and no key in the worker’s log', () => {
+  it('the worker’s log of an encrypted build holds no credential and no key', () => {
     assert.match(workerOutput, /"encryptionKey":"key-a"/);
     assert.ok(!workerOutput.includes(CREDENTIAL));
     assert.ok(!workerOutput.includes(keysText(A).split(':')[1] as string));
@@ -149,7 +149,7 @@ describe('an encrypted build', () => {
 
   it('an encrypted build loses none of its steps to workers without the key, or without any', async () => {
     const input = inputFor(stack, 'mixed', { polls: 0, trigger: [{ delay_ms: 1_500 }] });
-    // Takes the workflow's tasks and, while it is busy, leaves activities to the others.
+    // This worker takes the workflow's tasks and, while it is busy, leaves activities to the others.
     const worker = await stack.startWorker();
     const others = await Promise.all([
       stack.startWorker({ settings: { ENCRYPTION_KEYS: keysText(B) } }),
@@ -161,7 +161,7 @@ describe('an encrypted build', () => {
     assert.equal(built.json['status'], 'COMPLETE');
   });
 
-  it('an encrypted build is told of by the command line only with its key: else exit code 2, and which key is missing', async () => {
+  it('an encrypted build is shown by the command line only with its key; otherwise exit code 2 names the missing key', async () => {
     const input = inputFor(stack, 'told', { polls: 0 });
     const worker = await stack.startWorker();
     await exitsWith(0, stack.build(input));
@@ -182,7 +182,7 @@ describe('an encrypted build', () => {
     }
   });
 
-  it('an encrypted build may be one that was started in the clear, unless encryption is required', async () => {
+  it('a build that was started in the clear goes on with encryption, unless encryption is required', async () => {
     const input = inputFor(stack, 'plain', { polls: 0 });
     const started = await stack.cli(['start', '--input', '-'], {
       stdin: JSON.stringify(input),
@@ -202,7 +202,7 @@ describe('an encrypted build', () => {
     assert.match(refused.stderr, /^try: run the command without ENCRYPTION_REQUIRED to read it$/m);
   });
 
-  it('an encrypted build is started by other programs of TypeScript, and replays', async () => {
+  it('another TypeScript program can start an encrypted build, and its history replays', async () => {
     const settings = readEncryptionSettings({ ENCRYPTION_KEYS: keysText(A) });
     const dataConverter = createDataConverter(settings, stack.temporal.namespace);
     const connection = await Connection.connect({ address: stack.temporal.address });
@@ -234,7 +234,7 @@ describe('with a key of AWS KMS', () => {
     await kms.stop();
   });
 
-  it('a worker has one data key for all its builds, and takes in that of each caller once', async () => {
+  it("a worker makes one data key for all its builds, and unwraps each caller's once", async () => {
     const worker = await stack.startWorker();
     const count = (operation: string) => kms.requests.filter((request) => request.operation === operation).length;
     assert.deepEqual([count('GenerateDataKey'), count('Decrypt')], [1, 1], 'its check at the start');
@@ -242,19 +242,19 @@ describe('with a key of AWS KMS', () => {
     for (const built of await Promise.all(names.map((name) => stack.build(inputFor(stack, name, { polls: 1 }))))) {
       assert.equal(built.json['status'], 'COMPLETE', built.stderr);
     }
-    // Each command line makes one, which the worker unwraps, and unwraps the worker's.
+    // Each command makes a data key, which the worker unwraps, and unwraps the worker's.
     assert.deepEqual([count('GenerateDataKey'), count('Decrypt')], [1 + 3, 1 + 2 * 3]);
     await worker.stop();
   });
 
-  it('a worker that can not use it does not start', async () => {
+  it("a worker that can't use the KMS key does not start", async () => {
     await assert.rejects(
       stack.startWorker({ settings: { AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:9' } }),
       /worker ended/,
     );
   });
 
-  it('the client of AWS KMS is loaded if its keys are set, and by nobody else', async () => {
+  it('the KMS client is loaded only if a KMS key is set', async () => {
     const program = `
       import { createDataConverter, readEncryptionSettings } from './src/index.ts';
       const { payloadCodecs: [codec] } = createDataConverter(readEncryptionSettings(process.env), 'default');

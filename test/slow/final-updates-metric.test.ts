@@ -1,4 +1,4 @@
-/** The metric of final record updates that wait, which workers read of Temporal every half a minute. */
+/** The metric of final record updates that wait, which workers read from Temporal every 30 s. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
@@ -6,7 +6,7 @@ import { withClient } from '../faults/truth.ts';
 import { metricsOnce, readMetrics } from '../support/metrics-page.ts';
 import { ACCOUNT, inputFor, parseJson, startTestStack, until } from '../support/stack.ts';
 
-it('metrics tell of final record updates that wait, every worker the same number, those included that have just started', async (t) => {
+it("every worker's metrics show the same number of waiting final record updates, also those of a worker that has just started", async (t) => {
   const stack = await startTestStack();
   t.after(() => stack.stop());
   const first = await stack.startWorker();

@@ -1,4 +1,4 @@
-/** A gRPC front before a Temporal server without TLS or keys: ends TLS, asks for an API key, refuses calls when told so. */
+/** A gRPC proxy before a Temporal server without TLS or keys: it terminates TLS, requires an API key and refuses calls when told to. */
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ export const STATUS = { PERMISSION_DENIED: 7, UNIMPLEMENTED: 12 } as const;
 export interface GrpcFront {
   /** `127.0.0.1:PORT` */
   address: string;
-  /** What arrived: the method, such as `AddSearchAttributes`, the metadata that Temporal Cloud reads, and how it was packed. */
+  /** A call that arrived: its method, such as `AddSearchAttributes`, the metadata that Temporal Cloud reads, and its compression. */
   calls: {
     method: string;
     authorization: string | undefined;
@@ -19,12 +19,12 @@ export interface GrpcFront {
     encoding: string | undefined;
     accepted: string | undefined;
   }[];
-  /** The status that a method is answered with, in place of passing it on. */
+  /** The gRPC status that answers a method instead of the server. */
   refused: Map<string, number>;
   stop(): Promise<void>;
 }
 
-/** @param apiKey the one that is good; every other is answered as Temporal Cloud answers it */
+/** @param apiKey the valid key; every other is answered as Temporal Cloud answers it */
 export async function startGrpcFront(
   target: string,
   { server: certificate, apiKey }: { server: Certificate; apiKey: string },
@@ -90,7 +90,7 @@ function passOn(
   let trailers: http2.OutgoingHttpHeaders = {};
   request.on('response', (answer) => {
     if (stream.destroyed) return;
-    // A call that failed at once has its status in the headers, and no trailers.
+    // A call that fails at once has its status in the headers and no trailers.
     const hasEnded = answer['grpc-status'] !== undefined;
     stream.respond({ ...answer }, hasEnded ? { endStream: true } : { waitForTrailers: true });
   });

@@ -1,4 +1,4 @@
-/** The worker's probes and its stop, on the real process with builds under way. */
+/** The probes and the shutdown of a real worker process with builds under way. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
@@ -26,7 +26,7 @@ describe("the worker's health", () => {
   const posts = (input: RoleBuildInput) =>
     stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'POST');
 
-  it("the worker's health is not ready before the tables have answered once, and alive all the while", async () => {
+  it("the worker's health is alive from the start, but not ready before the tables have answered once", async () => {
     await stack.proxy.close();
     const worker = await stack.startWorker();
     await until('an attempt at the tables has failed', () => worker.output().includes('tables could not be read'));
@@ -43,7 +43,7 @@ describe("the worker's health", () => {
     await worker.stop();
   });
 
-  it("the worker's health on SIGTERM is not ready at once, lets steps under way end, exits 0 in time, and nothing is lost or done twice", async () => {
+  it('a worker is not ready at once on SIGTERM, lets steps under way end and exits 0 in time; nothing is lost or done twice', async () => {
     const old = await stack.startWorker();
     await until('it is ready', async () => (await probe(old, 'readyz')).status === 200);
     const inputs = Array.from({ length: BUILDS_OF_A_KIND }, (_, i) => [
@@ -79,7 +79,7 @@ describe("the worker's health", () => {
     await next.stop();
   });
 
-  it("the worker's health told to stop before it polls, it exits 0 at once", async () => {
+  it('a worker that is told to stop before it polls exits 0 at once', async () => {
     const starting = stack.startWorker({ settings: { NODE_OPTIONS: stopAsItSays('health listening') } });
     await assert.rejects(starting, /exit code 0/);
   });

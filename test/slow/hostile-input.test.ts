@@ -1,4 +1,4 @@
-/** Inputs as nobody should send them, through the real command line and, past its checks, to a real worker. */
+/** Random hostile inputs, through the real command line and, around its checks, to a real worker. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
@@ -15,7 +15,7 @@ import { inputFor, startTestStack, type TestStack } from '../support/stack.ts';
 
 const SOME = 14;
 const CONTROL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
-/** Temporal's limit for one payload; what is larger reaches no worker. */
+/** Temporal's limit for one payload. A larger one reaches no worker. */
 const PAYLOAD_MAX_BYTES = 2 * 1024 * 1024;
 
 describe('a hostile input', () => {
@@ -43,7 +43,7 @@ describe('a hostile input', () => {
     .filter((text) => !isJson(text) || inputFaults(JSON.parse(text)).length > 0)
     .map((text, i) => ({ name: `generated ${i}`, text }));
 
-  /** As any Temporal client can. @returns what the workflow failed with */
+  /** Starts a build as any Temporal client can. @returns the workflow's failure */
   async function failureOf(text: string): Promise<{ type: string; message: string }> {
     const workflowId = workflowIdFor(text);
     await client.workflowService.startWorkflowExecution({
@@ -63,7 +63,7 @@ describe('a hostile input', () => {
       );
   }
 
-  /** As its starter should have named it, where the text says enough for that. */
+  /** The right workflow ID, if the text says enough to know it. */
   function workflowIdFor(text: string): string {
     const { build_body: body, ddb_composite_sort_key: resource } = (JSON.parse(text) ?? {}) as Partial<RoleBuildInput>;
     const id = workflowIdOf(body?.account_id ?? '', resource ?? '');
@@ -125,7 +125,7 @@ describe('a hostile input', () => {
     assert.equal(process.kill(workerPid, 0), true);
   });
 
-  it('a hostile input that is larger than a payload may be reaches no worker: Temporal refuses it', async () => {
+  it('a hostile input above the limit of a payload is refused by Temporal and reaches no worker', async () => {
     const text = JSON.stringify('x'.repeat(PAYLOAD_MAX_BYTES));
     await assert.rejects(failureOf(text), (err) => isGrpcServiceError(err) && /size/i.test(err.details));
   });

@@ -12,7 +12,7 @@ import { setEnvironment } from '../support/environment.ts';
 useSimulatedBuildApi();
 useAuthority();
 
-it('a request goes over a new connection once the kept one has been idle so long that a server may close it', async () => {
+it('a request uses a new connection if the kept one has been idle so long that the server may close it', async () => {
   const client = clientOf();
   await post(client);
   await delay(4_500);
@@ -20,7 +20,7 @@ it('a request goes over a new connection once the kept one has been idle so long
   assert.equal(connections, 2);
 });
 
-it('a call of DynamoDB goes over a new connection then too', async (t) => {
+it('a call to DynamoDB uses a new connection then too', async (t) => {
   const server = createServer((_, response) => response.end('{}'));
   server.keepAliveTimeout = 60_000;
   let count = 0;
@@ -47,7 +47,7 @@ it('a call of DynamoDB goes over a new connection then too', async (t) => {
   assert.equal(count, 4);
 });
 
-it("a proxy's tunnel may take longer than a connection may be idle", async (t) => {
+it("opening a proxy's tunnel may take longer than the limit for idle connections", async (t) => {
   const api = await secureApi(t, answerYes);
   const proxy = await tunnelProxy(t, undefined, 4_500);
   assert.deepEqual(await post(clientOf({ origins: [api.url], proxy: proxy.url, timeoutMs: 60_000 }), api.url), {

@@ -1,4 +1,4 @@
-/** A job that goes on in a later run than its first: after continue-as-new, or a reset. */
+/** A job that goes on in a later run: after continue-as-new or a reset. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
@@ -9,7 +9,7 @@ import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
 import { FORGETS_AT_ONCE } from '../support/shared-temporal.ts';
 import { ACCOUNT, inputFor, letSucceed, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
 
-/** In the order in which they stand: the last one stops the worker. */
+/** These run in order: the last one stops the worker. */
 describe('a job that goes on in a later run', () => {
   let stack: TestStack;
   let worker: StackWorker;
@@ -39,7 +39,7 @@ describe('a job that goes on in a later run', () => {
     return { input, jobId };
   }
 
-  /** Begins its last run anew where a workflow task began: the first one, or the one that made the first poll. */
+  /** Resets its last run to a workflow task: the first one, or the one that made the first poll. */
   async function reset(input: RoleBuildInput, from: 'start' | 'poll'): Promise<void> {
     const { workflowId, runId } = await executionOf(input).describe();
     const { events } = await executionOf(input).fetchHistory();
@@ -53,7 +53,7 @@ describe('a job that goes on in a later run', () => {
     });
   }
 
-  /** Watches it, and cancels it once it is watched. */
+  /** Starts `watch` and cancels the build once `watch` shows it. */
   async function watchAndCancel({ ddb_composite_sort_key: resource }: RoleBuildInput) {
     const shown = Promise.withResolvers<void>();
     const watching = stack.cli(['watch', ACCOUNT, resource, '--json'], { onStdout: () => shown.resolve() });
@@ -64,7 +64,7 @@ describe('a job that goes on in a later run', () => {
     return { cancel, cancelled: parseJson(cancel)['status'], watch, watched: watched['status'] };
   }
 
-  it('a job that goes on in a later run is joined, watched and cancelled also if Temporal no longer has its first run', async () => {
+  it('a job that goes on in a later run can be joined, watched and cancelled when Temporal no longer has its first run', async () => {
     const { input, jobId } = await startContinued('forgotten');
     const { workflowId } = await executionOf(input).describe();
     const workflowExecution = { workflowId, runId: jobId };
@@ -88,7 +88,7 @@ describe('a job that goes on in a later run', () => {
     assert.deepEqual([watch.code, watched], [1, 'CANCELLED'], watch.stderr);
   });
 
-  it('a job that goes on in a later run since it was reset after its end is followed to its new end', async () => {
+  it('a job that was reset after its end is followed to its new end', async () => {
     const input = inputFor(stack, 'reset', { outcome: 'NEVER', status: [{ status: 404 }] });
     assert.equal((await stack.build(input)).json['status'], 'FAILED');
     await reset(input, 'poll');
@@ -97,7 +97,7 @@ describe('a job that goes on in a later run', () => {
     assert.deepEqual([watch.code, watched], [1, 'CANCELLED'], watch.stderr);
   });
 
-  it('a job that goes on in a later run that does nothing, since it had ended, is shown as its record tells its end', async () => {
+  it('a job that was reset and had already ended is shown with the end in its record', async () => {
     const input = inputFor(stack, 'complete', { polls: 0 });
     const { json } = await stack.build(input);
     await reset(input, 'start');
@@ -109,7 +109,7 @@ describe('a job that goes on in a later run', () => {
     }
   });
 
-  it('a job that goes on in a later run is said to wait for a worker if there is none', async () => {
+  it('a job that goes on in a later run waits for a worker if there is none, and status says so', async () => {
     const { input } = await startContinued('untaken');
     await worker.stop();
     let said = '';

@@ -1,4 +1,4 @@
-/** What each program calls of AWS, and whether its policy in `deploy/iam` allows that and nothing else. */
+/** Tests that each program's policy in `deploy/iam` allows the AWS calls that the program makes, and nothing else. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -13,20 +13,20 @@ import { ACCOUNT, inputFor, startTestStack, type TestStack } from '../support/st
 const POLICIES = new URL('../../deploy/iam/', import.meta.url);
 
 interface Program {
-  /** Has the program do all that it does with AWS. @param settings have its calls recorded */
+  /** Makes the program do everything that it does with AWS. @param settings record its calls */
   run(stack: TestStack, settings: Record<string, string>): Promise<void>;
-  /** The tables that stand for the policy's placeholders; the stack's by default. */
+  /** The tables for the policy's placeholders; the stack's by default. */
   tables?: { STATUS_TABLE: string; HISTORY_TABLE: string };
 }
 
-/** A line for every policy. */
+/** One line for each policy. */
 const PROGRAMS: Record<string, Program> = {
   worker: {
     async run(stack, settings) {
       const worker = await stack.startWorker({ settings });
       await run(stack, ['start', '--input', '-', '--wait'], inputFor(stack, 'succeeds', { polls: 0 }));
       await run(stack, ['start', '--input', '-', '--wait'], inputFor(stack, 'fails', { polls: 0, outcome: 'FAILED' }));
-      // Records that are another's are looked at.
+      // The worker reads records that another job holds.
       const same = { correlation_id: 'request-succeeds' };
       await run(stack, ['start', '--input', '-', '--wait'], inputFor(stack, 'other', {}, same));
       await putRecordOfStepFunctions(stack, 'taken');
@@ -95,7 +95,7 @@ const OLD_HISTORY_TABLE = 'old-history';
 
 let turns: Promise<unknown> = Promise.resolve();
 
-/** One after the other: a repair would leave nothing to find to the doctor beside it. */
+/** These run in series: a repair would leave nothing for the doctor beside it to find. */
 function inTurn(look: () => Promise<void>): Promise<void> {
   const own = turns.then(look);
   turns = own.catch(() => {});
@@ -128,7 +128,7 @@ async function buildOne(stack: TestStack, name: string): Promise<void> {
   await worker.stop();
 }
 
-/** In progress, under a job that Temporal does not know. */
+/** Puts a record in progress, of a job that Temporal does not know. */
 async function putLostRecord(stack: TestStack, name: string): Promise<void> {
   const Item = {
     account_id: { S: ACCOUNT },
@@ -166,7 +166,7 @@ function readPolicy(name: string): Policy {
   return JSON.parse(readFileSync(new URL(`${name}.json`, POLICIES), 'utf8')) as Policy;
 }
 
-/** Every action with every resource: `dynamodb:GetItem STATUS_TABLE`. */
+/** Returns every action with every resource, such as `dynamodb:GetItem STATUS_TABLE`. */
 function allowed({ Statement }: Policy): string[] {
   return Statement.flatMap(({ Action, Resource }) =>
     Action.flatMap((action) => Resource.map((arn) => `${action} ${arn.split(':table/').at(-1)}`)),
@@ -184,7 +184,7 @@ describe('a policy', { concurrency: 3 }, () => {
     .filter((file) => file.endsWith('.json'))
     .map((file) => file.replace('.json', ''));
 
-  it('a policy is there for every program that calls AWS, and for nothing else', () => {
+  it('a policy exists for every program that calls AWS, and for no other', () => {
     assert.deepEqual(names.toSorted(), Object.keys(PROGRAMS).sort());
   });
 
@@ -234,7 +234,7 @@ describe('a policy', { concurrency: 3 }, () => {
   }
 });
 
-/** The stack with a task queue of its own, so that the worker of one program takes no build of another's. */
+/** The stack with another task queue, so that one program's worker takes no build of another's. */
 function withQueue(stack: TestStack, queue: Record<string, string>): TestStack {
   return {
     ...stack,

@@ -1,4 +1,4 @@
-/** The limits on calls of the build API, as the API itself sees them. */
+/** Tests the limits on calls to the build API, as the API sees them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RoleBuildInput } from '../../src/domain/role-build-input.ts';
@@ -17,7 +17,7 @@ describe('limits on calls of the build API', () => {
 
   const run = (inputs: readonly RoleBuildInput[]) =>
     withClient(stack, (client) => Promise.all(inputs.map((input) => runBuild(client, input))));
-  /** When the requests of these builds came, in order. */
+  /** Returns when the requests of these builds came, in order. */
   const times = (inputs: readonly RoleBuildInput[], method: string) =>
     inputs
       .flatMap((input) => stack.buildApi.requests(input.correlation_id))
@@ -26,7 +26,7 @@ describe('limits on calls of the build API', () => {
       .toSorted((a, b) => a - b);
   const spanMs = (at: readonly number[]) => (at.at(-1) ?? 0) - (at[0] ?? 0);
 
-  it('polls of a worker stay within theirs; those that would wait too long are deferred, and no build suffers', async () => {
+  it("a worker's polls stay within their limit; those that would wait too long are deferred, and no build fails", async () => {
     const worker = await stack.startWorker({ settings: { BUILD_API_MAX_POLLS_PER_SECOND: '1' } });
     const inputs = Array.from({ length: 16 }, (_, i) => inputFor(stack, `polled-${i}`, { polls: 0 }));
     for (const outcome of await run(inputs)) {
@@ -34,18 +34,18 @@ describe('limits on calls of the build API', () => {
       assert.equal(outcome['polls'], 1, 'a poll that was deferred is none');
     }
     const polls = times(inputs, 'GET');
-    // One whose answer was lost on a busy machine is made again.
+    // A poll whose answer was lost on a busy machine is made again.
     assert.ok(polls.length >= 16, `${polls.length} polls`);
-    // 15 s, but for what the first and the last took on their way; all at once without the limit.
+    // 15 s, less the transit times of the first and the last. Without the limit all would come at once.
     assert.ok(spanMs(polls) > 8_000, `${polls.length} polls in ${spanMs(polls)} ms`);
-    // At the rate of the polls they would take as long.
+    // At the polls' rate they would take as long.
     assert.ok(spanMs(times(inputs, 'POST')) < 0.8 * spanMs(polls), 'POSTs are not held back');
     const { sum } = await metricsOnce(worker.metricsUrl, (page) => page.sum('role_build_polls_total') === polls.length);
     assert.ok((sum('role_build_polls_put_off_total') ?? 0) > 0);
     await worker.stop();
   });
 
-  it('POSTs of two workers together stay within theirs, and record writes are not held back', async () => {
+  it("two workers' POSTs together stay within their limit, and record writes are not delayed", async () => {
     const settings = { BUILD_API_MAX_TRIGGERS_PER_SECOND: '1', ROLE_BUILD_TASK_QUEUE: 'limited' };
     const workers = [await stack.startWorker({ settings }), await stack.startWorker({ settings })];
     const inputs = Array.from({ length: 16 }, (_, i) => inputFor(stack, `posted-${i}`, { polls: 0 }));

@@ -1,4 +1,4 @@
-/** The queries that the docs give, each run as it stands there. */
+/** Runs each query of the docs as it is written there. */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -10,14 +10,14 @@ import { inputFor, startTestStack, until, type TestStack } from '../support/stac
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = readFileSync(`${root}/docs/operations.md`, 'utf8');
-/** What the docs give after `--query`, on any page; `…` stands for a time. */
+/** The queries after `--query` on any page of the docs; `…` stands for a time. */
 const quoted = globSync(['*.md', 'docs/**/*.md'], { cwd: root })
   .flatMap((file) => [...readFileSync(`${root}/${file}`, 'utf8').matchAll(/--query "([^"]+)"/g)])
   .map(([, query = '']) => query.replaceAll(/\s+/g, ' ').replace("'…'", "'2100-01-01T00:00:00Z'"));
 const CORRELATION_ID = '0e8a7a52-4a3f-4c54-9a57-2b3f0f6ad1c5';
 const ALL = ['auditor', 'break-glass', 'data-reader', 'data-writer', 'gone'];
 
-/** Whose builds each of them finds. */
+/** The builds that each of them finds. */
 const FINDS: Record<string, readonly string[]> = {
   'CloseTime IS NULL': ['data-reader'],
   "BuildStatus = 'FAILED'": ['data-writer'],
@@ -79,7 +79,7 @@ describe('a query in the docs', () => {
     assert.deepEqual(queries.sort(), Object.keys(FINDS).sort());
   });
 
-  it('a query in the docs is one that Temporal takes, wherever it stands', async () => {
+  it('Temporal accepts every query in the docs', async () => {
     assert.ok(quoted.length >= 4, quoted.join('\n'));
     const connection = await Connection.connect({ address: stack.temporal.address });
     const { workflow } = new Client({ namespace: stack.temporal.namespace, connection });

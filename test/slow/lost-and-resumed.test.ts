@@ -1,4 +1,4 @@
-/** Builds that go on with an earlier job's, if that one's workflow or their own is terminated. */
+/** Builds that continue an earlier job, when its workflow or their own is terminated. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { workflowIdOf } from '../../src/domain/identity.ts';
@@ -33,7 +33,7 @@ describe('builds that are resumed', () => {
     return { input, jobId: String(parseJson(resumed)['job_id']) };
   };
 
-  /** After its first put. */
+  /** Waits until the build has made its first put. */
   const lose = async (job: Job) => {
     await until(
       'it has its status record',
@@ -84,7 +84,7 @@ describe('builds that are resumed', () => {
     assert.equal(requests.length, 2);
   });
 
-  it("a resumed build that is lost keeps where the earlier job's add was sent to, for the next that resumes it", async () => {
+  it("a resumed build that is lost keeps the domain controller of the earlier job's add for the next resume", async () => {
     const earlier = await stack.terminated('sent-to');
     await repairAll(stack);
     for (const table of ['status', 'history'] as const) {
@@ -104,7 +104,7 @@ describe('builds that are resumed', () => {
 });
 
 describe('builds that are resumed beside others', { concurrency: true }, () => {
-  /** By request: what becomes of its history record's writes. */
+  /** The faults of the writes to the history record, by request. */
   const faults = new Map<string, { operation: string; fault: DynamoDbFault }>();
   before(() => {
     stack.proxy.decide = ({ operation, request }) => {
@@ -115,7 +115,7 @@ describe('builds that are resumed beside others', { concurrency: true }, () => {
   });
 
   for (const name of ['BuildApiUnavailable', 'DirectoryGroupUnknown']) {
-    it(`a build that is lost between its final record updates is resumed with the end that its status record alone tells: ${name}`, async () => {
+    it(`a build that is lost between its final record updates is resumed with the end in its status record: ${name}`, async () => {
       const unavailable = Array.from({ length: 6 }, () => ({ status: 503 }));
       const first = await stack.start(`half-${name}`, { polls: 0, status: unavailable });
       faults.set(first.input.correlation_id, { operation: 'UpdateItem', fault: 'refuse' });
@@ -146,7 +146,7 @@ describe('builds that are resumed beside others', { concurrency: true }, () => {
   ] as const) {
     it(`a resumed build whose put fails is resumed as the job before it: ${name}`, async () => {
       const { input } = await stack.start(`unputtable-${name}`, { ...simulate });
-      // Its records say so a moment before its workflow closes.
+      // Its records have the end a moment before its workflow closes.
       const { workflow } = stack.client;
       await assert.rejects(workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key)).result());
       const args = ['resume', ACCOUNT, input.ddb_composite_sort_key, '--wait', '--json'];

@@ -1,4 +1,4 @@
-/** The metrics page of real workers, during real builds. */
+/** The metrics page of real workers during real builds. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
@@ -18,7 +18,7 @@ describe('metrics', () => {
   });
   after(() => stack.stop());
 
-  it('metrics count builds by outcome and cause, polls and calls by what they came to, and name nobody', async () => {
+  it('metrics count builds by outcome and cause, and polls and calls by result, and name nobody', async () => {
     const worker = await stack.startWorker();
     const cancelled = inputFor(stack, 'cancelled', { outcome: 'NEVER' }, { poll_interval_seconds: 60 });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(cancelled) });
@@ -56,7 +56,7 @@ describe('metrics', () => {
     assert.equal(calls('GET', '2xx'), 4);
 
     const exposed = new Set(samples.map(({ name }) => name.replace(/_(bucket|sum|count)$/, '')));
-    // Set by a worker that has a directory.
+    // Only a worker that has a directory sets it.
     exposed.add('role_build_directory_password_refused');
     for (const name of Object.keys(METRICS) as MetricName[]) assert.ok(exposed.has(exposedName(name)), name);
     for (const secret of [CREDENTIAL, ACCOUNT, 'iam_role', 'good', 'request-'])
@@ -69,7 +69,7 @@ describe('metrics', () => {
     await worker.stop();
   });
 
-  it('metrics count records that a newer job holds, and calls without an answer, whose series begin with the first', async () => {
+  it('metrics count records that a newer job holds, and calls without an answer, whose series begin with the first such call', async () => {
     const worker = await stack.startWorker();
     const atFirst = await readMetrics(worker.metricsUrl);
     const contested = ({ sum }: MetricsPage) =>
@@ -78,7 +78,7 @@ describe('metrics', () => {
       sum('role_build_api_request_duration_seconds_count', { method: 'POST', status: 'none' });
     assert.deepEqual(contested(atFirst), [0, 0]);
     assert.equal(atFirst.sum('role_build_polls_total', { answer: 'undecided' }), 0, 'the alerts know workers by it');
-    // No increase to Prometheus, which the alert on it allows for.
+    // Prometheus sees no increase, which the alert allows for.
     assert.equal(unanswered(atFirst), undefined);
 
     const overtaken = inputFor(stack, 'overtaken', { outcome: 'NEVER' });

@@ -1,4 +1,4 @@
-/** A request for a group where no worker has a directory. Slow: only the server's clock knows that nobody takes an activity. */
+/** A request for a group when no worker has a directory. It is slow because the server's timeout takes 60 s. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { inputFor, startTestStack } from '../support/stack.ts';
@@ -24,7 +24,7 @@ describe('a request for a group', { concurrency: true }, () => {
     assert.deepEqual(build.steps, steps);
   });
 
-  it('a request for a group fails with a real worker without a directory too, and role-build says so', async (t) => {
+  it('a request for a group fails with a real worker that has no directory, and role-build says so', async (t) => {
     const stack = await startTestStack();
     t.after(() => stack.stop());
     await stack.startWorker();

@@ -1,4 +1,4 @@
-/** Other teams' clients and workers in the same namespace, which start and call what they like: no record of ours lies for it. */
+/** Other teams' clients and workers in the same namespace start and call what they like; our records stay true. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -60,7 +60,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
 
   const idOf = ({ ddb_composite_sort_key: resource }: RoleBuildInput) => workflowIdOf(ACCOUNT, resource);
 
-  /** A build that polls and polls. */
+  /** Starts a build that polls without end. */
   async function running(name: string): Promise<{ input: RoleBuildInput; job_id: string }> {
     const input = inputFor(stack, name, { outcome: 'NEVER' });
     const started = await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
@@ -68,7 +68,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     return { input, job_id: (JSON.parse(started.stdout) as { job_id: string }).job_id };
   }
 
-  /** What a workflow of theirs failed with. */
+  /** Returns the failure of one of their workflows. */
   async function failureOf(type: string, options: WorkflowStartOptions): Promise<ApplicationFailure> {
     try {
       await client.workflow.execute(type, options);
@@ -89,7 +89,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     ...more,
   });
 
-  it('another client in the namespace replaces no record of a running build by a cron schedule and made-up progress', async () => {
+  it("another client in the namespace can't replace a running build's record by a cron schedule and forged progress", async () => {
     const { input, job_id } = await running('cron');
     const records = await stack.records(input);
     const ending = { status: 'COMPLETE' } as const;
@@ -121,7 +121,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     ['polls', {}],
     ['has-ended', { ending: { status: 'COMPLETE' } }],
   ] as const) {
-    it(`another client in the namespace that goes on as if a build that ${name} did is refused if its input is, with nothing written or sent`, async () => {
+    it(`another client in the namespace with the forged progress of a build that ${name} is refused for its input, with nothing written or sent`, async () => {
       const input = inputFor(stack, `handed-over-${name}`, {}, { url: 'http://127.0.0.1:9', trace_header: '' });
       const continued = { workflowType: ROLE_BUILD_WORKFLOW_TYPE, taskQueue: DEFAULT_TASK_QUEUE };
       const failure = await failureOf('handOver', {
@@ -137,7 +137,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     });
   }
 
-  it('another client in the namespace that goes on as a build that has ended makes no record of it', async () => {
+  it('another client in the namespace with the forged progress of an ended build writes no record of it', async () => {
     const input = inputFor(stack, 'made-up-end');
     const continued = { workflowType: ROLE_BUILD_WORKFLOW_TYPE, taskQueue: DEFAULT_TASK_QUEUE };
     await client.workflow.execute('handOver', {
@@ -148,7 +148,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     assert.deepEqual(await stack.records(input), { status: undefined, history: undefined });
   });
 
-  it('another client in the namespace has no record written by an activity that stands alone', async () => {
+  it('another client in the namespace gets no record written by a standalone activity', async () => {
     const { input, job_id } = await running('standalone');
     const records = await stack.records(input);
     const request = historyRequestOf(input);
@@ -170,7 +170,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     await stack.cli(['cancel', ACCOUNT, input.ddb_composite_sort_key, '--wait']);
   });
 
-  it('another client in the namespace has no activity done by a workflow of its own, not under a workflow ID of a build either', async () => {
+  it("another client in the namespace gets no activity done for its own workflow type, not even under a build's workflow ID", async () => {
     const input = inputFor(stack, 'borrowed');
     const job = { job_id: 'made-up', start_at: '2020-01-01T00:00:00.000Z' };
     const request = historyRequestOf(input);
@@ -188,7 +188,7 @@ describe('another client in the namespace', { concurrency: 4 }, () => {
     assert.deepEqual(stack.buildApi.requests(input.correlation_id), []);
   });
 
-  it('another client in the namespace starts a build as docs/callers.md says, with `temporal workflow start`', async () => {
+  it('another client in the namespace can start a build with `temporal workflow start` as docs/callers.md says', async () => {
     const input = inputFor(stack, 'by-temporal', { polls: 0 });
     const file = join(tmpdir(), `role-build-input-${process.pid}.json`);
     await writeFile(file, JSON.stringify(input));

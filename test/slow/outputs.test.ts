@@ -1,4 +1,4 @@
-/** Builds, workers and command lines whose output nobody takes. */
+/** Builds, workers and commands whose output nobody reads. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import { startRoleBuild } from '../../src/start-role-build.ts';
 import { ACCOUNT, inputFor, startTestStack, until, type TestStack } from '../support/stack.ts';
 import { PROGRAMS } from '../support/programs.ts';
 
-describe('an output that nobody takes', { concurrency: 2 }, () => {
+describe('output that nobody reads', { concurrency: 2 }, () => {
   let stack: TestStack;
   let folder: string;
   let fifo: string;
@@ -37,7 +37,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     return { child, ended: once(child, 'exit') as Promise<[number]> };
   }
 
-  /** A worker on a task queue of its own, which logs where it is told to. */
+  /** A worker on its own task queue that logs to the given file. */
   async function startWorker(queue: string, output: number) {
     const port = await freePort();
     const env = {
@@ -61,14 +61,14 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
 
   for (const [what, name, open] of [
     ['on a full disk', 'full', () => openSync('/dev/full', 'w')],
-    // Open at both its ends, so that neither is closed.
+    // Opened for reading and writing, so that neither end is closed.
     ['into a pipe that nobody empties', 'pipe', () => openSync(fifo, 'r+')],
   ] as const) {
-    it(`an output that nobody takes keeps no worker that logs ${what} from its builds, nor from its end`, async () => {
+    it(`a worker that logs ${what} does its builds and stops`, async () => {
       const fd = open();
       const { child, ended } = await startWorker(name, fd);
       const settings = { ROLE_BUILD_TASK_QUEUE: name };
-      // So many that their log is more than a pipe holds, 64 KiB.
+      // So many that their log is larger than a pipe's buffer, 64 KiB.
       const inputs = Array.from({ length: 20 }, (_, i) => inputFor(stack, `logged-${name}-${i}`, { polls: 3 }));
       const stdin = inputs.map((input) => JSON.stringify(input)).join('\n');
       const batch = ['batch', '-', '--wait', '--report', join(folder, `${name}.ndjson`)];
@@ -85,7 +85,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     });
   }
 
-  it('an output that nobody takes of start --wait on stderr does not change how it ends', async () => {
+  it('start --wait ends as usual if nobody reads its stderr', async () => {
     await stack.startWorker();
     const input = JSON.stringify(inputFor(stack, 'nobody-listens', { polls: 5 }));
     const { child, ended } = run(['start', '--input', '-', '--wait', '--json'], input);
@@ -96,7 +96,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal((JSON.parse(stdout) as { status: string }).status, 'COMPLETE');
   });
 
-  it('an output that nobody takes of start on stdout lets it start the build all the same', async () => {
+  it('start still starts the build if nobody reads its stdout', async () => {
     const input = inputFor(stack, 'nobody-reads', { polls: 0 });
     const { child, ended } = run(['start', '--input', '-', '--wait'], JSON.stringify(input));
     child.stdout.destroy();
@@ -106,7 +106,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal((await stack.records(input)).status?.['status']?.S, 'COMPLETE');
   });
 
-  it('an output that nobody takes of a batch lets it start and follow all of its builds all the same', async () => {
+  it('a batch still starts and follows all of its builds if nobody reads its output', async () => {
     const names = Array.from({ length: 20 }, (_, i) => `batched-${i}`);
     const lines = names.map((name) => JSON.stringify(inputFor(stack, name, { polls: 0 }))).join('\n');
     const report = join(folder, 'report.ndjson');
@@ -118,7 +118,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal(reported.filter((line) => line.includes('"status":"COMPLETE"')).length, names.length);
   });
 
-  it('an output that nobody takes of watch ends it quietly, since it does nothing else, and leaves the build running', async () => {
+  it('watch exits quietly if nobody reads its output, and leaves the build running', async () => {
     const input = inputFor(stack, 'watched', { outcome: 'NEVER' });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
     const listed = () => stack.cli(['list', '--role', 'watched', '--json']);
@@ -137,7 +137,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     assert.equal(cancel.code, 0, cancel.stderr);
   });
 
-  it('an output that nobody takes of list is seen through to the last of many builds by a slow reader, before the program ends', async () => {
+  it('list prints the last of many builds to a slow reader before it exits', async () => {
     const connection = await Connection.connect({ address: stack.temporal.address });
     const client = new Client({ namespace: stack.temporal.namespace, connection });
     const names = Array.from({ length: 300 }, (_, i) => `listed-${i}`);
@@ -150,7 +150,7 @@ describe('an output that nobody takes', { concurrency: 2 }, () => {
     for await (const chunk of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
       lines += chunk.split('\n').length - 1;
       last = chunk;
-      // A reader that takes longer than the program would to end.
+      // The reader takes longer than the program would take to exit.
       await delay(500);
     }
     assert.deepEqual(await ended, [0, null]);

@@ -1,4 +1,4 @@
-/** A build whose workflow somebody has paused, as every command sees it: it is open, so it runs. */
+/** How every command treats a build whose workflow is paused: the workflow is open, so the build runs. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ describe('a build whose activity is paused', () => {
   });
   after(() => stack.stop());
 
-  it('a build whose activity is paused is shown so by status, with who did it and the command that lets it go on', async () => {
+  it('a build whose activity is paused is shown by status as paused, with who paused it and the command that unpauses it', async () => {
     const { address, namespace } = stack.temporal;
     const at = ['--address', address, '--namespace', namespace];
     const temporal = async (...args: string[]) => promisify(execFile)(await findTemporalCli(), [...args, ...at]);
@@ -49,7 +49,7 @@ describe('a build whose activity is paused', () => {
   });
 });
 
-/** In the order in which they stand: the last two let it end. */
+/** These run in order: the last two let the build end. */
 describe('a build whose workflow is paused', () => {
   let stack: TestStack;
   let folder: string;
@@ -83,19 +83,19 @@ describe('a build whose workflow is paused', () => {
   }
   const again = () => ({ ...input, correlation_id: 'request-again' });
 
-  it('a build whose workflow is paused is in progress to start, which names its job', async () => {
+  it('start reports a build whose workflow is paused as in progress, and names its job', async () => {
     const result = await start(again());
     assert.equal(result.code, 3, result.stderr);
     assert.equal(parseJson(result)['job_id'], jobId);
   });
 
-  it('a build whose workflow is paused is joined by start --attach', async () => {
+  it('start --attach joins a build whose workflow is paused', async () => {
     const result = await start(again(), '--attach');
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual([parseJson(result)['job_id'], parseJson(result)['attached']], [jobId, true]);
   });
 
-  it('a build whose workflow is paused is in progress and paused to status, which says how it may go on', async () => {
+  it('status shows a build whose workflow is paused as in progress and paused, and says how to unpause it', async () => {
     const { code, stdout, stderr } = await stack.cli(['status', ACCOUNT, RESOURCE, '--json']);
     assert.equal(code, 0, stderr);
     const view = JSON.parse(stdout) as Record<string, unknown>;
@@ -107,7 +107,7 @@ describe('a build whose workflow is paused', () => {
     assert.equal(byRequest['job_id'], jobId);
   });
 
-  it('a build whose workflow is paused is in progress and paused in the list', async () => {
+  it('list shows a build whose workflow is paused as in progress and paused', async () => {
     for (const filters of [[], ['--status', 'IN_PROGRESS']]) {
       const [build, ...others] = await listed(...filters);
       assert.deepEqual([build?.['job_id'], build?.['status'], others], [jobId, 'IN_PROGRESS', []]);
@@ -116,13 +116,13 @@ describe('a build whose workflow is paused', () => {
     assert.match((await stack.cli(['list'])).stdout, /IN_PROGRESS \(paused\)/);
   });
 
-  it('a build whose workflow is paused is nothing to resume, since it is in progress', async () => {
+  it('resume refuses a build whose workflow is paused, since it is in progress', async () => {
     const result = await stack.cli(['resume', ACCOUNT, RESOURCE, '--json']);
     assert.equal(result.code, 3, result.stderr);
     assert.equal(parseJson(result)['job_id'], jobId);
   });
 
-  it('a build whose workflow is paused is in progress to a batch: that of its own request goes on, another is refused and told its job', async () => {
+  it('batch reports a build whose workflow is paused as in progress, and refuses another request for it with its job', async () => {
     const file = join(folder, 'batch.ndjson');
     const [own, other] = [join(folder, 'own.report'), join(folder, 'other.report')];
     for (const [one, report] of [
@@ -139,7 +139,7 @@ describe('a build whose workflow is paused', () => {
     assert.ok((await line(other))['error']?.includes(jobId));
   });
 
-  it('a build whose workflow is paused is counted by workers as a build that runs', async () => {
+  it('workers count a build whose workflow is paused as running', async () => {
     const second = await stack.startWorker();
     await until('a new worker has counted', async () => {
       return (await readMetrics(second.metricsUrl)).sum('role_build_in_flight') === 1;
@@ -147,12 +147,12 @@ describe('a build whose workflow is paused', () => {
     await second.stop();
   });
 
-  it('a build whose workflow is paused is left alone by doctor', async () => {
+  it('doctor leaves a build whose workflow is paused alone', async () => {
     const { code, stdout } = await stack.cli(['doctor', '--json']);
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
   });
 
-  it('a build whose workflow is paused is followed by watch, alone and among others, to the end that a cancel asks for once it may go on', async () => {
+  it('watch follows a build whose workflow is paused, alone and among others, to its cancelled end after it is unpaused', async () => {
     const told: string[] = [];
     const one = stack.startCli(['watch', ACCOUNT, RESOURCE, '--json'], { onStderr: (text) => told.push(text) });
     let found = false;

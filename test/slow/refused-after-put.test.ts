@@ -1,4 +1,4 @@
-/** A status put that may have been made, by a worker whose successor refuses the input. */
+/** A status put with an unknown outcome, when the next worker refuses the input. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { STATUS_TABLE_NAME } from '../../src/records/names.ts';
@@ -7,7 +7,7 @@ import { inputFor, parseJson, startTestStack, until, type TestStack } from '../s
 
 describe('a status put', { concurrency: 2 }, () => {
   let stack: TestStack;
-  /** For the status puts of each build, in order; then none. */
+  /** The faults of each build's status puts, in order; then none. */
   const faults = new Map<string, DynamoDbFault[]>();
 
   const isPut = ({ operation, request }: DynamoDbCall) =>
@@ -27,7 +27,7 @@ describe('a status put', { concurrency: 2 }, () => {
     const wasPut = fault === 'lose-answer';
     it(`a status put (${fault}) whose next attempt is refused by a worker with another list of origins leaves ${wasPut ? 'FAILED records' : 'none'}`, async () => {
       const name = `refused-after-${fault}`;
-      // The second fault is for a first worker that stops only after its next attempt.
+      // The second fault is needed if the first worker stops only after its next attempt.
       faults.set(name, [fault, fault]);
       const settings = { ROLE_BUILD_TASK_QUEUE: name };
       const first = await stack.startWorker({ settings });

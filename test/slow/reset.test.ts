@@ -15,7 +15,7 @@ describe('a build that is reset', () => {
   });
   after(() => stack.stop());
 
-  /** To its workflow task of that number, which has scheduled the step of that number. @returns how the new run ends */
+  /** Resets the workflow to the task with this number, which scheduled the step with this number. @returns how the new run ends */
   const reset = async ({ input }: Job, task: number): Promise<unknown> => {
     const handle = stack.client.workflow.getHandle(workflowIdOf(ACCOUNT, input.ddb_composite_sort_key));
     const { events } = await handle.fetchHistory();
@@ -42,7 +42,7 @@ describe('a build that is reset', () => {
     });
   }
 
-  it('a COMPLETE build that is reset to the put of its history record goes on if its status record is IN_PROGRESS, as doctor may have set it meanwhile, and ends both', async () => {
+  it('a COMPLETE build that is reset to its history put goes on if its status record is IN_PROGRESS, as doctor sets it, and ends both', async () => {
     const job = await stack.ended('set-back');
     await stack.change('status', job.input, { status: { S: 'IN_PROGRESS' } });
     const end = (await reset(job, 1)) as { status?: string };
@@ -51,7 +51,7 @@ describe('a build that is reset', () => {
     assert.deepEqual((await stack.doctor()).of(job.input), []);
   });
 
-  it('a build that is reset while its POST has no answer remembers that it may have been taken', async () => {
+  it('a build that is reset while its POST has no answer remembers that the API may have accepted it', async () => {
     const refused = Array.from({ length: 5 }, () => ({ status: 503 }));
     const job = await stack.start('reset-post', { polls: 0, trigger: [{ drop: 'after' }, ...refused] });
     await until('its POST was sent', () => stack.buildApi.requests(job.input.correlation_id).length > 0);

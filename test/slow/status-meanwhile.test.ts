@@ -1,4 +1,4 @@
-/** `status` reads Temporal and the records one after the other, and a build may move on in between. */
+/** `status` reads Temporal first and the records after that. A build may move on in between. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
@@ -33,12 +33,12 @@ describe('a build that moves on while status reads it', () => {
     return stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
   };
 
-  /** The status of a build that something happens to before its record is read for the first time. */
+  /** Returns the status of a build after `happen` ran just before the first read of its record. */
   async function statusWhere(name: string, happen: () => Promise<void>) {
     let happened: Promise<void> | undefined;
     stack.proxy.decide = async ({ operation, request }) => {
       const isIt = operation === 'GetItem' && request.TableName === STATUS_TABLE_NAME;
-      // What happens reads the record too.
+      // `happen` reads the record too.
       if (isIt && happened === undefined) await (happened = happen());
       return undefined;
     };
@@ -47,7 +47,7 @@ describe('a build that moves on while status reads it', () => {
     return JSON.parse(stdout) as Record<string, unknown>;
   }
 
-  it('a build that moves on while status reads it by continuing as new is in progress', async (t) => {
+  it('a build that continues as new while status reads it is in progress', async (t) => {
     await start('continues');
     const { workflowId, runId } = await executionOf('continues').describe();
     t.after(setEnvironment(stack.settings));
@@ -71,7 +71,7 @@ describe('a build that moves on while status reads it', () => {
     ['first', 'no build'],
     ['next', 'one that has ended'],
   ] as const) {
-    it(`a build that moves on while status reads it by starting after ${held} is in progress`, async () => {
+    it(`a build that starts after ${held} while status reads it is in progress`, async () => {
       if (name === 'next') await stack.build(inputFor(stack, name, { polls: 0 }));
       const view = await statusWhere(name, async () => {
         assert.equal((await start(name, `request-${name}-again`)).code, 0);
@@ -83,7 +83,7 @@ describe('a build that moves on while status reads it', () => {
     });
   }
 
-  it('a build that moves on while status reads it by being deleted from Temporal is shown from its record', async () => {
+  it('a build that is deleted from Temporal while status reads it is shown from its record', async () => {
     const { json } = await stack.build(inputFor(stack, 'deleted', { polls: 0 }));
     const view = await statusWhere('deleted', async () => {
       const { workflowId } = executionOf('deleted');

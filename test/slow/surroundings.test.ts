@@ -1,4 +1,4 @@
-/** A process that has next to nothing: a user without a name or a home, and no folder to write to. */
+/** Processes whose user has no name and no home, and no folder to write to. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { ACCOUNT, inputFor, startTestStack, type TestStack } from '../support/stack.ts';
 
 const CLIENT = fileURLToPath(new URL('../../src/client.ts', import.meta.url));
-/** Of nobody. */
+/** A user ID without an account. */
 const UID = 54_321;
 
 function whyNot(): string | false {
@@ -35,7 +35,7 @@ describe(
       const env = { ...others, AWS_DEFAULT_REGION: AWS_REGION, TMPDIR: '/dev/null', ...settings };
       const child = spawn(process.execPath, [CLIENT, ...args], { env, uid: UID, gid: UID, cwd: '/', stdio: 'pipe' });
       child.stdin.on('error', () => {
-        // It may end before it has read it.
+        // The program may exit before it has read its stdin.
       });
       child.stdin.end(stdin);
       const ended = once(child, 'close') as Promise<[number]>;
@@ -43,7 +43,7 @@ describe(
       return { stdout, stderr, code };
     }
 
-    it('a build is started, run and looked at by a user ID without name and HOME, with AWS_DEFAULT_REGION alone', async () => {
+    it('a user ID without a name and HOME can start, run and view a build, with AWS_DEFAULT_REGION alone', async () => {
       const stdin = JSON.stringify(inputFor(stack, 'nameless', { polls: 0 }));
       const started = await cli(['start', '--input', '-', '--wait', '--json'], {}, stdin);
       assert.equal(started.code, 0, started.stderr);
@@ -64,7 +64,7 @@ describe(
       }
     });
 
-    it('a command that needs a folder to write to says so in a line, and how to go on', async () => {
+    it('a command that needs a writable folder says so in one line, and how to give it one', async () => {
       const line = `${JSON.stringify(inputFor(stack, 'listed', { polls: 0 }))}\n`;
       for (const [args, message] of [
         [['batch', '-'], /can't be copied to \/dev\/null: ENOTDIR.*\ntry: TMPDIR /],
@@ -82,13 +82,13 @@ describe(
       assert.doesNotMatch(elsewhere.stderr, /^ +at /m);
     });
 
-    it('a folder that never takes any, as under /proc, is done without', async () => {
+    it('a command does without a folder in which nothing can be made, as under /proc', async () => {
       for (const settings of [{ XDG_CACHE_HOME: '/proc/none' }, { HOME: '/proc/none' }, { HOME: 'none' }]) {
         assert.equal((await cli(['list'], settings)).code, 0, JSON.stringify(settings));
       }
     });
 
-    it('a home of another user that can not be read is told', async () => {
+    it("a command names a home of another user that it can't read", async () => {
       const { code, stderr } = await cli(['list'], { HOME: '/root' });
       assert.ok(code === 0 || code === 2, stderr);
       if (code === 2) assert.match(stderr, /temporal\.toml: EACCES: permission denied, open '\/root\/.*\n(.*\n)?try: /);

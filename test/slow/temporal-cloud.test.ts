@@ -1,4 +1,4 @@
-/** What docs/deployment.md says, against a server on loopback behind a front that asks for TLS and an API key as Temporal Cloud does. */
+/** What docs/deployment.md says about Temporal Cloud, with a local server behind a proxy that requires TLS and an API key. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,11 +13,11 @@ import { createAuthority } from '../../dev/servers/certificates.ts';
 import { startGrpcFront, STATUS, type GrpcFront } from './grpc-front.ts';
 import { inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
 
-/** A name with the account, as Temporal Cloud's namespaces have them. */
+/** A namespace with an account ID, as Temporal Cloud names them. */
 const NAMESPACE = 'role-builds.a1b2c';
 const API_KEY = 'canary-api-key-51c0';
 const names = Object.keys(searchAttributes);
-/** As both command lines spell them. */
+/** The types as `temporal` and `tcld` spell them. */
 const TYPES = { KEYWORD: 'Keyword', BOOL: 'Bool' } as const;
 const command =
   `tcld namespace search-attributes add --namespace ${NAMESPACE} ` +
@@ -52,7 +52,7 @@ describe('Temporal Cloud', () => {
       TEMPORAL_ADDRESS: front.address,
       TEMPORAL_NAMESPACE: NAMESPACE,
       TEMPORAL_API_KEY: API_KEY,
-      // Temporal Cloud's certificate is a public authority's.
+      // Temporal Cloud's certificate is issued by a public authority.
       TEMPORAL_TLS_SERVER_CA_CERT_PATH: join(folder, 'ca.pem'),
       TEMPORAL_TLS_SERVER_NAME: 'temporal.example',
     };
@@ -74,7 +74,7 @@ describe('Temporal Cloud', () => {
     ['may not be listed either', STATUS.PERMISSION_DENIED],
   ] as const) {
     for (const [answer, status] of Object.entries(STATUS)) {
-      it(`on Temporal Cloud setup prints the command if search attributes ${how}, and registering them is answered ${answer}`, async () => {
+      it(`setup prints the command if search attributes ${how} and registering them is answered ${answer}`, async () => {
         front.refused.set('AddSearchAttributes', status);
         if (list !== undefined) front.refused.set('ListSearchAttributes', list);
         const { code, stdout, stderr } = await stack.cli(['setup'], { settings });
@@ -83,13 +83,13 @@ describe('Temporal Cloud', () => {
         for (const name of names) assert.match(stdout, new RegExp(`^search attribute ${name}: missing$`, 'm'));
         assert.match(stderr, /does not allow this identity to register search attributes: Request unauthorized\./);
         assert.match(stderr, /then run role-build setup again/);
-        // The rest is set up all the same.
+        // The rest is still set up.
         assert.match(stdout, /^table \S+: /m);
       });
     }
   }
 
-  it('on Temporal Cloud setup --json has the command too', async () => {
+  it('setup --json has the command too', async () => {
     front.refused.set('AddSearchAttributes', STATUS.PERMISSION_DENIED);
     const result = await stack.cli(['setup', '--json'], { settings });
     assert.equal(result.code, 1, result.stderr);
@@ -101,7 +101,7 @@ describe('Temporal Cloud', () => {
     assert.equal(left.command, command);
   });
 
-  it("doctor --fix leaves the search attributes to somebody else, and doesn't stop there", async () => {
+  it('doctor --fix leaves the search attributes to somebody else, and goes on', async () => {
     front.refused.set('AddSearchAttributes', STATUS.PERMISSION_DENIED);
     const { code, stdout, stderr } = await stack.cli(['doctor', '--fix', '--yes', '--json'], { settings });
     assert.equal(code, 1, stderr);
@@ -114,7 +114,7 @@ describe('Temporal Cloud', () => {
     for (const { result, fix } of missing) assert.deepEqual([result, fix], ['left alone', 'role-build setup']);
   });
 
-  it('on Temporal Cloud a key that is not good is refused, and shown nowhere', async () => {
+  it('an invalid API key is refused, and shown nowhere', async () => {
     const wrong = { ...settings, TEMPORAL_API_KEY: 'canary-wrong-key-77aa' };
     const { code, stdout, stderr } = await stack.cli(['list'], { settings: wrong });
     assert.equal(code, 5, stderr);
@@ -127,19 +127,19 @@ describe('Temporal Cloud', () => {
     });
   });
 
-  it("a worker trusts the system's authorities, as the image brings them, and the command line Node.js's own", async () => {
+  it("a worker trusts the system's authorities, which the image has, and the command line those of Node.js", async () => {
     const { TEMPORAL_TLS_SERVER_CA_CERT_PATH: authority = '', ...others } = settings;
     const worker = await stack.startWorker({ settings: { ...others, SSL_CERT_FILE: authority } });
     await worker.stop();
     await assert.rejects(stack.startWorker({ settings: others }), /UnknownIssuer/);
     const { code, stderr } = await stack.cli(['list'], { settings: { ...others, NODE_EXTRA_CA_CERTS: authority } });
-    // Connected: what is refused is the list, before anything is set up.
+    // It connected: the list call is refused, before anything is set up.
     assert.doesNotMatch(stderr, /can't be reached/);
     assert.notEqual(code, 2);
   });
 
-  it('on Temporal Cloud once somebody has run the command, setup is done and a build goes to its end', async () => {
-    // What tcld asks of Temporal Cloud, asked of the server itself.
+  it('setup is complete once somebody has run the command, and a build runs to its end', async () => {
+    // The call that tcld makes to Temporal Cloud, made to the server itself.
     const create = Object.values(searchAttributes).flatMap(({ name, type }) => ['--name', name, '--type', TYPES[type]]);
     const where = ['--address', temporal.address, '--namespace', NAMESPACE];
     await promisify(execFile)(await findTemporalCli(), ['operator', 'search-attribute', 'create', ...where, ...create]);
@@ -163,12 +163,12 @@ describe('Temporal Cloud', () => {
     assert.ok(front.calls.length > 0);
     for (const { method, authorization, namespace } of front.calls) {
       assert.equal(authorization, `Bearer ${API_KEY}`, method);
-      // An endpoint of a whole region knows by this header which namespace is meant.
+      // A regional endpoint chooses the namespace by this header.
       if (method !== 'GetSystemInfo') assert.equal(namespace, NAMESPACE, method);
     }
   });
 
-  it('a worker compresses what it and Temporal tell each other if that is asked for, and only there', async () => {
+  it('a worker compresses its gRPC messages only if a setting asks for it', async () => {
     const compression = { none: [undefined, undefined], gzip: ['gzip', 'gzip,identity'] } as const;
     for (const [setting, said] of Object.entries(compression)) {
       front.calls.length = 0;
@@ -181,7 +181,7 @@ describe('Temporal Cloud', () => {
     }
   });
 
-  it('on Temporal Cloud address, namespace and key may stand in a temporal.toml', async () => {
+  it('address, namespace and key can come from temporal.toml', async () => {
     const file = join(folder, 'temporal.toml');
     const lines = [
       '[profile.default]',

@@ -1,4 +1,4 @@
-/** TLS as docs/deployment.md says it is set up: to Temporal, with certificates for both sides, and to the build API. */
+/** TLS as docs/deployment.md sets it up: to Temporal, with certificates for both sides, and to the build API. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import type { Fault } from '../../dev/simulated-build-api/server.ts';
 import { createAuthority, type Certificate } from '../../dev/servers/certificates.ts';
 import { inputFor, parseJson, startTestStack, type TestStack } from '../support/stack.ts';
 
-/** Ends TLS before a server that has none, as a load balancer does; asks the client for its certificate. */
+/** Terminates TLS before a server that has none, as a load balancer does, and requires a client certificate. */
 async function startTlsProxy(
   target: string,
   { server, clientAuthority }: { server: Certificate; clientAuthority: string },
@@ -58,7 +58,7 @@ describe('TLS', { concurrency: 3 }, () => {
   let proxy: Awaited<ReturnType<typeof startTlsProxy>>;
   let buildApi: https.Server;
   let buildApiUrl: string;
-  /** Both sides' certificates, as an operator would set them. */
+  /** The certificates of both sides, as an operator sets them. */
   let mutual: Record<string, string>;
   const file = (name: string) => join(folder, name);
 
@@ -139,7 +139,7 @@ describe('TLS', { concurrency: 3 }, () => {
     'no TLS at all': () => ({ TEMPORAL_TLS: 'false' }),
   };
   for (const [what, change] of Object.entries(broken)) {
-    it(`TLS lets nobody through with ${what}`, async () => {
+    it(`a client with ${what} is refused`, async () => {
       const settings = Object.fromEntries(
         Object.entries({ ...mutual, ...change() }).filter(([, value]) => value !== ''),
       );
@@ -152,13 +152,13 @@ describe('TLS', { concurrency: 3 }, () => {
         assert.equal(code, 5, stderr);
         assert.match(stderr, /Temporal can't be reached at 127\.0\.0\.1:/);
       }
-      // The worker's TLS is another's, in Rust; a worker takes long to start, so it is not tried with each.
+      // The worker has its own TLS, in Rust. It is tried only once, since a worker takes long to start.
       if (!TRIED_WITH_A_WORKER.includes(what)) return;
       await assert.rejects(stack.startWorker({ settings }), /the worker did not start/);
     });
   }
 
-  it('TLS to the build API through a proxy, whose POST is taken and not answered, leaves it unknown', async (t) => {
+  it('a POST over TLS through a proxy that is taken and not answered has an unknown outcome', async (t) => {
     const tunnels = new Set<net.Socket>();
     const tunnelling = http.createServer().on('connect', ({ url = '' }, client: net.Socket) => {
       const behind = net.connect(Number(url.split(':')[1]), '127.0.0.1', () => {
@@ -178,7 +178,7 @@ describe('TLS', { concurrency: 3 }, () => {
       settings: {
         ...settings,
         NODE_EXTRA_CA_CERTS: file('build-api-ca.pem'),
-        // For the tunnel and TLS too, on a busy machine.
+        // Also covers the tunnel and TLS on a busy machine.
         BUILD_API_TIMEOUT_SECONDS: '5',
         BUILD_API_PROXY: `http://127.0.0.1:${(tunnelling.address() as AddressInfo).port}`,
       },

@@ -1,4 +1,4 @@
-/** What the tests of traces share: a stack that sends its spans to a collector, and callers' traces. */
+/** Shared by the tests of traces: a stack that sends its spans to a collector, and callers' traces. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { WorkflowClient, type WorkflowClientInterceptor } from '@temporalio/client';
@@ -14,9 +14,9 @@ const OF_TRANSPORT = ['accept-encoding', 'connection', 'content-length', 'host']
 
 export interface TracedStack extends TestStack {
   collector: OtlpReceiver;
-  /** Headers of each request to the build API, but for the transport's, names in lower case. */
+  /** The headers of each request to the build API, without the transport's, with names in lower case. */
   headersOf(input: RoleBuildInput): Map<string, string>[];
-  /** As a client starts a build that knows no traces, or its own; it waits for the end. */
+  /** Starts a build as a client without traces or with its own does, and waits for its end. */
   buildByForeignClient(input: RoleBuildInput, traceparent?: string): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export async function startTracedStack(): Promise<TracedStack> {
   };
 }
 
-/** A trace as a caller under X-Ray has it. */
+/** A trace as a caller under X-Ray sends it. */
 export function callersTrace(sampled: 0 | 1 = 1): { header: string; traceId: string; parentId: string } {
   const [time, rest, parentId] = ['67891233', randomBytes(12).toString('hex'), randomBytes(8).toString('hex')];
   return {
@@ -64,7 +64,7 @@ export function callersTrace(sampled: 0 | 1 = 1): { header: string; traceId: str
   };
 }
 
-/** The one of that name. */
+/** Returns the span with this name. */
 export function named(spans: readonly ReceivedSpan[], name: string): ReceivedSpan {
   const found = spans.filter((span) => span.name === name);
   assert.equal(found.length, 1, `${name} among ${spans.map((span) => span.name).join(', ')}`);

@@ -1,4 +1,4 @@
-/** Which traces there are, by settings and by what callers say; and what becomes of builds where a collector is away. */
+/** Which spans settings and callers ask for, and how builds go on when the collector is away. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -44,7 +44,7 @@ describe('traces', () => {
     });
   }
 
-  it('traces are not kept if the caller keeps none, or the sampler', async () => {
+  it('traces are not recorded if the caller or the sampler records none', async () => {
     const worker = await stack.startWorker({ settings: { OTEL_TRACES_SAMPLER: 'parentbased_always_off' } });
     const [unsampled, followed] = [callersTrace(0), callersTrace()];
     await stack.build(inputFor(stack, 'unsampled', { polls: 0 }, { trace_header: unsampled.header }));
@@ -59,7 +59,7 @@ describe('traces', () => {
   });
 
   for (const how of ['refuses connections', 'takes them and does not answer']) {
-    it(`traces hold up neither the command line nor a worker if the collector ${how}, and both say so`, async (t) => {
+    it(`traces delay neither the command line nor a worker if the collector ${how}, and both say so`, async (t) => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
@@ -67,14 +67,14 @@ describe('traces', () => {
       else t.after(() => server.close());
       const settings = {
         OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
-        // For so long the exporter would try.
+        // The exporter would try for this long.
         OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
       };
       const inTimeMs = 30_000;
       const worker = await stack.startWorker({ settings });
       const input = inputFor(stack, `collector-${how.split(' ')[0]}`, { polls: 0 });
       const startedAt = performance.now();
-      // Processes: here their exporters would keep this one from its end.
+      // As processes: in this one, their exporters would keep the test from ending.
       const run = (args: readonly string[], stdin?: string) =>
         stack.startCli(args, { settings, ...(stdin === undefined ? {} : { stdin }) }).result;
       const result = await run(['start', '--input', '-', '--json'], JSON.stringify(input));
@@ -93,7 +93,7 @@ describe('traces', () => {
     });
   }
 
-  it('traces go out under the name and with the key that are set, and the key is shown to nobody', async () => {
+  it('traces are sent with the service name and the key that are set, and the key is shown nowhere', async () => {
     const key = 'canary-collector-key';
     const settings = {
       OTEL_EXPORTER_OTLP_HEADERS: `x-api-key=${key}`,
@@ -112,7 +112,7 @@ describe('traces', () => {
     assert.ok(!worker.output().includes(key) && !config.stdout.includes(key));
   });
 
-  it('traces go out if OpenTelemetry is told what is not known here: who makes spans warns of it, and nobody else', async () => {
+  it("traces are sent despite OpenTelemetry settings that we don't support, and only programs that make spans warn about them", async () => {
     const settings = {
       OTEL_TRACES_SAMPLER: 'jaeger_remote',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
@@ -143,7 +143,7 @@ describe('traces', () => {
     { OTEL_SDK_DISABLED: 'true', OTEL_TRACES_SAMPLER: 'jaeger_remote' },
     { OTEL_TRACES_EXPORTER: 'none' },
   ]) {
-    it(`traces are none with ${JSON.stringify(settings)}`, async () => {
+    it(`no traces are sent with ${JSON.stringify(settings)}`, async () => {
       const bodies = stack.collector.bodies.length;
       const off = { ...settings, BUILD_API_TRACE_HEADERS: 'xray' };
       const worker = await stack.startWorker({ settings: off });

@@ -1,4 +1,4 @@
-/** One trace of a build: a command line, workers, Temporal, the simulated build API, and a collector that keeps what it is sent. */
+/** The trace of a build: a command, workers, Temporal, the simulated build API, and a collector that keeps what it is sent. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -30,7 +30,7 @@ describe('a trace', () => {
     const { json } = await stack.build(input);
     assert.equal(json['status'], 'COMPLETE');
     await worker.stop();
-    // A command waits for a second at most until its span is sent.
+    // A command waits at most a second until its span is sent.
     await until('the span of the start has arrived', () =>
       stack.collector.spansOf(traceId).some(({ name }) => name === 'StartWorkflow:roleBuild'),
     );
@@ -91,7 +91,7 @@ describe('a trace', () => {
     assert.equal(spans.length, 2 + activities.length + calls.length, 'nothing else is in the trace');
   });
 
-  it("a trace says nothing of inputs, answers or the credential, and the build API's request stays as it was", async () => {
+  it('a trace holds no inputs, answers or credential, and the request to the build API stays as it was', async () => {
     const worker = await stack.startWorker();
     const { header, traceId } = callersTrace();
     const input = inputFor(
@@ -115,7 +115,7 @@ describe('a trace', () => {
     for (const headers of stack.headersOf(input)) assert.deepEqual([...headers.keys()].sort(), FIVE);
   });
 
-  it('a trace joins the X-Ray trace of a build that a client without traces has started', async () => {
+  it('a trace joins the X-Ray trace in the input of a build that a client without traces started', async () => {
     const worker = await stack.startWorker();
     const { header, traceId, parentId } = callersTrace();
     await stack.buildByForeignClient(
@@ -145,7 +145,7 @@ describe('a trace', () => {
     assert.deepEqual(stack.collector.spansOf(input.traceId), []);
   });
 
-  it('a trace begins anew, by the job ID, if a trace header is made up', async () => {
+  it('a trace has an ID made from the job ID if the trace header is invalid', async () => {
     const worker = await stack.startWorker();
     const input = inputFor(stack, 'made-up', { polls: 0 }, { trace_header: 'whatever; Root=canary' });
     await stack.buildByForeignClient(input);
@@ -158,7 +158,7 @@ describe('a trace', () => {
     assert.ok(run);
     assert.equal(run.parentId, '');
     assert.equal(run.traceId.slice(8), jobId.replaceAll('-', '').slice(-24));
-    // The second of its start, as the record tells it; its first task may be in the next one.
+    // The second of its start in the record; its first task may be in the next second.
     const startMs = Date.parse(status?.['start_at']?.S ?? '');
     assert.equal(parseInt(run.traceId.slice(0, 8), 16), Math.floor(startMs / 1000));
     named(stack.collector.spansOf(run.traceId), 'POST /build');
@@ -169,12 +169,12 @@ describe('a trace', () => {
       stack.collector
         .spans()
         .filter(({ attributes }) => String(attributes['temporalWorkflowId']).endsWith('made-up-too'));
-    // A command waits for a second at most until its span is sent.
+    // A command waits at most a second until its span is sent.
     await until('its span has arrived', () => ofStart().length > 0);
     assert.equal(named(ofStart(), 'StartWorkflow:roleBuild').parentId, '');
   });
 
-  it('a trace has one span of a run, whichever worker begins and whichever ends it', async () => {
+  it('a trace has one span for a run, even if one worker begins the run and another ends it', async () => {
     const first = await stack.startWorker();
     const { header, traceId } = callersTrace();
     const input = inputFor(stack, 'handed-over', { outcome: 'NEVER' }, { trace_header: header });
@@ -191,7 +191,7 @@ describe('a trace', () => {
     named(spans, 'RunActivity:triggerBuild');
   });
 
-  it('a trace can be turned off and on again with a build under way', async () => {
+  it('traces can be turned off and on again while a build is under way', async () => {
     const { header, traceId } = callersTrace();
     const input = inputFor(stack, 'switched', { outcome: 'NEVER' }, { trace_header: header });
     const polls = () => stack.buildApi.requests(input.correlation_id).filter(({ method }) => method === 'GET').length;
@@ -212,7 +212,7 @@ describe('a trace', () => {
     named(stack.collector.spansOf(traceId), 'RunWorkflow:roleBuild');
   });
 
-  it('a trace begins with the command line as it is shipped, and with each build of a batch', async (t) => {
+  it('a trace begins at the bundled command line, one for each build of a batch', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'traced-client-'));
     t.after(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, 'package.json'), '{"type": "module", "version": "0.0.0"}');
@@ -232,7 +232,7 @@ describe('a trace', () => {
       return { traces, stderr };
     };
     let last = await startTwo('batch-1');
-    // It waits a second for the collector; a busy machine may need longer, and then another batch tells.
+    // It waits a second for the collector. If a busy machine needs longer, another batch is run.
     for (let n = 2; n <= 4 && last.stderr.includes('could not be sent: not within'); n += 1) {
       last = await startTwo(`batch-${n}`);
     }

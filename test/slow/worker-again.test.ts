@@ -12,9 +12,9 @@ before(async () => {
 });
 after(() => stack.stop());
 
-it('a worker that was stopped can be followed by another in the same process', async () => {
+it('another worker can start in the same process after one was stopped', async () => {
   const env = { ...stack.settings, HEALTH_ADDRESS: '127.0.0.1:0', METRICS_ADDRESS: '127.0.0.1:0' };
-  // Libraries read the process's own.
+  // Libraries read the process's own environment.
   Object.assign(process.env, env);
   for (const name of ['first', 'second']) {
     const stopping = new AbortController();
@@ -22,7 +22,7 @@ it('a worker that was stopped can be followed by another in the same process', a
     const settings = readSettings(env, WORKER_SETTINGS);
     const temporal = loadTemporalConfig(process.env);
     const running = runWorker({ settings, temporal, tracing: undefined, logger, stop: stopping.signal });
-    // Its bundler keeps this process busy.
+    // The worker's bundler keeps this process busy.
     await until('it polls', () => text().includes('worker polling'));
     const { json, stderr } = await stack.build(inputFor(stack, name, { polls: 0 }));
     stopping.abort();

@@ -1,4 +1,4 @@
-/** How a worker starts: where it listens, what it hears of first, and what it shows on a terminal. */
+/** How a worker starts: its addresses, early signals, and its log on a terminal. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ describe('the worker', () => {
   });
   after(() => stack.stop());
 
-  it('the worker names the setting whose address it can not listen on', async () => {
+  it("the worker names the setting whose address it can't listen on", async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
@@ -45,7 +45,7 @@ describe('the worker', () => {
     taken.close();
   });
 
-  it('the worker takes names as addresses', async () => {
+  it('the worker listens on addresses given as host names', async () => {
     const settings = { METRICS_ADDRESS: 'localhost:0', HEALTH_ADDRESS: 'localhost:0' };
     const worker = await stack.startWorker({ settings });
     try {
@@ -56,7 +56,7 @@ describe('the worker', () => {
     }
   });
 
-  it('the worker answers on every address, of IPv4 and of IPv6, if it is told 0.0.0.0 or [::]', async () => {
+  it('the worker answers on every IPv4 and IPv6 address if it is told 0.0.0.0 or [::]', async () => {
     const worker = await stack.startWorker({ settings: { METRICS_ADDRESS: '0.0.0.0:0', HEALTH_ADDRESS: '[::]:0' } });
     const at = (url: string, host: string) => url.replace(/\/\/.*:/, `//${host}:`);
     try {
@@ -69,7 +69,7 @@ describe('the worker', () => {
     }
   });
 
-  it('the worker hears SIGTERM before it has loaded all else, and ends', async () => {
+  it('the worker exits on a SIGTERM that comes while it loads its modules', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
@@ -96,7 +96,7 @@ describe('the worker', () => {
     silent.close();
   });
 
-  it('the worker hears SIGTERM before it has connected, and ends', async () => {
+  it('the worker exits on a SIGTERM that comes before it has connected', async () => {
     const asSoonAsItStopsCleanly = `data:text/javascript,${encodeURIComponent(`
       let listeners = 0;
       process.on('newListener', (name) => {
@@ -113,7 +113,7 @@ describe('the worker', () => {
     assert.doesNotMatch(output, /worker polling/);
   });
 
-  it("the worker's log is for people on a terminal", async () => {
+  it("the worker's log is readable for people on a terminal", async () => {
     const env = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', ...stack.settings };
     const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, PROGRAMS.worker], {
       env,

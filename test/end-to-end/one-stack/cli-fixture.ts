@@ -1,4 +1,4 @@
-/** What the tests of the command line share: a stack with a worker, and a folder of their own. */
+/** Shared by the tests of the command line: a stack with a worker, and a temporary folder. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { after, before } from 'node:test';
 import { inputFor, parseJson, until, type TestStack } from '../../support/stack.ts';
 import { oneStack } from './one-stack.ts';
 
-/** To be called in a suite. */
+/** Call this in a suite. */
 export function cliFixture() {
   let stack: TestStack;
   let folder: string;
@@ -24,7 +24,7 @@ export function cliFixture() {
     const result = await stack.cli(['status', ...args, '--json']);
     return { code: result.code, json: parseJson(result) };
   };
-  /** Starts a build that never ends by itself and waits until it has polled. */
+  /** Starts a build that never ends alone, and waits until it has polled. */
   const startEndless = async (name: string) => {
     const input = inputFor(stack, name, { outcome: 'NEVER' });
     const started = await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });

@@ -10,7 +10,7 @@ import { oneStack } from './one-stack.ts';
 import { documents, steady, TERMINAL, type, type SessionOptions, type Shown } from '../../support/cli-session.ts';
 import { exitsWith } from '../../support/exits-with.ts';
 
-/** Acts once, as soon as that was shown. */
+/** Acts once, as soon as the text was shown. */
 function onceShown(what: RegExp, act: () => void): (chunk: string) => void {
   let shown = '';
   let isDone = false;
@@ -22,14 +22,14 @@ function onceShown(what: RegExp, act: () => void): (chunk: string) => void {
   };
 }
 
-describe('a session about one build', { concurrency: 4 }, () => {
+describe('commands about one build', { concurrency: 4 }, () => {
   let stack: TestStack;
   before(async () => {
     stack = await oneStack();
   });
 
   const $ = (line: string, options?: SessionOptions): Promise<Shown> => type(stack.settings, line, options).shown;
-  /** Starts a build; of one that never ends, waits until it has polled. */
+  /** Starts a build. If it never ends, waits until it has polled. */
   const start = async (name: string, simulate: Simulate, more = {}) => {
     const input = inputFor(stack, name, simulate, more);
     const stdin = JSON.stringify(input);
@@ -39,7 +39,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     return { ...started, json: JSON.parse(started.stdout) as Record<string, unknown> };
   };
 
-  it('status of a build that runs: record, steps, last answer, next poll, Web UI, what to type next', async () => {
+  it('status of a running build shows record, steps, last answer, next poll, Web UI and what to type next', async () => {
     const { json } = await start('running', { outcome: 'NEVER' }, { poll_interval_seconds: 2 });
     const { code, screen, stderr } = await $(`role-build status ${ACCOUNT} 'iam_role#running'`);
     assert.equal(code, 0, stderr);
@@ -59,7 +59,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     await stack.cli(['cancel', '--job-id', String(json['job_id'])]);
   });
 
-  it('status of a build that failed says who must act, and the command that it shows works', async () => {
+  it('status of a failed build says who must act, and shows a command that works', async () => {
     const unavailable = { status: 503 };
     await start('let-down', { polls: 0, status: [unavailable, unavailable, unavailable] });
     const shown = await $(`role-build status ${ACCOUNT} 'iam_role#let-down'`);
@@ -91,7 +91,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     for (const { ended_at } of steps) assert.match(ended_at, /^\d{4}-.*Z$/);
   });
 
-  it('status of a build that was turned down, for which the requester starts another', async () => {
+  it('status of a build that its API turned down tells the requester to start another', async () => {
     const { json } = await start('refused', { polls: 0, outcome: 'FAILED', message: 'no such \u001b[31mpolicy' });
     assert.equal(json['move'], 'requester');
     assert.equal(json['next_command'], 'role-build start --input FILE --wait');
@@ -101,7 +101,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     assert.ok(!raw.includes('\u001b[31mpolicy'), 'what the build API says drives no terminal');
   });
 
-  it('watch redraws a screen in place and leaves the build as it ended', async () => {
+  it('watch redraws a screen in place, and leaves the final state on it', async () => {
     const input = inputFor(stack, 'live', { outcome: 'NEVER' });
     await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
     const { code, screen, raw, stderr } = await $(`role-build watch ${ACCOUNT} 'iam_role#live'`, {
@@ -115,7 +115,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     assert.ok(raw.includes('\u001b[?25h'), 'the cursor is back');
   });
 
-  it('watch in a pipe prints a line a change, with --json a document a change', async () => {
+  it('watch in a pipe prints a line for each change, with --json a document', async () => {
     const lines = async (name: string, flags: string, enough: RegExp) => {
       const input = inputFor(stack, name, { outcome: 'NEVER' });
       await stack.cli(['start', '--input', '-'], { stdin: JSON.stringify(input) });
@@ -135,11 +135,11 @@ describe('a session about one build', { concurrency: 4 }, () => {
     assert.equal(all.at(-1)?.['status'], 'COMPLETE');
   });
 
-  it('Ctrl-C ends watch with 130, says that the build goes on, and so it does', async () => {
+  it('Ctrl-C ends watch with 130, and the build goes on', async () => {
     const { json } = await start('left', { outcome: 'NEVER' });
     const watching = type(stack.settings, `role-build watch ${ACCOUNT} 'iam_role#left'`, {
       terminal: TERMINAL,
-      // A second one would end it at once.
+      // A second signal would end it at once.
       onStdout: onceShown(/WaitForBuildStatus/, () => watching.kill('SIGINT')),
     });
     const { code, screen, raw, stderr } = await watching.shown;
@@ -161,13 +161,13 @@ describe('a session about one build', { concurrency: 4 }, () => {
     assert.equal((JSON.parse(stdout) as Record<string, unknown>)['job_id'], job_id);
   });
 
-  it('a build that no worker takes is said to wait for one, with the task queue', async () => {
+  it('status says that a build waits for a worker, and names the task queue', async () => {
     const settings = { ...stack.settings, ROLE_BUILD_TASK_QUEUE: 'nobody', ENCRYPTED_JWT: 'x' };
     const args = ['start', '--account', ACCOUNT, '--role', 'untaken', '--url', stack.buildApiUrl, '--wait'];
     const untaken =
       /no worker takes its workflow task, which was scheduled \d+s ago: does one poll the task queue "nobody"\?/;
     const starting = startCli(args, settings, {
-      // A second one would end it at once.
+      // A second signal would end it at once.
       onStderr: onceShown(untaken, () => starting.kill('SIGINT')),
     });
     const { code, stderr } = await starting.result;
@@ -185,7 +185,7 @@ describe('a session about one build', { concurrency: 4 }, () => {
     ['watch', { code: 1, status: 'CANCELLED' }],
     ['cancel --wait', { code: 0, status: 'CANCELLED' }],
   ] as const) {
-    it(`${command} says how a build ended also if its record can't be read`, async () => {
+    it(`${command} says how a build ended even if its record can't be read`, async () => {
       const name = command.replace(/ .*/, '-blind');
       const { json } = await start(name, { outcome: 'NEVER' }, { poll_interval_seconds: 1 });
       const line = `role-build ${command} ${ACCOUNT} 'iam_role#${name}' --json`;

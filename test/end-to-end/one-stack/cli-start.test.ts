@@ -1,4 +1,4 @@
-/** What `start` takes, refuses, joins and prints. */
+/** What `start` accepts, refuses, joins and prints. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,11 +26,11 @@ describe('role-build start', { concurrency: 4 }, () => {
     await on.stack.cli(['cancel', '--correlation-id', input.correlation_id]);
   });
 
-  it('start says that a build runs for what to IAM is the same role, and starts its own all the same', async () => {
+  it('start says that a build runs for a name that is the same role to IAM, and still starts its own', async () => {
     const { started } = await startEndless('Twin-Role');
     const run = async (name: string, more = {}) => {
       const input = inputFor(on.stack, name, { polls: 0 });
-      // To its end, since it would be such a build itself.
+      // It runs to its end here, since it would be such a build itself.
       const { code, stderr } = await on.stack.cli(['start', '--input', '-', '--wait'], {
         stdin: JSON.stringify({ ...input, ...more }),
       });
@@ -48,7 +48,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     assert.doesNotMatch(await run('twin-role'), /same role/);
   });
 
-  it('start goes on if the table may not be queried, and says what it can not tell', async () => {
+  it("start goes on if it may not query the table, and says what it can't tell", async () => {
     const account_id = '210987654321';
     on.stack.proxy.answer = ({ operation, request }) =>
       operation === 'Query' && JSON.stringify(request).includes(account_id)
@@ -68,7 +68,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     );
   });
 
-  it('start goes on if the records are not answered for, and says that the worker looks', async () => {
+  it('start goes on if DynamoDB does not answer, and says that the worker will look', async () => {
     const account_id = '210987654322';
     on.stack.proxy.decide = ({ operation, request }) =>
       /Query|GetItem/.test(operation) && JSON.stringify(request).includes(account_id) ? 'hang' : undefined;
@@ -80,7 +80,7 @@ describe('role-build start', { concurrency: 4 }, () => {
     assert.match(stderr, /^role-build: the records can't be read, so the worker looks .*: no answer within 10 s$/m);
   });
 
-  it('start takes flags, the credential from a file, and makes a request ID and a trace header', async () => {
+  it('start takes flags and a credential file, and makes a request ID and a trace header', async () => {
     const credential = join(on.folder, 'credential');
     await writeFile(credential, `${CREDENTIAL}\n`);
     const flags = [

@@ -1,4 +1,4 @@
-/** What the commands do to a build; what they show of it is in cli-one-build.test.ts, bad usage in cli-alone.test.ts. */
+/** What the commands do to a build. cli-one-build.test.ts has what they show, cli-alone.test.ts has bad usage. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ACCOUNT, CREDENTIAL, inputFor, letSucceed, until } from '../../support/stack.ts';
@@ -8,7 +8,7 @@ describe('role-build', { concurrency: 4 }, () => {
   const on = cliFixture();
   const { statusOf, startEndless } = on;
 
-  it('setup is safe to repeat and says what was there', async () => {
+  it('setup is safe to repeat, and says what existed before', async () => {
     const { code, stdout, stderr } = await on.stack.cli(['setup']);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /table iam_orchestrator_execution_status: was there/);
@@ -46,7 +46,7 @@ describe('role-build', { concurrency: 4 }, () => {
     await on.stack.cli(['cancel', ACCOUNT, 'iam_role#named']);
   });
 
-  it('cancel and status find a running build by its request though DynamoDB is away', async () => {
+  it('cancel and status find a running build by its request ID while DynamoDB is away', async () => {
     const { input, started } = await startEndless('without-dynamodb');
     const settings = { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' };
     const name = ['--correlation-id', input.correlation_id, '--json'];
@@ -59,7 +59,7 @@ describe('role-build', { concurrency: 4 }, () => {
     assert.equal(never.code, 5, never.stderr);
   });
 
-  it('status of what was never built is exit code 4', async () => {
+  it('status of a build that never was exits 4', async () => {
     for (const args of [
       [ACCOUNT, 'iam_role#never'],
       ['--correlation-id', 'never'],
@@ -91,7 +91,7 @@ describe('role-build', { concurrency: 4 }, () => {
     assert.deepEqual([shown.code, shown.json['status']], [0, 'CANCELLED']);
   });
 
-  it('watch ends with 1 if the build ended otherwise', async () => {
+  it('watch exits 1 if the build did not end COMPLETE', async () => {
     await on.stack.build(inputFor(on.stack, 'watched-failed', { polls: 0, outcome: 'FAILED' }));
     const { code, stdout, stderr } = await on.stack.cli(['watch', ACCOUNT, 'iam_role#watched-failed']);
     assert.equal(code, 1, stderr);
@@ -116,7 +116,7 @@ describe('role-build', { concurrency: 4 }, () => {
 
   it('cancel --wait that is interrupted ends with 130, and says that the cancel stays requested', async () => {
     const stdin = JSON.stringify(inputFor(on.stack, 'interrupted-cancel'));
-    // No worker takes it, so it does not end.
+    // No worker takes the build, so it does not end.
     await on.stack.cli(['start', '--input', '-'], { stdin, settings: { ROLE_BUILD_TASK_QUEUE: 'nobody' } });
     let said = '';
     const cli = on.stack.startCli(['cancel', ACCOUNT, 'iam_role#interrupted-cancel', '--wait'], {

@@ -1,10 +1,10 @@
-/** A stack with a worker as it is by default, for all files of the process. So each file names its roles differently. */
+/** A stack with a default worker, shared by all files of the process. So each file uses its own role names. */
 import { after } from 'node:test';
 import { startTestStack, type TestStack } from '../../support/stack.ts';
 
 let started: Promise<TestStack> | undefined;
 
-/** Starts it, or gives what an earlier file has started. It stops after the last test of the process. */
+/** Starts the stack, or returns the one that an earlier file started. It stops after the last test of the process. */
 export function oneStack(): Promise<TestStack> {
   return (started ??= start());
 }

@@ -54,8 +54,8 @@ describe('resume', { concurrency: 8 }, () => {
     assert.deepEqual(previous?.M, { job_id, start_at, status: ended, updated_at, build_id, error_info });
   });
 
-  it('resume polls on after a deadline ended it FAILED, BuildDeadlineExceeded, with a deadline from its own start, and keeps every earlier end', async () => {
-    // Long enough for the POST to be made and answered on a busy machine.
+  it('resume polls on after BuildDeadlineExceeded, counts its deadline from its own start, and keeps every earlier end', async () => {
+    // Long enough for the POST to be answered on a busy machine.
     const input = inputFor(stack, 'deadline', { outcome: 'NEVER' }, { deadline_seconds: 14, requested_by: 'somebody' });
     const first = await stack.build(input);
     assert.equal(first.code, 1, first.stderr);
@@ -89,7 +89,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal(history?.['previous_jobs']?.L?.[0]?.M?.['error_info']?.M?.['Error']?.S, 'BuildTriggerUnknown');
   });
 
-  it('resume of a POST that may have been taken stays that if the next ones are refused, and is resumed again', async () => {
+  it('resume of BuildTriggerUnknown stays BuildTriggerUnknown if its POSTs are refused, and can be resumed again', async () => {
     const trigger = [...three({ drop: 'after' as const }), ...three({ status: 503 })];
     const input = inputFor(stack, 'still-unknown', { polls: 0, trigger });
     await stack.build(input);
@@ -176,13 +176,13 @@ describe('resume', { concurrency: 8 }, () => {
     });
     assert.equal(agreed.code, 0, agreed.stdout);
     assert.ok(sent().includes('fresh-credential'));
-    // The credential that it was started with is no new one.
+    // The credential of the start is not a new one.
     const same = inputFor(stack, 'same', { polls: 0, status: three({ status: 503 }) });
     await stack.build(same);
     await exitsWith(0, resume(same, ['--wait'], { settings: { ENCRYPTED_JWT: CREDENTIAL } }));
   });
 
-  it('resume takes the rest from --input if Temporal no longer has it, and only that request', async () => {
+  it("resume takes the input from --input if Temporal no longer has it, and refuses another request's", async () => {
     const input = inputFor(stack, 'forgotten', { polls: 0, status: three({ status: 503 }) });
     const first = await stack.build(input);
     const connection = await Connection.connect({ address: stack.temporal.address });
@@ -235,7 +235,7 @@ describe('resume', { concurrency: 8 }, () => {
     });
   }
 
-  it('resume refuses a build that was refused itself, and says that nothing was done', async () => {
+  it('resume refuses a build that a worker refused, and says that nothing was done', async () => {
     const input = inputFor(stack, 'refused-at-once', {}, { url: 'http://127.0.0.1:9' });
     await stack.build(input);
     const { code, stderr } = await resume(input);
@@ -243,7 +243,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.match(stderr, /nothing to resume for .*: it has no record, so it ended before anything was done/);
   });
 
-  it('resume refuses a build that runs, and one that is not there', async () => {
+  it('resume refuses a running build, and one that does not exist', async () => {
     const input = inputFor(stack, 'running', { outcome: 'NEVER' });
     const { stdout } = await stack.cli(['start', '--input', '-', '--json'], { stdin: JSON.stringify(input) });
     const { code, json, stderr } = await resume(input);
@@ -254,7 +254,7 @@ describe('resume', { concurrency: 8 }, () => {
     assert.equal(missing, 4);
   });
 
-  it('resume refuses a job whose record a newer one has taken', async () => {
+  it('resume refuses a job whose record a newer job has taken', async () => {
     const input = inputFor(stack, 'overtaken', { polls: 0, status: three({ status: 503 }) });
     const first = await stack.build(input);
     const newer = inputFor(stack, 'overtaken', { polls: 0 }, { correlation_id: 'request-overtaken-2' });
@@ -269,7 +269,7 @@ describe('resume', { concurrency: 8 }, () => {
     await stack.build(input);
     const codes = await Promise.all(Array.from({ length: 10 }, () => resume(input).then(({ code }) => code)));
     assert.equal(codes.filter((code) => code === 0).length, 1, codes.join());
-    // In progress for those that came while it ran; nothing to resume for those that came after.
+    // Those that come while it runs find it in progress; those that come later find nothing to resume.
     assert.equal(codes.filter((code) => code === 3 || code === 4).length, 9, codes.join());
     await until('it has ended', async () => (await stack.records(input)).history?.['status']?.S === 'COMPLETE');
     assert.equal((await stack.records(input)).history?.['previous_jobs']?.L?.length, 1);
