@@ -189,7 +189,7 @@ describe('a failure of a service', () => {
     });
   }
 
-  it('a build named by an impossible key is not found, and no service is blamed', async () => {
+  it('a build named by an impossible key is bad usage, not a failure of a service', async () => {
     const long = 'x'.repeat(2_049);
     for (const args of [
       ['123456789012', ''],

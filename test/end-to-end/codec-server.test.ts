@@ -71,13 +71,13 @@ describe('the codec server', () => {
     assert.ok(text.includes(ROLE) && !text.includes(CREDENTIAL));
   });
 
-  it('the codec server does not decrypt a payload that is not JSON, since it might hold the credential', async () => {
+  it('the codec server leaves a payload encrypted whose content is not JSON, since it might hold the credential', async () => {
     const body = (await encrypted([new TextEncoder().encode(CREDENTIAL)])) as { payloads: unknown };
     const response = await server.post('/decode', body);
     assert.deepEqual(await response.json(), body);
   });
 
-  it('the codec server accepts an undefined value, whose payload has no data', async () => {
+  it('the codec server accepts the payload of an undefined value, which has no data', async () => {
     const nothing = { metadata: { encoding: Buffer.from('binary/null').toString('base64') } };
     const response = await server.post('/decode', { payloads: [nothing] });
     assert.deepEqual([response.status, await response.json()], [200, { payloads: [nothing] }]);

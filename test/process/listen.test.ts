@@ -22,7 +22,7 @@ describe('every address', () => {
       for (const host of LOOPBACK) assert.equal(await ask(host, port), 'ok', host);
     });
 
-    it(`every address ${value} answers by IPv4 on a machine without IPv6, and is handed on as such`, async (t) => {
+    it(`every address ${value} answers by IPv4 on a machine without IPv6, and is reported as 0.0.0.0`, async (t) => {
       withoutIPv6(t);
       const { host, port } = await listen(serve(t), hostPort(value));
       assert.equal(host, '0.0.0.0');
@@ -31,7 +31,7 @@ describe('every address', () => {
     });
   }
 
-  it('every address is none but what is asked for elsewhere', async (t) => {
+  it('only 0.0.0.0 and [::] mean every address', async (t) => {
     assert.equal((await listen(serve(t), hostPort('127.0.0.1:0'))).host, '127.0.0.1');
     const { port } = await listen(serve(t), { host: 'localhost', port: 0 });
     assert.ok(port > 0);
@@ -48,7 +48,7 @@ describe('every address', () => {
   });
 });
 
-/** As Linux answers where it was booted with `ipv6.disable=1`. */
+/** The error of a Linux that was booted with `ipv6.disable=1`. */
 function withoutIPv6(t: TestContext): void {
   const { binding } = process as unknown as { binding(name: string): { TCP: { prototype: { bind6(): number } } } };
   const EAFNOSUPPORT = -97;

@@ -4,7 +4,7 @@ import { LOG_LEVELS } from '../../src/config/settings.ts';
 import { logged, onlyLine } from '../support/logged.ts';
 
 describe('a log line', () => {
-  it('a log line is JSON with level, time and message, and nothing that was not given', () => {
+  it('a log line is JSON with level, time, message and the given fields only', () => {
     const { logger, lines } = logged();
     logger.info({ taskQueue: 'role-builds' }, 'worker polling');
     const { time, ...rest } = onlyLine(lines());
@@ -22,7 +22,7 @@ describe('a log line', () => {
   });
 
   for (const level of LOG_LEVELS) {
-    it(`a log line comes out if its level is ${level} or above`, () => {
+    it(`a log line is written if its level is ${level} or above`, () => {
       const { logger, lines } = logged(level);
       for (const one of ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const) logger[one](one);
       const expected = level === 'silent' ? [] : LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(level) + 1).toReversed();
@@ -35,7 +35,7 @@ describe('a log line', () => {
 });
 
 describe('an address with a password in it', () => {
-  it('an address with a password in it does not come out with the error that it is no URL', () => {
+  it('an address with a password in it is not in the log of the error that it is not a URL', () => {
     const { logger, text } = logged();
     assert.throws(
       () => new URL('http://user:pass/word@dynamodb.example.com'),
@@ -61,7 +61,7 @@ describe("the caller's credential", () => {
     ['headers as the state machine spells them', { headers: { 'Encrypted-Authorization': secret } }],
     ['an error', { err: Object.assign(new Error('failed'), { encrypted_jwt: secret }) }],
   ] as [string, Record<string, unknown>][]) {
-    it(`the caller's credential does not come out in ${where}`, () => {
+    it(`the caller's credential is not logged in ${where}`, () => {
       const { logger, text, lines } = logged();
       logger.info(fields, 'message');
       assert.ok(!text().includes(secret), text());
@@ -70,14 +70,14 @@ describe("the caller's credential", () => {
     });
   }
 
-  it("the caller's credential stays as it is in what was logged", () => {
+  it("the caller's credential is redacted only in the log, not in the logged object", () => {
     const { logger } = logged();
     const input = { encrypted_jwt: secret };
     logger.info({ input }, 'message');
     assert.equal(input.encrypted_jwt, secret);
   });
 
-  it("the caller's credential does not come out of a child, as the SDK's are", () => {
+  it("the caller's credential is not logged by a child logger, as the SDK uses", () => {
     const { logger, text } = logged();
     logger.child({ input: { encrypted_jwt: secret } }).info({ input: { encrypted_jwt: secret } }, 'message');
     assert.ok(!text().includes(secret), text());

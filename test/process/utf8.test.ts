@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NotUtf8Error, utf8Chunks, utf8Text } from '../../src/process/utf8.ts';
 
-/** Bytes from text and numbers. */
+/** Makes bytes from text and numbers. */
 function bytes(...parts: (string | number)[]): Buffer {
   return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.of(part))));
 }
@@ -19,7 +19,7 @@ async function inChunksOf(size: number, all: Buffer): Promise<string> {
 const BOM = '\uFEFF';
 
 describe('text out of bytes', () => {
-  it('text out of bytes is what UTF-8 says, without its byte order mark, however the bytes come', async () => {
+  it('text out of bytes is decoded as UTF-8, without its byte order mark, in chunks of any size', async () => {
     const text = 'é€😀\uFFFD\n\uFEFF"x"\r\n';
     for (const all of [bytes(text), bytes(BOM, text)]) {
       assert.equal(utf8Text(all), text);
@@ -45,14 +45,14 @@ describe('text out of bytes', () => {
       'line 2, byte 2: 0x00, as in UTF-16',
     ],
   ] as const) {
-    it(`text out of bytes is refused if it is ${what}, with its line and byte, however the bytes come`, async () => {
+    it(`text out of bytes is refused if it is ${what}, with its line and byte, in chunks of any size`, async () => {
       const isFault = (err: unknown) => {
         assert.ok(err instanceof NotUtf8Error);
         assert.equal(err.message.slice(0, fault.length), fault);
         return true;
       };
       assert.throws(() => utf8Text(all), isFault);
-      // What follows tells more of UTF-16 than the first byte does.
+      // In UTF-16, later bytes say more than the first one.
       if (!fault.includes('UTF-16')) for (const size of [1, 2, 3]) await assert.rejects(inChunksOf(size, all), isFault);
     });
   }

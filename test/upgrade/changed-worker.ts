@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface ChangedWorker {
-  /** The path of its worker program. */
+  /** The path of the changed worker program. */
   program: string;
   remove(): Promise<void>;
 }

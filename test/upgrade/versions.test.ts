@@ -27,7 +27,7 @@ before(async () => {
   stack = await startTestStack({ temporal: { uiPort: false, dynamicConfig: QUICK_DRAINAGE } });
   connection = await Connection.connect({ address: stack.temporal.address });
   client = new Client({ connection });
-  // Unguarded, so that one version can't replay a build that the other began.
+  // Without `patched`, so that one version can't replay a build that the other began.
   changed = await changedWorker([
     ['  upsertMemo,\n', '  upsertMemo,\n  sleep as pause,\n'],
     [

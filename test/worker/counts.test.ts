@@ -6,7 +6,7 @@ import { keepCounting } from '../../src/worker/counts.ts';
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Temporal's client, of which only `count` is asked; it answers what the test says. */
+/** A Temporal client with only `count`, which answers what the test says. */
 function counting() {
   const asked = { queries: 0, texts: new Set<string>(), fault: undefined as Error | undefined };
   const count = (text: string): Promise<{ count: number }> => {
@@ -17,12 +17,12 @@ function counting() {
   return { asked, client: { workflow: { count } } as unknown as Client };
 }
 
-it('builds are counted twice a minute; ever less often while Temporal says that it is asked too often, and then as before', async (t) => {
+it('builds are counted every 30 s, ever less often while Temporal throttles the requests, and then as before', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
-  // For those who import a timer by name.
+  // For modules that import a timer by name.
   syncBuiltinESMExports();
   t.after(syncBuiltinESMExports);
-  // No jitter: the middle of it.
+  // The middle of the jitter's range: no jitter.
   t.mock.method(Math, 'random', () => 0.5);
   const { asked, client } = counting();
   const faults: unknown[] = [];

@@ -26,7 +26,7 @@ describe('health', () => {
     assert.deepEqual(await ask('/readyz', 'HEAD'), [200, '']);
   });
 
-  it('health has nothing else, and can be told nothing', async () => {
+  it('health serves no other path and no other method', async () => {
     assert.equal((await ask('/'))[0], 404);
     assert.equal((await ask('/livez/'))[0], 404);
     assert.equal((await ask('/readyz', 'POST'))[0], 405);

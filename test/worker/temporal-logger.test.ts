@@ -24,7 +24,7 @@ describe("Temporal's logger", () => {
     });
   }
 
-  it("Temporal's logger is held to the level that is set", () => {
+  it("Temporal's logger logs from the level that is set", () => {
     const { logger, lines } = logged('warn');
     const temporal = temporalLogger(logger);
     temporal.info('info');
@@ -35,7 +35,7 @@ describe("Temporal's logger", () => {
     );
   });
 
-  it("Temporal's logger shows an error as any other, with its cause", () => {
+  it("Temporal's logger logs an error like ours, with its cause", () => {
     const { logger, lines } = logged();
     const error = ApplicationFailure.create({
       message: 'put failed',
@@ -51,7 +51,7 @@ describe("Temporal's logger", () => {
     assert.match(err['stack'] as string, /logger\.test\.ts/);
   });
 
-  it("Temporal's logger takes the native half's fields, whose time JSON can not hold", () => {
+  it("Temporal's logger accepts the fields of the native half, whose time is a bigint", () => {
     const { logger, lines } = logged();
     const meta = { target: 'temporalio_sdk_core::worker', timestampNanos: 1_700_000_000_000_000_000n };
     temporalLogger(logger).info('Initializing worker', meta);
@@ -97,7 +97,7 @@ describe("Temporal's logger", () => {
     });
   });
 
-  it("Temporal's logger redacts as any other", () => {
+  it("Temporal's logger redacts like ours", () => {
     const { logger, text } = logged();
     temporalLogger(logger).info('message', { input: { encrypted_jwt: 'ciphertext' } });
     assert.ok(!text().includes('ciphertext'));

@@ -6,7 +6,7 @@ import type { RunningBuild } from '../support/running-build.ts';
 import { always, times, type ActivityName, type Attempt, type Script } from '../support/scripted-activities.ts';
 import { WorkflowEnvironment } from '../support/workflow-environment.ts';
 
-/** What a backoff may be late by, in the server's time, which a busy machine's stalls are part of. */
+/** How late a backoff may be, in the server's time, which includes stalls of a busy machine. */
 const LATE_MS = 20_000;
 
 const failure = new Error('out of order');
@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => environment.stop());
 
-/** The steps that are ordinary activities, with what makes a build come to them. */
+/** The steps that are ordinary activities, each with a build that reaches it. */
 const STEPS: { step: ActivityName; last: boolean; after?: Script; cancel?: boolean }[] = [
   { step: 'upsertRequestRecord', last: false },
   { step: 'insertRequestHistory', last: false },
@@ -41,7 +41,7 @@ function assertGaps(attempts: Attempt[], expectedMs: number[]): void {
   }
 }
 
-/** The backoffs of a step are in its history too, whatever the attempts were late by. */
+/** Reads a step's backoffs from the history, however late the attempts were. */
 async function assertBackoffs(build: RunningBuild, step: ActivityName): Promise<void> {
   const policies = (await build.history())
     .map(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled)
@@ -77,7 +77,7 @@ describe('an attempt that fails', () => {
     });
 
     if (last) {
-      it(`an attempt that fails at ${step} for good is made again only after the durable wait`, async (t) => {
+      it(`an attempt that fails at ${step} for good is made again only after the timer`, async (t) => {
         const { build } = await run(t, { [step]: times(2, refusal) });
         const attempts = build.attemptsAt(step);
         assertGaps(attempts, [30_000, 60_000]);
@@ -96,7 +96,7 @@ describe('an attempt that fails', () => {
         assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
       });
 
-      it(`an attempt that fails at ${step} is given up after the third`, async (t) => {
+      it(`an attempt that fails at ${step} is the last if it is the third`, async (t) => {
         const { build, end } = await run(t, { [step]: always(failure) });
         await assertBackoffs(build, step);
         assert.ok(end.status === 'FAILED');
@@ -106,7 +106,7 @@ describe('an attempt that fails', () => {
     }
   }
 
-  it('an attempt that fails is not made again if only its type says so', async (t) => {
+  it('an attempt that fails is not made again if its type alone is non-retryable', async (t) => {
     const byType = ApplicationFailure.create({ type: 'CustomNonRetryableError', message: 'refused' });
     const build = await environment.start(t, { triggerBuild: always(byType) });
     const end = await build.end();

@@ -1,4 +1,4 @@
-/** Any client that may write to the namespace can answer an activity that is under way, with what it likes. */
+/** Any client that may write to the namespace can complete a running activity with any result. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ActivityName, Answer } from '../support/scripted-activities.ts';
@@ -6,7 +6,7 @@ import { WorkflowEnvironment } from '../support/workflow-environment.ts';
 
 const STRANGE = [undefined, 5, 'text', [], {}, { build_id: '..' }, { name: {} }, { job_id: 7 }];
 
-describe('an activity that somebody else has answered', () => {
+describe('an activity that another client completed', () => {
   let environment: WorkflowEnvironment;
   before(async () => {
     environment = await WorkflowEnvironment.timeSkipping();
@@ -21,8 +21,8 @@ describe('an activity that somebody else has answered', () => {
     ['triggerBuild', 'BuildTriggerUnknown'],
     ['ensureDirectoryGroup', 'DirectoryUnavailable'],
   ] as const satisfies [ActivityName, string][]) {
-    it(`an activity that somebody else has answered fails its step: ${activity}`, async (t) => {
-      // Not at once: time skips for all builds, and an activity waits for its worker no longer than it must.
+    it(`an activity that another client completed fails its step: ${activity}`, async (t) => {
+      // In series, because time skips for all builds at once and an activity's timeouts are short.
       for (const strange of STRANGE) {
         const script = { [activity]: [strange as unknown as Answer<typeof activity>] };
         const build = await environment.start(t, script, { input: { directory_group: true } });
@@ -35,7 +35,7 @@ describe('an activity that somebody else has answered', () => {
   }
 
   for (const activity of ['updateSuccessfulRecord', 'updateSuccessfulHistory'] as const) {
-    it(`an activity that somebody else has answered is made again if it is a final update: ${activity}`, async (t) => {
+    it(`an activity that another client completed is made again if it is a final update: ${activity}`, async (t) => {
       const build = await environment.start(t, { [activity]: STRANGE as unknown as Answer<typeof activity>[] });
       const end = await build.end();
       assert.equal(end.status, 'COMPLETED');

@@ -7,7 +7,7 @@ import { SHORT_TASK_MS, WorkflowEnvironment } from '../support/workflow-environm
 
 const failure = ApplicationFailure.create({ type: 'RecordWriteFailed', message: 'DynamoDB did not answer' });
 const inAnHour = { type: 'BuildApiUnavailable', message: 'busy', nextRetryDelay: '1 hour' } as const;
-/** Less than an input may ask for; the fake of the first step does not check it. */
+/** Less than an input may have; the first step's fake does not check it. */
 const poll_interval_seconds = 0.1;
 const FINAL_UPDATES: ActivityName[] = ['updateCancelledRecord', 'updateCancelledHistory'];
 
@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => environment.stop());
 
-/** The workflow and both records say so, after these steps and no others. */
+/** Asserts that the workflow and both records were cancelled, after exactly these steps. */
 async function assertCancelled(build: RunningBuild, steps: ActivityName[], buildId?: string): Promise<void> {
   assert.deepEqual(await build.end(), { status: 'CANCELLED' });
   assert.equal((await build.handle.describe()).status.name, 'CANCELLED');
@@ -26,13 +26,13 @@ async function assertCancelled(build: RunningBuild, steps: ActivityName[], build
   assert.equal(build.argsOf('updateCancelledHistory')[0].build_id, buildId);
 }
 
-/** Cancels, and waits until the workflow has passed that on to the activity under way. */
+/** Cancels, and waits until the running activity was cancelled. */
 async function cancelDuringActivity(build: RunningBuild): Promise<void> {
   await build.handle.cancel();
   await build.untilEvent('activityTaskCancelRequestedEventAttributes');
 }
 
-// Side by side, since some wait for what may take a worker or a put a quarter of a minute.
+// In parallel, because some wait 15 s for a missed heartbeat or a late put.
 describe('a cancellation', { concurrency: true }, () => {
   describe('before the first step', () => {
     for (const input of ['as it should be', null]) {
@@ -58,7 +58,7 @@ describe('a cancellation', { concurrency: true }, () => {
       assert.equal(build.argsOf('updateCancelledHistory')[0].may_create, true);
     });
 
-    it('a cancellation during the first put does not make it again if it fails, and makes no record that may not be there', async (t) => {
+    it('a cancellation during the first put does not repeat it if it fails, and creates no record', async (t) => {
       const put = new Held<'upsertRequestRecord'>();
       const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
       await put.began();
@@ -87,7 +87,7 @@ describe('a cancellation', { concurrency: true }, () => {
       { step: 'triggerBuild', before: ['upsertRequestRecord', 'insertRequestHistory'] },
     ];
     for (const { step, before: earlier } of cases) {
-      it(`a cancellation while a step waits to be made again makes it no more, and none after it: ${step}`, async (t) => {
+      it(`a cancellation while a step waits for its next attempt makes neither that nor a later step: ${step}`, async (t) => {
         const build = await environment.start(t, { [step]: always(ApplicationFailure.create(inAnHour)) });
         await build.untilBackoff();
         await build.handle.cancel();

@@ -89,14 +89,14 @@ describe("a newer job's record", () => {
     });
   }
 
-  it("a newer job's record is not claimed if there was none", async (t) => {
+  it("a build reports no newer job's record if there was none", async (t) => {
     const build = await environment.start(t);
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && !end.outcome.contested);
     assert.deepEqual(await memoOf(build), {});
   });
 
-  it("a newer job's record is not claimed if only the start did", async (t) => {
+  it("a build reports no newer job's record only because its start did", async (t) => {
     const memo = { fields: { [CONTESTED_MEMO]: defaultPayloadConverter.toPayload(true) } };
     const build = await environment.start(t, {}, { request: { memo } });
     await build.end();

@@ -7,11 +7,11 @@ import type { RunningBuild } from '../support/running-build.ts';
 import { always, BUILD_ID, Held, times, type Script } from '../support/scripted-activities.ts';
 import { SKIPPING, WorkflowEnvironment } from '../support/workflow-environment.ts';
 
-/** The POST is answered at about as many: every build goes on in a new run before its first poll. */
+/** The POST ends at about this many events, so every build continues as new before its first poll. */
 const SUGGEST_AT_EVENTS = 20;
 const UNDECIDED = { can_retry: true, build_status: 'QUEUED' };
 const failure = ApplicationFailure.create({ type: 'RecordWriteFailed', message: 'DynamoDB did not answer' });
-/** Less than an input may ask for; the fake of the first step does not check it. */
+/** Less than an input may have; the first step's fake does not check it. */
 const oftener = { input: { poll_interval_seconds: 0.2 } };
 
 let environment: WorkflowEnvironment;
@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => environment.stop());
 
-/** Each attempt was told of the same job and the same build, and the POST was sent once. */
+/** Asserts that each attempt had the same job and build, and that the POST was sent once. */
 function assertOneBuild(build: RunningBuild): void {
   assert.equal(build.job.job_id, build.jobId);
   assert.equal(build.attemptsAt('upsertRequestRecord').length, 1);
@@ -38,7 +38,7 @@ function assertOneBuild(build: RunningBuild): void {
   }
 }
 
-/** The waits between the rounds of a final record update, through all runs. */
+/** Returns the waits between the rounds of a final record update, through all runs. */
 async function finalUpdateWaitsSeconds(build: RunningBuild): Promise<number[]> {
   return (await build.runs())
     .flat()
@@ -51,7 +51,7 @@ async function finalUpdateWaitsSeconds(build: RunningBuild): Promise<number[]> {
 
 describe('continue-as-new', { concurrency: true }, () => {
   describe('a build whose history grows long', { concurrency: true }, () => {
-    it('a build whose history grows long goes on in new runs as the same job, with its polls counted through', async (t) => {
+    it('a build whose history grows long goes on in new runs as the same job, and counts its polls through all of them', async (t) => {
       const build = await environment.start(t, { getBuildStatus: times(8, UNDECIDED) }, oftener);
       const end = await build.end();
       const runs = await build.runs();
@@ -75,7 +75,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.equal(found['BuildStatus'], 'COMPLETE');
     });
 
-    it('a build whose history grows long waits as long before the first poll of a run as before any other', async (t) => {
+    it('a build whose history grows long waits before the first poll of a run as before any other', async (t) => {
       const build = await environment.start(t, { getBuildStatus: times(6, UNDECIDED) }, oftener);
       await build.end();
       const polls = build.attemptsAt('getBuildStatus');
@@ -85,7 +85,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       }
     });
 
-    it('a build whose history grows long fails with all of its polls', async (t) => {
+    it('a build whose history grows long and fails counts all of its polls', async (t) => {
       const verdict = { can_retry: false, build_status: 'FAILED', answer: '{}' };
       const build = await environment.start(t, { getBuildStatus: [...times(6, UNDECIDED), verdict] }, oftener);
       const end = await build.end();
@@ -107,7 +107,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.ok(writtenMs - startMs >= 7_990, `${writtenMs - startMs} ms after the start`);
       for (const events of runs.slice(1)) {
         const timers = events.flatMap(({ timerStartedEventAttributes: timer }) => timer?.startToFireTimeout ?? []);
-        // The deadline's timer comes first. A poll's may be longer than the time that is left.
+        // The deadline's timer comes first. A poll's timer can be longer than the time that is left.
         const [deadline] = timers;
         // A run that begins after the deadline has no timer.
         if (deadline === undefined) continue;
@@ -130,9 +130,9 @@ describe('continue-as-new', { concurrency: true }, () => {
     });
   });
 
-  describe('a cancellation that comes with what continues a build as new', { concurrency: true }, () => {
+  describe('a cancellation in the workflow task that continues a build as new', { concurrency: true }, () => {
     for (const order of ['just before', 'just after']) {
-      it(`a cancellation that comes with what continues a build as new is not left behind in the old run, ${order} it`, async (t) => {
+      it(`a cancellation in the workflow task that continues a build as new is not lost, ${order} the other event`, async (t) => {
         const taskQueue = `cancelled ${order}`;
         const post = new Held<'triggerBuild'>();
         await environment.startWorker({ taskQueue, only: 'activities' });
@@ -140,7 +140,7 @@ describe('continue-as-new', { concurrency: true }, () => {
         const script: Script = { triggerBuild: [post.answer], getBuildStatus: always(UNDECIDED) };
         const build = await environment.start(t, script, { taskQueue, ...oftener });
         await post.began();
-        // Nobody takes workflow tasks, so that the next one holds both.
+        // No worker takes workflow tasks, so that the next one has both events.
         await stop();
         if (order === 'just before') await build.handle.cancel();
         post.succeed({ build_id: BUILD_ID });
@@ -180,7 +180,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assertOneBuild(build);
     });
 
-    it('final record updates that wait until the history grows long of the history do not write the status record again', async (t) => {
+    it('final record updates that wait until the history grows long do not write the status record again if it is right', async (t) => {
       const script: Script = { updateSuccessfulHistory: times(9, failure) };
       const build = await environment.start(t, script, { skipWaits: true });
       assert.equal((await build.end()).status, 'COMPLETED');
@@ -189,7 +189,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.equal(build.attemptsAt('updateSuccessfulHistory').length, 10);
     });
 
-    it('final record updates that wait until the history grows long of a cancelled build still end it cancelled, in a run that nobody asked to cancel', async (t) => {
+    it('final record updates that wait until the history grows long end a cancelled build cancelled, in a run that got no cancel request', async (t) => {
       const script: Script = {
         getBuildStatus: always(UNDECIDED),
         updateCancelledRecord: times(9, failure),
@@ -232,7 +232,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.equal(build.attemptsAt('triggerBuild').length, 1);
     });
 
-    it('a workflow that is reset to its first task and refused then ends FAILED in the records that the run before put', async (t) => {
+    it('a workflow that is reset to its first task and then refused ends FAILED in the records of the run before', async (t) => {
       const refused = ApplicationFailure.nonRetryable('refused', 'InvalidInput');
       const script: Script = { upsertRequestRecord: [null, refused], getBuildStatus: always(UNDECIDED) };
       const build = await environment.start(t, script, { skipWaits: true });
@@ -244,7 +244,7 @@ describe('continue-as-new', { concurrency: true }, () => {
       assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
     });
 
-    it('a workflow that is reset to its first task and cancelled before its first step ends CANCELLED in the records that the run before put', async (t) => {
+    it('a workflow that is reset to its first task and cancelled before its first step ends CANCELLED in the records of the run before', async (t) => {
       const taskQueue = 'reset-and-cancelled';
       const stopWorker = await environment.startWorker({ taskQueue });
       const polls = { input: { poll_interval_seconds: 3600 }, taskQueue };

@@ -6,7 +6,7 @@ import type { RunningBuild, WorkflowEnd } from '../support/running-build.ts';
 import { always, BUILD_ID, Held, times, type Script } from '../support/scripted-activities.ts';
 import { SKIPPING, WorkflowEnvironment } from '../support/workflow-environment.ts';
 
-/** What a deadline may be late by, in the server's time. */
+/** How late a deadline may be, in the server's time. */
 const LATE_MS = 10_000;
 
 const UNDECIDED = { can_retry: true, build_status: 'QUEUED' };
@@ -60,8 +60,8 @@ describe('a deadline', () => {
     assertAt(build, build.attemptsAt('updateFailedRecord')[0]?.startedMs, 150);
   });
 
-  it('a deadline that passes with the wait while no worker is there keeps a late worker from polling', async (t) => {
-    // Not on the time-skipping server, which skips no time while a workflow task waits for a worker.
+  it('a deadline that passes during the wait, without a worker, keeps a late worker from polling', async (t) => {
+    // The time-skipping server skips no time while a workflow task waits for a worker.
     const devServer = await WorkflowEnvironment.devServer(SKIPPING);
     t.after(() => devServer.stop());
     const taskQueue = 'away';
@@ -115,7 +115,7 @@ describe('a deadline', () => {
     assert.equal(build.attemptsAt('updateSuccessfulRecord').length, 10);
   });
 
-  it('a deadline does not make a failure of its own of one that came before it', async (t) => {
+  it('a deadline does not replace a failure that came before it', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('the build API answered 400', 'CustomNonRetryableError');
     const late = async () => {
       await environment.sleep(10_000);
@@ -128,7 +128,7 @@ describe('a deadline', () => {
 });
 
 describe('a cancellation', () => {
-  it('a cancellation outranks a deadline that passes while the POST is let finish', async (t) => {
+  it('a cancellation outranks a deadline that passes while the POST finishes', async (t) => {
     const post = new Held<'triggerBuild'>();
     const build = await environment.start(t, { triggerBuild: [post.answer] }, { input: { deadline_seconds: 8 } });
     const ended = build.end();

@@ -5,7 +5,7 @@ import type { RunningBuild } from '../support/running-build.ts';
 import { always, BUILD_ID, GROUP, Held, times } from '../support/scripted-activities.ts';
 import { WorkflowEnvironment } from '../support/workflow-environment.ts';
 
-/** What a step may be late by: far less than two waits differ by. */
+/** How late a step may be: far less than the difference of two waits. */
 const LATE_MS = 15_000;
 
 const UNDECIDED = { can_retry: true, build_status: 'QUEUED' };
@@ -61,7 +61,7 @@ describe('the current details', () => {
     assert.ok(Math.abs(inMs - 30_000) < LATE_MS, step);
   });
 
-  it('the current details of a build with a group say its name, and what became of it', async (t) => {
+  it("the current details of a build with a group say the group's name and outcome", async (t) => {
     const last = new Held<'updateSuccessfulRecord'>();
     const options = { input: { directory_group: true, poll_interval_seconds: 1 } };
     const build = await environment.start(t, { updateSuccessfulRecord: [last.answer] }, options);
@@ -72,7 +72,7 @@ describe('the current details', () => {
     assert.deepEqual((await detailsOf(build)).at(-1), `- group: \`${GROUP.name}\`, created`);
   });
 
-  it('the current details of a build that failed say why, of a contested one that it is', async (t) => {
+  it('the current details of a failed build say why, and those of a contested one that it is contested', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('the build API answered 400', 'CustomNonRetryableError');
     const holder = { job_id: 'newer', start_at: '2026-01-01T00:00:00.000Z' };
     const build = await environment.start(t, { triggerBuild: [refusal], updateFailedRecord: [holder] });
@@ -139,7 +139,7 @@ describe('the history', () => {
     ]);
   });
 
-  it('the history says so of a deadline too', async (t) => {
+  it("the history says what a deadline's timer is for too", async (t) => {
     const build = await environment.start(t, {}, { input: { deadline_seconds: 3600 } });
     await build.end();
     const timers = (await build.history()).filter(({ timerStartedEventAttributes: timer }) => timer);

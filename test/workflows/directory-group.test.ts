@@ -1,4 +1,4 @@
-/** A request that asks for a group too: the order of its steps, and what becomes of it when one fails. */
+/** A request for a group: the order of its steps, and how it ends when one fails. */
 import assert from 'node:assert/strict';
 import { addAbortListener } from 'node:events';
 import { after, before, describe, it } from 'node:test';
@@ -25,7 +25,7 @@ const SERVER = { name: 'dc1.example.com', address: '192.0.2.1' };
 const UNTIL_POST: ActivityName[] = ['upsertRequestRecord', 'insertRequestHistory', 'checkDirectoryGroup'];
 const UNTIL_BUILT: ActivityName[] = [...UNTIL_POST, 'triggerBuild', 'getBuildStatus'];
 
-/** As the activities fail; another attempt comes at once. */
+/** A failure as the activities throw it, without a backoff. */
 function failure(
   type: string,
   { definite = false, sentTo, retryMs = 1 }: { definite?: boolean; sentTo?: object; retryMs?: number } = {},
@@ -69,7 +69,7 @@ function assertFailed(end: WorkflowEnd, type: string, cause: RegExp): RoleBuildO
   return end.details[0] as RoleBuildOutcome;
 }
 
-/** The whole seconds of its waits for the next round. */
+/** Returns the waits for the next round, in whole seconds. */
 async function waitsOf(build: RunningBuild): Promise<number[]> {
   return (await build.runs())
     .flat()
@@ -80,13 +80,13 @@ async function waitsOf(build: RunningBuild): Promise<number[]> {
     .map(({ timerStartedEventAttributes: timer }) => Number(timer?.startToFireTimeout?.seconds));
 }
 
-/** How many patches its latest run took notice of. */
+/** Returns how many patches its latest run marked. */
 async function patchesOf(build: RunningBuild): Promise<number> {
   const names = (await build.history()).map((event) => event.markerRecordedEventAttributes?.markerName);
   return names.filter((name) => name === 'core_patch').length;
 }
 
-/** Both records were written last, with this group. */
+/** Asserts that both final record updates had this group. */
 function assertRecorded(build: RunningBuild, which: 'Successful' | 'Failed', group: object | undefined): void {
   assert.deepEqual(build.argsOf(`update${which}Record`)[0].directory_group, group);
   assert.deepEqual(build.argsOf(`update${which}History`)[0].directory_group, group);
@@ -108,7 +108,7 @@ describe('a request for a group', { concurrency: true }, () => {
     assert.equal(await patchesOf(build), 1);
   });
 
-  it('a request for a group that says false takes no notice of it', async (t) => {
+  it('a request for a group that is false runs as if the key were missing', async (t) => {
     const build = await start(t, {}, { input: { directory_group: false } });
     await build.end();
     assert.ok(!build.steps.some((step) => step.includes('Directory')));
@@ -145,14 +145,14 @@ describe('a check that fails', { concurrency: true }, () => {
 describe('a history record whose put was not answered', { concurrency: true }, () => {
   const script = { insertRequestHistory: times(3, failure('RecordWriteFailed')) };
 
-  it('a history record whose put was not answered loses the group of an older job, if one is asked for', async (t) => {
+  it('a history record whose put was not answered loses the group of an older job if the request is for a group', async (t) => {
     const build = await start(t, script);
     assertFailed(await build.end(), 'RecordWriteFailed', /^InsertRequestHistory/);
     assert.equal(build.argsOf('updateFailedHistory')[0].directory_group, null);
     assert.ok(!('directory_group' in build.argsOf('updateFailedRecord')[0]));
   });
 
-  it('a history record whose put was not answered is written as it was before there were groups, if none is asked for', async (t) => {
+  it('a history record whose put was not answered is written without a group if the request is for none', async (t) => {
     const build = await start(t, script, { input: { directory_group: false } });
     assertFailed(await build.end(), 'RecordWriteFailed', /^InsertRequestHistory/);
     assert.ok(!('directory_group' in build.argsOf('updateFailedHistory')[0]));
@@ -160,8 +160,8 @@ describe('a history record whose put was not answered', { concurrency: true }, (
   });
 });
 
-describe('a group that can not be made at once', { concurrency: true }, () => {
-  it('a group that can not be made at once is tried in rounds, with ever longer waits, and the role is not built again', async (t) => {
+describe("a group that can't be created at once", { concurrency: true }, () => {
+  it("a group that can't be created at once is tried in rounds with ever longer waits, and the role is not built again", async (t) => {
     const build = await start(t, { ensureDirectoryGroup: times(7, unavailable) });
     assert.equal((await build.end()).status, 'COMPLETED');
     const attempts = build.attemptsAt('ensureDirectoryGroup');
@@ -172,7 +172,7 @@ describe('a group that can not be made at once', { concurrency: true }, () => {
     assertRecorded(build, 'Successful', GROUP);
   });
 
-  it('a group that can not be made at once goes on in new runs without another poll, and knows where an add was sent to', async (t) => {
+  it("a group that can't be created at once goes on in new runs without another poll, and keeps the domain controller of an add", async (t) => {
     const build = await start(t, { ensureDirectoryGroup: [...times(12, unanswered), ...times(6, unavailable)] });
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.ok((await build.runs()).length >= 2);
@@ -183,18 +183,18 @@ describe('a group that can not be made at once', { concurrency: true }, () => {
     assertRecorded(build, 'Successful', GROUP);
   });
 
-  it('a group that can not be made at once is given up at the deadline, with the truth about the role', async (t) => {
+  it("a group that can't be created at once is given up at the deadline, and the failure says that the role exists", async (t) => {
     const options = { input: { deadline_seconds: 180 } };
     const build = await start(t, { ensureDirectoryGroup: always(unavailable) }, options);
     const outcome = assertFailed(await build.end(), 'DirectoryUnavailable', /; the role exists, /);
     assert.equal(outcome.build_id, BUILD_ID);
     const [first, second, last = 0, ...more] = await waitsOf(build);
-    // The last one would be of 120 s, and ends at the deadline.
+    // The last wait would take 120 s, and ends at the deadline.
     assert.deepEqual([first, second, more], [30, 60, []]);
     assert.ok(last > 0 && last < 90, `${last} s`);
   });
 
-  it('a group that can not be made at once is given up at once if another attempt would come to the same', async (t) => {
+  it("a group that can't be created is given up at once if another attempt would fail the same way", async (t) => {
     const conflict = failure('DirectoryGroupConflict', { definite: true });
     const build = await start(t, { ensureDirectoryGroup: [...times(3, unavailable), conflict] });
     const cause = /^EnsureDirectoryGroup: as scripted; the role exists, /;
@@ -206,7 +206,7 @@ describe('a group that can not be made at once', { concurrency: true }, () => {
 });
 
 describe('an add that was not answered', { concurrency: true }, () => {
-  it('an add that was not answered is recorded with the server that it was sent to', async (t) => {
+  it('an add that was not answered is recorded with its domain controller', async (t) => {
     const gone = failure('DirectoryGroupUnknown', { definite: true, sentTo: SERVER });
     const build = await start(t, { ensureDirectoryGroup: [gone] });
     assertFailed(await build.end(), 'DirectoryGroupUnknown', /; the role exists, /);
@@ -214,7 +214,7 @@ describe('an add that was not answered', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateFailedHistory')[1].sent_to, SERVER);
   });
 
-  it('an add that was not answered is unknown, not unavailable, if its worker is not heard of again before the deadline', async (t) => {
+  it('an add that was not answered is unknown, not unavailable, if its worker stays silent until the deadline', async (t) => {
     const dies = ({ signal }: Attempt<'ensureDirectoryGroup'>): Promise<never> => {
       heartbeat(SERVER);
       return new Promise((_, reject) => addAbortListener(signal, () => reject(new Error('given up'))));
@@ -230,7 +230,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
   const earlier = { job_id: 'before', start_at: '2026-01-01T00:00:00.000Z', status: 'FAILED' as const };
   const resumption = { resumes: 'before', build_id: 'build-before', previous_jobs: [earlier] };
 
-  it('a resumed request for a group polls once and goes on at the group, which an earlier job may have made', async (t) => {
+  it('a resumed request for a group polls once and goes on with the group, which an earlier job may have created', async (t) => {
     const build = await start(t, {}, { resumption });
     assert.equal((await build.end()).status, 'COMPLETED');
     const steps = ['upsertRequestRecord', 'insertRequestHistory', 'getBuildStatus', 'ensureDirectoryGroup'];
@@ -243,7 +243,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
     previous_jobs: [{ ...earlier, error_info: { Error: 'DirectoryGroupUnknown', Cause: 'cut', sent_to: SERVER } }],
   };
 
-  it('a resumed request for a group looks where the job before sent an add to, and says so again if it fails', async (t) => {
+  it("a resumed request for a group asks the domain controller of the earlier job's add, and names it again if it fails", async (t) => {
     const refused = failure('DirectoryRefused', { definite: true });
     const build = await start(t, { ensureDirectoryGroup: [refused] }, { resumption: sent });
     assertFailed(await build.end(), 'DirectoryRefused', /; the role exists, /);
@@ -252,7 +252,7 @@ describe('a resumed request for a group', { concurrency: true }, () => {
     assert.deepEqual(build.argsOf('updateFailedHistory')[1].sent_to, SERVER);
   });
 
-  it('a resumed request for a group keeps in mind where the add was sent to if it is cancelled before', async (t) => {
+  it('a resumed request for a group that is cancelled before keeps the domain controller of the add', async (t) => {
     const undecided = { can_retry: true, build_status: 'QUEUED' };
     const options = { resumption: sent, skipWaits: false };
     const build = await start(t, { getBuildStatus: always(undecided) }, options);
@@ -301,7 +301,7 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     });
   }
 
-  it('a cancel of a request for a group while it waits makes no group', async (t) => {
+  it('a cancel of a request for a group while it waits creates no group', async (t) => {
     const build = await start(t, { ensureDirectoryGroup: always(unavailable) }, { skipWaits: false });
     await build.untilEvent('timerStartedEventAttributes', 2);
     await build.handle.cancel();
@@ -314,7 +314,7 @@ describe('a cancel of a request for a group', { concurrency: true }, () => {
     ['is not found', times(2, unanswered), 'FAILED'],
     ['was none', times(2, unavailable), 'CANCELLED'],
   ] as const) {
-    it(`a cancel of a request for a group between two attempts keeps what the first has sent: it ${what}`, async (t) => {
+    it(`a cancel of a request for a group between two attempts keeps the first one's add: it ${what}`, async (t) => {
       const first = status === 'CANCELLED' ? 'DirectoryUnavailable' : 'DirectoryGroupUnknown';
       const add = failure(first, { ...(status !== 'CANCELLED' && { sentTo: SERVER }), retryMs: 3_600_000 });
       const build = await start(t, { ensureDirectoryGroup: [add, ...later] }, { skipWaits: false });

@@ -16,7 +16,7 @@ after(() => environment.stop());
 
 const failure = (type: string, message: string) => ApplicationFailure.create({ type, message });
 
-/** Records, failure type, message and outcome all say the same. */
+/** Asserts that records, failure type, message and outcome all say the same. */
 function assertFailed(build: RunningBuild, end: WorkflowEnd, expected: { Error: string; Cause: string }): void {
   assert.ok(end.status === 'FAILED');
   assert.deepEqual({ Error: end.type, Cause: end.message }, expected);
@@ -30,7 +30,7 @@ function assertFailed(build: RunningBuild, end: WorkflowEnd, expected: { Error: 
 }
 
 describe('a step that failed', () => {
-  it('a step that failed before the status record is known to be written fails both records without making one', async (t) => {
+  it('a step that failed before the status put was confirmed fails both records without creating one', async (t) => {
     const build = await environment.start(t, {
       upsertRequestRecord: always(failure('RecordWriteFailed', 'no answer')),
     });
@@ -65,7 +65,7 @@ describe('a step that failed', () => {
     });
   }
 
-  it('a step that failed says the last attempt, not the first', async (t) => {
+  it('a step that failed reports its last attempt, not the first', async (t) => {
     const triggerBuild = [
       failure('BuildTriggerUnknown', 'no answer'),
       failure('BuildApiUnavailable', 'refused'),
@@ -92,7 +92,7 @@ describe('a step that failed', () => {
     assert.equal((end.details[0] as RoleBuildOutcome).polls, 1);
   });
 
-  it('a step that failed is cut to what a record holds', async (t) => {
+  it('a step that failed has its cause cut to what a record holds', async (t) => {
     const long = 'ä'.repeat(100_000);
     const build = await environment.start(t, {
       triggerBuild: always(ApplicationFailure.nonRetryable(long, 'CustomNonRetryableError')),
@@ -105,7 +105,7 @@ describe('a step that failed', () => {
 });
 
 describe('a first put that was given up', () => {
-  it('a first put that was given up may still take effect: the end is written only once it can no longer', async (t) => {
+  it('a first put that was given up may still take effect, so the end is written only when it no longer can', async (t) => {
     const build = await environment.start(t, {
       upsertRequestRecord: always(failure('RecordWriteFailed', 'no answer')),
     });
@@ -125,10 +125,10 @@ describe('a worker that died in the last attempt', () => {
   ] as const;
   for (const { step, Error, timeout } of steps) {
     it(`a worker that died in the last attempt at ${step} is noticed in 16 s and fails the build as ${Error}`, async (t) => {
-      // The time-skipping server skips no more time once an attempt was late, so this one is not shared.
+      // Not on the shared server: the time-skipping server skips no more time once an attempt timed out.
       const ownEnvironment = await WorkflowEnvironment.timeSkipping();
       t.after(() => ownEnvironment.stop());
-      // All that a server sees of a dead worker: no heartbeat, no answer in time.
+      // All that the server sees of a dead worker: no heartbeat and no answer.
       const late = async () => {
         await ownEnvironment.sleep(16_000);
         return null as never;
@@ -158,7 +158,7 @@ describe('a refusal', () => {
     });
   }
 
-  it('a refusal JobAlreadyEnded at the put of the history ends the workflow as that too; no other does', async (t) => {
+  it('a refusal JobAlreadyEnded at the history put ends the workflow as that too; no other refusal does', async (t) => {
     const refusal = (type: string) => ApplicationFailure.nonRetryable('refused', type);
     const ended = await environment.start(t, { insertRequestHistory: [refusal('JobAlreadyEnded')] });
     assert.deepEqual(await ended.end(), { status: 'FAILED', type: 'JobAlreadyEnded', message: 'refused', details: [] });
@@ -169,7 +169,7 @@ describe('a refusal', () => {
   });
 
   for (const garbage of [null, 'text', {}, { build_body: null }]) {
-    it(`a refusal is all that becomes of the input ${JSON.stringify(garbage)}`, async (t) => {
+    it(`a refusal is the only result of the input ${JSON.stringify(garbage)}`, async (t) => {
       const refusal = ApplicationFailure.nonRetryable('refused', 'InvalidInput');
       const build = await environment.start(t, { upsertRequestRecord: always(refusal) }, { rawInput: garbage });
       assert.deepEqual(await build.end(), { status: 'FAILED', type: 'InvalidInput', message: 'refused', details: [] });
@@ -184,7 +184,7 @@ describe('a refusal after an attempt that may have put the record', () => {
     ApplicationFailure.create({ type, message: 'refused', nonRetryable: true, details: [{ faults }] });
   const unanswered = failure('RecordWriteFailed', 'DynamoDB did not answer');
   const unreadable = failure(PAYLOAD_UNREADABLE, 'no such key here');
-  /** As the activity says it at its second attempt. */
+  /** The refusal as the activity throws it at its second attempt. */
   const afterAPut = (type: string) =>
     ApplicationFailure.create({ type: 'RecordWriteFailed', message: 'x', nonRetryable: true, cause: refusal(type) });
   const Cause = 'UpsertRequestRecord: refused, after an earlier attempt had put the record';
@@ -194,7 +194,7 @@ describe('a refusal after an attempt that may have put the record', () => {
       ['at a later attempt', [unanswered, afterAPut(type)]],
       ['by a worker that was given it after one that could not read it', [...times(3, unreadable), refusal(type)]],
     ] as const) {
-      it(`a refusal after an attempt that may have put the record ${how} fails the build in the records that it has, once no put can come any more: ${type}`, async (t) => {
+      it(`a refusal after an attempt that may have put the record ${how} fails the build in its records once no put can come any more: ${type}`, async (t) => {
         const build = await environment.start(t, { upsertRequestRecord });
         assertFailed(build, await build.end(), { Error: 'RecordWriteFailed', Cause });
         assert.equal(build.argsOf('updateFailedHistory')[0].may_create, false);
@@ -205,7 +205,7 @@ describe('a refusal after an attempt that may have put the record', () => {
         assert.equal(build.attemptsAt('triggerBuild').length, 0);
       });
 
-      it(`a refusal after an attempt that may have put the record ${how} is a refusal all the same if it has none: ${type}`, async (t) => {
+      it(`a refusal after an attempt that may have put the record ${how} stays a refusal if there is no record: ${type}`, async (t) => {
         const absent = { absent: true } as const;
         const script = { upsertRequestRecord, updateFailedRecord: [absent], updateFailedHistory: [absent] };
         const build = await environment.start(t, script);
@@ -215,7 +215,7 @@ describe('a refusal after an attempt that may have put the record', () => {
     }
   }
 
-  it('a refusal after an attempt that may have put the record fails the build as well if only the history has a record of it', async (t) => {
+  it('a refusal after an attempt that may have put the record fails the build if only the history table has a record', async (t) => {
     const build = await environment.start(t, {
       upsertRequestRecord: [unanswered, afterAPut('HeldByStepFunctions')],
       updateFailedRecord: [{ absent: true }],
@@ -223,7 +223,7 @@ describe('a refusal after an attempt that may have put the record', () => {
     assertFailed(build, await build.end(), { Error: 'RecordWriteFailed', Cause });
   });
 
-  it("a refusal after an attempt that may have put the record leaves this job's own end as it is, whichever attempt finds it", async (t) => {
+  it("a refusal after an attempt that may have put the record leaves this job's own end alone, whichever attempt finds it", async (t) => {
     const build = await environment.start(t, { upsertRequestRecord: [unanswered, afterAPut('JobAlreadyEnded')] });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'JobAlreadyEnded', JSON.stringify(end));

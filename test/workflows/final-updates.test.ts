@@ -14,7 +14,7 @@ const failure = ApplicationFailure.create({ type: 'RecordWriteFailed', message: 
 const failedBuild: Script = { getBuildStatus: [{ can_retry: false, build_status: 'FAILED', answer: '{}' }] };
 const undecided: Script = { getBuildStatus: always({ can_retry: true, build_status: 'QUEUED' }) };
 
-/** What a build's end is written with, and how the build comes to it. */
+/** The activities that write each end, and how a build reaches it. */
 const ENDINGS = [
   { writes: ['updateSuccessfulRecord', 'updateSuccessfulHistory'], script: {}, cancel: false, end: 'COMPLETED' },
   { writes: ['updateFailedRecord', 'updateFailedHistory'], script: failedBuild, cancel: false, end: 'FAILED' },
@@ -36,7 +36,7 @@ async function run(t: TestContext, script: Script, cancel: boolean) {
   return { build, end: await build.end() };
 }
 
-/** How long each of its waits was to be, in seconds, since the first final record update was asked for. */
+/** Returns the set length of each wait since the first final record update, in seconds. */
 async function waitsOf(build: RunningBuild): Promise<number[]> {
   const events = (await build.runs()).flat();
   const first = events.findIndex(({ activityTaskScheduledEventAttributes: scheduled }) =>
@@ -63,7 +63,7 @@ describe('a final record update that fails', () => {
       });
     }
 
-    it(`a final record update that fails keeps ${writes[1]} back until the status record is right, and begins its waits anew`, async (t) => {
+    it(`a final record update that fails delays ${writes[1]} until the status record is right, whose waits begin anew`, async (t) => {
       const answers = { [writes[0]]: times(9, failure), [writes[1]]: times(6, failure) };
       const { build } = await run(t, { ...script, ...answers }, cancel);
       const lastSteps = build.steps.filter((step) => step.startsWith('update'));
@@ -90,7 +90,7 @@ describe('a final record update that fails', () => {
 });
 
 describe('a cancellation', () => {
-  it('a cancellation while a final record update is under way changes nothing any more', async (t) => {
+  it('a cancellation while a final record update is under way changes nothing', async (t) => {
     const held = new Held<'updateSuccessfulRecord'>();
     const build = await environment.start(t, { updateSuccessfulRecord: [held.answer] });
     const ended = build.end();
@@ -104,7 +104,7 @@ describe('a cancellation', () => {
   });
 
   for (const { writes, script, end } of ENDINGS.filter(({ cancel }) => !cancel)) {
-    it(`a cancellation while ${writes[1]} waits to be made again changes nothing any more`, async (t) => {
+    it(`a cancellation while ${writes[1]} waits for its next attempt changes nothing`, async (t) => {
       const quick = { poll_interval_seconds: 1 };
       const build = await environment.start(t, { ...script, [writes[1]]: times(3, failure) }, { input: quick });
       await build.sleepUntilAttempted(environment, writes[1], 3);

@@ -9,10 +9,10 @@ before(async () => {
 });
 after(() => environment.stop());
 
-/** Less than an input may ask for; the fake of the first step does not check it. */
+/** Less than an input may have; the first step's fake does not check it. */
 const poll_interval_seconds = 0.1;
 
-/** Events and bytes of the history of a build that is decided by its last poll. */
+/** Returns the events and bytes of the history of a build with this many polls. */
 async function historyOf(t: TestContext, polls: number, more: object = {}): Promise<{ events: number; bytes: number }> {
   const script = { getBuildStatus: times(polls - 1, { can_retry: true, build_status: 'IN_PROGRESS' }) };
   const build = await environment.start(t, script, { input: { poll_interval_seconds, ...more } });

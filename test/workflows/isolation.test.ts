@@ -15,7 +15,7 @@ let environment: WorkflowEnvironment;
 before(async () => {
   environment = await WorkflowEnvironment.timeSkipping();
   const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger: quietRuntime() });
-  // In a thread of their own, as a worker runs them.
+  // In their own thread, as in a worker.
   await environment.startWorker({ taskQueue: TASK_QUEUE, workflowBundle, debugMode: false });
 });
 after(() => environment.stop());
@@ -36,7 +36,7 @@ describe('workflows of one worker', () => {
     for (const handle of handles) assert.deepEqual(await handle.result(), { ofModule: own, ofGlobal: own });
   });
 
-  it('workflows of one worker build side by side, each by its own input and answers', async (t) => {
+  it('workflows of one worker run side by side, each with its own input and answers', async (t) => {
     const builds = await Promise.all(
       [2, 3, 4].map((count) =>
         environment.start(

@@ -5,7 +5,7 @@ import type { RoleBuildOutcome } from '../../src/contract.ts';
 import { always, Held, times, untilCancelled, type Attempt, type Script } from '../support/scripted-activities.ts';
 import { WorkflowEnvironment } from '../support/workflow-environment.ts';
 
-/** What a backoff may be late by; a busy machine is slow. */
+/** How late a backoff may be on a busy machine. */
 const LATE_MS = 20_000;
 /**
  * For a deadline, which takes real time: the time-skipping server refuses to cancel a timer whose end the worker has not seen.
@@ -17,7 +17,7 @@ const says503 = { type: 'BuildApiUnavailable', message: 'the build API answered 
 const unavailable = ApplicationFailure.create(says503);
 const inHalfAMinute = ApplicationFailure.create({ ...says503, nextRetryDelay: '30 seconds' });
 
-/** These builds run side by side, each on its own server. */
+/** These builds run in parallel, each on its own server. */
 async function startBuild(t: TestContext, script: Script) {
   const environment = await WorkflowEnvironment.timeSkipping();
   t.after(() => environment.stop());
@@ -58,7 +58,7 @@ describe('a poll', { concurrency: true }, () => {
     assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
   });
 
-  it('a poll that fails is BuildApiUnavailable if the worker can not say why', async (t) => {
+  it("a poll that fails is BuildApiUnavailable if the worker can't say why", async (t) => {
     const build = await startBuild(t, { getBuildStatus: always(new TypeError('out of order')) });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');
@@ -74,7 +74,7 @@ describe('a poll', { concurrency: true }, () => {
     assert.equal(end.message, 'GetBuildStatus: the build API answered 404');
   });
 
-  it('a poll that fails is not made again after a cancellation that came meanwhile', async (t) => {
+  it('a poll that fails is not made again after a cancellation', async (t) => {
     const poll = new Held<'getBuildStatus'>();
     const build = await startBuild(t, { getBuildStatus: [poll.answer, ...times(2, unavailable)] });
     const ended = build.end();
@@ -92,7 +92,7 @@ describe('a poll', { concurrency: true }, () => {
     const build = await environment.start(t, { getBuildStatus: always(inHalfAMinute) }, { input: IN_REAL_TIME });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildDeadlineExceeded');
-    // None at all, where the server was slow to hand out the task in which it was due.
+    // There is none if the server was slow to deliver the task in which it was due.
     assert.ok(build.attemptsAt('getBuildStatus').length <= 1);
   });
 
@@ -115,10 +115,10 @@ describe('a poll', { concurrency: true }, () => {
     assert.equal(more.length, 0);
   });
 
-  it('a poll under way at the deadline ends the build alike in both records if another worker replays it in between', async (t) => {
+  it('a poll under way at the deadline ends both records alike if another worker replays the build in between', async (t) => {
     const environment = await WorkflowEnvironment.devServer();
     t.after(() => environment.stop());
-    // It keeps no build in memory, so each workflow task begins with a replay.
+    // This worker caches no workflow, so each workflow task begins with a replay.
     const taskQueue = 'forgetful';
     await environment.startWorker({ taskQueue, maxCachedWorkflows: 0 });
     const input = { poll_interval_seconds: 1, deadline_seconds: 6 };

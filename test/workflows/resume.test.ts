@@ -48,7 +48,7 @@ describe('a resumed build', { concurrency: true }, () => {
     assert.deepEqual([correlation_id, may_be_sent], [build.input.correlation_id, true]);
   });
 
-  it('a resumed build keeps what it took over through continue-as-new', async (t) => {
+  it("a resumed build keeps the earlier job's data through continue-as-new", async (t) => {
     const script = { getBuildStatus: times(8, UNDECIDED) };
     const options = { resumption: TO_POLL, input: { poll_interval_seconds: 0.2 } };
     const build = await environment.start(t, script, options);
@@ -79,7 +79,7 @@ describe('a resumed build', { concurrency: true }, () => {
     assert.deepEqual(build.steps, ['upsertRequestRecord']);
   });
 
-  it('a second argument that is null is none', async (t) => {
+  it('a second argument that is null counts as missing', async (t) => {
     const build = await environment.start(t, {}, { resumption: null, skipWaits: true });
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.equal(build.attemptsAt('triggerBuild').length, 1);

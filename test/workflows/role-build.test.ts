@@ -80,7 +80,7 @@ describe('a build that succeeds', () => {
 });
 
 describe('an answer to a poll', () => {
-  it('an answer to a poll is waited for again if it may be retried, even if it says SUCCEEDED', async (t) => {
+  it('an answer to a poll with can_retry leads to another poll, even if it says SUCCEEDED', async (t) => {
     const build = await environment.start(t, { getBuildStatus: [{ can_retry: true, build_status: 'SUCCEEDED' }] });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 2);
@@ -92,7 +92,7 @@ describe('an answer to a poll', () => {
     { can_retry: false, build_status: null, answer: '{"can_retry":"true"}' },
   ];
   for (const verdict of verdicts) {
-    it(`an answer to a poll of ${JSON.stringify(verdict.build_status)} that may not be retried fails the build`, async (t) => {
+    it(`an answer to a poll of ${JSON.stringify(verdict.build_status)} without can_retry fails the build`, async (t) => {
       const build = await environment.start(t, { getBuildStatus: [UNDECIDED, verdict] });
       const end = await build.end();
       const cause = `GetBuildStatus: build ${BUILD_ID} ended with ${verdict.build_status ?? 'no build_status'}. Last answer: ${verdict.answer}`;

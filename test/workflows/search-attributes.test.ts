@@ -20,7 +20,7 @@ async function searchAttributesOf(handle: Handle): Promise<Record<string, unknow
 }
 
 describe('the search attributes', () => {
-  it('the search attributes of a build are all there with its first step, whatever client started it', async (t) => {
+  it('the search attributes of a build are complete with its first step, whatever client started it', async (t) => {
     const put = new Held<'upsertRequestRecord'>();
     const build = await environment.start(t, { upsertRequestRecord: [put.answer] });
     await put.began();
@@ -84,7 +84,7 @@ describe('the search attributes', () => {
     });
   }
 
-  it('the search attributes of something that is no input are its job and its end', async (t) => {
+  it('the search attributes of an invalid input are its job and its end', async (t) => {
     const refusal = ApplicationFailure.nonRetryable('refused', 'InvalidInput');
     const build = await environment.start(t, { upsertRequestRecord: [refusal] }, { rawInput: { build_body: [] } });
     await build.end();

@@ -8,13 +8,13 @@ const TASK_QUEUE = 'threaded';
 let environment: WorkflowEnvironment;
 before(async () => {
   environment = await WorkflowEnvironment.timeSkipping();
-  // As in a worker: where workflow code shares a thread, the frames begin elsewhere.
+  // In their own thread, as in a worker: otherwise the frames begin elsewhere.
   await environment.startWorker({ taskQueue: TASK_QUEUE, debugMode: false });
 });
 after(() => environment.stop());
 
 describe("the Web UI's call stack", () => {
-  it("the Web UI's call stack of a build that waits names the lines of ours that wait, without going on to the bottom", async (t) => {
+  it("the Web UI's call stack of a build that waits names our lines that wait, not the whole stack", async (t) => {
     const undecided = always({ can_retry: true, build_status: 'QUEUED' });
     const options = { taskQueue: TASK_QUEUE, input: { deadline_seconds: 7_200 } };
     const build = await environment.start(t, { getBuildStatus: undecided }, options);
@@ -26,7 +26,7 @@ describe("the Web UI's call stack", () => {
         file,
       );
     }
-    // Of the five frames that are noted, the first is the SDK's own.
+    // The first of the five kept frames is the SDK's.
     assert.equal(Math.max(...stacks.map(({ length }) => length)), 4);
   });
 });

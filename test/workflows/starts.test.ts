@@ -1,4 +1,4 @@
-/** What a run is told when it starts is its starter's word: other clients start `roleBuild` here as no client of ours does. */
+/** Starts of `roleBuild` by other clients, with options and arguments that our own client never sends. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +28,7 @@ before(async () => {
 });
 after(() => environment.stop());
 
-/** @returns the faults, by path */
+/** @returns the faults by path */
 function faultsOf(end: WorkflowEnd | undefined): Record<string, string> {
   assert.ok(end?.status === 'FAILED' && end.type === 'InvalidInput', JSON.stringify(end));
   const [{ faults }] = end.details as [{ faults: { path: string; message: string }[] }];
@@ -44,7 +44,7 @@ async function assertNothingDone(build: Pick<RunningBuild, 'handle' | 'steps'>):
   );
 }
 
-describe('a start that is not as a build is started', { concurrency: true }, () => {
+describe('an invalid start', { concurrency: true }, () => {
   const timeouts = {
     workflow_execution_timeout: { workflowExecutionTimeout: msToTs('1 day') },
     workflow_run_timeout: { workflowRunTimeout: msToTs('365 days') },
@@ -53,10 +53,10 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     ...timeouts,
     retry_policy: { retryPolicy: { maximumAttempts: 3 } },
   })) {
-    it(`a start that is not as a build is started with a ${path} is refused, with nothing done`, async (t) => {
+    it(`an invalid start with a ${path} is refused, with nothing done`, async (t) => {
       const build = await environment.start(t, {}, { request });
       const faults = faultsOf(await build.end());
-      // Temporal gives a run the time-out of its whole execution, where that has one.
+      // A run's timeout is that of its whole execution, if there is one.
       const also = path === 'workflow_execution_timeout' ? ['(start).workflow_run_timeout'] : [];
       assert.deepEqual(Object.keys(faults), [`(start).${path}`, ...also]);
       if (path in timeouts) assert.match(Object.values(faults).join(), /deadline_seconds/);
@@ -71,7 +71,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     'one character more': (input) => `${idOf(input)} `,
     'what a Schedule adds': (input) => `${idOf(input)}-2026-01-01T00:00:00Z`,
   } satisfies Record<string, (input: RoleBuildInput) => string>)) {
-    it(`a start that is not as a build is started under a workflow ID of ${name} is refused, and told the right one`, async (t) => {
+    it(`an invalid start under a workflow ID of ${name} is refused with the right one`, async (t) => {
       const input = inputWith();
       const build = await environment.start(t, {}, { input, workflowId: of(input) });
       const faults = faultsOf(await build.end());
@@ -81,7 +81,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     });
   }
 
-  it('a start that is not as a build is started with a second argument that is no resumption is refused', async (t) => {
+  it('an invalid start with a second argument that is not a resumption is refused', async (t) => {
     const build = await environment.start(t, {}, { resumption: progressOf(new Date().toISOString()) });
     assert.deepEqual(Object.keys(faultsOf(await build.end())), ['(resumption)']);
     await assertNothingDone(build);
@@ -91,7 +91,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     ['Protobuf', 'json/protobuf', '{}'],
     ['text that is no JSON', 'json/plain', '{"encrypted_jwt": "canary'],
   ] as const) {
-    it(`a start that is not as a build is started with ${what} for its arguments is refused, and what they hold is not repeated`, async (t) => {
+    it(`an invalid start with ${what} for its arguments is refused without repeating them`, async (t) => {
       const payload = { metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(text) };
       const handle = await environment.client.workflow.start(ROLE_BUILD_WORKFLOW_TYPE, {
         workflowId: `no arguments: ${what}`,
@@ -108,7 +108,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     });
   }
 
-  it('a start that is not as a build is started with a number that JavaScript takes for infinity is refused', async (t) => {
+  it('an invalid start with a number that JavaScript reads as infinity is refused', async (t) => {
     const text = JSON.stringify(inputWith()).replace('"build_body":{', '"build_body":{"limits":[1,{"x":-1e400}],');
     assert.ok(text.includes('1e400'));
     const payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(text) };
@@ -118,7 +118,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     await assertNothingDone(build);
   });
 
-  it('a start that is not as a build is started is told of every fault at once', async (t) => {
+  it('an invalid start is refused with all of its faults at once', async (t) => {
     const request = {
       ...timeouts.workflow_execution_timeout,
       ...timeouts.workflow_run_timeout,
@@ -134,7 +134,7 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
     ]);
   });
 
-  it('a start that is not as a build is started with a cron_schedule is refused at each run, and ends if it is cancelled before the next', async (t) => {
+  it('an invalid start with a cron_schedule is refused at each run, and ends if it is cancelled before the next', async (t) => {
     const build = await environment.start(t, {}, { request: { cronSchedule: '@every 2s' } });
     await until('its first run was refused', async () => (await build.handle.describe()).runId !== build.jobId);
     const failure = (await build.runs())[0]?.at(-1)?.workflowExecutionFailedEventAttributes?.failure;
@@ -146,21 +146,21 @@ describe('a start that is not as a build is started', { concurrency: true }, () 
   });
 });
 
-describe('a start by another client that is as it should be', { concurrency: true }, () => {
-  it('a start by another client that is as it should be may say of an earlier failure what is none', async (t) => {
+describe('a valid start by another client', { concurrency: true }, () => {
+  it('a valid start by another client may carry a malformed failure of an earlier run', async (t) => {
     const continuedFailure = { message: 'odd', childWorkflowExecutionFailureInfo: {} };
     const request = { continuedFailure };
     const build = await environment.start(t, {}, { request, input: { poll_interval_seconds: 1 } });
     assert.equal((await build.end()).status, 'COMPLETED');
   });
 
-  it('a start by another client that is as it should be may be delayed', async (t) => {
+  it('a valid start by another client may be delayed', async (t) => {
     const request = { workflowStartDelay: msToTs(1_000) };
     const build = await environment.start(t, {}, { request, input: { poll_interval_seconds: 1 } });
     assert.equal((await build.end()).status, 'COMPLETED');
   });
 
-  it('a start by another client that is as it should be may be that of a child workflow', async (t) => {
+  it('a valid start by another client may be that of a child workflow', async (t) => {
     const input = inputWith({ poll_interval_seconds: 1 });
     environment.follow(idOf(input), {});
     const args = [ROLE_BUILD_WORKFLOW_TYPE, idOf(input), TASK_QUEUE, input];
@@ -179,7 +179,7 @@ function progressOf(start_at: string): Progress {
   return { ...newProgress(start_at, 'absent'), record: 'written', build_id: 'build-of-another', polls: 3 };
 }
 
-/** A workflow of another type, on another worker, that continues as new in a build of ours, under a build's workflow ID. */
+/** A workflow of another type, on another worker, that continues as new as `roleBuild` under a build's workflow ID. */
 async function handOver(
   t: TestContext,
   given: readonly unknown[],
@@ -203,7 +203,7 @@ async function handOver(
   );
 }
 
-describe('a run that a workflow of another type continues as new in', { concurrency: true }, () => {
+describe('a run that continues another workflow type', { concurrency: true }, () => {
   const long_ago = '2020-01-01T00:00:00.000Z';
 
   for (const [name, given, path] of [
@@ -212,7 +212,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
     ['a start that is still to come', [progressOf('9999-12-31T23:59:59.999Z')], '(carried).start_at'],
     ['an end of no shape', [{ ...progressOf(long_ago), ending: { status: 'FAILED' } }], '(carried).ending'],
   ] as const) {
-    it(`a run that a workflow of another type continues as new in and hands ${name} is refused, with nothing done`, async (t) => {
+    it(`a run that continues another workflow type with ${name} is refused, with nothing done`, async (t) => {
       const build = await handOver(t, given);
       const faults = faultsOf(await build.end());
       assert.ok(path in faults, JSON.stringify(faults));
@@ -220,7 +220,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
     });
   }
 
-  it('a run that a workflow of another type continues as new in is refused for the options that it sets, or was started with', async (t) => {
+  it('a run that continues another workflow type is refused for the options that it sets, or was started with', async (t) => {
     const options = {
       continued: { workflowRunTimeout: '1 hour' },
       start: { workflowExecutionTimeout: '1 day', retry: { maximumAttempts: 2 } },
@@ -238,7 +238,7 @@ describe('a run that a workflow of another type continues as new in', { concurre
     ['polls', {}],
     ['has ended', { ending: { status: 'COMPLETE' } }],
   ] as const) {
-    it(`a run that a workflow of another type continues as new in as if a build that ${name} did has its input checked before anything else, and is refused with its faults`, async (t) => {
+    it(`a run that continues another workflow type as a build that ${name} has its input checked first, and is refused with its faults`, async (t) => {
       const given = { ...progressOf(long_ago), ...more, resumption: { resumes: 'job', previous_jobs: [] } };
       const build = await handOver(t, [given], { checkCarriedInput: [FAULTS] });
       assert.deepEqual(faultsOf(await build.end()), { url: 'is missing' });
@@ -248,28 +248,28 @@ describe('a run that a workflow of another type continues as new in', { concurre
     });
   }
 
-  it('a run that a workflow of another type continues as new in makes no group that was not asked for, whatever it is handed', async (t) => {
+  it('a run that continues another workflow type creates no group that its input does not request', async (t) => {
     const build = await handOver(t, [{ ...progressOf(long_ago), role_built: true }]);
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.deepEqual(build.steps.slice(0, 2), ['checkCarriedInput', 'getBuildStatus']);
     assert.equal(build.attemptsAt('ensureDirectoryGroup').length, 0);
   });
 
-  it('a run that a workflow of another type continues as new in makes no record that its own job did not make', async (t) => {
+  it('a run that continues another workflow type creates no record', async (t) => {
     const build = await handOver(t, [{ ...progressOf(long_ago), ending: { status: 'COMPLETE' } }]);
     assert.equal((await build.end()).status, 'COMPLETED');
     assert.deepEqual(build.steps, ['checkCarriedInput', 'updateSuccessfulRecord', 'updateSuccessfulHistory']);
     assert.equal(build.argsOf('updateSuccessfulHistory')[0].may_create, false);
   });
 
-  it('a run that a workflow of another type continues as new in has its input checked again until that is answered', async (t) => {
+  it('a run that continues another workflow type repeats the check of its input until it is answered', async (t) => {
     const busy = new Error('DynamoDB did not answer');
     const build = await handOver(t, [progressOf(long_ago)], { checkCarriedInput: [busy, busy, busy, FAULTS] });
     assert.deepEqual(faultsOf(await build.end()), { url: 'is missing' });
     assert.equal(build.attempts.length, 4);
   });
 
-  it('a run that a workflow of another type continues as new in is cancelled meanwhile, and writes nothing if its input is refused', async (t) => {
+  it('a run that continues another workflow type, is cancelled meanwhile and has its input refused writes nothing', async (t) => {
     const check = new Held<'checkCarriedInput'>();
     const build = await handOver(t, [progressOf(long_ago)], { checkCarriedInput: always(check.answer) });
     await check.began();
@@ -277,13 +277,13 @@ describe('a run that a workflow of another type continues as new in', { concurre
     await build.untilEvent('workflowExecutionCancelRequestedEventAttributes');
     check.succeed(FAULTS);
     assert.deepEqual(faultsOf(await build.end()), { url: 'is missing' });
-    // A worker that is late to renew its task is asked once more.
+    // If a worker is late to renew its task, the attempt is made once more.
     assert.deepEqual(new Set(build.steps), new Set(['checkCarriedInput']));
   });
 });
 
-describe('search attributes that a start made up', () => {
-  it("search attributes that a start made up are set to what the input says with the build's first step", async (t) => {
+describe('forged search attributes of a start', () => {
+  it("forged search attributes of a start are set from the input with the build's first step", async (t) => {
     const other = {
       AccountId: '999999999999',
       CorrelationId: 'request-of-another',

@@ -1,4 +1,4 @@
-/** What workflow code does for traces, on a worker with them and beside workers without. */
+/** What workflow code does for traces, on a worker with traces and beside workers without. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
@@ -28,7 +28,7 @@ before(async () => {
   await environment.startWorker({
     taskQueue: TASK_QUEUE,
     workflowBundle: traced,
-    // What a sink is given comes from another V8 context in that mode, and is equal to nothing of ours.
+    // In that mode a sink's arguments come from another V8 context, so deepEqual fails on them.
     debugMode: false,
     sinks: {
       metrics: { count: none, observe: none },
@@ -43,7 +43,7 @@ const quick = (more: BuildOptions['input'] = {}): BuildOptions => ({
   input: { poll_interval_seconds: 0.2, ...more },
 });
 
-/** What a header of that event's carries. */
+/** Returns the trace context in a header of this event. */
 function carrierOf(event: HistoryEvent | undefined): unknown {
   const attributes = event?.activityTaskScheduledEventAttributes ?? event?.workflowExecutionStartedEventAttributes;
   const payload = attributes?.header?.fields?.[TRACE_HEADER];
@@ -59,7 +59,7 @@ async function replay(workflowId: string, events: HistoryEvent[], bundle: Workfl
 }
 
 describe('a workflow on a worker with traces', () => {
-  it("a workflow on a worker with traces hands the caller's trace on to every activity, through continue-as-new, and tells of each run's end once", async (t) => {
+  it("a workflow on a worker with traces passes the caller's trace to every activity, through continue-as-new, and reports each run's end once", async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(10, UNDECIDED) }, quick());
     assert.equal((await build.end()).status, 'COMPLETED');
     const runs = await build.runs();
@@ -75,7 +75,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('a workflow on a worker with traces leaves the same events as one without, and either replays what the other has done', async (t) => {
+  it("a workflow on a worker with traces writes the same events as one without, and each replays the other's history", async (t) => {
     const types = (events: HistoryEvent[]) => events.map(({ eventType }) => Number(eventType));
     const script = { getBuildStatus: times(2, UNDECIDED) };
     const builds = [
@@ -96,7 +96,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('a workflow on a worker with traces takes of a trace header what is of X-Ray and nothing else, since headers are not encrypted', async (t) => {
+  it("a workflow on a worker with traces takes only X-Ray's fields from a trace header, since headers are not encrypted", async (t) => {
     for (const [given, kept] of [
       ['Root=1-67891233-abcdef012345678912345678', 'Root=1-67891233-abcdef012345678912345678'],
       [
@@ -116,7 +116,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('a workflow on a worker with traces hands nothing on of a header that is no trace context', async () => {
+  it('a workflow on a worker with traces drops a header that is not a trace context', async () => {
     for (const carrier of [
       { traceparent: 'secret'.repeat(1_000), tracestate: 'secret', baggage: 'secret' },
       'secret',
@@ -143,7 +143,7 @@ describe('a workflow on a worker with traces', () => {
     }
   });
 
-  it('a workflow on a worker with traces tells by a name alone why a run failed', async (t) => {
+  it("a workflow on a worker with traces reports only the error's name if a run failed", async (t) => {
     const build = await environment.start(
       t,
       { getBuildStatus: [{ can_retry: false, build_status: 'FAILED', message: 'secret' }] },
@@ -155,7 +155,7 @@ describe('a workflow on a worker with traces', () => {
     assert.ok(!JSON.stringify(run).includes('secret'));
   });
 
-  it('a workflow on a worker with traces is told of as cancelled if it was', async (t) => {
+  it('a workflow on a worker with traces reports a cancelled run as cancelled', async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(100, UNDECIDED) }, quick());
     await build.untilAttempted('getBuildStatus');
     await build.handle.cancel();

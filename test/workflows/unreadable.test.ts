@@ -5,11 +5,11 @@ import { PAYLOAD_UNREADABLE } from '../../src/contract.ts';
 import { always, times } from '../support/scripted-activities.ts';
 import { WorkflowEnvironment } from '../support/workflow-environment.ts';
 
-/** As the SDK makes it of what the codec throws. */
+/** The failure that the SDK makes of the codec's error. */
 const unreadable = ApplicationFailure.create({ type: PAYLOAD_UNREADABLE, message: 'no such key here' });
 const unavailable = ApplicationFailure.create({ type: 'BuildApiUnavailable', message: 'the build API answered 503' });
 
-describe('a step that workers could not read', () => {
+describe('a step that workers could not decrypt', () => {
   let environment: WorkflowEnvironment;
   before(async () => {
     environment = await WorkflowEnvironment.timeSkipping();
@@ -22,7 +22,7 @@ describe('a step that workers could not read', () => {
     'triggerBuild',
     'updateSuccessfulRecord',
   ] as const) {
-    it(`a step that workers could not read is given to them again until one can: ${step}`, async (t) => {
+    it(`a step that workers could not decrypt is scheduled again until one can: ${step}`, async (t) => {
       const build = await environment.start(t, { [step]: times(7, unreadable) });
       const end = await build.end();
       assert.equal(end.status, 'COMPLETED');
@@ -30,7 +30,7 @@ describe('a step that workers could not read', () => {
     });
   }
 
-  it('a step that workers could not read has its three attempts by those who can', async (t) => {
+  it('a step that workers could not decrypt still has three attempts on workers that can', async (t) => {
     const build = await environment.start(t, { triggerBuild: [...times(3, unreadable), ...times(3, unavailable)] });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable', JSON.stringify(end));
@@ -38,7 +38,7 @@ describe('a step that workers could not read', () => {
     assert.deepEqual(build.steps.slice(-2), ['updateFailedRecord', 'updateFailedHistory']);
   });
 
-  it('a step that workers could not read is waited for no longer than its deadline', async (t) => {
+  it('a step that workers could not decrypt is given up at the deadline', async (t) => {
     const build = await environment.start(
       t,
       { triggerBuild: always(unreadable) },

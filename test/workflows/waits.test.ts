@@ -13,13 +13,13 @@ before(async () => {
 });
 after(() => environment.stop());
 
-/** From the end of the POST to the first poll, then from the end of each poll to the next. */
+/** Returns the waits from the end of the POST to the first poll, and from each poll's end to the next. */
 function waitsMs(build: RunningBuild): number[] {
   const steps = [...build.attemptsAt('triggerBuild'), ...build.attemptsAt('getBuildStatus')];
   return steps.slice(1).map(({ startedMs }, index) => startedMs - (steps[index]?.endedMs ?? Infinity));
 }
 
-/** No step came sooner; how late one comes is the server's affair. */
+/** Asserts that no step came early. How late a step comes depends on the server. */
 async function assertWaits(build: RunningBuild, expectedMs: number[]): Promise<void> {
   assert.deepEqual(await build.timersMs(), expectedMs);
   const waits = waitsMs(build);
@@ -62,7 +62,7 @@ describe('poll_spread_seconds', () => {
     return first - 60_000;
   };
 
-  it('poll_spread_seconds puts the first poll off by no more than itself, and no later one', async (t) => {
+  it('poll_spread_seconds delays the first poll by at most itself, and no later poll', async (t) => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) {
       const offMs = await spread(t, `spread-${name}`, 30);
       assert.ok(offMs >= 0 && offMs <= 30_000, `${offMs} ms`);
@@ -78,7 +78,7 @@ describe('poll_spread_seconds', () => {
     assert.ok(minutes.size >= 4, `${offsMs.join(', ')} ms`);
   });
 
-  it('poll_spread_seconds puts off by the same time whenever the workflow ID is the same', async (t) => {
+  it('poll_spread_seconds delays builds with the same workflow ID by the same time', async (t) => {
     const first = await spread(t, 'the-same', 3600);
     const second = await spread(t, 'the-same', 3600);
     assert.equal(first, second);
@@ -86,14 +86,14 @@ describe('poll_spread_seconds', () => {
   });
 });
 
-describe('a poll that is told to come back later', () => {
+describe('a poll that gets a Retry-After', () => {
   const after5Minutes = ApplicationFailure.create({
     message: 'the build API answered 429',
     type: 'BuildApiUnavailable',
     nextRetryDelay: '5 minutes',
   });
 
-  it('a poll that is told to come back later is retried no sooner, and counts once', async (t) => {
+  it('a poll that gets a Retry-After is retried no sooner, and counts once', async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(2, after5Minutes) });
     const end = await build.end();
     assert.ok(end.status === 'COMPLETED' && end.outcome.polls === 1);
@@ -104,7 +104,7 @@ describe('a poll that is told to come back later', () => {
     );
   });
 
-  it('a poll that is told to come back later is given up after three attempts all the same', async (t) => {
+  it('a poll that gets a Retry-After is still given up after three attempts', async (t) => {
     const build = await environment.start(t, { getBuildStatus: times(9, after5Minutes) });
     const end = await build.end();
     assert.ok(end.status === 'FAILED' && end.type === 'BuildApiUnavailable');
