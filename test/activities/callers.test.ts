@@ -1,4 +1,4 @@
-/** The real activities, with a real DynamoDB, as whoever may call them is told of by Temporal. */
+/** The real activities with a real DynamoDB, called by every workflow and job that Temporal can name. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
@@ -41,7 +41,7 @@ function run(info: Partial<Info>, name: keyof typeof activities, ...args: unknow
   return new MockActivityEnvironment(info, { logger: quietLogger }).run(activity, ...args);
 }
 
-/** Every activity about one build, as its own workflow calls it. */
+/** Every activity of one build, as its own workflow calls it. */
 function calls(job = JOB): [keyof typeof activities, ...unknown[]][] {
   const request = historyRequestOf(input);
   const target = { url, encrypted_jwt: input.encrypted_jwt, correlation_id: input.correlation_id };
@@ -99,7 +99,7 @@ describe('the activities', () => {
     assert.deepEqual(await recordsOf(), [undefined, undefined]);
   });
 
-  it('the activities write nothing for a job that starts later than the write, or at no time', async () => {
+  it('the activities write nothing for a job whose start is later than the write or malformed', async () => {
     for (const start_at of ['9999-12-31T23:59:59.999Z', '2026-03-01T12:05:00.000Z', '9 Jan 2020', 'soon', '']) {
       const writes = calls({ ...JOB, start_at }).filter(([name]) => !['triggerBuild', 'getBuildStatus'].includes(name));
       for (const [name, ...args] of writes) await assert.rejects(run(build(), name, ...args), isRefused, name);
@@ -114,7 +114,7 @@ describe('the activities', () => {
     assert.deepEqual([status?.['job_id']?.S, history?.['job_id']?.S], [JOB.job_id, JOB.job_id]);
   });
 
-  it('the activities list what is wrong with an input, whatever the workflow ID', async () => {
+  it('the activities list the faults of an input, whatever the workflow ID', async () => {
     const garbage = run(build(), 'upsertRequestRecord', { build_body: null }, JOB);
     await assert.rejects(garbage, (err) => isRefused(err) && /build_body: /.test((err as Error).message));
   });
@@ -128,7 +128,7 @@ describe('the check of a carried input', () => {
     >;
   const delisted = { url: 'https://not-listed.example.com' };
 
-  it('the check of a carried input finds nothing in a good one, and all faults of any other if the job has no record', async () => {
+  it('the check of a carried input accepts a valid one, and lists the faults of any other if the job has no record', async () => {
     assert.deepEqual(await check({}), []);
     const pathsOf = async (...args: Parameters<typeof check>) => (await check(...args)).map(({ path }) => path).sort();
     assert.deepEqual(await pathsOf(delisted), ['url']);
@@ -140,7 +140,7 @@ describe('the check of a carried input', () => {
     assert.deepEqual(await pathsOf({}, JOB, resumption), ['(resumption).previous_jobs.0.status']);
   });
 
-  it('the check of a carried input finds nothing in one that was checked by earlier rules, as the record of its job proves', async () => {
+  it("the check of a carried input accepts one that passed earlier rules, as its job's record proves", async () => {
     await run(build(other), 'upsertRequestRecord', { ...input, ...other }, JOB);
     assert.deepEqual(await check(delisted), []);
     assert.equal((await check(delisted, { ...JOB, job_id: 'run-2' })).length, 1);

@@ -1,4 +1,4 @@
-/** Inputs as nobody should send them, through the worker's own check, with a real DynamoDB behind it. */
+/** Hostile inputs through the worker's own check, with a real DynamoDB behind it. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
@@ -36,7 +36,7 @@ describe("the worker's first activity", () => {
       ORIGINS,
       async () => undefined,
     );
-    // A good one replaces the record of the good one before it.
+    // A valid input replaces the record of the valid one before it.
     upsert = (input) =>
       upsertRequestRecord(input as RoleBuildInput, { ...JOB, job_id: `job-${calls}`, start_at: at() });
   });
@@ -44,7 +44,7 @@ describe("the worker's first activity", () => {
   let seconds = 0;
   const at = () => new Date(Date.UTC(2026, 0, 1) + (seconds += 1) * 1000).toISOString();
 
-  /** @returns what the activity would fail with */
+  /** @returns the failure of the activity */
   async function refusalOf(input: unknown): Promise<ApplicationFailure | undefined> {
     try {
       await upsert(input);
@@ -63,12 +63,12 @@ describe("the worker's first activity", () => {
     assert.ok(failure.message.isWellFormed());
   }
 
-  it(`the worker's first activity refuses each of ${MANY} generated inputs that is not good, with nothing asked of DynamoDB`, async (t) => {
+  it(`the worker's first activity refuses each invalid one of ${MANY} generated inputs without a call to DynamoDB`, async (t) => {
     t.diagnostic(`seed ${SEED}`);
     let written = 0;
     await fc.assert(
       fc.asyncProperty(hostileInput, async (text) => {
-        // What is no JSON reaches no activity; as a string it would.
+        // Text that is not JSON can reach an activity only as a string.
         const data = Buffer.from(isJson(text) ? text : JSON.stringify(text));
         const input = defaultPayloadConverter.fromPayload({ metadata: JSON_PLAIN, data });
         const callsBefore = calls;
@@ -91,7 +91,7 @@ describe("the worker's first activity", () => {
     assert.ok(Count > 0 && Count <= written);
   });
 
-  it("the worker's first activity refuses every trick with a url, with nothing asked of DynamoDB", async () => {
+  it("the worker's first activity refuses every trick with a url without a call to DynamoDB", async () => {
     const tricks = urlTricks(LISTED, '127.0.0.1:9').filter(({ isRefused }) => isRefused);
     assert.ok(tricks.length > 80);
     const callsBefore = calls;
@@ -104,7 +104,7 @@ describe("the worker's first activity", () => {
   });
 
   for (const { name, text } of [...oversizedInputs(), ...faultyInputs()]) {
-    it(`the worker's first activity refuses ${name} in a failure of a size, with nothing asked of DynamoDB`, async () => {
+    it(`the worker's first activity refuses ${name} in a failure of limited size without a call to DynamoDB`, async () => {
       const callsBefore = calls;
       const failure = await refusalOf(JSON.parse(text));
       assertRefused(failure);

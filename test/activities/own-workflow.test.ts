@@ -1,4 +1,4 @@
-/** What activities ask of Temporal, with a server that does not answer. */
+/** What activities request from Temporal, with a server that does not answer. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
@@ -17,7 +17,7 @@ for (const [what, status] of [
   ['does not answer', undefined],
   ['is away', UNAVAILABLE],
 ] as const) {
-  it(`who cancelled is not known, and holds up no record, if Temporal ${what}`, async (t) => {
+  it(`a record says that the canceller is unknown, and is not delayed, if Temporal ${what}`, async (t) => {
     quietRuntime();
     let asked = 0;
     const server = http2.createServer().on('stream', (stream, { ':path': path = '' }) => {

@@ -1,4 +1,4 @@
-/** What the activities say of a record in the way, whatever is in it, with a real DynamoDB behind them. */
+/** What the activities report about a record in the way, whatever is in it, with a real DynamoDB. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
@@ -13,7 +13,7 @@ useDynamoDb();
 
 const ARN = 'arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:orchestrator:e-1';
 
-/** Of each test its own. */
+/** Each test has its own. */
 let input: RoleBuildInput;
 let activities: Omit<RoleBuildActivities, 'triggerBuild' | 'getBuildStatus'>;
 let attempt = 1;
@@ -64,7 +64,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
   };
 
   describe(`a ${table} record in the way`, () => {
-    it(`a ${table} record in the way that is a newer job's is told with whose it is, named or not`, async () => {
+    it(`a ${table} record in the way that is a newer job's is reported with its holder, named or not`, async () => {
       await place({ job_id: { S: 'newer' }, start_at: { S: NEWER.start_at }, status: { S: 'IN_PROGRESS' } });
       assert.deepEqual(await put(), { job_id: 'newer', start_at: NEWER.start_at });
       assert.deepEqual(await end(), { job_id: 'newer', start_at: NEWER.start_at });
@@ -99,7 +99,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
         assert.match(failure.message, why);
         assert.doesNotMatch(failure.message, /newer|undefined/);
         assert.match(failure.message, /role-build doctor --fix .*set it by hand .*or delete the item/);
-        // No final record update takes it, nor waits for it.
+        // No final record update replaces it or waits for it.
         assert.deepEqual(await end(), { absent: true });
         assert.deepEqual(await item(), before);
 
@@ -111,7 +111,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
       });
     }
 
-    it(`a ${table} record in the way of Step Functions without a start_at is not said to give way to --take-over`, async () => {
+    it(`a ${table} record in the way of Step Functions without a start_at is reported without --take-over, which would not help`, async () => {
       await place({ job_id: { S: ARN }, status: { S: 'IN_PROGRESS' } });
       input.take_over = true;
       const failure = await failureOf(put);
@@ -135,7 +135,7 @@ for (const [table, { key, put, end }] of Object.entries(TABLES)) {
 }
 
 describe('a history record', () => {
-  it('a history record that does not say whose it is is neither replaced nor said to be of "undefined"', async () => {
+  it('a history record without account and resource is not replaced, and not called that of "undefined"', async () => {
     const Item = { request_id: { S: input.correlation_id }, job_id: { S: 'odd' }, start_at: { S: OLDER.start_at } };
     await raw.send(new PutItemCommand({ TableName: 'history-records', Item }));
     await assert.rejects(activities.insertRequestHistory(historyRequestOf(input), JOB), (err: ApplicationFailure) => {
@@ -195,7 +195,7 @@ describe('a start that says what it resumes', () => {
   const resume = (more: object) => activities.upsertRequestRecord(input, JOB, { ...resumption, ...more });
   const item = () => itemOf('status-records', build());
 
-  it('a start that says what it resumes goes on with the build_id of the record, at each attempt', async () => {
+  it("a start that says what it resumes continues with the record's build_id, at each attempt", async () => {
     await place();
     for (attempt = 1; attempt <= 2; attempt += 1) {
       assert.equal(await resume({}), null);
@@ -230,7 +230,7 @@ describe('a start that says what it resumes', () => {
     }
   });
 
-  it('a start that says what it resumes is refused if it asks for another build than the record', async () => {
+  it("a start that says what it resumes is refused if its input is another build's than the record's", async () => {
     const { custom_role_name, action } = input.build_body;
     const recorded = { custom_role_name, action, correlation_id: input.correlation_id };
     for (const name of ['custom_role_name', 'action', 'correlation_id', 'dry_run']) {
@@ -243,7 +243,7 @@ describe('a start that says what it resumes', () => {
     }
   });
 
-  it('a start that says what it resumes goes on only where its record says that an add was sent to', async () => {
+  it('a start that says what it resumes continues only with the domain controller in its record', async () => {
     const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
     const server = (value: typeof sent_to) => ({ M: { name: { S: value.name }, address: { S: value.address } } });
     const why = { Error: 'DirectoryGroupUnknown', Cause: 'cut' };
@@ -268,7 +268,7 @@ describe('a start that says what it resumes', () => {
     assert.equal(await resumed(sent_to), null);
   });
 
-  it('a start that says what it resumes is refused if the jobs before are more, or deeper, than an item holds', async () => {
+  it('a start that says what it resumes is refused if the previous jobs are too many or too deep for an item', async () => {
     const job = { ...OLDER, status: 'FAILED' };
     let deep: unknown = 1;
     for (let i = 0; i < 40; i += 1) deep = { deep };

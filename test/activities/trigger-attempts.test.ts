@@ -1,4 +1,4 @@
-/** What an attempt at the POST leaves behind for the next one, by heartbeats, with a real build API. */
+/** What an attempt at the POST tells the next one by its heartbeats, with a real build API. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
@@ -13,7 +13,7 @@ useSimulatedBuildApi();
 beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
 afterEach(() => mock.timers.reset());
 
-/** @returns what it came to, and its heartbeats with the number of requests that the build API had seen by then */
+/** @returns its outcome, and its heartbeats, each with the number of requests that the build API had seen */
 async function attemptOf(
   info: { attempt: number; heartbeatDetails?: unknown },
   trigger: object[] = [],
@@ -37,29 +37,29 @@ async function attemptOf(
 }
 
 describe("an attempt at the build's POST", () => {
-  it("an attempt at the build's POST leaves nothing if it is the first and is answered at once", async () => {
+  it("an attempt at the build's POST records nothing if it is the first and is answered at once", async () => {
     assert.deepEqual(await attemptOf({ attempt: 1 }), { failure: undefined, beats: [] });
   });
 
-  it("an attempt at the build's POST leaves that it was answered if that was no yes", async () => {
+  it("an attempt at the build's POST records that an answer other than success came", async () => {
     const { failure, beats } = await attemptOf({ attempt: 1 }, [{ status: 503 }]);
     assert.equal(failure?.type, 'BuildApiUnavailable');
     assert.deepEqual(beats, [{ details: { unanswered: false }, requests: 1 }]);
   });
 
-  it("an attempt at the build's POST takes back that the one before was answered, before its own POST may be taken", async () => {
+  it("an attempt at the build's POST clears the earlier answer before its own POST may be taken", async () => {
     const { beats } = await attemptOf({ attempt: 2, heartbeatDetails: { unanswered: false } });
     assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
   });
 
-  it("an attempt at the build's POST leaves that it was not sent if a proxy was on the way and is known not to have passed it on", async () => {
+  it("an attempt at the build's POST records that it was not sent if a proxy is known not to have passed it on", async () => {
     const client = clientOf({ proxy: 'http://127.0.0.1:9' });
     const { failure, beats } = await attemptOf({ attempt: 1 }, [], client);
     assert.equal(failure?.type, 'BuildApiUnavailable');
     assert.deepEqual(beats, [{ details: { unanswered: false }, requests: 0 }]);
   });
 
-  it("an attempt at the build's POST leaves that one before it may have been taken, though it was not sent itself", async () => {
+  it("an attempt at the build's POST that was not sent records that an earlier one may have been taken", async () => {
     const client = clientOf({ proxy: 'http://127.0.0.1:9' });
     const { failure, beats } = await attemptOf({ attempt: 2, heartbeatDetails: { unanswered: true } }, [], client);
     assert.equal(failure?.type, 'BuildTriggerUnknown');
@@ -67,20 +67,20 @@ describe("an attempt at the build's POST", () => {
     assert.deepEqual(beats.at(-1)?.details, { unanswered: true });
   });
 
-  it("an attempt at the build's POST leaves that it may have been taken if a proxy says that it got no answer", async (t) => {
+  it("an attempt at the build's POST records that it may have been taken if a proxy got no answer", async (t) => {
     const proxy = await serve(t, (req, res) => void req.resume().on('end', () => res.writeHead(504).end()));
     const { failure, beats } = await attemptOf({ attempt: 1 }, [], clientOf({ proxy }));
     assert.equal(failure?.type, 'BuildTriggerUnknown');
     assert.deepEqual(beats, [{ details: { unanswered: true }, requests: 0 }]);
   });
 
-  it("an attempt at the build's POST counts one before it that left nothing as unanswered", async () => {
+  it("an attempt at the build's POST counts an earlier one without a heartbeat as unanswered", async () => {
     const { failure } = await attemptOf({ attempt: 2 }, [{ status: 503 }]);
     assert.equal(failure?.type, 'BuildTriggerUnknown');
     assert.match(failure.message, /an earlier attempt may have been taken without an answer/);
   });
 
-  it("an attempt at the build's POST counts those before an activity reset, which begins again at the first", async () => {
+  it("an attempt at the build's POST counts those before an activity reset, which restarts the count", async () => {
     const info = { attempt: 1, heartbeatDetails: { unanswered: true } };
     const { failure, beats } = await attemptOf(info, [{ status: 503 }]);
     assert.equal(failure?.type, 'BuildTriggerUnknown');

@@ -70,7 +70,7 @@ describe('an answer to GET /build/{build_id}', () => {
     ['{"can_retry":false,"build_status":"SUCCEEDED"}', false, 'SUCCEEDED'],
     ['{"build_status":"SUCCEEDED"}', false, 'SUCCEEDED'],
   ] as const) {
-    it(`an answer to GET /build/{build_id} says no more than whether to go on if it is ${body}`, () => {
+    it(`an answer to GET /build/{build_id} says only whether to go on if it is ${body}`, () => {
       assert.deepEqual(parseStatusAnswer(body, asIs), { can_retry, build_status });
     });
   }
@@ -128,7 +128,7 @@ describe('an answer to GET /build/{build_id}', () => {
     }
   });
 
-  it('an answer to GET /build/{build_id} is cut to what fits beside the rest of a cause, and a status to 256 characters', () => {
+  it('an answer to GET /build/{build_id} is cut to fit into a Cause, and its status to 256 characters', () => {
     const { build_status, answer } = parseStatusAnswer(JSON.stringify({ build_status: 's'.repeat(1e5) }), asIs);
     assert.equal(build_status, `${'s'.repeat(255)}…`);
     assert.equal(answer?.length, 32_000);

@@ -1,4 +1,4 @@
-/** What an answer of the build API means. */
+/** How the client understands answers of the build API. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fault } from '../../dev/simulated-build-api/server.ts';
@@ -10,7 +10,7 @@ const ANSWER_MAX_BYTES = 1024 * 1024;
 useSimulatedBuildApi();
 
 describe('an answer', () => {
-  it('an answer gives the build_id of POST, and of GET no more than is needed', async () => {
+  it('an answer to POST gives the build_id, and one to GET only what is needed', async () => {
     const { build_id } = await post(clientOf(), url, { simulate: { build_id: 7 } });
     assert.equal(build_id, '7');
     assert.deepEqual(await get(clientOf(), url, build_id), { can_retry: true, build_status: 'IN_PROGRESS' });
@@ -77,7 +77,7 @@ describe('an answer', () => {
       });
     }
 
-    it(`an answer to ${name} that is not UTF-8 breaks the contract; it is shown all the same, as that of an error is`, async (t) => {
+    it(`an answer to ${name} that is not UTF-8 breaks the contract; it is still quoted, as an error's is`, async (t) => {
       const json = '{"build_id":"\xe9","can_retry":false,"build_status":"SUCCEEDED"}';
       let [status, body] = [200, Buffer.from(json, 'latin1')];
       const origin = await serve(t, (_, res) => res.writeHead(status).end(body));
@@ -132,7 +132,7 @@ describe('an answer', () => {
         });
       }
 
-      it(`an answer to ${name} without end is not read on`, async () => {
+      it(`an answer to ${name} without an end is not read further than the limit`, async () => {
         const { message } = await answered({ bytes: 1e13 });
         assert.match(message, /more than 1048576 bytes/);
       });
@@ -163,7 +163,7 @@ describe('Retry-After', () => {
     assert.ok(retryAfterMs > 540_000 && retryAfterMs <= 600_000, String(retryAfterMs));
   });
 
-  it('Retry-After is nothing if none came', async () => {
+  it('Retry-After asks for nothing if it is missing', async () => {
     api.putFaults({ trigger: [{ status: 503 }] });
     assert.equal((await failureOf(post())).retryAfterMs, undefined);
   });

@@ -1,4 +1,4 @@
-/** Answers that come compressed, though nobody asked for that. */
+/** Answers that are compressed although the request did not accept that. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import zlib from 'node:zlib';
@@ -8,7 +8,7 @@ const ANSWER_MAX_BYTES = 1024 * 1024;
 
 type Compress = (text: string | Buffer) => Buffer;
 
-/** Quick rather than small: a bomb is 200 MiB before. */
+/** The fastest level, because a bomb has 200 MiB before compression. */
 const gzip: Compress = (text) => zlib.gzipSync(text, { level: 1 });
 const br: Compress = (text) => zlib.brotliCompressSync(text, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } });
 
@@ -27,14 +27,14 @@ const bombs = new Map<Compress, Buffer>();
 
 const BOMB = Buffer.alloc(128 * ANSWER_MAX_BYTES, ' ');
 
-/** Made once for all names of a coding. */
+/** Made once for all names of a content coding. */
 function bombOf(compress: Compress): Buffer {
   let bomb = bombs.get(compress);
   if (bomb === undefined) bombs.set(compress, (bomb = compress(BOMB)));
   return bomb;
 }
 
-/** An API with one answer. @returns its client, and where it is */
+/** An API with one answer. @returns its client and address */
 async function apiThat(
   t: TestContext,
   { status = 200, coding, body }: { status?: number; coding: string; body: Buffer | string },
@@ -50,13 +50,13 @@ const json = JSON.stringify({ build_id: 'b-1', build_status: 'SUCCEEDED', filler
 
 describe('an answer that is compressed', () => {
   for (const [coding, compress] of Object.entries(CODINGS)) {
-    it(`an answer that is compressed as ${coding} means what it says`, async (t) => {
+    it(`an answer that is compressed as ${coding} is decoded`, async (t) => {
       const [client, at] = await apiThat(t, { coding, body: compress(json) });
       assert.deepEqual(await post(client, at), { build_id: 'b-1' });
       assert.deepEqual(await get(client, at), { can_retry: false, build_status: 'SUCCEEDED' });
     });
 
-    it(`an answer that is compressed as ${coding} is held to 1 MiB by what it unfolds to, and a bomb is not unfolded`, async (t) => {
+    it(`an answer that is compressed as ${coding} may have 1 MiB when decoded, and a bomb is not decoded`, async (t) => {
       const fits = JSON.stringify({ build_id: 'b-1', filler: '' });
       const whole = fits.replace('""', `"${'x'.repeat(ANSWER_MAX_BYTES - fits.length)}"`);
       assert.deepEqual(await post(...(await apiThat(t, { coding, body: compress(whole) }))), { build_id: 'b-1' });
@@ -94,7 +94,7 @@ describe('an answer that is compressed', () => {
         }
       });
 
-      it(`an answer that is compressed as ${coding} and is cut short, of a status that says enough, refused ${name} all the same`, async (t) => {
+      it(`an answer that is compressed as ${coding} and is cut short still refuses ${name} if its status does`, async (t) => {
         const body = compress('{"message":"no such type"}').subarray(0, 12);
         const failure = await failureOf(call(...(await apiThat(t, { status: 404, coding, body }))));
         assert.deepEqual([failure.retryable, failure.unanswered], [false, false]);
@@ -103,18 +103,18 @@ describe('an answer that is compressed', () => {
     }
   }
 
-  it('an answer that is compressed as deflate without the wrapper, as some send it, means what it says', async (t) => {
+  it('an answer that is compressed as deflate without the zlib wrapper, as some servers send it, is decoded', async (t) => {
     const [client, at] = await apiThat(t, { coding: 'deflate', body: zlib.deflateRawSync(json) });
     assert.deepEqual(await post(client, at), { build_id: 'b-1' });
   });
 
-  it('an answer that is compressed only by its own word is taken as it is', async (t) => {
+  it('an answer that only claims to be compressed is taken as it is', async (t) => {
     for (const coding of ['gzip', 'br', 'zstd', 'deflate', 'utf-8', 'compress', 'constructor', 'gzip, br, gzip, br']) {
       assert.deepEqual(await post(...(await apiThat(t, { coding, body: json }))), { build_id: 'b-1' }, coding);
     }
   });
 
-  it('an answer that is compressed in a way that is not known, or is broken, breaks the contract', async (t) => {
+  it('an answer that is compressed in an unknown coding, or is corrupt, breaks the contract', async (t) => {
     const broken = zlib.gzipSync(json);
     broken.fill(0xff, 20, 40);
     for (const [coding, body] of [

@@ -39,7 +39,7 @@ describe('the credential', () => {
       { drop: 'mid-body', body: { echo: CREDENTIAL } },
       { status: 503, bytes: ANSWER_MAX_BYTES + 1 },
     ] as Fault[]) {
-      it(`the credential is in no part of what a ${name} failed with: ${JSON.stringify(fault)}`, async () => {
+      it(`the credential is in no part of the error of a ${name}: ${JSON.stringify(fault)}`, async () => {
         api.putFaults({ [step]: [fault] });
         const failure = await failureOf(call(clientOf({ timeoutMs: 300 })));
         assert.ok(!everything(failure).includes(CREDENTIAL), everything(failure));
@@ -47,13 +47,13 @@ describe('the credential', () => {
       });
     }
 
-    it(`the credential is in no part of what a ${name} failed with, if JSON spells it with escapes`, async () => {
+    it(`the credential is in no part of the error of a ${name} if JSON spells it with escapes`, async () => {
       api.putFaults({ [step]: [{ status: 500, text: `{"echo":"${CREDENTIAL.replaceAll('/', '\\/')}"}` }] });
       const { message } = await failureOf(call());
       assert.ok(!message.includes('VjcmV0'), message);
     });
 
-    it(`the credential is not there in part, if the answer is cut in the middle of it`, async () => {
+    it(`no part of the credential is left if the answer is cut in the middle of it`, async () => {
       const long = 'c'.repeat(4_000);
       for (const before of [0, 500, 990]) {
         api.putFaults({ [step]: [{ status: 500, text: `${'-'.repeat(before)}${long}` }] });
@@ -66,7 +66,7 @@ describe('the credential', () => {
       }
     });
 
-    it(`the credential goes nowhere but where it may: a ${name} to another origin is not sent`, async (t) => {
+    it(`the credential is sent only to allowed origins: a ${name} to another origin is not sent`, async (t) => {
       let called = 0;
       const elsewhere = await serve(t, (_: IncomingMessage, res) => {
         called += 1;

@@ -11,10 +11,10 @@ import { sampleInput } from '../domain/sample-input.ts';
 
 export const CREDENTIAL = 'eyJhbGciOiJSU0EtT0FFUCJ9.c3/VjcmV0+==.signature';
 
-/** The one of the test under way. */
+/** The API of the running test. */
 export let api: SimulatedBuildApi;
 export let url: string;
-/** That it has accepted. */
+/** The connections that it has accepted. */
 export let connections: number;
 
 export function useSimulatedBuildApi(): void {
@@ -65,7 +65,7 @@ export function get(
   return client.getBuildStatus(request(at), buildId, signal);
 }
 
-/** Both calls, and where a fault for each is put. */
+/** Both calls, and where each takes its fault. */
 export const CALLS = [
   { name: 'POST', step: 'trigger', call: (client?: BuildApi, at?: string): Promise<unknown> => post(client, at) },
   { name: 'GET', step: 'status', call: (client?: BuildApi, at?: string): Promise<unknown> => get(client, at) },
@@ -80,7 +80,7 @@ export async function failureOf(call: Promise<unknown>): Promise<BuildApiError> 
   return outcome;
 }
 
-/** A server of our own, for what the simulated one doesn't do. @returns its origin */
+/** Starts a server for what the simulated one doesn't do. @returns its origin */
 export async function serve(t: TestContext, listener: RequestListener): Promise<string> {
   const server = http.createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -91,7 +91,7 @@ export async function serve(t: TestContext, listener: RequestListener): Promise<
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** As {@link serve}, by hand. @returns host and port */
+/** Like {@link serve}, on raw TCP. @returns host and port */
 export async function serveRaw(t: TestContext, onConnection: (socket: net.Socket) => void): Promise<string> {
   const server = net.createServer((socket) => {
     socket.on('error', () => {});

@@ -1,4 +1,4 @@
-/** What it means that no answer of the build API came. */
+/** How the client understands a missing answer of the build API. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createSimulatedBuildApi, type Fault } from '../../dev/simulated-build-api/server.ts';
@@ -14,7 +14,7 @@ import {
   useSimulatedBuildApi,
 } from './client-fixture.ts';
 
-/** It must be connected by then, or a request that was not sent is told of. */
+/** The client must have connected by then. Otherwise it reports a request that was not sent. */
 const LIMIT_MS = 2_000;
 
 describe('no answer in time', { concurrency: true }, () => {
@@ -36,7 +36,7 @@ describe('no answer in time', { concurrency: true }, () => {
       });
     }
 
-    it(`no answer in time to ${name} as a whole, though it trickles in, counts as none`, async (t) => {
+    it(`an answer to ${name} that trickles in and is not whole in time counts as none`, async (t) => {
       const slow = await serve(t, (req, res) => {
         req.resume();
         res.writeHead(200, { 'content-type': 'application/json' });
@@ -85,7 +85,7 @@ describe('no answer', () => {
       });
     }
 
-    it(`no answer to ${name} with half an answer in chunks counts as none`, async () => {
+    it(`half of a chunked answer to ${name} counts as none`, async () => {
       api.putFaults({ [step]: [{ drop: 'mid-body', headers: { 'transfer-encoding': 'chunked' } }] });
       const { retryable, unanswered } = await failureOf(call());
       assert.equal(retryable, true);
@@ -115,7 +115,7 @@ describe('no answer', () => {
       assert.equal(unanswered, false);
     });
 
-    it(`no answer to ${name} since TLS was not come to: worth another attempt, and surely not taken`, async (t) => {
+    it(`no answer to ${name} since the TLS handshake failed: worth another attempt, and surely not taken`, async (t) => {
       const address = await serveRaw(t, (socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')));
       const tls = `https://${address}`;
       const { retryable, unanswered } = await failureOf(call(clientOf({ origins: [tls] }), tls));

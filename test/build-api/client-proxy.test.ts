@@ -1,4 +1,4 @@
-/** Whether may have been taken, with TLS and proxies on its way. */
+/** Whether a request may have been taken, with TLS and proxies on its way. */
 import assert from 'node:assert/strict';
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
@@ -22,12 +22,12 @@ import {
 
 useAuthority();
 
-/** Enough for TLS on a machine that has other work too. */
+/** Enough for TLS on a busy machine. */
 const LIMIT_MS = 5_000;
-/** Where nothing can be sent, it matters not how far it got. */
+/** If nothing can be sent, it does not matter how far the connection got. */
 const SHORT_LIMIT_MS = 500;
 
-// Side by side, since some wait for a limit.
+// In parallel, because some wait for a time limit.
 describe('a request that came to nothing', { concurrency: true }, () => {
   for (const isProxied of [false, true]) {
     describe(`a POST over TLS, ${isProxied ? "through a proxy's tunnel" : 'without a proxy'}`, () => {
@@ -104,7 +104,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       assert.deepEqual([api.bodies.length, proxy.asked], [1, [new URL(api.url).host]]);
     });
 
-    it("a proxy's tunnel that is cut in the TLS handshake, wherever in it, has carried nothing", async (t) => {
+    it("a proxy's tunnel that is cut anywhere in the TLS handshake has carried nothing", async (t) => {
       const api = await secureApi(t, answerYes);
       for (const bytes of [0, 1, 5, 100, 500]) {
         const proxy = await tunnelProxy(t, (client, behind) => {
@@ -143,7 +143,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       });
     }
 
-    it("a proxy's tunnel that does not come about leaves no connection open, and keeps nobody waiting", async (t) => {
+    it("a proxy's tunnel that fails leaves no connection open and delays nothing", async (t) => {
       const refused = 'HTTP/1.1 502 Bad Gateway\r\n\r\n';
       const noTls = 'HTTP/1.1 200 Connection established\r\n\r\n';
       for (const reply of ['', refused, noTls]) {
@@ -161,7 +161,7 @@ describe('a request that came to nothing', { concurrency: true }, () => {
       }
     });
 
-    it("a proxy's tunnel that does not come in time has carried nothing", async (t) => {
+    it("a proxy's tunnel that is not opened in time has carried nothing", async (t) => {
       const proxy = await proxyThatSays(t, '', { ends: false });
       const [retryable, unanswered] = await outcomeOf('https://127.0.0.1:9', {
         proxy: proxy.url,

@@ -1,4 +1,4 @@
-/** Where the client sends a request, whatever `url` and `build_id` say. */
+/** Where the client sends requests, whatever `url` and `build_id` are. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createSimulatedBuildApi } from '../../dev/simulated-build-api/server.ts';
@@ -21,7 +21,7 @@ import {
 
 useSimulatedBuildApi();
 
-/** Would answer, and is asked nothing. */
+/** A server that would answer, but gets no request. */
 const trap = createSimulatedBuildApi();
 let elsewhere: string;
 let reached = 0;
@@ -36,7 +36,7 @@ function isRefused(at: string): boolean {
 }
 
 describe('a url', () => {
-  it('a url leads to its listed origin or nowhere, whatever trick it is', async () => {
+  it('a url leads to its listed origin or nowhere, whatever trick it has', async () => {
     for (const trick of urlTricks(url, elsewhere)) {
       const what = `${trick.name}: ${JSON.stringify(trick.url)}`;
       assert.equal(isRefused(trick.url), trick.isRefused, what);
@@ -50,13 +50,13 @@ describe('a url', () => {
         assert.match(outcome, /was not sent, since it (is not a|has )/, what);
         assert.equal(api.requests().length, 0, what);
       }
-      // What passes the check is where the check says it is.
+      // A url that passes the check leads to the origin that the check returns.
       if (!trick.isRefused) assert.equal(api.requests().length, 1, what);
     }
     assert.equal(reached, 0);
   });
 
-  it('a url with credentials, a query or a fragment is sent nothing, even one that no check has seen', async () => {
+  it('a url with credentials, a query or a fragment gets no request, even if no check came before', async () => {
     for (const [at, why] of [
       [url.replace('//', '//user:password@'), /has credentials in it/],
       [`${url}?`, /has a query or a fragment/],
@@ -72,7 +72,7 @@ describe('a url', () => {
     assert.equal(api.requests().length, 0);
   });
 
-  it('a url is sent nothing over http if https is listed, nor to a host of which only a part is', async () => {
+  it('a url gets no request over http if https is listed, nor if only a part of its host is listed', async () => {
     for (const [listed, at] of [
       [url.replace('http:', 'https:'), url],
       ['https://builds.example.com', 'http://builds.example.com'],
@@ -101,7 +101,7 @@ describe('a url', () => {
 });
 
 describe('a build_id', () => {
-  it('a build_id stays one segment of the path at the listed origin, whatever trick it is', async () => {
+  it('a build_id stays one path segment at the listed origin, whatever trick it has', async () => {
     for (const buildId of buildIdTricks(elsewhere)) {
       api.clearRequests();
       await get(clientOf(), url, buildId).catch(() => {});
@@ -114,7 +114,7 @@ describe('a build_id', () => {
   });
 
   for (const buildId of ['', '.', '..', '\ud800', 'x'.repeat(2_049)]) {
-    it(`a build_id that is ${JSON.stringify(buildId.slice(0, 10))} is asked nothing about, wherever it came from`, async () => {
+    it(`a build_id that is ${JSON.stringify(buildId.slice(0, 10))} is never sent, wherever it came from`, async () => {
       const failure = await failureOf(clientOf().getBuildStatus(request(), buildId, never));
       assert.equal(failure.retryable, false);
       assert.match(failure.message, /was not sent: build_id/);
@@ -124,7 +124,7 @@ describe('a build_id', () => {
 });
 
 describe('a proxy', () => {
-  it('a proxy is gone through if the settings name one, with the request as it is', async () => {
+  it('a proxy is used if the settings name one, with an unchanged request', async () => {
     const proxied: string[] = [];
     const proxy = createSimulatedBuildApi();
     proxy.server.prependListener('request', ({ url: target = '' }: { url?: string }) => void proxied.push(target));

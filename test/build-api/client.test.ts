@@ -1,4 +1,4 @@
-/** What goes over the wire to the build API. */
+/** What the client sends to the build API. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,7 +30,7 @@ describe('a request', () => {
   };
 
   for (const { name, call } of CALLS) {
-    it(`a request ${name} has the state machine's five headers, each once, and of others only the transport's`, async () => {
+    it(`a request ${name} has the state machine's five headers, each once, and no others but the transport's`, async () => {
       await call().catch(() => {});
       const [sent] = api.requests();
       const headers = (sent?.headers ?? []).map(([header, value]) => [header.toLowerCase(), value] as const);
@@ -61,7 +61,7 @@ describe('a request', () => {
     assert.equal(polled?.get('idempotency-key'), undefined);
   });
 
-  it('a request carries the longest credential there may be, whole', async () => {
+  it('a request carries the longest allowed credential in full', async () => {
     const longest = 'c'.repeat(16_384);
     await clientOf().triggerBuild({ ...request(), encrypted_jwt: longest }, sampleInput().build_body);
     assert.equal(new Map(api.requests()[0]?.headers).get('encrypted-authorization'), longest);
@@ -104,7 +104,7 @@ describe('a request', () => {
     });
   }
 
-  it("a request goes below the url's own path", async () => {
+  it("a request is sent below the url's own path", async () => {
     await post(clientOf(), `${url}/base/v1`).catch(() => {});
     await get(clientOf(), `${url}/base/v1`).catch(() => {});
     assert.deepEqual(
@@ -113,13 +113,13 @@ describe('a request', () => {
     );
   });
 
-  it('a request is one request, whatever comes of it', async () => {
+  it('a request is sent once, whatever its result', async () => {
     api.putFaults({ trigger: [{ status: 503 }, { drop: 'after' }], status: [{ status: 503 }, { drop: 'after' }] });
     for (const { call } of CALLS) for (let n = 0; n < 2; n += 1) await failureOf(call());
     assert.equal(api.requests().length, 4);
   });
 
-  it('a request goes over a connection that is kept', async () => {
+  it('a request uses a kept connection', async () => {
     const client = clientOf();
     const { build_id } = await post(client);
     for (let n = 0; n < 3; n += 1) await get(client, url, build_id);
@@ -128,7 +128,7 @@ describe('a request', () => {
 });
 
 describe('a signal', () => {
-  it('a signal drops a GET under way, and the connection with it', async () => {
+  it('a signal aborts a GET under way, and its connection', async () => {
     api.putFaults({ status: [{ hang: true }] });
     const controller = new AbortController();
     const polled = get(clientOf(), url, 'b', controller.signal);
@@ -149,7 +149,7 @@ describe('a signal', () => {
     await closed;
   });
 
-  it('a signal that was given before lets no GET out', async () => {
+  it('a signal that was aborted before keeps a GET from being sent', async () => {
     await assert.rejects(get(clientOf(), url, 'b', AbortSignal.abort(new Error('cancelled'))), /cancelled/);
     assert.equal(connections, 0);
   });

@@ -10,7 +10,7 @@ import { clientOf, failureOf, post, serveRaw } from './client-fixture.ts';
 const trusted = tls.getCACertificates('default');
 export let authority: Authority;
 
-/** TLS by an authority that this process trusts meanwhile. */
+/** TLS with an authority that this process trusts for the test. */
 export function useAuthority(): void {
   before(() => {
     authority = createAuthority('Build API test CA');
@@ -32,7 +32,7 @@ export async function listen(t: TestContext, server: http.Server | https.Server)
   return (server.address() as AddressInfo).port;
 }
 
-/** A build API over TLS that hears each request to its end before it does anything. */
+/** A build API over TLS that reads each request to its end before it does anything. */
 export async function secureApi(
   t: TestContext,
   behave: RequestListener,
@@ -52,11 +52,11 @@ export async function secureApi(
 
 interface Proxy {
   url: string;
-  /** What it was asked for, in order. */
+  /** The requests that it got, in order. */
   asked: string[];
 }
 
-/** @param onTunnel what becomes of a tunnel; both ends are joined by default */
+/** @param onTunnel handles a tunnel; joins both ends by default */
 export async function tunnelProxy(
   t: TestContext,
   onTunnel: (client: net.Socket, behind: net.Socket) => void = (client, behind) =>
@@ -84,7 +84,7 @@ export async function tunnelProxy(
   return { url: `http://127.0.0.1:${await listen(t, server)}`, asked };
 }
 
-/** @param reply what it says to CONNECT, if anything */
+/** @param reply its answer to CONNECT, if any */
 export async function proxyThatSays(t: TestContext, reply: string, { ends = true } = {}): Promise<Proxy> {
   const asked: string[] = [];
   const address = await serveRaw(t, (socket) =>

@@ -34,7 +34,7 @@ describe('a limit of calls a second', () => {
     assert.ok(performance.now() - startedAt >= 198);
   });
 
-  it('a limit of calls a second turns away at once what would wait too long', async () => {
+  it('a limit of calls a second refuses a call at once that would wait too long', async () => {
     const limit = new RateLimit(10, 150);
     const startedAt = performance.now();
     const turns = [0, 1, 2, 3].map(async () => ({ turn: await limit.take(never), ms: performance.now() - startedAt }));
@@ -46,7 +46,7 @@ describe('a limit of calls a second', () => {
     assert.ok(taken.slice(2).every(({ ms }) => ms < 80));
   });
 
-  it('a limit of calls a second is not waited for if the call is dropped', async () => {
+  it('a limit of calls a second lets a dropped call stop waiting', async () => {
     const limit = new RateLimit(1, 10_000);
     await limit.take(never);
     const drop = new AbortController();

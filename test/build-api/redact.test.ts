@@ -41,7 +41,7 @@ describe('a credential is taken out of text', () => {
     assert.equal(redactor('abc')('xabcx ab bc'), 'x[redacted]x ab bc');
   });
 
-  it('a credential is taken out of text and all else stays as it is', () => {
+  it('a credential is taken out of text, and the rest stays as it is', () => {
     const redact = redactor('ciphertext-0123456789');
     for (const text of ['', 'ciphertext', '%41&amp;\\u0041', '0123456789', 'ü😀\ud800', '<html>50% off</html>']) {
       assert.equal(redact(text), text);
@@ -49,7 +49,7 @@ describe('a credential is taken out of text', () => {
   });
 });
 
-describe('text that is longer than what is kept of it', () => {
+describe('long text, cut to its excerpt,', () => {
   const spelled: Readonly<Record<string, (credential: string) => string>> = {
     'as it is': (credential) => credential,
     'as JSON': (credential) => JSON.stringify(credential),
@@ -58,14 +58,14 @@ describe('text that is longer than what is kept of it', () => {
     'in base64': (credential) => Buffer.from(credential).toString('base64'),
   };
 
-  /** But for the few characters that base64 shares with what is around it. */
+  /** Without the few characters that Base64 shares with the text around it. */
   function assertNothingOfItIn(shown: string, what: string): void {
     const left = shown.replace(/\[redacted\]|\[r?e?d?a?c?t?e?d?…|[-"…]/g, '');
     assert.ok(left.length <= 6, `${what}: ${left}`);
   }
 
   for (const [how, spell] of Object.entries(spelled)) {
-    it(`text that is longer than what is kept of it shows no part of a credential that lies across the cut, ${how}`, () => {
+    it(`long text, cut to its excerpt, shows no part of a credential that lies across the cut, ${how}`, () => {
       for (const length of [16, 60, 4_000, 16_384]) {
         const credential = randomBytes(length).toString('base64').slice(0, length);
         const redact = redactor(credential);
@@ -77,7 +77,7 @@ describe('text that is longer than what is kept of it', () => {
       }
     });
 
-    it(`text that is longer than what is kept of it shows no part of a second echo that what was taken out of the first brings nearer, ${how}`, () => {
+    it(`long text, cut to its excerpt, shows no part of a second echo that moves up when the first is redacted, ${how}`, () => {
       const credential = randomBytes(300).toString('base64');
       const echo = spell(credential);
       for (let between = 0; between < 1_600; between += 11) {
@@ -88,7 +88,7 @@ describe('text that is longer than what is kept of it', () => {
     });
   }
 
-  it('text that is longer than what is kept of it is looked through no further than it is kept: a hostile MiB takes no more time than its first few characters', () => {
+  it('long text, cut to its excerpt, is searched no further than that: a hostile MiB takes no longer than its first characters', () => {
     const credential = 'c'.repeat(16_384);
     const timeOf = (characters: number, kept: number): number => {
       let fastest = Infinity;

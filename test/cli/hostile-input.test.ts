@@ -1,4 +1,4 @@
-/** Inputs as nobody should send them, through the command line's own reading and checking. */
+/** Hostile inputs, through the command line's own reading and checks. */
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
@@ -10,11 +10,11 @@ import { INPUT_MAX_BYTES, inputFaults } from '../../src/domain/validate-input.ts
 import { textSink } from '../support/text-sink.ts';
 import { anyCharacter, faultyInputs, hostileInput, MANY, oversizedInputs, SEED } from '../support/hostile-inputs.ts';
 
-/** All but the newlines that part one line from the next. */
+/** All control characters but the newlines between lines. */
 const CONTROL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
 const MESSAGE_MAX_CHARACTERS = 64 * 1024;
 
-/** @returns the input that would go on, or the message that a user gets; and all that was printed meanwhile */
+/** @returns the accepted input or the user's message, and everything that was printed */
 async function read(text: string): Promise<{ input?: unknown; message?: string; printed: string }> {
   const { stream, text: printed } = textSink();
   const output = createOutput({ stdout: stream, stderr: stream });
@@ -36,7 +36,7 @@ function assertPrintable(printed: string): void {
 }
 
 describe('the command line', () => {
-  it(`the command line refuses or takes each of ${MANY} generated inputs, with a message that a terminal can show`, async (t) => {
+  it(`the command line accepts each of ${MANY} generated inputs, or refuses it with a message that a terminal can show`, async (t) => {
     t.diagnostic(`seed ${SEED}`);
     let taken = 0;
     await fc.assert(
@@ -45,14 +45,14 @@ describe('the command line', () => {
         assertPrintable(printed);
         if (message === undefined) {
           taken += 1;
-          // Good as a whole, and just what JSON makes of the text: the last of two equal keys, `__proto__` as any other.
+          // Valid, and exactly what JSON.parse returns: the last of two equal keys, and `__proto__` like any other.
           assert.deepEqual(inputFaults(input), []);
           const given = JSON.parse(text) as { build_body: unknown };
           assert.equal(JSON.stringify((input as typeof given).build_body), JSON.stringify(given.build_body));
           return;
         }
         assert.ok(message.length < MESSAGE_MAX_CHARACTERS);
-        // One line a fault: no key can add one that looks like another's.
+        // One line for each fault: no key can forge another line.
         for (const line of message.split('\n').slice(1)) assert.match(line, /^ {2}.*: \S/);
       }),
       { numRuns: MANY, seed: SEED },
@@ -73,7 +73,7 @@ describe('the command line', () => {
   }
 
   for (const { name, text } of faultyInputs()) {
-    it(`the command line refuses ${name}, in a message of a size`, async () => {
+    it(`the command line refuses ${name} in a message of limited size`, async () => {
       const { message = '', printed } = await read(text);
       assert.match(message, /^the input is not valid:\n/);
       assert.ok(message.length < MESSAGE_MAX_CHARACTERS, `${message.length} characters`);
@@ -88,8 +88,8 @@ describe('the command line', () => {
   });
 });
 
-describe('what is printed', () => {
-  it('what is printed has its control characters shown, in text and in JSON, which stays the same', () => {
+describe('printed text', () => {
+  it('printed text has its control characters escaped, also in JSON, whose values stay the same', () => {
     for (let code = 0; code < 0x100; code += 1) {
       const character = String.fromCharCode(code);
       if (character === '\n') continue;

@@ -10,7 +10,7 @@ const payload = (encoding: string, data: string | Buffer): Payload => ({
 });
 const shown = (json: string) => Buffer.from(forPeople(payload('json/plain', json), STORED).data ?? []).toString();
 
-describe('what people see of a payload', () => {
+describe('a decoded payload', () => {
   for (const json of [
     '{"encrypted_jwt":"canary"}',
     '{"a":[{"b":{"encrypted_jwt":"canary"}}]}',
@@ -19,25 +19,25 @@ describe('what people see of a payload', () => {
     '{"encrypted_jwt":{"deeper":"canary"}}',
     '{"__proto__":{"encrypted_jwt":"canary"}}',
   ]) {
-    it(`what people see of a payload is without the credential: ${json}`, () => {
+    it(`a decoded payload is shown without the credential: ${json}`, () => {
       assert.ok(!shown(json).includes('canary'), shown(json));
       assert.match(shown(json), /redacted by the codec server/);
     });
   }
 
-  it('what people see of a payload has no credential under a name that is there twice', () => {
+  it('a decoded payload is shown without the credential under a duplicate key', () => {
     for (const name of ['encrypted_jwt', 'encrypted\\u005fjwt']) {
       assert.equal(shown(`{"x":{"${name}":"canary"},"x":1}`), '{"x":1}');
     }
   });
 
-  it('what people see of a payload is otherwise as it is, to the byte', () => {
+  it('a decoded payload is otherwise shown unchanged, to the byte', () => {
     for (const json of ['{"n":1.0e2, "build_id":9007199254740993}', '"encrypted_jwt"', '{"name":"encrypted_jwt"}']) {
       assert.equal(shown(json), json);
     }
   });
 
-  it('what people see of a payload is nothing of what could hold the credential unseen', () => {
+  it('a decoded payload is not shown if it could hold the credential unseen', () => {
     for (const one of [
       payload('binary/plain', 'canary'),
       payload('binary/protobuf', 'canary'),

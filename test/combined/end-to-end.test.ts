@@ -1,4 +1,4 @@
-// Here, so that it stops the stack after the last file and not after the first.
+// Imported here, so that it stops the stack after the last file and not after the first.
 import '../end-to-end/one-stack/one-stack.ts';
 import { loadTests } from './load.ts';
 

@@ -6,7 +6,7 @@ import { describe } from 'node:test';
 const TEST = join(import.meta.dirname, '..');
 
 /**
- * Loads test files into this process: each in one of its own would take seconds of CPU time to load what it tests. A file is
+ * Loads test files into this process, because a process for each would take seconds of CPU time to load modules. A file is
  * a suite, so its hooks are run for its own tests.
  *
  * @param files patterns of paths in `test`

@@ -1,4 +1,4 @@
 import { loadTests } from './load.ts';
 
-// They wait longest for time limits.
+// These tests wait longest for time limits.
 loadTests(['build-api/client-proxy.test.ts', 'directory/**/*.test.ts']);

@@ -59,7 +59,7 @@ for (const [what, env, message] of CASES) {
   });
 }
 
-it('the settings of the codec server are taken on loopback, and elsewhere with tokens', () => {
+it('the settings of the codec server are accepted on loopback, and elsewhere with tokens', () => {
   for (const more of [
     { CODEC_SERVER_ADDRESS: '127.0.0.2:0' },
     { CODEC_SERVER_ADDRESS: '[::1]:8081' },

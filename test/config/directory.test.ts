@@ -19,7 +19,7 @@ function faultsOf(env: Environment): readonly string[] {
   return [];
 }
 
-it('there is no directory if nothing of it is set', () => {
+it('there is no directory if none of its settings is set', () => {
   assert.equal(readDirectorySettings({}), undefined);
 });
 
@@ -39,7 +39,7 @@ it('a directory has a default name of groups and a limit', () => {
   assert.equal(readDirectorySettings({ ...REQUIRED, DIRECTORY_CA_FILE: '/ca.pem' })?.DIRECTORY_CA_FILE, '/ca.pem');
 });
 
-it('the settings of a directory are all or none', () => {
+it('the settings of a directory are required together', () => {
   for (const name of Object.keys(REQUIRED)) {
     const [fault = '', ...more] = faultsOf({ ...REQUIRED, [name]: '' });
     assert.ok(fault.startsWith(`${name} must be set too: `), fault);
@@ -60,7 +60,7 @@ for (const [name, values] of [
   ],
   ['DIRECTORY_TIMEOUT_SECONDS', ['0', '31', 'ten']],
 ] as const) {
-  it(`${name} is refused by its name if it is not as it must be`, () => {
+  it(`${name} is refused by name if its value is invalid`, () => {
     for (const value of values) {
       const [fault = 'none', ...more] = faultsOf({ ...REQUIRED, [name]: value });
       assert.ok(fault.startsWith(`${name} must `), `${value}: ${fault}`);
@@ -69,7 +69,7 @@ for (const [name, values] of [
   });
 }
 
-it('a directory takes the spellings that a domain has', () => {
+it('a directory accepts every spelling that a domain may have', () => {
   for (const more of [
     { DIRECTORY_URL: 'ldaps://[::1]:3636/' },
     { DIRECTORY_URL: 'LDAPS://DC1:636' },

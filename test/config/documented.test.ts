@@ -1,18 +1,18 @@
-/** What the table of settings tells docs/settings.md, against the parsers. */
+/** The documentation in the table of settings, against the parsers. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { SETTINGS, type Setting } from '../../src/config/settings.ts';
 
 const settings: readonly [name: string, Setting<unknown>][] = Object.entries(SETTINGS);
 
-it('every setting has an example that its parser takes', () => {
+it('every setting has an example that its parser accepts', () => {
   for (const [name, { example, parse }] of settings) {
     if (name === 'ENCRYPTION_KEYS_FILE') assert.throws(() => parse(example), /file that can't be read \(ENOENT\)/);
     else assert.doesNotThrow(() => parse(example), name);
   }
 });
 
-it('every setting with a range takes both ends and nothing beyond, and says what it counts', () => {
+it('every setting with a range accepts both ends and nothing beyond, and names its unit', () => {
   for (const [name, { range, unit, parse }] of settings) {
     assert.equal(unit === undefined, range === undefined, name);
     if (range === undefined) continue;
@@ -23,7 +23,7 @@ it('every setting with a range takes both ends and nothing beyond, and says what
   }
 });
 
-it('every setting that lists its values takes each of them and no other', () => {
+it('every setting that lists its values accepts each of them and no other', () => {
   for (const [name, { values, parse }] of settings) {
     if (values === undefined) continue;
     for (const value of values) assert.doesNotThrow(() => parse(value), `${name} ${value}`);
@@ -31,7 +31,7 @@ it('every setting that lists its values takes each of them and no other', () => 
   }
 });
 
-it('every default of a setting is one that its parser takes', () => {
+it('every default of a setting is accepted by its parser', () => {
   for (const [name, { default: fallback, parse }] of settings) {
     if (fallback !== undefined) assert.doesNotThrow(() => parse(fallback), name);
   }

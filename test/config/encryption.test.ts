@@ -74,13 +74,13 @@ describe('encryption', () => {
     assert.match(faultsOf({ ENCRYPTION_REQUIRED: 'yes' }), /^ENCRYPTION_REQUIRED must be true or false/);
   });
 
-  it('encryption takes its local keys from one place', () => {
+  it('encryption reads its local keys from one place only', () => {
     const both = { ENCRYPTION_KEYS: keysText(a), ENCRYPTION_KEYS_FILE: file(keysText(b)) };
     assert.match(faultsOf(both), /can not both be set/);
   });
 });
 
-describe('keys that are none', () => {
+describe('invalid keys', () => {
   for (const [what, text] of [
     ['no name', `:${base64}`],
     ['no colon', base64],
@@ -92,7 +92,7 @@ describe('keys that are none', () => {
     ['a good one before it', `${keysText(b)},n:${base64.slice(1)}`],
     ['two colons', `n:${base64}:x`],
   ] as const) {
-    it(`keys that are none are refused, and never printed: ${what}`, () => {
+    it(`invalid keys are refused, and never printed: ${what}`, () => {
       for (const faults of [faultsOf({ ENCRYPTION_KEYS: text }), faultsOf({ ENCRYPTION_KEYS_FILE: file(text) })]) {
         assert.match(faults, /^ENCRYPTION_KEYS(_FILE)? must hold NAME:KEY.*; entry [12] is none$/);
         for (const part of text.split(/[,:]/).filter((one) => one.length > 15)) assert.ok(!faults.includes(part));
@@ -100,14 +100,14 @@ describe('keys that are none', () => {
     });
   }
 
-  it('keys that are none are refused if there are none, or one twice', () => {
+  it('invalid keys are refused: an empty list, or a name twice', () => {
     assert.match(faultsOf({ ENCRYPTION_KEYS: ' , ' }), /must hold at least one/);
     assert.match(faultsOf({ ENCRYPTION_KEYS_FILE: file('# none yet\n') }), /must hold at least one/);
     assert.match(faultsOf({ ENCRYPTION_KEYS: keysText(a, b, newKey(a.name)) }), /same name in entries 1 and 3/);
     assert.match(faultsOf({ ENCRYPTION_KEYS: keysText(a, { ...a, name: 'x' }) }), /same key in entries 1 and 2/);
   });
 
-  it('keys that are none are refused if the file is not there, without its name: it may be a key by mistake', () => {
+  it('invalid keys are refused if the file is missing, without its name: it may be a key by mistake', () => {
     assert.equal(
       faultsOf({ ENCRYPTION_KEYS_FILE: base64 }),
       "ENCRYPTION_KEYS_FILE names a file that can't be read (ENOENT)",
@@ -123,7 +123,7 @@ describe('keys that are none', () => {
     `${ARN},${ARN}`,
     ',',
   ]) {
-    it(`keys that are none are refused of KMS: ${arn}`, () =>
+    it(`invalid keys are refused from KMS: ${arn}`, () =>
       assert.match(faultsOf({ ENCRYPTION_KMS_KEY_ARNS: arn }), /^ENCRYPTION_KMS/));
   }
 });

@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => rmSync(home, { recursive: true }));
 
 const modeOf = (path: string) => lstatSync(path).mode & 0o7777;
-/** Only root can give a file away. */
+/** Only root can change a file's owner. */
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
 
@@ -45,13 +45,13 @@ describe('a folder of our own', () => {
     assert.equal(ownFolder(folder), folder);
   });
 
-  it('a folder of our own is not made in the root, nor in a file system that takes none', () => {
+  it('a folder of our own is not made in the root, nor in a file system that accepts none', () => {
     assert.throws(() => ownFolder('/no-such-home/.cache/a'), { code: 'ENOENT' });
     assert.equal(existsSync('/no-such-home'), false);
     if (process.platform === 'linux') assert.throws(() => ownFolder('/proc/none/a'), { code: 'ENOENT' });
   });
 
-  it('a folder of our own is known by its path without symbolic links', () => {
+  it('a folder of our own is identified by its path without symbolic links', () => {
     const elsewhere = join(home, 'disk');
     mkdirSync(elsewhere);
     symlinkSync(elsewhere, join(home, '.cache'));
@@ -59,7 +59,7 @@ describe('a folder of our own', () => {
   });
 
   for (const mode of [0o777, 0o770, 0o720, 0o702]) {
-    it(`a folder of our own is none with mode 0${mode.toString(8)}, nor in a folder that has it`, () => {
+    it(`a folder of our own is refused with mode 0${mode.toString(8)}, and in a folder that has it`, () => {
       const folder = join(home, 'a');
       mkdirSync(folder);
       chmodSync(folder, mode);
@@ -69,7 +69,7 @@ describe('a folder of our own', () => {
     });
   }
 
-  it("a folder of our own is none by a symbolic link to a folder that isn't", () => {
+  it("a folder of our own is refused by a symbolic link to a folder that isn't ours", () => {
     const shared = join(home, 'shared');
     mkdirSync(shared);
     chmodSync(shared, 0o777);
@@ -77,7 +77,7 @@ describe('a folder of our own', () => {
     assert.throws(() => ownFolder(join(home, '.cache')), /other users can write to .*shared$/);
   });
 
-  it("a folder of our own is none if it is another user's, or in another user's", () => {
+  it("a folder of our own is refused if it is another user's, or in another user's", () => {
     if (!isRoot) return assert.throws(() => ownFolder('/usr'), /belongs to another user/);
     const theirs = join(home, 'theirs');
     mkdirSync(join(theirs, 'mine'), { recursive: true });
@@ -123,7 +123,7 @@ describe('a file that a library reads by default', () => {
     it(`a file that a library reads by default is not if it is another user's: ${path}`, (t) => {
       if (!isRoot) return t.skip('only root can give a file away');
       const file = put(path);
-      // Where everybody may put files, as in /tmp.
+      // A folder in which everybody may create files, such as /tmp.
       chmodSync(dirname(file), 0o1777);
       chownSync(file, NOBODY, NOBODY);
       assert.match(filesOfOthers({ HOME: home }).join(), new RegExp(`^${variable} .* belongs to another user$`));

@@ -47,7 +47,7 @@ describe('settings', () => {
     assert.match(errorOf({ API_ALB_FQDN: '' }).message, /API_ALB_FQDN is required/);
   });
 
-  it('settings are read as they stand if they are good', () => {
+  it('settings are read unchanged if they are valid', () => {
     const settings = worker({
       ROLE_BUILD_TASK_QUEUE: 'q',
       STATUS_TABLE: 's',
@@ -88,11 +88,11 @@ describe('settings', () => {
     assert.match(error.message, /^a setting is missing or wrong:\n/);
   });
 
-  it('settings of the worker are not asked of the command line', () => {
+  it('settings of the worker are not required of the command line', () => {
     assert.deepEqual(Object.keys(readSettings({}, CLIENT_SETTINGS)), [...CLIENT_SETTINGS]);
   });
 
-  it('settings of others are no business of ours', () => {
+  it('settings of other programs are ignored', () => {
     assert.ok(!('AWS_REGION' in worker({ AWS_REGION: 'nowhere', TEMPORAL_ADDRESS: '?' })));
   });
 });
@@ -167,7 +167,7 @@ describe('the version', () => {
 });
 
 describe('faults of settings', () => {
-  it('faults of settings are all named, also of those that go together', () => {
+  it('faults of settings are all named, also those of settings that depend on each other', () => {
     const { faults } = errorOf({
       BUILD_API_TIMEOUT_SECONDS: '61',
       BUILD_API_ALLOWED_ORIGINS: 'http://a/b,https://builds.example.com,ftp://x',
@@ -187,14 +187,14 @@ describe('faults of settings', () => {
     assert.match(faults.join(), /entries 1, 3 are not/);
   });
 
-  it('faults of settings that go together are none if one of them is wrong by itself', () => {
+  it('faults of settings that depend on each other are not named if one of them is invalid alone', () => {
     const { faults } = errorOf({ ENCRYPTION_KEYS: 'short', ENCRYPTION_REQUIRED: 'true' });
     assert.deepEqual(faults.length, 1, faults.join());
   });
 });
 
 describe('limits', () => {
-  it('limits are none by default if they hold calls back', () => {
+  it('limits on calls are off by default', () => {
     const { BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS } = worker({});
     assert.deepEqual(
       [BUILD_API_MAX_POLLS_PER_SECOND, BUILD_API_MAX_TRIGGERS_PER_SECOND, WORKER_MAX_CACHED_BUILDS],
@@ -212,7 +212,7 @@ describe('limits', () => {
   });
 });
 
-it('WORKER_GRPC_COMPRESSION is none unless it is asked for, and is one that Temporal knows', () => {
+it('WORKER_GRPC_COMPRESSION is off by default, and is one that Temporal knows', () => {
   assert.equal(worker({}).WORKER_GRPC_COMPRESSION, 'none');
   assert.equal(worker({ WORKER_GRPC_COMPRESSION: 'gzip' }).WORKER_GRPC_COMPRESSION, 'gzip');
   const { message } = errorOf({ WORKER_GRPC_COMPRESSION: 'zstd' });
@@ -314,7 +314,7 @@ describe('BUILD_API_ALLOWED_ORIGINS', () => {
     'https://user:a,s3cret@builds.example.com',
     'https://builds.example.com/?token=s3cret',
   ]) {
-    it(`BUILD_API_ALLOWED_ORIGINS never has a secret printed that was put into it by mistake, as in "${value}"`, () => {
+    it(`BUILD_API_ALLOWED_ORIGINS never prints a secret that was put into it by mistake, as in "${value}"`, () => {
       const error = errorOf({ BUILD_API_ALLOWED_ORIGINS: value });
       assert.ok(!`${error.message}${error.stack}${error.faults.join()}`.includes('s3cret'), error.message);
     });

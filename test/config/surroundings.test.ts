@@ -3,14 +3,14 @@ import { userInfo } from 'node:os';
 import { describe, it } from 'node:test';
 import { checkSurroundings } from '../../src/config/surroundings.ts';
 
-/** The environment as a program goes on with it. */
+/** Returns the environment that a program uses. */
 function after(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   checkSurroundings(env, () => {});
   return env;
 }
 
-describe('the surroundings of a program', () => {
-  it('the surroundings of a program have the region that AWS_DEFAULT_REGION names, unless AWS_REGION names one', () => {
+describe('the environment of a program', () => {
+  it('the environment of a program has the region of AWS_DEFAULT_REGION, unless AWS_REGION names one', () => {
     const [HOME, AWS_DEFAULT_REGION] = ['/', 'eu-west-1'];
     assert.equal(after({ HOME, AWS_DEFAULT_REGION })['AWS_REGION'], 'eu-west-1');
     assert.equal(after({ HOME, AWS_DEFAULT_REGION, AWS_REGION: '' })['AWS_REGION'], 'eu-west-1');
@@ -18,14 +18,14 @@ describe('the surroundings of a program', () => {
     assert.equal(after({ HOME })['AWS_REGION'], undefined);
   });
 
-  it("the surroundings of a program have no variable of Temporal's for TLS that is empty, which the library takes for false", () => {
+  it("the environment of a program has no empty variable of Temporal's for TLS, which the library reads as false", () => {
     for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) {
       assert.ok(!(name in after({ HOME: '/', [name]: '' })));
       assert.equal(after({ HOME: '/', [name]: 'true' })[name], 'true');
     }
   });
 
-  it("the surroundings of a program have the user's home, whatever HOME lacks, so that no library looks into the folder that it was started in", () => {
+  it("the environment of a program has the user's home if HOME is missing or empty, so that no library reads the current folder", () => {
     const { homedir } = userInfo();
     assert.equal(after({})['HOME'], homedir);
     assert.equal(after({ HOME: '' })['HOME'], homedir);

@@ -1,4 +1,4 @@
-/** Temporal's own settings, which a file or variables hold. */
+/** Temporal's own settings, from a file or variables. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { loadTemporalConfig } from '../../src/config/temporal.ts';
 const folder = mkdtempSync(join(tmpdir(), 'temporal-toml-'));
 
 describe("Temporal's variables", () => {
-  it("Temporal's variables turn TLS on or off in no other words than true and false, since the library takes yes for no", () => {
+  it("Temporal's variables turn TLS on or off only by true and false, since the library reads yes as no", () => {
     const names = ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION'];
     for (const name of names) {
       for (const value of ['yes', 'TRUE', 'on', 'true ', 'off', 'no']) {

@@ -17,7 +17,7 @@ const inForce = (env: Record<string, string>) => {
 };
 
 describe("OpenTelemetry's variables", () => {
-  it("OpenTelemetry's variables turn traces on by an endpoint, and by nothing else", () => {
+  it("OpenTelemetry's variables turn traces on only by an endpoint", () => {
     assert.equal(inForce({}), undefined);
     assert.equal(inForce({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_SERVICE_NAME: 'x' }), undefined);
     assert.equal(inForce({ OTEL_EXPORTER_OTLP_ENDPOINT: ' ' }), undefined);
@@ -27,7 +27,7 @@ describe("OpenTelemetry's variables", () => {
     assert.equal(inForce(both)?.url, 'https://collector/spans?key=x');
   });
 
-  it("OpenTelemetry's variables turn them off again as OpenTelemetry has it, whatever else is set", () => {
+  it("OpenTelemetry's variables turn traces off as OpenTelemetry defines it, whatever else is set", () => {
     const others = {
       OTEL_TRACES_SAMPLER: 'jaeger_remote',
       OTEL_TRACES_SAMPLER_ARG: 'x',
@@ -44,7 +44,7 @@ describe("OpenTelemetry's variables", () => {
     }
   });
 
-  it("OpenTelemetry's variables say nothing while there are no traces", () => {
+  it("OpenTelemetry's variables cause no warning while there are no traces", () => {
     const wrong = { OTEL_TRACES_SAMPLER: 'x', OTEL_TRACES_EXPORTER: 'x', OTEL_EXPORTER_OTLP_PROTOCOL: 'x' };
     assert.equal(inForce(wrong), undefined);
   });
@@ -57,14 +57,14 @@ describe("OpenTelemetry's variables", () => {
     ['OTEL_SDK_DISABLED', 'yes', 'must be one of true, false, not "yes"'],
     ['OTEL_TRACES_SAMPLER', 'jaeger_remote', `must be one of ${SAMPLERS.join(', ')}, not "jaeger_remote"`],
   ] as const) {
-    it(`OpenTelemetry's variables are warned of and ignored if they say what is not known here: ${name}=${value}`, () => {
+    it(`OpenTelemetry's variables are ignored with a warning if they are not supported: ${name}=${value}`, () => {
       const { tracing, warnings } = read({ ...ENDPOINT, [name]: value });
       assert.deepEqual(tracing, TRACING);
       assert.deepEqual(warnings, [`${name} is ignored: it ${why}`]);
     });
   }
 
-  it("OpenTelemetry's variables name no address that can not be read, since there may be a password in it", () => {
+  it("OpenTelemetry's variables are refused without repeating a malformed address, which may hold a password", () => {
     for (const value of ['collector:4318', 'ftp://user:secret@collector', 'http://user:secret@[collector']) {
       const { tracing, warnings } = read({ OTEL_EXPORTER_OTLP_ENDPOINT: value });
       assert.equal(tracing, undefined);
@@ -90,7 +90,7 @@ describe("OpenTelemetry's variables", () => {
   });
 });
 
-it('BUILD_API_TRACE_HEADERS is none unless it is said', () => {
+it('BUILD_API_TRACE_HEADERS is off by default', () => {
   const required = { API_ALB_FQDN: 'alb', BUILD_API_ALLOWED_ORIGINS: 'https://builds.example.com' };
   const of = (value: string) =>
     readSettings({ ...required, BUILD_API_TRACE_HEADERS: value }, WORKER_SETTINGS).BUILD_API_TRACE_HEADERS;

@@ -1,4 +1,4 @@
-/** Who binds in the tests: an administrator, the account of the worker, and one that may only read. */
+/** The accounts of the tests: an administrator, the worker's account, and one that may only read. */
 import type { Account } from '../../dev/simulated-directory/accounts.ts';
 
 export const ADMINISTRATOR: Account = { user: 'Administrator@corp.example.com', password: 'Administrators-own-1' };

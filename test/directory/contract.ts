@@ -1,4 +1,4 @@
-/** What holds of groups in any directory: the same rows run against the simulated one and against a real Active Directory. */
+/** Tests of groups that run against the simulated directory and against a real Active Directory. */
 import { after, afterEach, before, describe } from 'node:test';
 import { createAuthority, type Authority } from '../../dev/servers/certificates.ts';
 import { holdAccount } from './contract/account.ts';

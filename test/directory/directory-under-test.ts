@@ -1,4 +1,4 @@
-/** A directory that tests look into as its administrator, with a front before it that the code under test goes through. */
+/** A directory that tests read as its administrator. The code under test connects through a proxy. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ export const GROUP_TYPE = {
   distribution: '2',
 } as const;
 
-/** Its accounts are those of accounts.ts. */
+/** Its accounts are in accounts.ts. */
 export interface ServedDirectory {
   /** `ldaps://…` */
   url: string;
@@ -39,14 +39,14 @@ export interface DirectoryUnderTest {
   front: LdapFront;
   folder: string;
   passwordFile: string;
-  /** Variables of a worker that goes through the front. */
+  /** Settings of a worker that connects through the proxy. */
   environment: Readonly<Record<string, string>>;
-  /** @param more variables of its own */
+  /** @param more further settings */
   open(more?: Partial<Record<keyof DirectorySettings, string>>): Directory;
-  /** As its administrator. */
+  /** Runs as its administrator. */
   add(dn: string, attributes: Record<string, string | string[]>): Promise<void>;
   addGroup(name: string, more?: { parent?: string; cn?: string; groupType?: string }): Promise<void>;
-  /** All that have that `sAMAccountName`, as its administrator sees them. */
+  /** Returns all entries with this `sAMAccountName`, as its administrator sees them. */
   find(name: string): Promise<Entry[]>;
   stop(): Promise<void>;
 }
@@ -115,7 +115,7 @@ export function nameFor(role: string): string {
   return `AWS-${ACCOUNT}-${role}`;
 }
 
-/** @returns what an attempt failed with */
+/** @returns the failure of an attempt */
 export async function refuses(
   attempt: Promise<unknown>,
   failure: FailureName,

@@ -1,4 +1,4 @@
-/** A directory that answers as no domain controller should. */
+/** A directory with answers that no domain controller should give. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { nameFor, refuses, requestFor } from './directory-under-test.ts';
 
 type Attributes = Record<string, (string | Buffer)[]>;
 type Answer = (id: number, connection: Socket) => unknown;
-/** Instead of the good answer to a search for the root, for the rights in the OU or for groups, or to an add. */
+/** Replaces the valid answer to a search for the root, the rights in the OU or groups, or to an add. */
 type Answers = Partial<Record<'root' | 'rights' | 'groups' | 'add', Answer>>;
 
 const REQUEST = requestFor('odd');
@@ -129,7 +129,7 @@ describe('a directory that answers oddly', () => {
     });
   }
 
-  it('a directory that answers oddly to an add leaves open what became of it, and where it went', async (t) => {
+  it('a directory that answers oddly to an add leaves its outcome unknown, and the failure names the server', async (t) => {
     const directory = await open(t, { groups: (id) => done(id), add: cut(0x04, 0, 0x30, 0x20) });
     const { details } = await refuses(directory.ensure(REQUEST), 'DirectoryGroupUnknown', /can not be read/);
     assert.deepEqual(details, [{ name: 'dc1.corp.example.com', address: '127.0.0.1' }]);
@@ -150,7 +150,7 @@ describe('a directory that answers oddly', () => {
     });
   }
 
-  it('a directory that answers oddly is quoted in part if its text is long', async (t) => {
+  it('a directory that answers oddly has only the beginning of a long text quoted', async (t) => {
     const message = 'no '.repeat(300_000);
     const root = (id: number) =>
       resultMessage(id, ProtocolOperation.LDAP_RES_SEARCH, { code: RESULT.protocolError, message });
@@ -184,7 +184,7 @@ describe('a directory that answers oddly', () => {
       });
       const { outcome, object_guid } = await directory.check(REQUEST);
       assert.deepEqual([outcome, object_guid], ['would_adopt', GUID]);
-      // Bytes that could also be text.
+      // Bytes that are also valid text.
       const guid = [Buffer.from('0123456789abcdef')];
       const other = await open(t, { groups: answerWith(DN, respelled({ ...GROUP, objectGUID: guid })) });
       assert.equal((await other.ensure(REQUEST)).object_guid, '33323130-3534-3736-3839-616263646566');
@@ -203,7 +203,7 @@ describe('a directory that answers oddly', () => {
     'a long': [Buffer.alloc(20, 7)],
     'a second': [Buffer.alloc(16, 1), Buffer.alloc(16, 2)],
   })) {
-    it(`a directory that answers oddly is refused for ${what} objectGUID, and none is made up`, async (t) => {
+    it(`a directory that answers oddly is refused for ${what} objectGUID`, async (t) => {
       const directory = await open(t, { groups: answerWith(DN, { ...GROUP, objectGUID }) });
       for (const method of ['check', 'ensure'] as const) {
         await refuses(directory[method](REQUEST), 'DirectoryRefused', /objectGUID of CN=AWS-.* is not one value/);

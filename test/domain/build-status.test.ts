@@ -22,7 +22,7 @@ describe('the verdict of a poll', () => {
     }
   });
 
-  it('the verdict of a poll is deferred if the API was not asked', () => {
+  it('the verdict of a poll is deferred if no request was made', () => {
     assert.equal(checkBuildStatus({ can_retry: true, build_status: null, put_off: true }), 'deferred');
   });
 });

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDirectoryGroup, isDirectoryServer } from '../../src/domain/directory-group.ts';
 
-describe('what others give as a group', () => {
+describe('a group from outside', () => {
   const group = { name: 'AWS-123456789012-reader', dn: 'CN=x', object_guid: 'g', outcome: 'created' };
 
-  it('what others give as a group is one with a name, a DN, an outcome of builds, and perhaps a GUID', () => {
+  it('a group from outside is accepted with a name, a DN, an outcome of builds, and perhaps a GUID', () => {
     assert.ok(isDirectoryGroup(group));
     for (const outcome of ['adopted', 'would_create', 'would_adopt'])
       assert.ok(isDirectoryGroup({ ...group, outcome }));
     assert.ok(isDirectoryGroup({ name: 'n', dn: 'd', outcome: 'would_create' }));
   });
 
-  it('what others give as a group is none otherwise', () => {
+  it('a group from outside is refused otherwise', () => {
     const changes = [
       { name: 1 },
       { name: 'half \uD83D' },
@@ -29,8 +29,8 @@ describe('what others give as a group', () => {
   });
 });
 
-describe('what others give as a domain controller', () => {
-  it('what others give as a domain controller has a name and an IP address', () => {
+describe('a domain controller from outside', () => {
+  it('a domain controller from outside has a name and an IP address', () => {
     for (const address of [
       '127.0.0.1',
       '10.1.2.3',
@@ -44,7 +44,7 @@ describe('what others give as a domain controller', () => {
     }
   });
 
-  it('what others give as a domain controller is none with a host name for an address, which could lead anywhere', () => {
+  it('a domain controller from outside is refused with a host name for an address, which could lead anywhere', () => {
     for (const address of [
       'dc2.corp.example.com',
       'localhost',

@@ -29,7 +29,7 @@ describe('clip', () => {
         if (clipped === value) return;
         assert.ok(value.length > maxCharacters && clipped.endsWith('…'));
         assert.ok(value.startsWith(clipped.slice(0, -1)));
-        // No more is given up than the half of a pair.
+        // Only half of a surrogate pair is lost.
         assert.ok(clipped.length >= maxCharacters - 1);
       }),
     );
@@ -44,7 +44,7 @@ describe('error_info', () => {
     assert.equal(errorInfo('BuildFailed', 'x'.repeat(32_769)).Cause, `${'x'.repeat(32_767)}…`);
   });
 
-  it('error_info is well-formed, whatever was told', () => {
+  it('error_info is well-formed, whatever the texts were', () => {
     assert.equal(errorInfo('BuildFailed', 'half \ud83d of a pair').Cause, 'half \ufffd of a pair');
   });
 

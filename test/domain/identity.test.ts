@@ -31,7 +31,7 @@ describe('a workflow ID', () => {
     }
   });
 
-  it("a workflow ID of another's is none of a build", () => {
+  it("a workflow ID of another form is not a build's", () => {
     const others = ['role-build:12345678901:x', 'role-build:1234567890123:x', 'role-build:123456789012:', 'x', ''];
     for (const other of [...others, ' role-build:123456789012:x', 'ROLE-BUILD:123456789012:x']) {
       assert.equal(parseWorkflowId(other), undefined, other);

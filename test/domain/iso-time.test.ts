@@ -13,7 +13,7 @@ describe('an ISO 8601 time', () => {
     assert.equal(parseIsoTime('2024-02-29T12:00:00Z'), Date.UTC(2024, 1, 29, 12));
   });
 
-  it('an ISO 8601 time is NaN if it is none, or a day that no calendar has', () => {
+  it('an ISO 8601 time is NaN if it is malformed or a day that does not exist', () => {
     const none = [
       '',
       'now',

@@ -30,7 +30,7 @@ it('a build begins with nothing written, polled or contested', () => {
   assert.deepEqual(newProgress(STARTED_AT, 'absent'), { ...begun, ended_record: false, ended_history: false });
 });
 
-it('a build that resumes another begins with its build ID and the server that its add was sent to', () => {
+it('a build that resumes another begins with its build ID and the domain controller of its add', () => {
   const sent_to = { name: 'dc1.example.com', address: '192.0.2.1' };
   const error_info = { Error: 'DirectoryGroupUnknown', Cause, sent_to };
   const resumption = { resumes: 'job', build_id: 'b', previous_jobs: [{ error_info }] } as unknown as Resumption;
@@ -38,7 +38,7 @@ it('a build that resumes another begins with its build ID and the server that it
   assert.deepEqual({ build_id, group_sent_to, kept }, { build_id: 'b', group_sent_to: sent_to, kept: resumption });
 });
 
-describe('what a build takes along when it continues as new', () => {
+describe('carried progress', () => {
   for (const [name, given] of Object.entries({
     'while it polls': polling,
     'before its first poll': { ...polling, polls: 0, last_status: undefined, step: 'TriggerBuild' },
@@ -65,8 +65,7 @@ describe('what a build takes along when it continues as new', () => {
     'with the longest status there may be': { ...polling, last_status: 'x'.repeat(1_024) },
     'of a newer version, with a key more': { ...polling, something_new: { name: 'x' } },
   })) {
-    it(`what a build takes along when it continues as new is taken ${name}`, () =>
-      assert.deepEqual(pathsOf(JSON.parse(JSON.stringify(given))), []));
+    it(`carried progress is accepted ${name}`, () => assert.deepEqual(pathsOf(JSON.parse(JSON.stringify(given))), []));
   }
 
   for (const [name, given, path] of [
@@ -136,13 +135,13 @@ describe('what a build takes along when it continues as new', () => {
     ],
     ['a resumption of no shape', { ...polling, resumption: { resumes: 7 } }, '(carried).resumption'],
   ] as const) {
-    it(`what a build takes along when it continues as new is refused with ${name}`, () => {
+    it(`carried progress is refused with ${name}`, () => {
       const carried: unknown = given === undefined ? undefined : JSON.parse(JSON.stringify(given));
       assert.ok(pathsOf(carried).includes(path), pathsOf(carried).join());
     });
   }
 
-  it('what a build takes along when it continues as new is refused with every fault at once, each by its path', () => {
+  it('carried progress is refused with every fault at once, each by its path', () => {
     assert.deepEqual(pathsOf({ record: 'written', polls: 0.5, ending: {} }), [
       '(carried).start_at',
       '(carried).polls',

@@ -13,8 +13,8 @@ const ended = (n: number, Cause = 'too long'): PreviousJob => ({
   error_info: { Error: 'BuildDeadlineExceeded', Cause },
 });
 
-describe('what is resumed', () => {
-  it('what is resumed is what the build API had not decided', () => {
+describe('a job that can be resumed', () => {
+  it('a job can be resumed if the build API had not decided', () => {
     const how = Object.fromEntries(Object.keys(FAILURES).map((name) => [name, resumedBy(name)]));
     assert.deepEqual(how, {
       BuildFailed: undefined,
@@ -38,7 +38,7 @@ describe('the way to resume', () => {
   const as = (Error: keyof typeof FAILURES) => ({ error_info: { Error, Cause: '' } });
   const failed = as('RecordWriteFailed');
 
-  it('the way to resume is to poll with a build_id, and else the POST if it may have been taken', () => {
+  it('the way to resume is to poll if there is a build_id, and otherwise the POST if it may have been taken', () => {
     const ways = Object.keys(FAILURES).map((name) => {
       const job = as(name as keyof typeof FAILURES);
       return [name, [wayToResume({ ...job, build_id: 'b' }, []), wayToResume(job, [])]];
@@ -92,14 +92,14 @@ describe('previous jobs', () => {
     assert.deepEqual(withPreviousJob([ended(1)], long), [long]);
   });
 
-  it('previous jobs are kept up to 48 KiB, and of more the oldest go', () => {
+  it('previous jobs are kept up to 48 KiB, and the oldest are dropped beyond that', () => {
     const sized = (room: number) => ({ ...ended(2), build_id: 'b'.repeat(room) });
     const room = 48 * 1024 - JSON.stringify([ended(1), sized(0)]).length;
     assert.deepEqual(withPreviousJob([ended(1)], sized(room)), [ended(1), sized(room)]);
     assert.deepEqual(withPreviousJob([ended(1)], sized(room + 1)), [sized(room + 1)]);
   });
 
-  it('previous jobs are kept in order, with what the record said of each and nothing more', () => {
+  it('previous jobs are kept in order, with only what the record said about each', () => {
     const record = { ...ended(2), trace_header: 'Root=1', correlation_id: 'request-1' };
     assert.deepEqual(withPreviousJob([ended(1)], record), [ended(1), ended(2)]);
   });

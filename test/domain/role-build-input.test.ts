@@ -5,7 +5,7 @@ import { inputFaults } from '../../src/domain/validate-input.ts';
 import { sampleInput } from './sample-input.ts';
 
 describe('an input that was not checked yet', () => {
-  it('an input that was not checked yet is too deep where its check says so', () => {
+  it('an input that was not checked yet is too deep if the full check says so', () => {
     for (const [levels, expected] of [
       [98, false],
       [99, true],
@@ -21,7 +21,7 @@ describe('an input that was not checked yet', () => {
     for (const flat of [undefined, null, 'text', 1, [], {}]) assert.equal(isTooDeep(flat), false);
   });
 
-  it('an input that was not checked yet has the shape of one if all that the records are made of is there', () => {
+  it('an input that was not checked yet has the right shape if it has all that the records need', () => {
     const input = sampleInput();
     assert.equal(hasInputShape(input), true);
     const { build_body: body, ...rest } = input;
@@ -37,7 +37,7 @@ describe('an input that was not checked yet', () => {
   });
 });
 
-it('a refusal tells the faults, for people and for programs', () => {
+it('a refusal lists the faults for people and for programs', () => {
   const faults = [
     { path: 'url', message: 'is missing' },
     { path: 'build_body.action', message: 'must be a string' },
@@ -49,8 +49,8 @@ it('a refusal tells the faults, for people and for programs', () => {
   });
 });
 
-describe('what the history record is made of', () => {
-  it('what the history record is made of is taken from the input, and the resumption', () => {
+describe('the history record', () => {
+  it('the history record is made from the input and the resumption', () => {
     const request = {
       correlation_id: 'request-1',
       account_id: '123456789012',

@@ -15,7 +15,7 @@ import { shown } from './shown.ts';
 
 type Json = Record<string, unknown>;
 
-/** The sample with what stands at a path replaced; left out where `undefined`. */
+/** The sample with the value at a path replaced, or left out if `undefined`. */
 function inputWith(path: string, value: unknown): Json {
   const input = sampleInput() as unknown as Json;
   const parents = path.split('.');
@@ -31,7 +31,7 @@ function faultsOf(path: string, value: unknown): string[] {
 }
 
 describe('an input', () => {
-  it('an input passes as the state machine takes it, and with every key of ours', () => {
+  it('an input passes as the state machine accepts it, and with every key of ours', () => {
     assert.deepEqual(inputFaults(sampleInput()), []);
     const full = {
       ...sampleInput(),
@@ -43,14 +43,14 @@ describe('an input', () => {
     assert.deepEqual(inputFaults(full), []);
   });
 
-  it('an input is given back as it came, or with all its faults', () => {
+  it('an input is returned unchanged, or with all its faults', () => {
     const input = sampleInput();
     assert.deepEqual(parseInput(input), { input });
     assert.equal((parseInput(input) as { input: unknown }).input, input);
     assert.deepEqual(parseInput({ ...input, url: undefined }), { faults: [{ path: 'url', message: 'is missing' }] });
   });
 
-  it('an input asks for a group with the action create alone', () => {
+  it('an input may request a group only with the action create', () => {
     const asking = { ...sampleInput(), directory_group: true };
     assert.deepEqual(inputFaults(asking), []);
     const fault = { path: 'directory_group', message: 'is allowed with the action create only' };
@@ -97,7 +97,7 @@ describe('an input', () => {
     assert.deepEqual(inputFaults(input), []);
   });
 
-  it('an input is told every fault at once, each with its path', () => {
+  it('an input is refused with every fault at once, each with its path', () => {
     const input = {
       ...sampleInput(),
       url: 'ftp://x?y',
@@ -123,7 +123,7 @@ describe('an input', () => {
     );
   });
 
-  it('an input is told every fault of one key', () => {
+  it('an input is refused with every fault of one key', () => {
     assert.deepEqual(faultsOf('url', 'https://user@builds.example.com?a#b'), [
       'url: must not contain credentials',
       'url: must not contain a query',
@@ -131,7 +131,7 @@ describe('an input', () => {
     ]);
   });
 
-  it('an input is told a hundred faults, and of more how many', () => {
+  it('an input is refused with a hundred faults, and the number of the rest', () => {
     const faultsAmong = (count: number) => inputFaults(inputWith('numbers', Array(count).fill(1e300)));
     for (const count of [100, 101, 103]) {
       const faults = faultsAmong(count);
@@ -144,7 +144,7 @@ describe('an input', () => {
     }
   });
 
-  it('an input is told a path that a failure can carry, however long or odd the key is', () => {
+  it('an input is refused with paths that a failure can carry, however long or odd the keys are', () => {
     const pathOf = (key: string) => inputFaults({ ...sampleInput(), [key]: 1e300 }).map(({ path }) => path);
     assert.deepEqual(pathOf('x'.repeat(256)), ['x'.repeat(256)]);
     assert.deepEqual(pathOf('x'.repeat(257)), [`${'x'.repeat(255)}…`]);
@@ -160,7 +160,7 @@ describe('an input', () => {
 });
 
 describe('what JSON can hide', () => {
-  it('a __proto__ key stands in for no key that is missing', () => {
+  it('a __proto__ key does not replace a missing key', () => {
     const { build_body, url: _, ...rest } = sampleInput();
     const text = JSON.stringify(rest).slice(1);
     const input: unknown = JSON.parse(
@@ -198,7 +198,7 @@ describe('what JSON can hide', () => {
     assert.deepEqual(faultsOf('build_body.tags', [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 0.1, 1e-300]), []);
   });
 
-  it('a number beyond every number is refused, since it would go on as null', () => {
+  it('a number that JavaScript reads as infinity is refused, since it would become null', () => {
     const text = JSON.stringify(sampleInput()).replace('"dry_run"', '"size":1e400,"dry_run"');
     assert.deepEqual(
       inputFaults(JSON.parse(text)).map(({ path }) => path),
@@ -235,7 +235,7 @@ describe('what JSON can hide', () => {
 });
 
 for (const path of ['trace_header', 'build_body.action', 'build_body.build_type']) {
-  it(`a ${path} that no record can hold is refused`, () => {
+  it(`a ${path} that is too large for a record is refused`, () => {
     // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
     assert.equal(faultsOf(path, 'x'.repeat(400 * 1024)).length, 1);
   });
@@ -249,7 +249,7 @@ describe('the workflow ID', () => {
     assert.deepEqual(faultsOf('ddb_composite_sort_key', 'ü'.repeat((1000 - prefixBytes) / 2)), []);
   });
 
-  it('the workflow ID may not have more; the fault says how many', () => {
+  it('the workflow ID is refused with more bytes, and the fault says how many', () => {
     const fault = (bytes: number) => [
       `ddb_composite_sort_key: makes a workflow ID of ${bytes} bytes; at most 1000 are allowed`,
     ];
@@ -257,7 +257,7 @@ describe('the workflow ID', () => {
     assert.deepEqual(faultsOf('ddb_composite_sort_key', 'ü'.repeat((1000 - prefixBytes) / 2 + 1)), fault(1002));
   });
 
-  it('the workflow ID is refused if the key is no well-formed text, which Temporal takes for no ID', () => {
+  it('the workflow ID is refused if the key is not well-formed text, which Temporal rejects', () => {
     assert.equal(faultsOf('ddb_composite_sort_key', 'a\uD800').length, 1);
   });
 });
@@ -268,14 +268,14 @@ const anyJson = fc.oneof(
   fc.bigInt().map((value) => JSON.parse(String(value)) as unknown),
 );
 
-/** Good inputs with anything at all put somewhere. */
+/** Good inputs with any value put somewhere. */
 const nearlyGood = fc
   .record({
     path: fc.constantFrom(...Object.keys(RULES), 'build_body.more', 'more', 'build_body.__proto__', 'constructor'),
     value: fc.oneof(
       anyJson,
       fc.string({ unit: anyCharacter }),
-      // With its own query and fragment it takes a second to make.
+      // With a query and a fragment it takes a second to generate.
       fc.tuple(fc.webUrl(), fc.constantFrom('', '?q=1', '#part')).map((parts) => parts.join('')),
     ),
   })
@@ -298,7 +298,7 @@ it('whatever JSON it is given, it names faults by path, throws nothing and chang
   fc.assert(
     fc.property(fc.oneof(anyJson, nearlyGood), (input) => {
       const before = JSON.stringify(input);
-      // What were changed in place would throw: modules run in strict mode.
+      // A change in place would throw: modules run in strict mode.
       const faults = inputFaults(deepFreeze(input));
       assert.equal(JSON.stringify(input), before);
       for (const { path, message } of faults) {
@@ -310,7 +310,7 @@ it('whatever JSON it is given, it names faults by path, throws nothing and chang
   );
 });
 
-it('what passes goes through JSON unharmed', () => {
+it('an input that passes survives JSON unchanged', () => {
   fc.assert(
     fc.property(nearlyGood, (input) => {
       if (inputFaults(input).length > 0) return;

@@ -1,17 +1,17 @@
-/** The workflow's second argument, which any Temporal client may give. */
+/** The workflow's second argument, which any Temporal client can pass. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { resumptionFaults } from '../../src/domain/validate-input.ts';
 import { shown } from './shown.ts';
 
-describe('a resumption that somebody gives', () => {
+describe('a resumption from outside', () => {
   const job = { job_id: 'job-1', start_at: '2026-01-01T00:00:00.000Z', status: 'FAILED' };
   const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
   const full = { ...job, updated_at: 'u', build_id: 'b', error_info: { Error: 'E', Cause: 'C', sent_to } };
   const good = { resumes: 'job-1', build_id: 'b-1', previous_jobs: [job, full] };
   const faultsIn = (given: unknown) => resumptionFaults(given).map(({ path, message }) => `${path}: ${message}`);
 
-  it('a resumption that somebody gives passes with what the history keeps, and with keys of a later version', () => {
+  it('a resumption from outside passes with what the history keeps, and with keys of a later version', () => {
     for (const given of [
       good,
       { resumes: 'x'.repeat(2_048), build_id: '...', previous_jobs: [] },
@@ -63,13 +63,13 @@ describe('a resumption that somebody gives', () => {
       [{ ...job, error_info: { ...full.error_info, sent_to: { name: 'dc1', address: 'dc1' } } }],
     ],
   ] as const) {
-    it(`a resumption that somebody gives is refused with ${path || 'itself'} ${shown(value)}`, () => {
+    it(`a resumption from outside is refused with ${path || 'itself'} ${shown(value)}`, () => {
       const given = path === '' ? value : { ...good, [path.split('.')[0] as string]: value };
       assert.deepEqual(faultsIn(given), [`(resumption)${path && '.'}${path}: ${message}`]);
     });
   }
 
-  it('a resumption that somebody gives may have as many bytes of previous jobs as a record keeps', () => {
+  it('a resumption from outside may have as many bytes of previous jobs as a record keeps', () => {
     const sized = (cause: number) => [{ ...job, error_info: { Error: 'E', Cause: 'x'.repeat(cause) } }];
     const room = 48 * 1024 - JSON.stringify(sized(0)).length;
     assert.deepEqual(faultsIn({ ...good, previous_jobs: sized(room) }), []);
@@ -77,7 +77,7 @@ describe('a resumption that somebody gives', () => {
     assert.deepEqual(faultsIn({ ...good, previous_jobs: sized(room + 1) }), [fault]);
   });
 
-  it('a resumption that somebody gives is refused with what would not be carried unchanged, and told no more faults than a failure holds', () => {
+  it("a resumption from outside is refused with values that can't be carried unchanged, and with no more faults than a failure holds", () => {
     assert.deepEqual(faultsIn({ ...good, later: 1e300 }), [
       '(resumption).later: is too large for a number to be carried exactly; send it as a string',
     ]);

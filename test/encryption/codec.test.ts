@@ -11,11 +11,11 @@ const [a, b] = [newKey('a'), newKey('b')];
 const codecOf = (...localKeys: LocalKey[]) => codecWith({ localKeys });
 const encrypted = (codec = codecOf(a), context?: SerializationContext) => encryptedBy(codec, context);
 
-/** As Temporal keeps it. */
+/** The payload as Temporal stores it. */
 const sizeOf = (payload: Payload) => proto.temporal.api.common.v1.Payload.encode(payload).finish().length;
 
 describe('an encrypted payload', () => {
-  it('an encrypted payload comes back as it was, metadata and all', async () => {
+  it('an encrypted payload is decrypted unchanged, with its metadata', async () => {
     const payloads = [payloadOf(VALUE), payloadOf(undefined), payloadOf(new Uint8Array([1, 2])), payloadOf('')];
     const codec = codecOf(a);
     const encoded = await codec.encode(payloads, HERE);
@@ -29,7 +29,7 @@ describe('an encrypted payload', () => {
     assert.deepEqual([...(again?.data ?? [])], [1]);
   });
 
-  it('an encrypted payload says that it is, with which key and where it belongs, and nothing else', async () => {
+  it('an encrypted payload shows its encoding, its key and its context, and nothing else', async () => {
     const { metadata, data } = await encrypted();
     const { 'encryption-salt': salt, 'encryption-commitment': commitment, ...texts } = metadata ?? {};
     assert.deepEqual([salt?.length, commitment?.length], [32, 32]);
@@ -65,7 +65,7 @@ describe('an encrypted payload', () => {
   });
 });
 
-describe('where a payload belongs', () => {
+describe("a payload's context", () => {
   const elsewhere: [string, SerializationContext, RegExp][] = [
     ['another workflow', { ...HERE, workflowId: 'role-build:1:b' }, /encrypted for another workflow/],
     ['another namespace', { ...HERE, namespace: 'other' }, /for the namespace "default" and found in "other"/],
@@ -76,18 +76,18 @@ describe('where a payload belongs', () => {
     ],
   ];
   for (const [where, context, message] of elsewhere) {
-    it(`where a payload belongs is held: it is not read in ${where}`, async () => {
+    it(`a payload's context is authenticated: it is not decrypted in ${where}`, async () => {
       assert.match(await refusal(codecOf(a), await encrypted(), context), message);
     });
   }
 
-  it("where a payload belongs is the workflow, not the activity: the command line reads an activity's result in the history", async () => {
+  it("a payload's context is the workflow, not the activity: the command line reads an activity's result in the history", async () => {
     const activity: SerializationContext = { ...HERE, type: 'activity', activityId: '7', isLocal: true };
     const [decoded] = await codecOf(a).decode([await encrypted(codecOf(a), activity)], HERE);
     assert.deepEqual(valueOf(decoded as Payload), VALUE);
   });
 
-  it('where a payload belongs is the namespace alone if the SDK names no workflow; such a payload is not read as a workflow’s', async () => {
+  it("a payload's context is the namespace alone if the SDK names no workflow; such a payload is not decrypted as a workflow’s", async () => {
     const codec = codecOf(a);
     const [payload] = await codec.encode([payloadOf(VALUE)]);
     assert.deepEqual((await codec.decode([payload as Payload])).map(valueOf), [VALUE]);
@@ -95,7 +95,7 @@ describe('where a payload belongs', () => {
     assert.match(await refusal(new EncryptionCodec({ localKeys: [a] }, 'other'), payload as Payload), /namespace/);
   });
 
-  it('where a payload belongs is checked as to its namespace by the codec server, which does not know the workflow', async () => {
+  it("a payload's context is checked for its namespace by the codec server, which does not know the workflow", async () => {
     const asked: SerializationContext = { type: 'activity', namespace: 'default', isLocal: false };
     assert.equal((await codecOf(a).decode([await encrypted()], asked)).length, 1);
     assert.match(await refusal(codecOf(a), await encrypted(), { ...asked, namespace: 'other' }), /namespace/);
@@ -103,7 +103,7 @@ describe('where a payload belongs', () => {
 });
 
 describe('keys', () => {
-  it('keys are rotated: the new one is put first, and what the old one encrypted is still read', async () => {
+  it('keys are rotated: the new one is put first, and payloads of the old one are still decrypted', async () => {
     const old = await encrypted(codecOf(a));
     for (const codec of [codecOf(b, a), codecOf(a, b)]) {
       assert.deepEqual((await codec.decode([old], HERE)).map(valueOf), [VALUE]);
@@ -114,7 +114,7 @@ describe('keys', () => {
     assert.match(await refusal(codecOf(a), fresh, HERE), /with the key "b", which is not among the keys given here/);
   });
 
-  it('keys may have names that begin alike', async () => {
+  it('keys may have names with the same beginning', async () => {
     const [short, long] = [newKey('key'), newKey('key-2')];
     const codec = codecOf(short, long);
     for (const one of [codecOf(short), codecOf(long)]) {
@@ -122,7 +122,7 @@ describe('keys', () => {
     }
   });
 
-  it('keys that are missing are named', async () => {
+  it('keys that are missing are named in the error', async () => {
     assert.equal(
       await refusal(codecOf(b), await encrypted(), HERE),
       'the payload is encrypted with the key "a", which is not among the keys given here',
@@ -133,11 +133,11 @@ describe('keys', () => {
     );
   });
 
-  it('keys that are others under the same name are told', async () => {
+  it('keys that differ under the same name are reported', async () => {
     assert.match(await refusal(codecOf(newKey('a')), await encrypted(), HERE), /key of that name is different/);
   });
 
-  it('keys never stand in a message, nor does what a payload says of its key pass unescaped', async () => {
+  it("keys are in no message, and a payload's key name is escaped", async () => {
     const payload = await encrypted();
     const metadata = { ...payload.metadata, 'encryption-key-id': Buffer.from(`\u001b[31m\n${'x'.repeat(5_000)}`) };
     const message = await refusal(codecOf(b), { ...payload, metadata }, HERE);
@@ -147,21 +147,21 @@ describe('keys', () => {
     assert.ok(!message.includes(Buffer.from(b.key).toString('base64')));
   });
 
-  it('keys are 32 bytes long, whoever hands them over', () => {
+  it('keys are 32 bytes long, wherever they come from', () => {
     for (const length of [0, 16, 31, 33]) {
       const key = { name: 'short', key: new Uint8Array(length) };
       assert.throws(() => codecOf(key), /^Error: the key "short" is not 32 bytes long$/);
     }
   });
 
-  it('keys that work are told by the check before a worker starts', async () => {
+  it('keys are checked before a worker starts', async () => {
     assert.equal(await codecOf(b, a).check(), 'b');
     assert.equal(await codecWith({}).check(), undefined);
   });
 });
 
 describe('a payload that is not encrypted', () => {
-  it('a payload that is not encrypted is read all the same, as those from before encryption are', async () => {
+  it('a payload that is not encrypted is read, as those from before encryption are', async () => {
     assert.deepEqual((await codecOf(a).decode([payloadOf(VALUE)], HERE)).map(valueOf), [VALUE]);
   });
 
@@ -171,7 +171,7 @@ describe('a payload that is not encrypted', () => {
     assert.deepEqual((await codec.decode(await codec.encode([payloadOf(VALUE)], HERE), HERE)).map(valueOf), [VALUE]);
   });
 
-  it('a payload that is not encrypted is what there is without keys', async () => {
+  it('a payload that is not encrypted is written if there are no keys', async () => {
     const payloads = [payloadOf(VALUE)];
     assert.equal(await codecWith({}).encode(payloads, HERE), payloads);
   });

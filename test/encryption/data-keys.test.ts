@@ -1,4 +1,4 @@
-/** How long data keys of AWS KMS are used, by whom, and how many are asked for. */
+/** How long data keys of AWS KMS are used, by whom, and how many are requested. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
@@ -10,12 +10,12 @@ const kms = kmsForTests([OLD]);
 const { asked } = kms;
 
 describe('data keys of AWS KMS', () => {
-  it('all builds of a worker have one data key, and whoever else reads them asks for it once, however many at a time', async () => {
+  it('all builds of a worker have one data key, and any other reader has it unwrapped once, however many it reads at a time', async () => {
     const [writer, reader] = [codecOf(OLD), codecOf(OLD)];
     const contexts = Array.from({ length: 50 }, (_, i) => contextOf(`w-${i}`));
     const encoded = await Promise.all(contexts.map((context) => encryptedBy(writer, context)));
     assert.deepEqual(asked(), ['GenerateDataKey 1']);
-    // What a program has encrypted itself it reads without asking.
+    // A program decrypts its own payloads without a call to KMS.
     await Promise.all(contexts.map((context, i) => writer.decode([encoded[i] ?? {}], context)));
     assert.deepEqual(asked(), []);
     await Promise.all(contexts.map((context, i) => reader.decode([encoded[i] ?? {}], context)));
@@ -28,7 +28,7 @@ describe('data keys of AWS KMS', () => {
     const there = await encryptedBy(writer, contextOf('w', 'other'));
     await reader.decode([here], HERE);
     assert.deepEqual(asked(), ['GenerateDataKey 1', 'GenerateDataKey 1', 'Decrypt 1']);
-    // The data key is known, but not for that namespace: KMS is asked and refuses.
+    // The data key is cached, but not for that namespace: KMS is called and refuses.
     const moved = { ...here, metadata: { ...here.metadata, 'temporal-namespace': Buffer.from('other') } };
     assert.match(await refusal(reader, moved, contextOf('w', 'other')), /AWS KMS does not unwrap it/);
     await reader.decode([there], contextOf('w', 'other'));
@@ -52,8 +52,8 @@ describe('data keys of AWS KMS', () => {
     assert.deepEqual(asked(), ['GenerateDataKey 1', 'Decrypt 1', 'Decrypt 1']);
   });
 
-  it('a thousand data keys are kept, and those that were not used for longest are forgotten', async (t) => {
-    // Without HTTP, since it is asked so often.
+  it('a thousand data keys are cached, and the least recently used are dropped', async (t) => {
+    // Without HTTP, because there are so many calls.
     const { mock } = t.mock.method(KMSClient.prototype, 'send', () =>
       Promise.resolve({ KeyId: OLD, Plaintext: randomBytes(32), CiphertextBlob: randomBytes(60) }),
     );
@@ -69,7 +69,7 @@ describe('data keys of AWS KMS', () => {
     assert.equal(mock.callCount(), 1_002);
   });
 
-  it('a call that failed is made anew by the next who asks', async () => {
+  it('a call that failed is made again for the next caller', async () => {
     const codec = codecOf(OLD);
     kms.server.fault = { status: 400, type: 'AccessDeniedException' };
     const failed = await Promise.allSettled(['a', 'b'].map((id) => encryptedBy(codec, contextOf(id))));

@@ -49,7 +49,7 @@ describe('the format of an encrypted payload', () => {
     });
   }
 
-  it('the format of an encrypted payload has a salt, a nonce and so a key of its own in each payload', () => {
+  it('the format of an encrypted payload has a new salt and nonce, and so a new key, in each payload', () => {
     const [vector] = VECTORS as [Vector];
     const some = Array.from({ length: 100 }, () => encrypt(bytes(vector.plaintext), headerIn(vector), keyOf(vector)));
     for (const part of [
@@ -61,7 +61,7 @@ describe('the format of an encrypted payload', () => {
     }
   });
 
-  it('the format of an encrypted payload leaves the key of a payload out of the memory around its commitment, which comes of the same derivation', () => {
+  it('the format of an encrypted payload does not share memory between its commitment and its key, which come from one derivation', () => {
     const [vector] = VECTORS as [Vector];
     const random = Buffer.concat([bytes(vector.salt), bytes(vector.nonce)]);
     const { metadata } = encrypt(bytes(vector.plaintext), headerIn(vector), keyOf(vector), random);
@@ -101,7 +101,7 @@ function framed(metadata: Record<string, Uint8Array>): Buffer {
   );
 }
 
-/** Two blocks, of which the second makes the tag the same under both keys (https://eprint.iacr.org/2019/016), and the tag. */
+/** Returns two blocks and the tag; the second block makes the tag equal under both keys (https://eprint.iacr.org/2019/016). */
 function openingUnderBoth(keys: [Buffer, Buffer], nonce: Uint8Array, additional: Buffer): Buffer {
   const padded = Buffer.concat([additional, Buffer.alloc((16 - (additional.length % 16)) % 16)]);
   const lengths = Buffer.alloc(16);

@@ -5,7 +5,7 @@ export function newKey(name: string): LocalKey {
   return { name, key: new Uint8Array(randomBytes(32)) };
 }
 
-/** As `ENCRYPTION_KEYS` has them. */
+/** Formats keys as in `ENCRYPTION_KEYS`. */
 export function keysText(...keys: readonly LocalKey[]): string {
   return keys.map(({ name, key }) => `${name}:${Buffer.from(key).toString('base64')}`).join(',');
 }

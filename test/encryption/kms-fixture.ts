@@ -13,7 +13,7 @@ export const contextOf = (workflowId: string, namespace = 'default') =>
 export const HERE = contextOf('w');
 export const codecOf = (...kmsKeyArns: string[]) => codecWith({ kmsKeyArns });
 
-/** For the tests of a file: AWS KMS with some keys, without faults and requests at the beginning of each test. */
+/** Starts AWS KMS with some keys for the tests of a file. Faults and requests are cleared before each test. */
 export function kmsForTests(arns: readonly string[]): { server: KmsServer; asked: () => string[] } {
   let server: KmsServer;
   let restore: () => void;
@@ -37,7 +37,7 @@ export function kmsForTests(arns: readonly string[]): { server: KmsServer; asked
     get server() {
       return server;
     },
-    /** Each operation since the last look, with the end of its key's ARN. */
+    /** Returns each operation since the last call, with the end of its key's ARN. */
     asked: () => server.requests.splice(0).map(({ operation, keyId }) => `${operation} ${keyId.at(-1)}`),
   };
 }

@@ -1,4 +1,4 @@
-/** AWS KMS as far as payloads need it, on loopback: what it was asked, and faults when told so. */
+/** AWS KMS on loopback, with the operations that payloads need. It keeps its requests and injects faults. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -17,12 +17,12 @@ interface Body {
   CiphertextBlob?: string;
 }
 
-/** An error, an answer as if by another key, one that does not end, or none. */
+/** An error, an answer of another key, an answer that does not end, or no answer. */
 type Fault = ({ status: number; type: string } | { answersAs: string } | { stalls: true } | { hangs: true }) & {
-  /** Only requests of these keys. */
+  /** Limits the fault to requests for these keys. */
   keyId?: string;
   operation?: 'GenerateDataKey' | 'Decrypt';
-  /** How many requests it is for; all without it. */
+  /** How many requests have the fault; all by default. */
   times?: number;
 };
 
@@ -36,7 +36,7 @@ export interface KmsServer {
 /** @param arns its keys; those of one multi-Region key are the same key */
 export async function startKmsServer(arns: readonly string[]): Promise<KmsServer> {
   const material = new Map(arns.map((arn) => [arn.split('/')[1], randomBytes(32)]));
-  /** KMS knows the keys of its own region alone. */
+  /** KMS knows only the keys of its own region. */
   const keyOf = (arn: string, region: string | undefined) =>
     arns.includes(arn) && arn.split(':')[3] === region ? material.get(arn.split('/')[1]) : undefined;
   const server = createServer();
@@ -50,7 +50,7 @@ export async function startKmsServer(arns: readonly string[]): Promise<KmsServer
       await once(server, 'close');
     },
   };
-  /** The fault that a request meets. */
+  /** Returns the fault for a request. */
   const faultFor = ({ operation, keyId }: KmsRequest): Fault | undefined => {
     const { fault } = kms;
     if (fault === undefined || (fault.operation ?? operation) !== operation || (fault.keyId ?? keyId) !== keyId) {

@@ -13,7 +13,7 @@ const kms = kmsForTests([OLD, NEW, ELSEWHERE, IRELAND, FRANKFURT]);
 const { asked } = kms;
 
 describe('with keys of AWS KMS', () => {
-  it('a payload comes back, and KMS is told the namespace and what the data key is for', async () => {
+  it('a payload is decrypted unchanged, and KMS gets the namespace and purpose in the encryption context', async () => {
     const encoded = await encryptedBy(codecOf(OLD), HERE);
     const [decoded] = await codecOf(OLD).decode([encoded], HERE);
     assert.deepEqual(valueOf(decoded ?? {}), VALUE);
@@ -34,7 +34,7 @@ describe('with keys of AWS KMS', () => {
     assert.deepEqual(asked(), ['Decrypt 1', 'GenerateDataKey 2', 'Decrypt 2']);
   });
 
-  it('moving over from local keys: KMS encrypts, what the local key encrypted is still read', async () => {
+  it('moving from local keys: KMS encrypts, and payloads of the local key are still decrypted', async () => {
     const key = newKey('local');
     const old = await encryptedBy(codecWith({ localKeys: [key] }), HERE);
     const both = codecWith({ kmsKeyArns: [NEW], localKeys: [key] });
@@ -42,7 +42,7 @@ describe('with keys of AWS KMS', () => {
     assert.equal(await both.check(), NEW);
   });
 
-  it('a replica of a multi-Region key reads what another encrypted, and takes its place if it is away', async () => {
+  it("a replica of a multi-Region key decrypts payloads of another, and replaces it if it can't be reached", async () => {
     const encoded = await encryptedBy(codecOf(IRELAND), HERE);
     asked();
     await codecOf(NEW, FRANKFURT).decode([encoded], HERE);
@@ -60,8 +60,8 @@ describe('with keys of AWS KMS', () => {
   });
 });
 
-describe('no key of AWS KMS but those that are set', () => {
-  it('no key of AWS KMS but those that are set is used, whatever a payload asks for', async () => {
+describe('a KMS key that is not set', () => {
+  it('a KMS key that is not set is never used, whatever a payload asks for', async () => {
     const foreign = await encryptedBy(codecOf(ELSEWHERE), HERE);
     asked();
     assert.match(await refusal(codecOf(OLD), foreign, HERE), /key\/0{8}-.*3", which is not among the keys given here/);
@@ -80,7 +80,7 @@ describe('no key of AWS KMS but those that are set', () => {
     assert.deepEqual(asked(), []);
   });
 
-  it('no key of AWS KMS but those that are set is asked for what another has wrapped: the one that the payload names is, and refuses', async () => {
+  it('a KMS key that is not set is not called for a data key that another wrapped: the key that the payload names is, and refuses', async () => {
     const local = newKey('local');
     const codec = codecWith({ kmsKeyArns: [OLD, NEW], localKeys: [local] });
     const encoded = await encryptedBy(codec, HERE);
@@ -96,7 +96,7 @@ describe('no key of AWS KMS but those that are set', () => {
     }
   });
 
-  it('no key of AWS KMS but those that are set is believed to have answered for another', async () => {
+  it("a KMS key that is not set can't answer in place of another", async () => {
     const encoded = await encryptedBy(codecOf(OLD), HERE);
     kms.server.fault = { answersAs: NEW };
     assert.match(await refusal(codecOf(OLD), encoded, HERE), /AWS KMS answered with another key/);
@@ -105,7 +105,7 @@ describe('no key of AWS KMS but those that are set', () => {
 });
 
 describe('a payload of AWS KMS', () => {
-  it('a payload of AWS KMS is refused with any bit of its wrapped data key turned, and without KMS if there is none, or one that it can not have made', async () => {
+  it('a payload of AWS KMS is refused with any bit of its wrapped data key flipped, and without a call if that is missing or impossible', async () => {
     const encoded = await encryptedBy(codecOf(OLD), HERE);
     const other = await encryptedBy(codecOf(OLD), HERE);
     const codec = codecOf(OLD);
@@ -128,7 +128,7 @@ describe('a payload of AWS KMS', () => {
     assert.deepEqual(asked(), []);
   });
 
-  it('a payload of AWS KMS is one of many: their data keys are unwrapped 16 at a time, and no more after one that is refused', async () => {
+  it('payloads of AWS KMS have their data keys unwrapped 16 at a time, and no more after one that is refused', async () => {
     const encoded = await Promise.all(Array.from({ length: 40 }, () => encryptedBy(codecOf(OLD), HERE)));
     asked();
     assert.deepEqual(
@@ -139,7 +139,7 @@ describe('a payload of AWS KMS', () => {
     for (const payload of encoded.slice(20)) payload.metadata?.['encryption-data-key']?.fill(0, 0, 8);
     await assert.rejects(codecOf(OLD).decode(encoded, HERE), { name: 'PayloadUnreadable' });
     while (kms.server.requests.length < 32) await setImmediate();
-    // Of more than two times 16, others would have come before this one.
+    // With a wider limit, others would have come before this one.
     await codecOf(OLD).check();
     assert.equal(asked().filter((call) => call.startsWith('Decrypt')).length, 33);
   });

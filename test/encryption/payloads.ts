@@ -1,4 +1,4 @@
-/** Payloads of a workflow, and what becomes of them. */
+/** Makes, encrypts and decrypts payloads of a workflow. */
 import assert from 'node:assert/strict';
 import { defaultPayloadConverter, type Payload, type SerializationContext } from '@temporalio/common';
 import { EncryptionCodec } from '../../src/encryption/codec.ts';
@@ -29,7 +29,7 @@ export function copyOf({ metadata, data }: Payload): { metadata: Record<string, 
   return { metadata: Object.fromEntries(entries), data: Buffer.from(data ?? []) };
 }
 
-/** @returns why the codec does not read the payload */
+/** @returns the error with which the codec refuses the payload */
 export async function refusal(
   codec: EncryptionCodec,
   payload: Payload,

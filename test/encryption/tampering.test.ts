@@ -8,7 +8,7 @@ import { codecWith, copyOf, encryptedBy, HERE, refusal, VALUE, valueOf } from '.
 describe('an encrypted payload is refused', () => {
   const [a, b] = [newKey('a'), newKey('b')];
   const codec = codecWith({ localKeys: [a, b], required: true });
-  it('an encrypted payload is refused with any bit of its data or its metadata turned', async () => {
+  it('an encrypted payload is refused with any bit of its data or its metadata flipped', async () => {
     const original = await encryptedBy(codec);
     const names = Object.keys(original.metadata ?? {});
     assert.equal(names.length, 7);
@@ -19,14 +19,14 @@ describe('an encrypted payload is refused', () => {
         const bytes = name === 'data' ? turned.data : (turned.metadata[name] as Buffer);
         bytes[at] = (bytes[at] as number) ^ (1 << (at % 8));
         await refusal(codec, turned, HERE);
-        // By one who does not know the workflow too.
+        // Also by a reader that does not know the workflow.
         await refusal(codec, turned);
       }
     }
     assert.deepEqual((await codec.decode([copyOf(original)], HERE)).map(valueOf), [VALUE]);
   });
 
-  it('an encrypted payload is refused cut short anywhere, or with bytes behind it', async () => {
+  it('an encrypted payload is refused if it is cut short anywhere, or has bytes appended', async () => {
     const original = await encryptedBy(codec);
     const { data, metadata } = copyOf(original);
     for (let end = 0; end < data.length; end += 1) {
@@ -66,13 +66,13 @@ describe('an encrypted payload is refused', () => {
     }
   });
 
-  it('an encrypted payload is refused as one that another key encrypted, though that key is given too', async () => {
+  it('an encrypted payload is refused under the name of another key, even if that key is given too', async () => {
     const changed = copyOf(await encryptedBy(codec));
     changed.metadata['encryption-key-id'] = Buffer.from('b');
     assert.match(await refusal(codec, changed, HERE), /with the key "b": .* is different, or the payload was changed/);
   });
 
-  it('an encrypted payload is refused in a format that is not known', async () => {
+  it('an encrypted payload is refused in an unknown format', async () => {
     for (const version of ['', '0', '2', '1.0', ' 1']) {
       const changed = copyOf(await encryptedBy(codec));
       changed.metadata['encryption-format'] = Buffer.from(version);
@@ -80,7 +80,7 @@ describe('an encrypted payload is refused', () => {
     }
   });
 
-  it('an encrypted payload is refused if what is in it is no payload, as only one who holds the key can make it', async () => {
+  it('an encrypted payload is refused if its content is not a payload, which only a holder of the key can make', async () => {
     const header = { keyId: 'a', wrappedKey: undefined, namespace: HERE.namespace, workflowId: HERE.workflowId };
     const garbage = encrypt(Buffer.from([0xff, 0xff]), header, createSecretKey(a.key));
     await refusal(codec, garbage, HERE);

@@ -1,4 +1,4 @@
-/** Encrypted payloads that were made once by another library than ours, from what deploy/encryption/README.md says of the format. */
+/** Encrypted payloads that another library made from the format in deploy/encryption/README.md. */
 import { readFileSync } from 'node:fs';
 
 export interface Vector {

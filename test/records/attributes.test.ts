@@ -52,12 +52,12 @@ const RECORDS: Record<Table, Item> = { status: STATUS, history: HISTORY };
 
 describe('an item read as a record', () => {
   for (const [table, record] of Object.entries(RECORDS) as [Table, Item][]) {
-    it(`an item read as a record is the record itself if nothing is odd: ${table}`, () => {
+    it(`an item read as a record is the record itself if nothing is malformed: ${table}`, () => {
       assert.deepEqual(asRecord(table, record), record);
       assert.equal(asRecord(table, record).odd_attributes, undefined);
     });
 
-    it(`an item read as a record takes none of its attributes in another type: ${table}`, () => {
+    it(`an item read as a record has no attribute of a wrong type: ${table}`, () => {
       for (const name of Object.keys(record)) {
         const { odd_attributes } = asRecord(table, { ...record, [name]: 7 });
         assert.deepEqual(Object.keys(odd_attributes ?? {}), [name]);
@@ -65,7 +65,7 @@ describe('an item read as a record', () => {
     });
   }
 
-  it('an item read as a record keeps attributes that are none of ours, and those of ours that need not be there', () => {
+  it('an item read as a record keeps unknown attributes and our optional ones', () => {
     const { updated_at: _, build_id: __, error_info: ___, directory_group: ____, ...rest } = STATUS;
     const item = { ...rest, team: { SS: ['a'] }, retries: 3 };
     assert.deepEqual(asRecord('status', item), item);
@@ -121,7 +121,7 @@ describe('an item read as a record', () => {
     });
   }
 
-  it('an item read as a record has no previous jobs that a resume would be refused for', () => {
+  it('an item read as a record has no previous jobs that resume would refuse', () => {
     const sent_to = { name: 'dc1', address: '10.0.0.1' };
     const error_info = { Error: 'DirectoryGroupUnknown', Cause: 'c', sent_to };
     const job = { job_id: 'j', start_at: 's', status: 'FAILED', updated_at: 'u', build_id: 'b', error_info };
@@ -143,7 +143,7 @@ describe('an item read as a record', () => {
     assert.ok(whole > strange.length);
   });
 
-  it('an item read as a record takes no list in which one previous job lacks a text of its own', () => {
+  it('an item read as a record drops a list in which a previous job lacks an attribute', () => {
     const job = { job_id: 'j', start_at: 's', status: 'FAILED' };
     for (const name of Object.keys(job)) {
       const previous_jobs = [job, { ...job, [name]: undefined }];
@@ -151,7 +151,7 @@ describe('an item read as a record', () => {
     }
   });
 
-  it('an item read as a record names everything that is odd, in one sentence too', () => {
+  it('an item read as a record names every malformed attribute, also in one sentence', () => {
     assert.deepEqual(Object.keys(asRecord('status', {}).odd_attributes ?? {}), [
       'account_id',
       'resource',
@@ -173,11 +173,11 @@ describe('an item read as a record', () => {
     );
   });
 
-  it('an item read as a record has nothing odd in it because it says so itself', () => {
+  it("an item read as a record can't declare itself malformed", () => {
     assert.deepEqual(asRecord('status', { ...STATUS, odd_attributes: { status: 'odd' } }), STATUS);
   });
 
-  it('an item read as a record shows of a long value only how it begins', () => {
+  it('an item read as a record quotes only the beginning of a long value', () => {
     const { odd_attributes } = asRecord('status', { ...STATUS, build_id: ['x'.repeat(10_000)] });
     assert.equal(odd_attributes?.['build_id'], `build_id is not text: ["${'x'.repeat(197)}…`);
   });

@@ -29,7 +29,7 @@ describe('a clock that is ten minutes off DynamoDB’s', () => {
       const request_id = `request${aheadMs}`;
       await put(request_id);
       assert.equal(on.proxy.calls.length, 2);
-      // What is refused for another reason is refused at once, though the clock is off still.
+      // A request that is refused for another reason is not sent again, although the clock is still off.
       await assert.rejects(put(request_id), { name: 'ConditionalCheckFailedException' });
       assert.equal(on.proxy.calls.length, 3);
       const { Item } = await on.tables.client.send(
@@ -45,7 +45,7 @@ describe('a clock that is ten minutes off DynamoDB’s', () => {
       on.proxy.answer = () => undefined;
       on.proxy.clockAheadMs = -600_000;
       await put(`before ${name}`);
-      // So near that the proxy itself takes what is signed.
+      // Within the proxy's own tolerance.
       on.proxy.clockAheadMs = -590_000;
       let answers = 0;
       on.proxy.answer = () => ((answers += 1) === 1 ? refused(name) : undefined);

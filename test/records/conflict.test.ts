@@ -23,7 +23,7 @@ describe('a record in the way', () => {
     }
   });
 
-  it('a record in the way without a start is told with what to do, which is ours to mend if the job is', () => {
+  it('a record in the way without a start is reported with what to do: doctor, if the job is ours', () => {
     const why = 'no build can replace its record, since start_at is missing: ';
     assert.equal(withoutStart({ job_id: ARN, ...ODD }), `${why}${BY_HAND}`);
     assert.equal(

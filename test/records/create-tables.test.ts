@@ -17,7 +17,7 @@ import { OLDER, raw, server, tables, useDynamoDb } from '../support/tables.ts';
 
 useDynamoDb({ createTables: false });
 
-/** Names of each test's own. */
+/** Table names for one test. */
 let own: RecordTables;
 let count = 0;
 beforeEach(() => {
@@ -47,7 +47,7 @@ function makeTable(TableName: string, keys: [name: string, type: 'S' | 'N'][]): 
   return raw.send(new CreateTableCommand(definition));
 }
 
-/** All but what guards them. */
+/** Everything but the protection of the tables. */
 function summary(tablesSetUp: Awaited<ReturnType<typeof createTables>>): Omit<TableSetUp, 'protection'>[] {
   return tablesSetUp.map(({ name, created, index }) => ({ name, created, ...(index === undefined ? {} : { index }) }));
 }
@@ -72,7 +72,7 @@ describe('createTables', () => {
     });
   });
 
-  it('createTables can be repeated, and makes what is missing', async () => {
+  it('createTables can be repeated, and creates what is missing', async () => {
     await makeTable(own.statusTable, [
       ['account_id', 'S'],
       ['resource', 'S'],
@@ -90,14 +90,14 @@ describe('createTables', () => {
     assert.equal((await describeTable(own.historyTable)).state, 'ACTIVE');
   });
 
-  it("createTables adds the index to a history table that lacks it, as the state machine's, and keeps its items", async () => {
+  it("createTables adds the index to a history table that lacks it, such as the state machine's, and keeps the items", async () => {
     await makeTable(own.historyTable, [['request_id', 'S']]);
     const Item = { request_id: { S: 'r' }, account_id: { S: '123456789012' }, start_at: { S: OLDER.start_at } };
     await raw.send(new PutItemCommand({ TableName: own.historyTable, Item }));
     const [, history] = await createTables(raw, own);
     assert.equal(history?.created, false);
     if (server.kind === 'dynalite') {
-      // It adds no index to a table that is there; all but `history` goes on without.
+      // dynalite adds no index to an existing table. Only `history` needs it.
       assert.equal(history.index?.status, 'MISSING');
       assert.match(history.index.reason ?? '', /provisionedThroughput/);
       return;
@@ -160,7 +160,7 @@ describe('createTables', () => {
     });
   }
 
-  it('createTables fails if DynamoDB can not be reached', async (t) => {
+  it("createTables fails if it can't reach DynamoDB", async (t) => {
     const nowhere = new DynamoDBClient({ endpoint: `http://127.0.0.1:${await freePort()}`, maxAttempts: 1 });
     t.after(() => nowhere.destroy());
     await assert.rejects(createTables(nowhere, own), /ECONNREFUSED/);
@@ -186,7 +186,7 @@ const KEYS: [string, 'S'][] = [
   ['account_id', 'S'],
   ['resource', 'S'],
 ];
-/** The status table, as it is described. */
+/** The description of the status table. */
 const KEYED = {
   KeySchema: KEYS.map(([AttributeName], i) => ({ AttributeName, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
   AttributeDefinitions: KEYS.map(([AttributeName, AttributeType]) => ({ AttributeName, AttributeType })),
@@ -232,7 +232,7 @@ describe('a table that is not ready yet', () => {
   }
 });
 
-it('a set-up that is refused ends at once, with why', async (t) => {
+it('a set-up that is refused ends at once with the reason', async (t) => {
   const { client, proxy } = await behindProxy(t);
   for (const refused of ['DescribeTable', 'CreateTable', 'DescribeContinuousBackups']) {
     proxy.calls.length = 0;
@@ -242,8 +242,8 @@ it('a set-up that is refused ends at once, with why', async (t) => {
   }
 });
 
-describe('what guards a table', () => {
-  /** What stand-ins for DynamoDB lack and the service has: continuous backups, and a word on deletion protection. */
+describe('protection of a table', () => {
+  /** What the service has and stand-ins for DynamoDB lack: continuous backups and deletion protection. */
   async function withBackups(
     t: TestContext,
     refusals: { update?: string[]; describe?: string } = {},
@@ -268,7 +268,7 @@ describe('what guards a table', () => {
     return { client, calls: proxy.calls };
   }
 
-  it('what guards a table is asked for if it is created, and waited for if it is not ready yet', async (t) => {
+  it('protection of a table is requested when the table is created, and waited for until it is ready', async (t) => {
     const { client, calls } = await withBackups(t, { update: ['ContinuousBackupsUnavailableException'] });
     const done = await createTables(client, own);
     for (const { protection } of done) {
@@ -290,7 +290,7 @@ describe('what guards a table', () => {
     assert.ok((updates[1]?.at ?? 0) - (updates[0]?.at ?? 0) >= 950);
   });
 
-  it('what guards a table is told and left as it is if the table is there already', async (t) => {
+  it('protection of a table that exists is reported and left as it is', async (t) => {
     await createTables(raw, own);
     const { client, calls } = await withBackups(t);
     for (const { created, protection } of await createTables(client, own)) {
@@ -303,7 +303,7 @@ describe('what guards a table', () => {
     ]);
   });
 
-  it('what guards a table is not known if the endpoint has no such thing, or does not let us look', async (t) => {
+  it('protection of a table is unknown if the endpoint does not have it or does not let us look', async (t) => {
     for (const { protection } of await createTables(raw, own)) {
       assert.equal(protection.point_in_time_recovery, null);
       assert.equal(protection.encryption, null);
@@ -314,7 +314,7 @@ describe('what guards a table', () => {
     }
   });
 
-  it('what guards a table fails the set-up if it is refused, or is not ready for a minute', async (t) => {
+  it('protection of a table fails the set-up if it is refused or not ready within a minute', async (t) => {
     const { client } = await withBackups(t, {
       update: ['AccessDeniedException', 'ContinuousBackupsUnavailableException'],
     });
@@ -326,7 +326,7 @@ describe('what guards a table', () => {
     });
   });
 
-  it('what guards a table is named a KMS key if it has one', async (t) => {
+  it('protection of a table includes the KMS key if there is one', async (t) => {
     await createTables(raw, own);
     const { client, proxy } = await behindProxy(t);
     proxy.answer = ({ operation, request: { TableName } }) => {

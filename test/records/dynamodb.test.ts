@@ -5,7 +5,7 @@ import { tables, useDynamoDb } from '../support/tables.ts';
 
 useDynamoDb();
 
-it('the tables are reached if both are there', async () => {
+it('the tables count as reached if both exist', async () => {
   await reachTables(tables);
   for (const missing of [{ statusTable: 'none' }, { historyTable: 'none' }]) {
     await assert.rejects(reachTables({ ...tables, ...missing }), { name: 'ResourceNotFoundException' });

@@ -1,4 +1,4 @@
-/** Answers of DynamoDB that begin and do not end. */
+/** Answers of DynamoDB that begin and never end. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { JOB, useDynamoDb, useDynamoDbProxy } from '../support/tables.ts';
 
 useDynamoDb();
 
-/** Of the AWS SDK's client; the other calls wait for one. */
+/** The sockets of the AWS SDK's client; other calls wait for a free one. */
 const CONNECTIONS = 50;
 const CALLS = 60;
 const KEY = { account_id: '123456789012', resource: 'iam_role#endless' };
@@ -33,7 +33,7 @@ describe('an answer that begins and does not end', () => {
     (t as TestContext).mock.timers.enable({ apis: ['AbortSignal.timeout' as 'setTimeout'] });
   });
 
-  it('an answer that begins and does not end is given up after 10 s, and so are all at once; then DynamoDB is called again', async (t) => {
+  it('an answer that begins and does not end is given up after 10 s, also when all sockets have one; then calls succeed again', async (t) => {
     on.proxy.decide = () => 'stall';
     let ended = 0;
     const outcomes = Array.from({ length: CALLS }, () => outcomeOf(read()).finally(() => (ended += 1)));
@@ -51,7 +51,7 @@ describe('an answer that begins and does not end', () => {
     assert.equal(await read(), undefined);
   });
 
-  it('an answer that begins and does not end is none to a worker, which writes again', async (t) => {
+  it('an answer that begins and does not end counts as none to a worker, which writes again', async (t) => {
     on.proxy.decide = () => 'stall';
     const { updateSuccessfulRecord } = createRecordActivities(on.tables, [], async () => undefined);
     const outcome = outcomeOf(updateSuccessfulRecord({ ...KEY, job: JOB }));
@@ -63,7 +63,7 @@ describe('an answer that begins and does not end', () => {
     assert.deepEqual([failure.type, failure.nonRetryable], ['RecordWriteFailed', false]);
   });
 
-  it('an answer that begins and does not end is given up by who asked for it', async () => {
+  it('an answer that begins and does not end is given up when the caller cancels', async () => {
     on.proxy.decide = () => 'stall';
     const asked = new AbortController();
     const outcome = outcomeOf(findTwins(on.tables, KEY, 'endless', asked.signal));

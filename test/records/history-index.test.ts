@@ -1,4 +1,4 @@
-/** How the index is added to a table that is there. dynalite adds none, so answers stand in for the service's. */
+/** How the index is added to an existing table. dynalite can't add one, so the service's answers are scripted. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { DynamoDBClient, type TableDescription } from '@aws-sdk/client-dynamodb';
@@ -9,7 +9,7 @@ import { startDynamoDbProxy } from '../support/dynamodb-proxy.ts';
 const TABLE = 'history-records';
 const KEYS = ['account_id', 'start_at'];
 
-/** A table as it is described while it has the index. */
+/** The description of a table while it has the index. */
 const withIndex = (IndexStatus?: string, keys = KEYS) => ({
   GlobalSecondaryIndexes: [
     { IndexName: 'another' },
@@ -17,7 +17,7 @@ const withIndex = (IndexStatus?: string, keys = KEYS) => ({
   ],
 });
 
-/** @param descriptions one after the other, the last for good @param refusal what the update is refused as */
+/** @param descriptions in order, the last one repeated @param refusal the error of the update */
 async function service(t: TestContext, descriptions: object[], refusal?: string) {
   const proxy = await startDynamoDbProxy('http://127.0.0.1:1');
   proxy.answer = ({ operation }) => {
@@ -45,7 +45,7 @@ async function service(t: TestContext, descriptions: object[], refusal?: string)
   };
 }
 
-/** Each look at the clock is so much later than the one before. */
+/** How much later each reading of the clock is than the one before. */
 function hurry(t: TestContext, ms: number): void {
   let now = 0;
   t.mock.method(performance, 'now', () => (now += ms));
@@ -103,7 +103,7 @@ describe('the index of a table that lacks it', () => {
   }
 
   for (const name of ['ResourceInUseException', 'LimitExceededException']) {
-    it(`the index of a table that lacks it is waited for if somebody else is at it, as ${name} says`, async (t) => {
+    it(`the index of a table that lacks it is waited for if somebody else is adding it, as ${name} says`, async (t) => {
       const { client } = await service(t, [{}, withIndex()], name);
       assert.deepEqual(await addHistoryIndex(client, TABLE, false), ADDED);
     });
@@ -126,7 +126,7 @@ describe('the index of a table that lacks it', () => {
     });
   }
 
-  it('the index of a table that lacks it is left to fill itself if that takes long', async (t) => {
+  it('the index of a table that lacks it is left to fill in the background if that takes long', async (t) => {
     hurry(t, 301_000);
     const { client, calls } = await service(t, [{}, withIndex('CREATING')]);
     assert.deepEqual(await addHistoryIndex(client, TABLE, false), { ...ADDED, status: 'CREATING' });
@@ -140,7 +140,7 @@ describe('the index of a table that has it', () => {
     message: 'index account_id-start_at has the key account_id, not account_id + start_at',
   };
 
-  it('the index of a table that has it is seen', async (t) => {
+  it('the index of a table that has it is found', async (t) => {
     const { client } = await service(t, [{}, withIndex('CREATING'), withIndex('ACTIVE', ['account_id'])]);
     assert.equal(await hasHistoryIndex(client, TABLE), false);
     assert.equal(await hasHistoryIndex(client, TABLE), true);

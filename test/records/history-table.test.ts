@@ -13,7 +13,7 @@ import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, t
 
 useDynamoDb();
 
-/** Of each test its own. */
+/** Each test has its own. */
 let request: HistoryRequest;
 let count = 0;
 beforeEach(() => {
@@ -34,14 +34,14 @@ const put = (job: Job, more: Partial<HistoryRequest> = {}) =>
 const end = (job: Job, mayCreate: boolean, how: Parameters<typeof endHistoryRecord>[3] = { status: 'COMPLETE' }) =>
   isWritten(endHistoryRecord(tables, request, job, how, mayCreate));
 
-/** Runs a write that must not hold. */
+/** Runs a write that must be refused. */
 async function assertRefused(write: () => Promise<boolean>): Promise<void> {
   const before = await item();
   assert.equal(await write(), false);
   assert.deepEqual(await item(), before);
 }
 
-/** What an older job of the same request may have left. */
+/** Records that an older job of the same request may have left. */
 const FAILED = { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFailed', Cause: 'quota' } } as const;
 
 const inProgress = (job: Job, more: Partial<HistoryRequest> = {}) => put(job, more);
@@ -76,12 +76,12 @@ async function itemWithoutTime(): Promise<Item> {
 }
 
 describe('the put', () => {
-  it("the put writes the state machine's attributes, in its types, and when", async () => {
+  it("the put writes the state machine's attributes in its types, and updated_at", async () => {
     assert.equal(await put(JOB), true);
     assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: 'IN_PROGRESS' } });
   });
 
-  it('the put writes who asked, if that is known', async () => {
+  it('the put writes requested_by, if it is known', async () => {
     await put(JOB, { requested_by: 'user@host' });
     assert.deepEqual((await item())?.['requested_by'], { S: 'user@host' });
   });
@@ -152,7 +152,7 @@ for (const mayCreate of [true, false]) {
     });
 
     for (const status of ['COMPLETE', 'CANCELLED'] as const) {
-      it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} adds nothing that there is not, when it is ${status}`, async () => {
+      it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} adds no attribute without a value, when it is ${status}`, async () => {
         await put(JOB);
         assert.equal(await end(JOB, mayCreate, { status }), true);
         assert.deepEqual(await itemWithoutTime(), { ...keyItem(), ...ours, status: { S: status } });
@@ -160,7 +160,7 @@ for (const mayCreate of [true, false]) {
     }
 
     for (const status of ['COMPLETE', 'CANCELLED', 'FAILED'] as const) {
-      it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} holds over whatever end stands in this job's own record, and leaves nothing of it, when it is ${status}`, async () => {
+      it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} replaces any end in this job's own record, and leaves nothing of it, when it is ${status}`, async () => {
         await ended(JOB);
         await end(JOB, mayCreate, { ...FAILED, cancelled_by: 'user@host' });
         assert.equal(await end(JOB, mayCreate, { status }), true);
@@ -168,7 +168,7 @@ for (const mayCreate of [true, false]) {
       });
     }
 
-    it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} fills in what somebody took out of this job's own record`, async () => {
+    it(`the final record update ${mayCreate ? 'that may create the record' : "of this job's record alone"} fills in what somebody removed from this job's own record`, async () => {
       await put(JOB);
       await raw.send(
         new UpdateItemCommand({
@@ -225,7 +225,7 @@ for (const mayCreate of [true, false]) {
 }
 
 describe('reading', () => {
-  it('reading gives the record as it stands', async () => {
+  it('reading returns the record unchanged', async () => {
     request.requested_by = 'user@host';
     await ended(JOB);
     const { updated_at, ...rest } = (await readHistoryRecord(tables, request.correlation_id)) ?? {};
@@ -242,7 +242,7 @@ describe('reading', () => {
     });
   });
 
-  it('reading gives nothing if there is none', async () => {
+  it('reading returns nothing if there is no record', async () => {
     assert.equal(await readHistoryRecord(tables, 'none'), undefined);
   });
 });

@@ -1,4 +1,4 @@
-/** Items read in numbers, whatever is in them, and how patiently. */
+/** Reads of many items, whatever is in them, and their retries. */
 import assert from 'node:assert/strict';
 import { syncBuiltinESMExports } from 'node:module';
 import { describe, it, type TestContext } from 'node:test';
@@ -14,7 +14,7 @@ const idOf = (n: number) => `request-${String(n).padStart(3, '0')}`;
 const put = (Item: Item) => raw.send(new PutItemCommand({ TableName: tables.historyTable, Item }));
 const place = (n: number) => put({ request_id: { S: idOf(n) }, status: { S: 'FAILED' }, resource: { S: 'r' } });
 
-/** The tables behind a proxy that sees each call. */
+/** The tables, behind a proxy that records each call. */
 async function behindProxy(t: TestContext): Promise<{ through: RecordTables; proxy: DynamoDbProxy }> {
   const proxy = await startDynamoDbProxy(server.endpoint);
   const client = DynamoDBDocumentClient.from(new DynamoDBClient({ endpoint: proxy.endpoint, maxAttempts: 1 }));
@@ -26,13 +26,13 @@ async function behindProxy(t: TestContext): Promise<{ through: RecordTables; pro
 }
 
 /**
- * What stands in for the client answers one call after the other as it is told; timers are moved on by hand.
+ * A scripted client that answers the calls in order. Mocked timers are advanced by hand.
  *
- * @returns before each call but the first, how long was waited, to 100 ms
+ * @returns the wait before each call but the first, to 100 ms
  */
 async function waitsOf(t: TestContext, answers: object[], read: (from: RecordTables) => Promise<unknown>) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  // For those who import a timer by name.
+  // For modules that import a timer by name.
   syncBuiltinESMExports();
   let calls = 0;
   const send = () => {
@@ -143,7 +143,7 @@ describe('a read', () => {
     assert.equal(proxy.calls[0]?.request['ConsistentRead'], true);
   });
 
-  it('a read that waiting does not help is not tried again', async (t) => {
+  it('a read is not tried again after an error that waiting does not cure', async (t) => {
     const { through, proxy } = await behindProxy(t);
     for (const name of [
       'ResourceNotFoundException',
@@ -160,13 +160,13 @@ describe('a read', () => {
     }
   });
 
-  it('a read by what is no key finds nothing, and asks nobody', async (t) => {
+  it('a read by an impossible key finds nothing, and sends no request', async (t) => {
     const { through, proxy } = await behindProxy(t);
     assert.equal(await itemOf(through, 'status', { account_id: '1', resource: '' }), undefined);
     assert.equal(proxy.calls.length, 0);
   });
 
-  it('a read gives plain values, and what JavaScript can not hold as DynamoDB has it', async () => {
+  it("a read returns plain values, and keeps what JavaScript can't hold as DynamoDB has it", async () => {
     await put({
       request_id: { S: 'odd' },
       text: { S: '' },
@@ -197,7 +197,7 @@ describe('a read', () => {
 });
 
 describe('a key', () => {
-  it('a key is all of its texts, none of them empty or longer than DynamoDB takes', () => {
+  it('a key has all of its parts, none of them empty or longer than DynamoDB allows', () => {
     const key = { account_id: 'x'.repeat(2_048), resource: 'ü'.repeat(512) };
     assert.ok(isKey('status', key));
     assert.ok(isKey('history', { request_id: 'x'.repeat(2_048) }));

@@ -69,7 +69,7 @@ describe('a write to a record as it was found', () => {
     });
   }
 
-  it('a write to a record as it was found makes a record only if there still is none, and changes none that has gone', async () => {
+  it('a write to a record as it was found creates a record only if there still is none, and does not recreate a deleted one', async () => {
     await put(ITEM);
     assert.equal(await write(undefined), false);
     assert.deepEqual(await stored(), ITEM);
@@ -80,7 +80,7 @@ describe('a write to a record as it was found', () => {
     assert.equal(await writeAsFound(tables, { ...elsewhere, found: undefined }), false);
   });
 
-  it('a write to a record as it was found takes whatever stood there', async () => {
+  it('a write to a record as it was found works whatever the record held', async () => {
     const odd: Item = { ...KEY, job_id: { S: 'job-1' }, status: { NS: ['1', '2'] }, action: { N: '1e100' } };
     await put(odd);
     const found = { request_id: 'request', job_id: 'job-1', status: { NS: ['1', '2'] }, action: 1e100 };

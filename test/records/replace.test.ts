@@ -1,4 +1,4 @@
-/** Which records may become another job's, beyond newer and older: Step Functions' and those of a job to resume. */
+/** Which records another job may take, apart from newer and older ones: those of Step Functions and of a job to resume. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Job } from '../../src/domain/identity.ts';
@@ -13,7 +13,7 @@ useDynamoDb();
 
 const EXECUTION: Job = { ...OLDER, job_id: 'arn:aws:states:eu-west-1:123456789012:execution:orchestrator:e-1' };
 
-/** Of each test its own. */
+/** Each test has its own. */
 let input: RoleBuildInput;
 let count = 0;
 beforeEach(() => {
@@ -79,7 +79,7 @@ for (const [table, { put, end, item }] of Object.entries(TABLES)) {
       assert.equal(await put(JOB), true);
     });
 
-    it(`a ${table} record of Step Functions that is newer is not replaced, not by a build that takes over either`, async () => {
+    it(`a ${table} record of Step Functions that is newer is not replaced, not even by a build that takes over`, async () => {
       await put({ ...NEWER, job_id: EXECUTION.job_id });
       await assertRefused(item, () => put(JOB, undefined, { take_over: true }));
     });
@@ -128,7 +128,7 @@ describe('the final record update of a history record', () => {
     assert.equal(await endHistory(takingOver, JOB, FAILED, true), true);
   });
 
-  it('the final record update of a history record fills in how the jobs before ended, and takes that out if there are none', async () => {
+  it('the final record update of a history record writes the previous jobs, and removes them if there are none', async () => {
     const { item } = TABLES.history;
     const resumption: Resumption = { resumes: OLDER.job_id, previous_jobs: [{ ...OLDER, ...FAILED }] };
     assert.equal(await endHistory(historyRequestOf(input, resumption), JOB, FAILED, true), true);

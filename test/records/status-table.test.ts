@@ -9,7 +9,7 @@ import { isWritten, itemOf, JOB, NEWER, OLDER, raw, tables, TIME, useDynamoDb, t
 
 useDynamoDb();
 
-/** A resource of each test's own. */
+/** Each test has a resource of its own. */
 let input: RoleBuildInput;
 let count = 0;
 beforeEach(() => {
@@ -24,7 +24,7 @@ const put = (job: Job, more: Partial<RoleBuildInput> = {}) =>
 const end = (job: Job, how: Parameters<typeof endStatusRecord>[3] = { status: 'COMPLETE' }) =>
   isWritten(endStatusRecord(tables, { account_id: '123456789012', resource: input.ddb_composite_sort_key }, job, how));
 
-/** Runs a write that must not hold. */
+/** Runs a write that must be refused. */
 async function assertRefused(write: () => Promise<boolean>): Promise<void> {
   const before = await item();
   assert.equal(await write(), false);
@@ -35,7 +35,7 @@ const inProgress = (job: Job) => put(job);
 const ended = async (job: Job) => assert.ok((await put(job)) && (await end(job)));
 
 describe('the put', () => {
-  it("the put writes the state machine's attributes, in its types, and when", async () => {
+  it("the put writes the state machine's attributes in its types, and updated_at", async () => {
     input.build_body.dry_run = true;
     input.build_body['more'] = 'is for the build API alone';
     assert.equal(await put(JOB, { requested_by: 'is for the history alone', poll_interval_seconds: 5 }), true);
@@ -107,7 +107,7 @@ describe('the put', () => {
     assert.equal(await put(JOB), true);
   });
 
-  it('the put is of this account and resource alone', async () => {
+  it('the put changes no record of another account or resource', async () => {
     await put(NEWER);
     assert.equal(await put(JOB, { ddb_composite_sort_key: `${input.ddb_composite_sort_key}#2` }), true);
     const build_body = { ...input.build_body, account_id: '210987654321' };
@@ -140,7 +140,7 @@ describe('the final record update', () => {
     });
   });
 
-  it("the final record update tells of the role's group, and takes out one that there is not", async () => {
+  it("the final record update writes the role's group, and removes an earlier one if there is none", async () => {
     await put(JOB);
     await end(JOB, { status: 'COMPLETE', directory_group: { name: 'g', dn: 'CN=g', outcome: 'created' } });
     const group = { name: { S: 'g' }, dn: { S: 'CN=g' }, outcome: { S: 'created' } };
@@ -149,14 +149,14 @@ describe('the final record update', () => {
     assert.equal((await item())?.['directory_group'], undefined);
   });
 
-  it('the final record update adds nothing that there is not', async () => {
+  it('the final record update adds no attribute without a value', async () => {
     await put(JOB);
     const before = Object.keys((await item()) ?? {});
     await end(JOB, { status: 'CANCELLED' });
     assert.deepEqual(new Set(Object.keys((await item()) ?? {})), new Set(before));
   });
 
-  it("the final record update holds over whatever end stands in this job's own record, and leaves nothing of it", async () => {
+  it("the final record update replaces any end in this job's own record, and leaves nothing of it", async () => {
     await put(JOB);
     const { updated_at: _, ...before } = (await item()) ?? {};
     await end(JOB, { status: 'FAILED', build_id: 'b', error_info: { Error: 'ExecutionLost', Cause: 'gone' } });
@@ -190,7 +190,7 @@ describe('the final record update', () => {
 });
 
 describe('reading', () => {
-  it('reading gives the record as it stands', async () => {
+  it('reading returns the record unchanged', async () => {
     await put(JOB);
     await end(JOB, { status: 'FAILED', build_id: 'b', error_info: { Error: 'BuildFailed', Cause: 'quota' } });
     const key = { account_id: '123456789012', resource: input.ddb_composite_sort_key };
@@ -211,7 +211,7 @@ describe('reading', () => {
     });
   });
 
-  it('reading gives nothing if there is none', async () => {
+  it('reading returns nothing if there is no record', async () => {
     assert.equal(await readStatusRecord(tables, { account_id: '1', resource: 'none' }), undefined);
   });
 });
@@ -254,7 +254,7 @@ describe('the twins of a role', () => {
     );
   });
 
-  it('the twins of a role are looked for no longer than is asked', async () => {
+  it('the twins of a role are looked for no longer than the caller allows', async () => {
     await assert.rejects(find('iam_role#reader', 'reader', AbortSignal.abort()), { name: 'AbortError' });
   });
 });

@@ -1,4 +1,4 @@
-/** What a conditional write that is refused tells of the record in its way. */
+/** What a refused conditional write reports about the record in its way. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
@@ -22,7 +22,7 @@ const holder = (job_id: string): Item => ({
 });
 
 describe('a write that is refused', () => {
-  it('a write that is refused tells what stands there', async () => {
+  it('a write that is refused reports the record that is there', async () => {
     await raw.send(new PutItemCommand({ TableName: tables.statusTable, Item: holder('in-the-way') }));
     const result = await putStatusRecord(tables, INPUT, JOB);
     assert.ok(!result.written);
@@ -38,7 +38,7 @@ describe('a write that is refused', () => {
     assert.equal(odd_attributes?.['action'], 'action is missing');
   });
 
-  it('a write that is refused tells that nothing stands there', async () => {
+  it('a write that is refused reports that there is no record', async () => {
     const key = { account_id: '123456789012', resource: 'nothing' };
     assert.deepEqual(await endStatusRecord(tables, key, JOB, { status: 'COMPLETE' }), {
       written: false,
@@ -46,12 +46,12 @@ describe('a write that is refused', () => {
     });
   });
 
-  describe('with what the service gives along', () => {
+  describe('with the item that the service returns', () => {
     let proxy: DynamoDbProxy;
     let through: RecordTables;
     before(async () => {
       proxy = await startDynamoDbProxy(server.endpoint);
-      // Read by the client with its first call.
+      // The client reads this with its first call.
       process.env['AWS_ENDPOINT_URL_DYNAMODB'] = proxy.endpoint;
       through = openRecordTables({ statusTable: tables.statusTable, historyTable: tables.historyTable });
     });
@@ -61,7 +61,7 @@ describe('a write that is refused', () => {
       await proxy.stop();
     });
 
-    it('a write that is refused with what the service gives along tells what refused it, and not what stands there a moment later', async () => {
+    it('a write that is refused with the item that the service returns reports that item, and not what is there a moment later', async () => {
       await raw.send(new PutItemCommand({ TableName: tables.statusTable, Item: holder('a-moment-later') }));
       proxy.answer = ({ operation, request }) => {
         if (operation !== 'PutItem' && operation !== 'UpdateItem') return undefined;

@@ -15,7 +15,7 @@ const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
 const ALL: Tracing = { url: 'http://127.0.0.1:9', sampler: 'parentbased_always_on', share: 1 };
 const OPTIONS = { tracing: ALL, serviceName: 'test', onFault: () => undefined, warn: () => undefined };
 
-describe('where a trace comes from', () => {
+describe('the origin of a trace', () => {
   let spans: Spans;
   before(() => {
     spans = new Spans(OPTIONS);
@@ -29,7 +29,7 @@ describe('where a trace comes from', () => {
     return { parentId: found?.spanId, traceId: made.traceId, sampled: made.traceFlags === 1 };
   };
 
-  it('where a trace comes from is nothing that a header of another client says in another form', () => {
+  it('the origin of a trace is never a malformed header of another client', () => {
     const payloads = [null, 5, 'text', { 'x-amzn-trace-id': 5 }].map((value) =>
       defaultPayloadConverter.toPayload(value),
     );
@@ -43,14 +43,14 @@ describe('where a trace comes from', () => {
     assert.equal(xrayHeaderOf(`Root=1-${'0'.repeat(8)}-${'0'.repeat(24)};Parent=${PARENT};Sampled=0`), '');
   });
 
-  it('where a trace comes from is the span that an X-Ray header names, with its decision', () => {
+  it('the origin of a trace is the span in an X-Ray header, with its sampling decision', () => {
     for (const sampled of [true, false]) {
       const header = `${ROOT};Parent=${PARENT};Sampled=${sampled ? 1 : 0}`;
       assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled });
     }
   });
 
-  it('where a trace comes from is the start of a trace that has an ID and no span, and none if the caller keeps none', () => {
+  it('the origin of a trace is a root span if the header has an ID and no span, sampled unless the caller says no', () => {
     for (const header of [ROOT, `${ROOT};Sampled=1`]) {
       assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: undefined, traceId: TRACE_ID, sampled: true });
     }
@@ -58,7 +58,7 @@ describe('where a trace comes from', () => {
     assert.deepEqual([traceId, sampled], [TRACE_ID, false]);
   });
 
-  it('where a trace comes from is decided here if the caller has left that open', () => {
+  it('the origin of a trace is sampled here if the caller left the decision open', () => {
     const header = `${ROOT};Parent=${PARENT}`;
     assert.deepEqual(read({ 'x-amzn-trace-id': header }), { parentId: PARENT, traceId: TRACE_ID, sampled: true });
     const none = new Spans({ ...OPTIONS, tracing: { ...ALL, sampler: 'parentbased_always_off' } });
@@ -67,13 +67,13 @@ describe('where a trace comes from', () => {
     assert.deepEqual(read({ 'x-amzn-trace-id': `${header};Sampled=1` }, none).sampled, true);
   });
 
-  it("where a trace comes from is W3C's if there are both, and X-Ray's if W3C's is none", () => {
+  it("the origin of a trace is W3C's if there are both, and X-Ray's if W3C's is invalid", () => {
     const header = `${ROOT};Parent=${PARENT};Sampled=1`;
     assert.equal(read({ 'x-amzn-trace-id': header, traceparent: TRACEPARENT }).parentId, 'b7ad6b7169203331');
     assert.equal(read({ 'x-amzn-trace-id': header, traceparent: 'whatever' }).parentId, PARENT);
   });
 
-  it("where a trace comes from is nowhere without any; a new trace's ID begins with the time, as X-Ray wants it", () => {
+  it('the origin of a trace is new without any header, and its ID begins with the time, as X-Ray requires', () => {
     const earliest = Math.floor(Date.now() / 1000);
     const { parentId, traceId } = read({ 'x-amzn-trace-id': '' });
     assert.equal(parentId, undefined);
@@ -81,7 +81,7 @@ describe('where a trace comes from', () => {
     assert.ok(seconds >= earliest && seconds <= earliest + 60);
   });
 
-  it('where a trace comes from is told to others in their format', () => {
+  it("the origin of a trace is passed on in the receiver's format", () => {
     const { parent } = originOf({ 'x-amzn-trace-id': `${ROOT};Parent=${PARENT};Sampled=1` }, spans);
     assert.deepEqual(headersOf(parent, 'xray'), { 'x-amzn-trace-id': `${ROOT};Parent=${PARENT};Sampled=1` });
     assert.deepEqual(headersOf(parent, 'w3c'), { traceparent: `00-${TRACE_ID}-${PARENT}-01` });

@@ -4,7 +4,7 @@ import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { describeUntaken, untakenTask } from '../../../src/cli/build/blocked.ts';
 
-/** Of `PendingWorkflowTaskState`. */
+/** A value of `PendingWorkflowTaskState`. */
 const [SCHEDULED, STARTED] = [1, 2];
 
 function described(pending: { state: number; attempt: number; agoSeconds: number } | undefined, name = 'RUNNING') {
@@ -23,12 +23,12 @@ describe('a workflow task', () => {
     ['it is worked on, as during a long poll', () => described({ state: STARTED, attempt: 1, agoSeconds: 30 })],
     ['the workflow is paused', () => described({ state: SCHEDULED, attempt: 1, agoSeconds: 30 }, 'PAUSED')],
   ] as const) {
-    it(`a workflow task is no trouble if ${what}`, () => {
+    it(`a workflow task is not reported if ${what}`, () => {
       assert.equal(untakenTask(execution()), undefined);
     });
   }
 
-  it('a workflow task that no worker takes is told from one that fails again and again, which is mostly under way', () => {
+  it('a workflow task that no worker takes is told apart from one that fails repeatedly, which is mostly under way', () => {
     const untaken = untakenTask(described({ state: SCHEDULED, attempt: 1, agoSeconds: 30 }));
     assert.ok(untaken);
     assert.match(describeUntaken(untaken), /^no worker takes its workflow task, which was scheduled 3\ds ago/);

@@ -33,7 +33,7 @@ describe('following a build', () => {
     let calls = 0;
     const call = async () => {
       calls += 1;
-      // What was under way has expired by the time that the process goes on.
+      // The call under way has expired when the process continues.
       if (calls === 1) nowMs += 3_600_000;
       if (calls === 1) throw new CliError('unreachable', 'Temporal does not answer', { transient: true });
       return 'an answer';

@@ -6,8 +6,8 @@ import type { Services } from '../../../src/cli/services.ts';
 
 const madeAt = (ms: number) => uuidv7({ msecs: ms });
 
-describe('what is named by an ID', () => {
-  /** Looks for what is found at that look. @returns what was found, and at which look */
+describe('a build named by an ID', () => {
+  /** Looks for a build that appears at a given look. @returns what was found, and at which look */
   async function lookFor(id: string, foundAtLook: number, signal?: AbortSignal) {
     let looks = 0;
     const look = async () => {
@@ -18,7 +18,7 @@ describe('what is named by an ID', () => {
     return { found, looks };
   }
 
-  it('what is named by an ID is found the moment it was started, though it is listed a little later', async () => {
+  it('a build named by an ID is found right after its start, although it is listed a little later', async () => {
     assert.deepEqual(await lookFor(madeAt(Date.now()), 3), { found: true, looks: 3 });
   });
 
@@ -28,12 +28,12 @@ describe('what is named by an ID', () => {
     ['does not say when it was made', '919108f7-52d1-4320-9bac-f847db4148a8'],
     ['is no UUID', 'a request'],
   ] as const) {
-    it(`what is named by an ID is looked for once if the ID ${what}`, async () => {
+    it(`a build named by an ID is looked for once if the ID ${what}`, async () => {
       assert.deepEqual(await lookFor(id, Infinity), { found: false, looks: 1 });
     });
   }
 
-  it('what is named by an ID is looked for no longer after Ctrl-C', async () => {
+  it('a build named by an ID is not looked for after Ctrl-C', async () => {
     const interrupt = new AbortController();
     const found = lookFor(madeAt(Date.now()), Infinity, interrupt.signal);
     interrupt.abort();

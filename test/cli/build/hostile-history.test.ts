@@ -1,4 +1,4 @@
-/** Histories as another client or another worker may make them: every payload in turn holds what none of ours does. */
+/** Histories as another client or worker can make them: each payload in turn holds a value that ours never has. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
@@ -50,7 +50,7 @@ const STRANGE: readonly Payload[] = [
   {},
 ];
 
-/** Where a payload is: the object and its key, and the way there. */
+/** The place of a payload: its object, its key and the path. */
 interface Place {
   holder: Record<string, Payload>;
   key: string;
@@ -92,7 +92,7 @@ async function readAll(events: readonly HistoryEvent[]): Promise<void> {
   }
 }
 
-/** The places of payloads in the committed histories, one of a kind, each with its history. */
+/** The places of payloads in the committed histories, one of each kind, with its history. */
 function placesOfHistories() {
   const places = new Map<string, Place & { events: readonly HistoryEvent[] }>();
   for (const file of readdirSync(FOLDER)) {
@@ -111,7 +111,7 @@ function placesOfHistories() {
 
 describe('a history of another client', () => {
   for (const { way, holder, key, events } of placesOfHistories()) {
-    it(`a history of another client with anything at ${way} is read and shown, and no record gets it`, async () => {
+    it(`a history of another client with any value at ${way} is read and shown, and no record gets the value`, async () => {
       const ours = holder[key] as Payload;
       for (const strange of STRANGE) {
         holder[key] = strange;
@@ -123,7 +123,7 @@ describe('a history of another client', () => {
     });
   }
 
-  it('a history of another client with a failure that is none of the SDK is read and shown', async () => {
+  it("a history of another client with a failure of another form than the SDK's is read and shown", async () => {
     let failures = 0;
     for (const file of readdirSync(FOLDER)) {
       const { events = [] } = historyFromJSON(JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')));

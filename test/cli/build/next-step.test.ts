@@ -18,7 +18,7 @@ const view = (more: object) => ({
 const RESUME = "role-build resume 123456789012 'iam_role#data-reader' --wait";
 
 describe('the next step', () => {
-  it('the next step watches a build that runs, and lets one go on that is paused', () => {
+  it('the next step of a running build is to watch it, and of a paused one to unpause it', () => {
     const of = (execution_status: string) => nextStep(view({ status: 'IN_PROGRESS', execution_status }), undefined);
     const running = { next_command: "role-build watch 123456789012 'iam_role#data-reader'" };
     assert.deepEqual(of('RUNNING'), running);
@@ -29,14 +29,14 @@ describe('the next step', () => {
   });
 
   for (const [name, { move }] of Object.entries(FAILURES)) {
-    it(`the next step after ${name} has to be made by the ${move}`, () => {
+    it(`the next step after ${name} is for the ${move}`, () => {
       const found = nextStep(view({ error_info: { Error: name, Cause: '' } }), undefined);
       assert.equal(found.move, move);
       assert.match(found.next_command ?? '', /^role-build (start|resume) /);
     });
   }
 
-  it('the next step resumes with a build_id what was given up, and starts what was never taken', () => {
+  it('the next step resumes a job that was given up with a build_id, and starts one that was never accepted anew', () => {
     const gaveUp = { error_info: { Error: 'BuildApiUnavailable', Cause: '' } };
     assert.equal(nextStep(view({ ...gaveUp, build_id: 'b' }), undefined).next_command, RESUME);
     assert.match(
@@ -57,7 +57,7 @@ describe('the next step', () => {
     assert.match(nextStep(view({ error_info }), undefined).next_command ?? '', /^role-build start /);
   });
 
-  it('the next step starts the same request anew, by flags if they carry all of it', () => {
+  it('the next step starts the same request anew, by flags if they express all of it', () => {
     const input = sampleInput();
     const { account_id, build_type, action, custom_role_name, dry_run } = input.build_body;
     const plain = { ...input, build_body: { account_id, build_type, action, custom_role_name, dry_run } };
@@ -80,14 +80,14 @@ describe('the next step', () => {
     }
   });
 
-  it('the next step of a start that Step Functions holds is to ask again, and takes nothing over from an execution that may run', () => {
+  it('the next step of a start that Step Functions holds is to start again later, not to take over from an execution that may run', () => {
     const held = view({ error_info: { Error: 'HeldByStepFunctions', Cause: 'it is IN_PROGRESS there' } });
     const { move, next_command } = nextStep(held, undefined);
     assert.equal(move, 'requester');
     assert.equal(next_command, 'role-build start --account 123456789012 --role data-reader --url URL --wait');
   });
 
-  it('the next step of a build that runs is to watch it; of one whose record only says so, to ask the doctor', () => {
+  it('the next step of a running build is to watch it, and of one that only its record says runs, doctor', () => {
     const running = view({ status: 'IN_PROGRESS', execution_status: 'RUNNING' });
     assert.deepEqual(nextStep(running, undefined), {
       next_command: "role-build watch 123456789012 'iam_role#data-reader'",

@@ -1,4 +1,4 @@
-/** What a history's markers say of a build's polls. */
+/** What a history's markers say about a build's polls. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultDataConverter, defaultPayloadConverter } from '@temporalio/common';
@@ -53,7 +53,7 @@ async function read(events: readonly HistoryEvent[]): Promise<{ build: BuildStat
 }
 
 describe('a poll that was deferred', () => {
-  it('a poll that was deferred is no answer: it is not counted, shown, or taken for a step', async () => {
+  it('a poll that was deferred is not an answer: it is not counted, shown or taken for a step', async () => {
     const { build, shown } = await read([...triggered, wait(1), putOff(61), wait(61), putOff(121), wait(121)]);
     assert.equal(build.polls, 0);
     assert.equal(build.last_status, undefined);
@@ -86,7 +86,7 @@ describe('a poll that was deferred', () => {
     assert.equal(build.next_poll_at, '2026-09-21T14:16:21.000Z');
   });
 
-  it('a poll that was deferred after one that failed is not said to be made again any more', async () => {
+  it('a poll that was deferred after one that failed is no longer shown as retried', async () => {
     const note = payloads({ seq: 1, attempt: 1, activity_type: 'getBuildStatus', backoff: { seconds: 3, nanos: 0 } });
     const details = { data: note };
     const failing: HistoryEvent = {
@@ -115,12 +115,12 @@ it('an answer without a build_status is an answer', async () => {
   assert.deepEqual([build.polls, build.last_status], [1, '(none)']);
 });
 
-it('a poll whose note does not say which attempt it was had one', async () => {
+it('a poll whose marker has no attempt number counts as one attempt', async () => {
   const { build } = await read([...triggered, wait(1), polled(61, { can_retry: true, build_status: null }, null)]);
   assert.equal(build.current?.attempts, 1);
 });
 
-it("a patch's marker is no poll", async () => {
+it("a patch's marker is not a poll", async () => {
   const { build, shown } = await read([...triggered, wait(1), answered(61, 'PENDING'), wait(61), patch(121)]);
   assert.deepEqual([build.polls, build.last_status, build.current?.step], [1, 'PENDING', 'WaitForBuildStatus']);
   assert.equal(shown.filter((line) => line.startsWith('GetBuildStatus')).length, 1);

@@ -12,7 +12,7 @@ const TEMPORAL = { service: 'Temporal', address: '127.0.0.1:7233', namespace: 'd
 const INPUT = JSON.parse(readFileSync(new URL('../../fixtures/input.json', import.meta.url), 'utf8')) as RoleBuildInput;
 
 describe('a start without an answer', () => {
-  /** What a command ends with if Temporal's client fails so. */
+  /** Returns a command's error when Temporal's client fails like this. */
   async function failureOf(code: number, details: string): Promise<CliError> {
     const services = {
       temporal: async () => {
@@ -43,7 +43,7 @@ describe('a start without an answer', () => {
     }
   });
 
-  it('a start that Temporal refused says nothing of that kind', async () => {
+  it('a start that Temporal refused does not say that the build may run', async () => {
     for (const [code, details] of [
       [7, 'no'],
       [8, 'namespace rate limit exceeded'],

@@ -1,4 +1,4 @@
-/** What a history's events say of a build's steps. */
+/** What a history's events say about a build's steps. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultDataConverter } from '@temporalio/common';
@@ -26,7 +26,7 @@ const scheduled = (name: string): HistoryEvent => ({
 const trigger = { step: 'TriggerBuild', attempts: 1, started_at: AT };
 
 describe('a step', () => {
-  it('a step that a cancel cut short while it was to be made again has failed, before the build has ended', async () => {
+  it('a step that a cancel cut short before its next attempt has failed, before the build has ended', async () => {
     const { steps, lines } = await read(
       scheduled('triggerBuild'),
       { workflowExecutionCancelRequestedEventAttributes: { identity: 'me' } },

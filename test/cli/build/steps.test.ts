@@ -4,7 +4,7 @@ import { noteStep, type BuildStep, type StepProgress } from '../../../src/cli/bu
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
 
-/** Plays what a build does, one thing a second. */
+/** Plays the events of a build, one a second. */
 function play(
   ...doings: [step: string, state: StepProgress['state'], attempts?: number, more?: object][]
 ): BuildStep[] {
@@ -18,7 +18,7 @@ function play(
 }
 
 describe('the steps so far', () => {
-  it('the steps so far are one each, with start, end and attempts', () => {
+  it('the steps so far have one entry each, with start, end and attempts', () => {
     assert.deepEqual(play(['TriggerBuild', 'scheduled'], ['TriggerBuild', 'done', 2]), [
       { step: 'TriggerBuild', state: 'done', attempts: 2, started_at: at(0), ended_at: at(1) },
     ]);
@@ -35,7 +35,7 @@ describe('the steps so far', () => {
     ]);
   });
 
-  it('the steps so far show a poll that is made again, and one that no longer is', () => {
+  it('the steps so far show a poll that is retried, and one that no longer is', () => {
     const failing = ['GetBuildStatus', 'failed', 1, { next_attempt_at: at(9) }] as const;
     const poll = { step: 'GetBuildStatus', attempts: 1, started_at: at(0), polls: 0 };
     assert.deepEqual(play([...failing]), [{ ...poll, state: 'waiting', until: at(9) }]);

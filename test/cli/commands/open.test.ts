@@ -20,7 +20,7 @@ describe('the commands that open a page', () => {
     ['echo 100%%s', [['echo', '100%s', URL]]],
     ['%s', [[URL]]],
   ] as const) {
-    it(`the commands that open a page are what BROWSER says: ${BROWSER}`, () => {
+    it(`the commands that open a page are those of BROWSER: ${BROWSER}`, () => {
       assert.deepEqual(browserCommands({ BROWSER }, URL), commands);
     });
   }

@@ -1,4 +1,4 @@
-/** The one way in which the command line reads text: of files, pipes and stdin. */
+/** How the command line reads text from files, pipes and stdin. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ const refusal = (message: RegExp) => (err: unknown) => {
 const latin1 = Buffer.from('{"a":\n"Renée"}', 'latin1');
 
 describe('a text that the command line reads', () => {
-  it('a text that the command line reads may have a byte order mark, as an input and as a credential', async () => {
+  it('a text that the command line reads may have a byte order mark, be it an input or a credential', async () => {
     const input = write('bom.json', '\uFEFF{"build_body": 1}');
     await assert.rejects(readInput({ input }, {}, none, output), refusal(/build_body: must be an object/));
     assert.equal(await credentialFile({ encryptedJwtFile: write('jwt', '\uFEFFtoken\r\n') }, none, output), 'token');
@@ -61,7 +61,7 @@ describe('a text that the command line reads', () => {
     assert.equal(await text, 'é');
   });
 
-  it('a text that the command line reads is refused in a line if it is a folder, is not there or never ends', async () => {
+  it('a text that the command line reads is refused in one line if it is a folder, is missing or never ends', async () => {
     await assert.rejects(
       readText(folder, none, 'the input'),
       refusal(/^the input can't be read from .*: EISDIR, [^\n]*$/),

@@ -32,7 +32,7 @@ describe('a table', () => {
 });
 
 describe('text from outside', () => {
-  it('text from outside can do no more than set colours, even if it slips past', () => {
+  it('text from outside can at most set colours, even if it is not escaped', () => {
     assert.equal(coloured('\u001b[31ma\u001b[39m\n'), '\u001b[31ma\u001b[39m\n');
     assert.equal(coloured('\u001b[2Ja\u001b]0;t\u0007\r\u202e'), '\\u001b[2Ja\\u001b]0;t\\u0007\\u000d\\u202e');
   });
@@ -59,7 +59,7 @@ describe('times', () => {
       assert.equal(parseSince(wrong, now), undefined);
   });
 
-  it('times are days that there are, with nothing after them', () => {
+  it('times are refused if their day does not exist or text follows', () => {
     const days = ['2026-02-31', '2026-02-29', '2026-04-31', '2026-00-10', '2026-01-00', '2026-01-32'];
     const ends = [
       'garbage',

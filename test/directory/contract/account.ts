@@ -1,4 +1,4 @@
-/** The account that binds, its rights and its password. */
+/** The account that binds: its rights and its password. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFile, rm, utimes, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { DOMAIN, nameFor, refuses, requestFor, USERS, type DirectoryUnderTest } 
 
 export function holdAccount(served: () => DirectoryUnderTest): void {
   describe('the account', () => {
-    it('the account without the right to create groups in the OU is refused, by the check already', async () => {
+    it('the account without the right to create groups in the OU is refused by the check', async () => {
       await writeFile(join(served().folder, 'other'), OTHER_ACCOUNT.password);
       const other = {
         DIRECTORY_BIND_USER: OTHER_ACCOUNT.user,
@@ -21,7 +21,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       assert.deepEqual(await served().find(nameFor('right')), []);
     });
 
-    it('the account has no right on any other place', async () => {
+    it('the account is refused for an OU in which it has no rights', async () => {
       await refuses(
         served().open({ DIRECTORY_GROUP_OU: USERS }).check(requestFor('right')),
         'DirectoryRefused',
@@ -59,7 +59,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('bind'), 2);
     });
 
-    it('the account binds once with a wrong password, however many ask at the same time', async () => {
+    it('the account binds once with a wrong password, however many attempts run at the same time', async () => {
       const passwordFile = join(served().folder, 'wrong-at-once');
       await writeFile(passwordFile, 'not-the-password');
       const directory = served().open({ DIRECTORY_PASSWORD_FILE: passwordFile });
@@ -68,7 +68,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('bind'), 1);
     });
 
-    it('the account is refused, and nothing waits, if its password file is a pipe', async () => {
+    it('the account is refused without a wait if its password file is a pipe', async () => {
       const passwordFile = join(served().folder, 'pipe');
       execFileSync('mkfifo', [passwordFile]);
       const directory = served().open({ DIRECTORY_PASSWORD_FILE: passwordFile });
@@ -79,7 +79,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       );
     });
 
-    it('the account binds with what the file holds at that time', async () => {
+    it('the account binds with the current content of its password file', async () => {
       const passwordFile = join(served().folder, 'rotated');
       const directory = served().open({ DIRECTORY_PASSWORD_FILE: passwordFile });
       for (const end of ['', '\n', '\r\n']) {
@@ -131,11 +131,11 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('the account is in no message of a failure with its password', async () => {
+    it("the account's password is in no failure message", async () => {
       const failures = [
         await refuses(served().open({ DIRECTORY_GROUP_OU: USERS }).ensure(requestFor('secret')), 'DirectoryRefused'),
       ];
-      // Also if the directory itself repeats it.
+      // Even if the directory repeats it.
       for (const code of [RESULT.operationsError, RESULT.invalidCredentials]) {
         served().front.decide = (operation) =>
           operation === 'bind' ? { code, message: `not ${SERVICE_ACCOUNT.password}, data 52e` } : undefined;
@@ -147,7 +147,7 @@ export function holdAccount(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('the account never sends a password but in a bind', async () => {
+    it("the account's password is sent only in a bind", async () => {
       await served().open().ensure(requestFor('bytes'));
       assert.equal(await readFile(served().passwordFile, 'utf8'), SERVICE_ACCOUNT.password);
       for (const { operation, bytes } of served().front.sent) {

@@ -1,4 +1,4 @@
-/** The way to the directory: TLS, and what a domain controller answers instead of an entry. */
+/** The connection to the directory: TLS, and answers of a domain controller that are not entries. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
     const through = async (certificate: Parameters<typeof startLdapFront>[1]) =>
       startLdapFront(served().front.url, certificate);
 
-    it('the connection is not made where another authority signed the certificate, and no password is sent', async (t) => {
+    it('the connection is refused if another authority signed the certificate, and no password is sent', async (t) => {
       const other = createAuthority('Directory test CA');
       const front = await through(other.issue('directory', ['127.0.0.1']));
       t.after(() => front.stop());
@@ -36,7 +36,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(front.sent.length, 0);
     });
 
-    it('the connection is not made where DIRECTORY_CA_FILE holds another authority', async () => {
+    it('the connection is refused if DIRECTORY_CA_FILE holds another authority', async () => {
       const caFile = join(served().folder, 'other-ca.pem');
       await writeFile(caFile, createAuthority('Other CA').cert);
       await refuses(
@@ -47,7 +47,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.sent.length, 0);
     });
 
-    it('the connection is not made where the certificate has expired', async (t) => {
+    it('the connection is refused if the certificate has expired', async (t) => {
       const front = await through(served().authority.issue('directory', ['127.0.0.1'], Date.now() - HOUR_MS));
       t.after(() => front.stop());
       await refuses(
@@ -58,7 +58,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(front.sent.length, 0);
     });
 
-    it('the connection is not made where the certificate is for another name', async (t) => {
+    it('the connection is refused if the certificate is for another name', async (t) => {
       const front = await through(served().authority.issue('directory', ['dc9.corp.example.com']));
       t.after(() => front.stop());
       await refuses(
@@ -69,7 +69,7 @@ export function holdConnection(served: () => DirectoryUnderTest): void {
       assert.equal(front.sent.length, 0);
     });
 
-    it('the connection is transient to be without', async () => {
+    it("the connection fails for the time being if the directory can't be reached", async () => {
       await served().front.close();
       try {
         const { nonRetryable } = await refuses(served().open().ensure(requestFor('away')), 'DirectoryUnavailable');

@@ -1,4 +1,4 @@
-/** A name that nobody has. */
+/** A name that no object has. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GROUP_OU, GROUP_TYPE, nameFor, requestFor, type DirectoryUnderTest } from '../directory-under-test.ts';
@@ -7,7 +7,7 @@ const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 export function holdFreeName(served: () => DirectoryUnderTest): void {
   describe('a name that is free', () => {
-    it('a name that is free is found so, and nothing is written', async () => {
+    it('a name that is free is reported as free, and nothing is written', async () => {
       const { outcome, dn, ...rest } = await served().open().check(requestFor('free'));
       assert.equal(outcome, 'would_create');
       assert.equal(dn.toLowerCase(), `cn=${nameFor('free')},${GROUP_OU}`.toLowerCase());
@@ -34,7 +34,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       assert.ok(add !== undefined && !add.bytes.includes('member'));
     });
 
-    it('a name that is free is created in an OU that is spelled in other letters or whose name has escapes', async () => {
+    it('a name that is free is created in an OU that is spelled in another case or with escapes', async () => {
       const escaped = String.raw`OU=Comma\, plus\+ and \"quotes\",${GROUP_OU}`;
       await served().add(escaped, { objectClass: ['top', 'organizationalUnit'] });
       for (const [role, groupOu, parent] of [
@@ -53,7 +53,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('a name that is free is created by the job that asks again, and adopted by another', async () => {
+    it('a name that is free counts as created for the same job again, and as adopted for another', async () => {
       const first = await served().open().ensure(requestFor('again'));
       assert.deepEqual(await served().open().ensure(requestFor('again')), first);
       assert.deepEqual(await served().open().ensure(requestFor('again', 'job-2')), { ...first, outcome: 'adopted' });
@@ -78,7 +78,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
       }
     });
 
-    it('a name that is free is created once when four ask at once', async () => {
+    it('a name that is free is created once for four requests at once', async () => {
       const jobs = ['job-1', 'job-2', 'job-3', 'job-4'];
       const groups = await Promise.all(jobs.map((job) => served().open().ensure(requestFor('four', job))));
       const outcomes = groups.map(({ outcome }) => outcome).sort();
@@ -101,7 +101,7 @@ export function holdFreeName(served: () => DirectoryUnderTest): void {
   });
 }
 
-/** As Windows writes it. */
+/** The DN as Windows writes it. */
 function guidText(bytes: Buffer): string {
   const hex = (from: number, to: number) => bytes.subarray(from, to).toString('hex');
   const turned = (from: number, to: number) => Buffer.from(bytes.subarray(from, to).toReversed()).toString('hex');

@@ -1,10 +1,10 @@
-/** Which names a group may have: Samba takes some that Windows refuses, so the limits are ours. */
+/** Which names a group may have. Samba accepts some that Windows refuses, so we check the limits. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ACCOUNT, nameFor, refuses, requestFor, type DirectoryUnderTest } from '../directory-under-test.ts';
 
 export function holdGroupName(served: () => DirectoryUnderTest): void {
-  describe('what a group may be called', () => {
+  describe("a group's name", () => {
     const groupName = '{role}-{account_id}';
     const refused: Record<string, string> = {
       '65 characters': 'r'.repeat(65 - nameFor('').length),
@@ -23,25 +23,25 @@ export function holdGroupName(served: () => DirectoryUnderTest): void {
       'another OU': 'a,OU=Domain Controllers',
     };
     for (const [what, role] of Object.entries(refused)) {
-      it(`what a group may be called is refused with ${what}, before anything is sent`, async () => {
+      it(`a group's name is refused with ${what}, before anything is sent`, async () => {
         await refuses(served().open().check(requestFor(role)), 'DirectoryRefused');
         await refuses(served().open().ensure(requestFor(role)), 'DirectoryRefused');
         assert.deepEqual(served().front.sent, []);
       });
     }
 
-    it('what a group may be called is refused with a blank at the beginning', async () => {
+    it("a group's name is refused with a blank at the beginning", async () => {
       await refuses(served().open({ DIRECTORY_GROUP_NAME: groupName }).check(requestFor(' a')), 'DirectoryRefused');
       assert.deepEqual(served().front.sent, []);
     });
 
-    it('what a group may be called may have 64 characters', async () => {
+    it("a group's name may have 64 characters", async () => {
       const role = 'r'.repeat(64 - nameFor('').length);
       assert.equal((await served().open().ensure(requestFor(role))).name, nameFor(role));
       assert.equal((await served().open().ensure(requestFor(role, 'job-2'))).outcome, 'adopted');
     });
 
-    it('what a group may be called may begin with #, and have what a distinguished name or a filter escapes', async () => {
+    it("a group's name may begin with #, and have characters that a distinguished name or a filter escapes", async () => {
       for (const role of ['#lead', "a_b-c.d@e!f#g$h%i^j&k'l~m(n)", 'a  b']) {
         const group = await served().open({ DIRECTORY_GROUP_NAME: groupName }).ensure(requestFor(role));
         const [entry] = await served().find(`${role}-${ACCOUNT}`);

@@ -1,4 +1,4 @@
-/** What `doctor --directory` learns of a directory. */
+/** What `doctor --directory` learns about a directory. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

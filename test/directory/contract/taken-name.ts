@@ -1,4 +1,4 @@
-/** A name that something in the directory has. */
+/** A name that an object in the directory has. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
@@ -16,8 +16,8 @@ const ENTRY_ALREADY_EXISTS = 68;
 const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 export function holdTakenName(served: () => DirectoryUnderTest): void {
-  describe('a name that is there', () => {
-    it('a name that is there is adopted in the OU, and nothing in it changes', async () => {
+  describe('a taken name', () => {
+    it('a taken name is adopted in the OU, and nothing in the group changes', async () => {
       await served().addGroup(nameFor('adopted'));
       const [earlier] = await served().find(nameFor('adopted'));
       const would = await served().open().check(requestFor('adopted'));
@@ -30,7 +30,7 @@ export function holdTakenName(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('add'), 0);
     });
 
-    it('a name that is there is adopted below the OU', async () => {
+    it('a taken name is adopted below the OU', async () => {
       const parent = `OU=Team,${GROUP_OU}`;
       await served().add(parent, { objectClass: ['top', 'organizationalUnit'] });
       await served().addGroup(nameFor('below'), { parent });
@@ -86,7 +86,7 @@ export function holdTakenName(served: () => DirectoryUnderTest): void {
       },
     };
     for (const [where, { role, make, at }] of Object.entries(conflicts)) {
-      it(`a name that is there is a conflict ${where}, which names it and its GUID`, async () => {
+      it(`a taken name is a conflict ${where}, which names the object and its GUID`, async () => {
         await make();
         for (const method of ['check', 'ensure'] as const) {
           const attempt = served().open()[method](requestFor(role));
@@ -99,7 +99,7 @@ export function holdTakenName(served: () => DirectoryUnderTest): void {
       });
     }
 
-    it('a name that is there is a conflict if this account can not see it', async () => {
+    it("a taken name is a conflict if this account can't see the object", async () => {
       const message = 'entry already exists';
       served().front.decide = (operation) =>
         operation === 'add' ? { code: ENTRY_ALREADY_EXISTS, message } : undefined;
@@ -112,7 +112,7 @@ export function holdTakenName(served: () => DirectoryUnderTest): void {
       assert.equal(details, undefined);
     });
 
-    it('a name that is there is found among 1,000 groups', async () => {
+    it('a taken name is found among 1,000 groups', async () => {
       const names = Array.from({ length: 1_000 }, (_, i) => nameFor(`many-${i}`));
       for (let i = 0; i < names.length; i += 50) {
         await Promise.all(names.slice(i, i + 50).map((one) => served().addGroup(one)));

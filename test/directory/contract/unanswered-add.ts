@@ -1,4 +1,4 @@
-/** An add of which nobody knows whether it was taken. */
+/** An add with an unknown outcome. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ApplicationFailure } from '@temporalio/common';
@@ -21,7 +21,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
         served().front.decide = (operation) =>
           operation === 'add' && served().front.count('add') === 1 ? fault : undefined;
         const asked: DirectoryServer[] = [];
-        // It covers all that comes before the add as well, so where it must run out, it is still long enough for that.
+        // It also covers everything before the add, so it must be long enough for that even in the tests that let it run out.
         const isSilent = fault === 'silence' || fault === 'late';
         const directory = served().open({ DIRECTORY_TIMEOUT_SECONDS: isSilent ? '3' : '30' });
         const beforeAdd = async (server: DirectoryServer) => void asked.push(server);
@@ -41,7 +41,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
       });
     }
 
-    it('an add that was sent and not answered is never sent to another server, which says so', async () => {
+    it('an add that was sent and not answered is never sent to another server, and the failure says so', async () => {
       const sent_to = { name: 'dc9.corp.example.com', address: '127.0.0.1' };
       const { nonRetryable } = await refuses(
         served()
@@ -55,7 +55,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('add'), 0);
     });
 
-    it('an add that was sent and not answered is told of if it was answered and could not be read back', async () => {
+    it('an add that was answered is reported as unknown if the group could not be read back', async () => {
       served().front.decide = (operation) =>
         operation === 'search' && served().front.count('add') === 1 ? 'cut-before' : undefined;
       const directory = served().open();
@@ -66,7 +66,7 @@ export function holdUnansweredAdd(served: () => DirectoryUnderTest): void {
       assert.equal(served().front.count('add'), 1);
     });
 
-    it('an add that was sent and not answered is not sent where the caller can not note it', async () => {
+    it("an add is not sent if the caller can't record it first", async () => {
       const beforeAdd = () => Promise.reject(new Error('cancelled'));
       await assert.rejects(served().open().ensure(requestFor('noted'), beforeAdd), /cancelled/);
       assert.equal(served().front.count('add'), 0);

@@ -1,4 +1,4 @@
-/** Where a report may be written, and what it takes for one. */
+/** Where a report may be written, and what counts as a report. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ const refusal = (message: RegExp) => (err: unknown) => {
 };
 
 describe('a report', () => {
-  it('a report is a new file, or takes the place of an earlier report, also of one with a byte order mark, or of nothing', () => {
+  it('a report is a new file, or replaces an earlier report, even one with a byte order mark, or an empty file', () => {
     for (const [name, before] of [
       ['new', undefined],
       ['earlier', EARLIER],
@@ -71,7 +71,7 @@ describe('a report', () => {
     }
   });
 
-  it('a report is never written over what is read, by whatever name, even if that looks like a report', () => {
+  it('a report is never written over the input, by whatever name, even if that looks like a report', () => {
     const read = write('read', EARLIER);
     linkSync(read, at('hard-link'));
     symlinkSync(read, at('symbolic-link'));
@@ -81,7 +81,7 @@ describe('a report', () => {
     assert.equal(readFileSync(read, 'utf8'), EARLIER);
   });
 
-  it('a report is refused at once if the name is that of a pipe, a device, a folder, or leads nowhere', () => {
+  it("a report is refused at once if its name is a pipe's, a device's or a folder's, or leads nowhere", () => {
     execFileSync('mkfifo', [at('pipe')]);
     symlinkSync(at('nowhere'), at('dangling'));
     for (const path of [at('pipe'), '/dev/null', '/dev/full']) {
@@ -92,7 +92,7 @@ describe('a report', () => {
     assert.throws(() => create(join(folder, 'missing', 'x')), refusal(/^the report can't be written: ENOENT/));
   });
 
-  it('a report is there to its last line as soon as that is known', () => {
+  it('a report has each line as soon as its outcome is known', () => {
     const report = create(at('killed'));
     report.add({ line: 1, status: 'COMPLETE' });
     assert.equal(readFileSync(at('killed'), 'utf8'), NOW);
@@ -101,7 +101,7 @@ describe('a report', () => {
 });
 
 describe('a line of a report that names no request', () => {
-  it('a line of a report that names no request runs again by its number if it failed', async () => {
+  it('a line of a report that names no request is run again by its number if it failed', async () => {
     writeFileSync(at('unnamed'), '{"line":3,"status":"FAILED"}\n{"line":4,"status":"COMPLETE"}\n');
     const { jobs, lines } = await readFailedRequests(at('unnamed'));
     assert.deepEqual([[...jobs], [...lines]], [[], [3]]);
@@ -109,7 +109,7 @@ describe('a line of a report that names no request', () => {
 });
 
 describe('a report that another program writes to', () => {
-  it('a report that another program writes to is not whole, and is told of', () => {
+  it('a report that another program writes to is incomplete, and the batch says so', () => {
     const said: string[] = [];
     const report = new Report(at('shared'), [], (text) => said.push(text));
     report.add({ line: 1, correlation_id: 'c', status: 'FAILED' });
@@ -131,7 +131,7 @@ describe('what --failed-from reads', () => {
     assert.deepEqual([failed.identity.dev, failed.identity.ino], [dev, ino]);
   });
 
-  it('what --failed-from reads is refused if it is none, is empty or is not UTF-8', async () => {
+  it('what --failed-from reads is refused if it is not a report, is empty or is not UTF-8', async () => {
     const refused = async (content: string | Buffer, message: RegExp) =>
       assert.rejects(readFailedRequests(write('refused', content)), refusal(message));
     await refused(`${EARLIER}oops\n${EARLIER}`, /is not a batch report: see its line 3$/);

@@ -12,7 +12,7 @@ async function read(given: readonly unknown[], defaults: LineDefaults = {}) {
   }
   return Array.fromAsync(readRequests({ name: 'roles.ndjson', lines }, defaults));
 }
-/** What is wrong with each line; nothing of those that are right. */
+/** Returns the faults of each line; none for valid lines. */
 async function faultsOf(given: readonly unknown[]): Promise<string[]> {
   const all = await read(given);
   return all.flatMap((one) =>
@@ -31,7 +31,7 @@ function line(role: string, more: { account?: string; resource?: string; id?: st
 }
 
 describe('the requests of a batch', () => {
-  it('the requests of a batch are refused if two are one role in one account but for case', async () => {
+  it('the requests of a batch are refused if two name one role in one account in different case', async () => {
     assert.deepEqual(
       await faultsOf([line('Reader'), line('writer'), line('reader'), line('WRITER', { resource: 'x' })]),
       [
@@ -44,7 +44,7 @@ describe('the requests of a batch', () => {
     ]);
   });
 
-  it('the requests of a batch are taken if the account differs, or the resource of a role of the same name', async () => {
+  it('the requests of a batch are accepted if the account differs, or the resource of a role of the same name', async () => {
     const lines = [
       line('reader'),
       line('Reader', { account: '210987654321' }),
@@ -63,7 +63,7 @@ describe('the requests of a batch', () => {
     );
   });
 
-  it('the requests of a batch have what a line leaves out filled in, and keep a key such as __proto__ as any other', async () => {
+  it('the requests of a batch have missing keys filled in, and keep a key such as __proto__ like any other', async () => {
     const given = JSON.parse(
       `{"__proto__":{"build_body":1},${JSON.stringify({ ...line('a'), encrypted_jwt: undefined }).slice(1)}`,
     ) as object;

@@ -1,4 +1,4 @@
-/** The lines of a batch, and what they are read from. */
+/** The lines of a batch, and the files that they are read from. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -44,7 +44,7 @@ async function readOnce(path: string): Promise<string[]> {
 const csv = (rows: string) => Buffer.from(`account,role,build_body.owner\n${rows}`, 'latin1');
 
 describe('the lines of a batch', () => {
-  it('the lines of a batch may have a byte order mark, and characters that lie across two reads', async () => {
+  it('the lines of a batch may have a byte order mark, and characters that are split by two reads', async () => {
     const row = `{"a":"${'é'.repeat(50_000)}"}`;
     for (const pad of ['', ' ']) {
       const lines = await readOnce(write('.ndjson', `\uFEFF${pad}${row}\n${row}\n`));
@@ -71,13 +71,13 @@ describe('the lines of a batch', () => {
     await assert.rejects(readOnce(write('.csv', 'role\nx\0y\n')), refusal(/line 2, byte 2: 0x00, as in UTF-16/));
   });
 
-  it('the lines of a batch of CSV are refused with their line if a quote is lone or never closed', async () => {
+  it('the lines of a batch of CSV are refused with their number if a quote is stray or never closed', async () => {
     await assert.rejects(readOnce(write('.csv', 'role\nx\ny"z\n')), refusal(/^line 3: \(line\): is not CSV: /));
     await assert.rejects(readOnce(write('.csv', 'role\nx\n"y\n')), refusal(/^line \d: \(line\): is not CSV: /));
     await assert.rejects(readOnce(write('.csv', `role\n"${'x'.repeat(5_000_000)}`)), refusal(/is not CSV: /));
   });
 
-  it('the lines of a batch of CSV may end in CR alone, and have a header of any name but those that objects have by themselves', async () => {
+  it('the lines of a batch of CSV may end in CR alone, and have headers of any name but those of inherited properties', async () => {
     assert.equal((await readOnce(write('.csv', 'role\rx\ry\r'))).length, 2);
     for (const name of ['constructor', 'toString', '__proto__', 'build_body.']) {
       await assert.rejects(readOnce(write('.csv', `role,${name}\nx,y\n`)), refusal(/is not a column/));
@@ -86,14 +86,14 @@ describe('the lines of a batch', () => {
     assert.match(line ?? '', /"__proto__":"y"/);
   });
 
-  it('the lines of a batch of CSV have keys of build_body as the header writes them, whatever the case of the prefix', async () => {
+  it("the lines of a batch of CSV have build_body's keys as the header spells them, whatever the case of the prefix", async () => {
     for (const prefix of ['build_body', 'Build_Body', 'BUILD-BODY']) {
       const [line] = await readOnce(write('.csv', `Role,${prefix}.Cost-Center,${prefix}.dry_run\nx,y,true\n`));
       assert.match(line ?? '', /"dry_run":true,"custom_role_name":"x","Cost-Center":"y"/);
     }
   });
 
-  it('the lines of a batch are the same the second time, or are refused before one is started that was not checked', async () => {
+  it('the lines of a batch are the same at the second reading, or the batch stops before it starts an unchecked one', async () => {
     const rows = Array.from({ length: 10_000 }, (_, i) => `{"i":${i}}\n`).join('');
     const changes: Record<string, (path: string) => void> = {
       emptied: (path) => truncateSync(path),
@@ -125,7 +125,7 @@ describe('the lines of a batch', () => {
     }
   });
 
-  it('the lines of a batch are refused if another file has taken the place of the one that was checked', async () => {
+  it('the lines of a batch are refused if another file has replaced the one that was checked', async () => {
     const path = write('.ndjson', '{}\n');
     const source = await open(path);
     await read(source);
@@ -135,8 +135,8 @@ describe('the lines of a batch', () => {
   });
 });
 
-describe('a batch that can be read but once', () => {
-  it('a batch that can be read but once is read as often as it is asked for, by stdin or a pipe, and nobody else can open what is kept of it', async () => {
+describe('a batch that can be read only once', () => {
+  it('a batch that can be read only once, from stdin or a pipe, is kept in a file that nobody else can open', async () => {
     const kept = mkdtempSync(join(folder, 'tmp-'));
     const before = process.env['TMPDIR'];
     process.env['TMPDIR'] = kept;
@@ -164,7 +164,7 @@ describe('a batch that can be read but once', () => {
     }
   });
 
-  it('a batch that can be read but once is refused in a line that says what is missing if it can not be kept', async () => {
+  it("a batch that can be read only once is refused in one line that says what is missing if it can't be kept", async () => {
     const before = process.env['TMPDIR'];
     process.env['TMPDIR'] = join(folder, 'missing');
     try {
@@ -178,7 +178,7 @@ describe('a batch that can be read but once', () => {
     }
   });
 
-  it('a batch that can be read but once is refused if it is a folder', async () => {
+  it('a batch that can be read only once is refused if it is a folder', async () => {
     await assert.rejects(openSource(folder, 'csv', none), refusal(/^the batch can't be read: EISDIR/));
   });
 });

@@ -1,4 +1,4 @@
-/** How fast the starts of a batch follow each other. */
+/** How fast a batch starts its builds. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { startQueue } from '../../../../src/cli/commands/batch/starter.ts';
@@ -29,7 +29,7 @@ describe('the starts of a batch', () => {
     });
   }
 
-  it('the starts of a batch wait for nothing without a rate, and are sixteen at a time', async () => {
+  it('the starts of a batch run sixteen at a time without a rate', async () => {
     const queue = startQueue(undefined);
     let [running, most] = [0, 0];
     const start = async () => {
@@ -41,7 +41,7 @@ describe('the starts of a batch', () => {
     assert.equal(most, 16);
   });
 
-  it('the starts of a batch that wait for their turn are taken out at once, however low the rate', async () => {
+  it('the starts of a batch that wait for their turn can be dropped at once, however low the rate', async () => {
     const queue = startQueue(1e-9);
     const all = [queue.add(() => 'first'), queue.add(() => 'second')];
     const room = queue.onSizeLessThan(1);

@@ -37,7 +37,7 @@ describe('what a history proves', () => {
     it(`a history (${file}) that is cut off by a termination anywhere proves no other end than its own`, async () => {
       const events = eventsOf(file);
       const whole = await actualStateOf(events);
-      // Handed something by an earlier run, or by the job that it resumes.
+      // A run that carries progress from an earlier run or a resumed job.
       const goesOn = (events[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.length ?? 0) > 1;
       for (let length = 1; length < events.length; length += 1) {
         const cut = events.slice(0, length);
@@ -67,7 +67,7 @@ describe('what a history proves', () => {
     });
   }
 
-  it('a history proves nothing by activities of others, whatever they are called', async () => {
+  it('a history proves nothing by activities of other types, whatever their names', async () => {
     const events = eventsOf('success.1.json').slice(0, 4);
     const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];
     const others = names.map((name): HistoryEvent => ({
@@ -92,7 +92,7 @@ describe('what a history proves', () => {
     assert.deepEqual(endOf(await actualStateOf(events))?.directory_group, decided.directory_group);
   });
 
-  it('a history proves where an add was sent to that was not answered, for the job that resumes it', async () => {
+  it('a history proves the domain controller of an unanswered add, for the job that resumes it', async () => {
     const events = eventsOf('directory-group-waited.1.json');
     const sent_to = { name: 'dc1.corp.example.com', address: '10.0.0.1' };
     const details = { payloads: [defaultPayloadConverter.toPayload(sent_to)] };
@@ -110,7 +110,7 @@ describe('what a history proves', () => {
     assert.equal(lostEnd(actual, 'b-1', undefined).error_info?.sent_to, undefined);
   });
 
-  it('a history of a run that was reset to before its POST does not prove that there was none', async () => {
+  it('a history of a run that was reset to before its POST does not prove that there was no POST', async () => {
     const events = eventsOf('success.1.json').slice(0, 5);
     const reset: HistoryEvent = { workflowTaskFailedEventAttributes: { newRunId: 'r' } };
     assert.equal((await actualStateOf([...events, TERMINATED])).run?.trace.triggered, false);

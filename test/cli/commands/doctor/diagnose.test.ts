@@ -63,7 +63,7 @@ const ended = (status: 'COMPLETE' | 'CANCELLED', isLatest = true): ActualState =
 });
 const failedAs = (name: string): Item => ({ error_info: { Error: name, Cause: '…' } });
 
-/** Each finding as its kind and the writes, in short. */
+/** Formats each finding as its kind and its writes. */
 function diagnosis(
   status: Item | undefined,
   history: Item | undefined,
@@ -277,7 +277,7 @@ describe('diagnosing a job', () => {
     });
   }
 
-  it('a start in the future is a finding, whatever else', () => {
+  it('a start in the future is always a finding', () => {
     const start_at = new Date(Date.now() + 60_000).toISOString();
     const soon = { ...gone };
     assert.deepEqual(diagnosis(S('COMPLETE', { start_at }), H('COMPLETE', { start_at }), soon), ['ClocksApart']);
@@ -290,7 +290,7 @@ describe("a job's group", () => {
     diagnose(observationOf('job', found, actual), undefined, Date.now()).flatMap(({ writes }) => writes);
   const withGroup = { ...ended('COMPLETE'), end: { status: 'COMPLETE', directory_group: group } } as ActualState;
 
-  it("a job's group comes with the end into every record that is repaired", () => {
+  it("a job's group is written with the end to every record that is repaired", () => {
     for (const history of [historyRecord('IN_PROGRESS'), undefined]) {
       const writes = writesOf({ status: statusRecord('IN_PROGRESS'), history }, withGroup);
       assert.deepEqual(
@@ -300,7 +300,7 @@ describe("a job's group", () => {
     }
   });
 
-  it("a job's group comes from the other record, if Temporal knows nothing any more", () => {
+  it("a job's group is taken from the other record if Temporal has nothing any more", () => {
     const found = {
       status: statusRecord('COMPLETE', { directory_group: group }),
       history: historyRecord('IN_PROGRESS'),
@@ -310,7 +310,7 @@ describe("a job's group", () => {
     assert.equal(writesOf(odd, gone)[0]?.set['directory_group'], undefined);
   });
 
-  it("a job's group of an older job does not stay in a record that this job's replaces", () => {
+  it("a job's group does not stay in a record that a newer job's replaces", () => {
     const older = historyRecord('FAILED', { job_id: 'o', start_at: OLDER, directory_group: group });
     const [write] = writesOf({ status: statusRecord('COMPLETE'), history: older }, ended('COMPLETE'));
     assert.ok(write?.remove?.includes('directory_group'));
