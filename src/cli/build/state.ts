@@ -80,43 +80,21 @@ export async function takeEvent(build: BuildState, event: HistoryEvent, reader: 
 
 async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadReader): Promise<boolean> {
   const at = timeOf(event);
+  const { current } = build;
   const started = event.workflowExecutionStartedEventAttributes;
-  if (started) {
-    const [input, handed] = await reader.values(started.input?.payloads);
-    const progress = carriedBy(event, handed);
-    const resumption = progress === undefined && isResumption(handed) ? handed : progress?.resumption;
-    Object.assign(
-      build,
-      defined({
-        job_id: started.firstExecutionRunId ?? '',
-        start_at: progress?.start_at ?? at,
-        polls: progress?.polls ?? 0,
-        last_status: progress?.last_status,
-        build_id: progress?.build_id ?? resumption?.build_id,
-        resumes: resumption?.resumes,
-        continued: progress === undefined ? undefined : true,
-      }),
-    );
-    if (looksLikeInput(input)) {
-      build.input = input;
-      build.workflow_id = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
-    }
-    return progress === undefined;
-  }
+  if (started) return takeStart(build, event, started, reader);
   const scheduled = event.activityTaskScheduledEventAttributes;
   if (scheduled) {
     stopWaiting(build);
     build.current = { step: stateNameOf(scheduled.activityType?.name ?? ''), state: 'scheduled', at, attempts: 1 };
     return true;
   }
-  if (event.activityTaskStartedEventAttributes) {
-    if (build.current !== undefined) build.current.attempts = event.activityTaskStartedEventAttributes.attempt ?? 1;
-    return false;
-  }
+  const attempt = event.activityTaskStartedEventAttributes;
+  if (attempt && current !== undefined) current.attempts = attempt.attempt ?? 1;
   const completed = event.activityTaskCompletedEventAttributes;
-  if (completed && build.current !== undefined) {
-    build.current = { ...build.current, state: 'done', at };
-    if (build.current.step === STATE_NAMES.triggerBuild) {
+  if (completed && current !== undefined) {
+    build.current = { ...current, state: 'done', at };
+    if (current.step === STATE_NAMES.triggerBuild) {
       const [result] = (await reader.values(completed.result?.payloads)) as [{ build_id: string }?];
       if (typeof result?.build_id === 'string') build.build_id = result.build_id;
     }
@@ -126,41 +104,90 @@ async function takeIn(build: BuildState, event: HistoryEvent, reader: PayloadRea
   const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
   if (failed || canceled) {
     const failure = canceled ? 'cancelled' : messageOf(await reader.failure(failed?.failure));
-    if (build.current !== undefined) build.current = { ...build.current, state: 'failed', at, ...defined({ failure }) };
+    if (current !== undefined) build.current = { ...current, state: 'failed', at, ...defined({ failure }) };
     return true;
   }
   const timer = event.timerStartedEventAttributes;
-  if (timer) {
-    const { seconds, nanos } = timer.startToFireTimeout ?? {};
-    const until = new Date(Date.parse(at) + Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1e6).toISOString();
-    const summary = event.userMetadata?.summary;
-    const [text] = await reader.values(summary ? [summary] : []);
-    const retried = retriedState(text);
-    if (text === WAIT_SUMMARY) {
-      stopWaiting(build);
-      build.next_poll_at = until;
-      build.current = { step: WAIT_SUMMARY, state: 'scheduled', at, attempts: 1 };
-    } else if (retried !== undefined) {
-      build.next_attempt_at = until;
-      const failure = build.current?.step === retried ? build.current.failure : undefined;
-      build.current = { step: retried, state: 'failed', at, attempts: 3, ...defined({ failure }) };
-    }
-    return text === WAIT_SUMMARY || retried !== undefined;
-  }
-  if (event.markerRecordedEventAttributes) {
-    const poll = await pollIn(event.markerRecordedEventAttributes, reader);
-    if (poll === undefined || (poll.answer !== undefined && takePoll(build, poll.answer) === 'deferred')) return false;
-    const { attempts, backoffMs } = poll;
-    const failure = messageOf(await reader.failure(poll.failure));
-    stopWaiting(build);
-    if (backoffMs !== undefined) build.next_attempt_at = new Date(Date.parse(at) + backoffMs).toISOString();
-    const state = poll.failure === undefined ? 'done' : 'failed';
-    build.current = { step: STATE_NAMES.getBuildStatus, state, at, attempts, ...defined({ failure }) };
-    return true;
-  }
+  if (timer) return takeTimer(build, event, timer, reader);
+  const marker = event.markerRecordedEventAttributes;
+  if (marker) return takeMarker(build, marker, at, reader);
   const cancel = event.workflowExecutionCancelRequestedEventAttributes;
   if (cancel?.identity && cancel.cause !== OWN_CANCELLATION_REASON) build.cancelled_by ??= cancel.identity;
   return takeClosingEvent(build, event, reader);
+}
+
+type Attributes<Name extends keyof HistoryEvent> = NonNullable<HistoryEvent[Name]>;
+
+async function takeStart(
+  build: BuildState,
+  event: HistoryEvent,
+  started: Attributes<'workflowExecutionStartedEventAttributes'>,
+  reader: PayloadReader,
+): Promise<boolean> {
+  const [input, handed] = await reader.values(started.input?.payloads);
+  const progress = carriedBy(event, handed);
+  const resumption = progress === undefined && isResumption(handed) ? handed : progress?.resumption;
+  Object.assign(
+    build,
+    defined({
+      job_id: started.firstExecutionRunId ?? '',
+      start_at: progress?.start_at ?? timeOf(event),
+      polls: progress?.polls ?? 0,
+      last_status: progress?.last_status,
+      build_id: progress?.build_id ?? resumption?.build_id,
+      resumes: resumption?.resumes,
+      continued: progress === undefined ? undefined : true,
+    }),
+  );
+  if (looksLikeInput(input)) {
+    build.input = input;
+    build.workflow_id = workflowIdOf(input.build_body.account_id, input.ddb_composite_sort_key);
+  }
+  return progress === undefined;
+}
+
+/** Takes in the wait for a poll, or for another round of a final record update. Ignores other timers. */
+async function takeTimer(
+  build: BuildState,
+  event: HistoryEvent,
+  { startToFireTimeout }: Attributes<'timerStartedEventAttributes'>,
+  reader: PayloadReader,
+): Promise<boolean> {
+  const at = timeOf(event);
+  const { seconds, nanos } = startToFireTimeout ?? {};
+  const until = new Date(Date.parse(at) + Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1e6).toISOString();
+  const summary = event.userMetadata?.summary;
+  const [text] = await reader.values(summary ? [summary] : []);
+  if (text === WAIT_SUMMARY) {
+    stopWaiting(build);
+    build.next_poll_at = until;
+    build.current = { step: WAIT_SUMMARY, state: 'scheduled', at, attempts: 1 };
+    return true;
+  }
+  const retried = retriedState(text);
+  if (retried === undefined) return false;
+  build.next_attempt_at = until;
+  const failure = build.current?.step === retried ? build.current.failure : undefined;
+  build.current = { step: retried, state: 'failed', at, attempts: 3, ...defined({ failure }) };
+  return true;
+}
+
+/** Takes in a poll that has ended, whose local activity is a marker. */
+async function takeMarker(
+  build: BuildState,
+  marker: Attributes<'markerRecordedEventAttributes'>,
+  at: string,
+  reader: PayloadReader,
+): Promise<boolean> {
+  const poll = await pollIn(marker, reader);
+  if (poll === undefined || (poll.answer !== undefined && takePoll(build, poll.answer) === 'deferred')) return false;
+  const { attempts, backoffMs } = poll;
+  const failure = messageOf(await reader.failure(poll.failure));
+  stopWaiting(build);
+  if (backoffMs !== undefined) build.next_attempt_at = new Date(Date.parse(at) + backoffMs).toISOString();
+  const state = poll.failure === undefined ? 'done' : 'failed';
+  build.current = { step: STATE_NAMES.getBuildStatus, state, at, attempts, ...defined({ failure }) };
+  return true;
 }
 
 function stopWaiting(build: BuildState): void {

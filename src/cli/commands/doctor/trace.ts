@@ -30,7 +30,7 @@ export interface Trace {
   /** Whether a POST may have been sent. */
   triggered: boolean;
   /** The end that was decided. The final record updates have begun, or were about to. */
-  decided?: End;
+  decided?: End | undefined;
   group_sent_to?: DirectoryServer;
   /** From its start, if it resumes another job. */
   previous_jobs?: PreviousJob[] | undefined;
@@ -73,44 +73,51 @@ async function takeProof(
   activities: Map<string, string>,
   reader: PayloadReader,
 ): Promise<void> {
-  if (event.workflowExecutionStartedEventAttributes) {
-    const [, given] = await reader.values(event.workflowExecutionStartedEventAttributes.input?.payloads);
+  const started = event.workflowExecutionStartedEventAttributes;
+  const scheduled = event.activityTaskScheduledEventAttributes;
+  const completed = event.activityTaskCompletedEventAttributes;
+  const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+  const marker = event.markerRecordedEventAttributes;
+  const terminated = event.workflowExecutionTerminatedEventAttributes;
+  if (started) {
+    const [, given] = await reader.values(started.input?.payloads);
     // Another run handed this one its progress or a resumption, so a POST may have been made in that run.
     if (given !== undefined && given !== null) trace.triggered = true;
     takeCarried(trace, event, given);
-  } else if (event.activityTaskScheduledEventAttributes) {
-    const { activityType, input } = event.activityTaskScheduledEventAttributes;
-    const name = activityType?.name ?? '';
+  } else if (scheduled) {
+    const name = scheduled.activityType?.name ?? '';
     activities.set(String(event.eventId), name);
     if (name === 'triggerBuild') trace.triggered = true;
     const status = FINAL_UPDATES.get(name);
-    if (status === undefined || trace.decided !== undefined) return;
-    const [end, error] = (await reader.values(input?.payloads)) as [object?, unknown?];
-    const { build_id, error_info, directory_group } = endAttributesOf({ ...end, error_info: error });
-    if (status === 'FAILED' && error_info === undefined) return;
-    trace.decided = { status, build_id, error_info, directory_group };
-  } else if (event.activityTaskCompletedEventAttributes) {
-    const { scheduledEventId, result } = event.activityTaskCompletedEventAttributes;
-    const table = PUTS.get(activities.get(String(scheduledEventId)) ?? '');
+    if (status !== undefined) trace.decided ??= endWritten(status, await reader.values(scheduled.input?.payloads));
+  } else if (completed) {
+    const table = PUTS.get(activities.get(String(completed.scheduledEventId)) ?? '');
     if (table === undefined) return;
-    const [heldByAnother] = await reader.values(result?.payloads);
+    const [heldByAnother] = await reader.values(completed.result?.payloads);
     if (heldByAnother === undefined || heldByAnother === null) trace.written.add(table);
-  } else if (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes) {
-    const { failure } = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes ?? {};
-    const { applicationFailureInfo: failed, timeoutFailureInfo: late } = failure ?? {};
-    const [sentTo] = await reader.values((failed?.details ?? late?.lastHeartbeatDetails)?.payloads);
+  } else if (failed) {
+    const { applicationFailureInfo, timeoutFailureInfo } = failed.failure ?? {};
+    const details = applicationFailureInfo?.details ?? timeoutFailureInfo?.lastHeartbeatDetails;
+    const [sentTo] = await reader.values(details?.payloads);
     if (isDirectoryServer(sentTo)) trace.group_sent_to = sentTo;
-  } else if (event.markerRecordedEventAttributes) {
-    const answer = (await pollIn(event.markerRecordedEventAttributes, reader))?.answer;
+  } else if (marker) {
+    const answer = (await pollIn(marker, reader))?.answer;
     const end = answer && trace.build.build_id && endOfAnswer(trace.build.build_id, answer);
     if (end && !needsGroup(trace, end)) trace.decided ??= end;
   } else if (event.workflowTaskFailedEventAttributes?.newRunId) {
     // A reset: the events of the old run after the reset point are missing here, and may include the POST.
     trace.triggered = true;
-  } else if (event.workflowExecutionTerminatedEventAttributes) {
-    const { identity, reason } = event.workflowExecutionTerminatedEventAttributes;
+  } else if (terminated) {
+    const { identity, reason } = terminated;
     trace.terminatedBy = `${identity || 'someone unnamed'}${reason ? ` ("${reason}")` : ''}`;
   }
+}
+
+/** Returns the end that a final record update was asked to write; `undefined` if its arguments are malformed. */
+function endWritten(status: EndStatus, [end, error]: readonly unknown[]): End | undefined {
+  const { build_id, error_info, directory_group } = endAttributesOf({ ...(end as object), error_info: error });
+  if (status === 'FAILED' && error_info === undefined) return undefined;
+  return { status, build_id, error_info, directory_group };
 }
 
 /** Whether the end is only half of the request, because the group that it asks for is missing. */
