@@ -38,7 +38,9 @@ export interface PageOptions {
   pageToken?: string;
 }
 
-export function limitOf({ limit = 30 }: PageOptions): number {
+/** Returns how many builds are wanted at most; 0 stands for all. */
+export function limitOf({ limit }: { limit?: number }, byDefault = 30): number {
+  if (limit === undefined) return byDefault;
   return limit === 0 ? Number.POSITIVE_INFINITY : limit;
 }
 

@@ -53,6 +53,25 @@ describe('watch of many builds', { concurrency: 3 }, () => {
     assert.equal(all.at(-1)?.['resource'], 'iam_role#all-well');
   });
 
+  it('watch of many builds also reports a build that waited beyond --limit and ended meanwhile', async () => {
+    await start('beyond-1', { outcome: 'NEVER' });
+    await start('beyond-2', { outcome: 'NEVER' });
+    let isFirst = true;
+    const watching = type(stack.settings, `role-build watch --query 'CustomRoleName STARTS_WITH "beyond"' --limit 1`, {
+      onStdout: () => {
+        if (!isFirst) return;
+        isFirst = false;
+        // The newest build is followed, and the older one waits.
+        const cancel = (name: string) => stack.cli(['cancel', '123456789012', `iam_role#${name}`, '--wait']);
+        void cancel('beyond-1').then(() => cancel('beyond-2'));
+      },
+    });
+    const { code, screen, stderr } = await watching.shown;
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /2 CANCELLED/);
+    assert.match(screen, /^123456789012 iam_role#beyond-1: ended: CANCELLED$/m);
+  });
+
   it('Ctrl-C ends a watch of many builds and leaves them running', async () => {
     await start('left-alone', { outcome: 'NEVER' }, 'delete');
     const watching = type(stack.settings, 'role-build watch --action delete', {

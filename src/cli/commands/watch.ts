@@ -31,7 +31,11 @@ export function define(command: Command): Command {
         'On a terminal the display is updated in place; otherwise each change is a line, with --json a JSON document. Ctrl-C ' +
         'leaves the builds running.',
     )
-    .option('--limit <n>', 'follow at most this many builds at a time, the newest first (default: 50)', wholeNumber)
+    .option(
+      '--limit <n>',
+      'follow at most this many builds at a time, the newest first; 0 for all (default: 50). The others follow later.',
+      wholeNumber,
+    )
     .addHelpText(
       'after',
       examples(
@@ -52,6 +56,7 @@ export async function run(context: CommandContext, options: WatchOptions): Comma
     if (isNamed) throw new CliError('usage', 'name one build, or say with filters which ones, not both');
     return (await import('./watch/many-builds.ts')).watchMany(context, options);
   }
+  if (isNamed && options.limit !== undefined) throw new CliError('usage', '--limit is for many builds, not for one');
   if (!isNamed) {
     throw new CliError('usage', NAME_ONE, { hint: 'role-build watch --status IN_PROGRESS follows all that run' });
   }

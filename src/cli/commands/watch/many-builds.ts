@@ -7,6 +7,7 @@ import { buildsQuery, type BuildFilters } from '../../temporal/queries.ts';
 import type { CommandContext, CommandResult } from '../../context.ts';
 import { CliError } from '../../errors/cli-error.ts';
 import { describeChange, followBuild, leniently } from '../../build/follow.ts';
+import { limitOf } from '../../options.ts';
 import { startLive } from '../../terminal/live.ts';
 import { oneLine, ReaderGone } from '../../terminal/output.ts';
 import { manyScreen, namesOf, type Watched } from './many-screen.ts';
@@ -35,7 +36,7 @@ export async function watchMany(context: CommandContext, options: BuildFilters &
     await output.drained();
   };
   try {
-    await followAll(services, query, options.limit || DEFAULT_LIMIT, watched, tell);
+    await followAll(services, query, limitOf(options, DEFAULT_LIMIT), watched, tell);
   } finally {
     live?.stop();
   }
@@ -60,6 +61,8 @@ async function followAll(
   const failed = Promise.withResolvers<never>();
   let idle = Promise.withResolvers<void>();
   const ended = new Set<string>();
+  /** The first runs beyond the limit, by workflow ID. They are followed later, even if they have ended by then. */
+  const waiting = new Map<string, string>();
   const follow = async (run: Run) => {
     // A build that was deleted meanwhile is ignored.
     const last = await followFromNow(services, run, tell).catch((err: unknown) => {
@@ -71,19 +74,20 @@ async function followAll(
     if (watched.running.size === 0) idle.resolve();
   };
   for (;;) {
-    let found = 0;
     const open = await services.temporal(() => Array.fromAsync(services.client.workflow.list({ query })));
     for (const { workflowId, runId } of open) {
       // Visibility shows an end a moment later than the history does.
       if (ended.has(runId)) continue;
-      found += 1;
       // Compares workflow IDs: each has one open execution, while the JobId attribute is set by the starter.
-      if (watched.running.has(workflowId) || watched.running.size >= limit) continue;
+      if (!watched.running.has(workflowId) && !waiting.has(workflowId)) waiting.set(workflowId, runId);
+    }
+    for (const [workflowId, runId] of [...waiting].slice(0, limit - watched.running.size)) {
+      waiting.delete(workflowId);
       watched.running.add(workflowId);
       follow({ workflowId, runId }).catch(failed.reject);
     }
-    watched.waiting = Math.max(0, found - watched.running.size);
-    if (found === 0 && watched.running.size === 0) return;
+    watched.waiting = waiting.size;
+    if (watched.running.size === 0) return;
     await Promise.race([failed.promise, idle.promise, delay(LIST_EVERY_MS, undefined, { signal })]);
     idle = Promise.withResolvers();
   }

@@ -8,7 +8,7 @@ export interface Watched {
   views: Map<string, BuildView>;
   /** The workflow IDs of those that run. */
   running: Set<string>;
-  /** The number of running builds beyond the limit. */
+  /** The number of builds beyond the limit, which are followed later. */
   waiting: number;
 }
 
@@ -46,7 +46,7 @@ export function manyScreen({ views, waiting }: Watched, terminal: Terminal): str
     tableOf(COLUMNS, shown, terminal),
     ...(left > 0 ? [style.dim(`… ${left} more`)] : []),
     '',
-    [...sums, ...(waiting > 0 ? [style.dim(`${waiting} more match and are not followed`)] : [])].join(', '),
+    [...sums, ...(waiting > 0 ? [style.dim(`${waiting} more wait to be followed`)] : [])].join(', '),
   ].join('\n');
 }
 
