@@ -170,6 +170,9 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     const plain = await on.stack.cli(args(file, 'ended-plain', '--wait'));
     assert.deepEqual(parseJson(plain)['statuses'], { TERMINATED: 1 });
     assert.deepEqual(countsOf(plain), { started: 0, started_before: 1, on_their_way: 0 });
+    const unfollowed = await on.stack.cli(args(file, 'ended-unfollowed'));
+    assert.equal(unfollowed.code, 1, unfollowed.stderr);
+    assert.deepEqual(parseJson(unfollowed)['statuses'], { TERMINATED: 1 });
     assert.equal(postsOf('ended').get('ended-1'), 1);
 
     const again = await on.stack.cli(args(file, 'ended-2', '--failed-from', reportPath('ended'), '--wait'));
@@ -249,6 +252,53 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     assert.deepEqual([posts.get('failing-1'), posts.get('failing-2'), posts.get('failing-4')], [2, 1, 2]);
   });
 
+  it('--failed-from starts an invalid line that was corrected, wherever it is now', async () => {
+    const [broken, done] = [line('corrected-1', { polls: 0 }, { url: 'ftp://x' }), line('corrected-2')];
+    const file = await write('corrected.ndjson', ['no input', broken, done]);
+    await exitsWith(1, on.stack.cli(args(file, 'corrected', '--skip-invalid', '--wait')));
+    await write('corrected.ndjson', [done, line('corrected-1')]);
+    const again = await on.stack.cli(args(file, 'corrected-2', '--failed-from', reportPath('corrected'), '--wait'));
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual(countsOf(again), { started: 1, started_before: 0, on_their_way: 0 });
+    assert.deepEqual(Object.fromEntries(postsOf('corrected')), { 'corrected-1': 1, 'corrected-2': 1 });
+  });
+
+  it('--failed-from says so if a request that failed is not in the file any more', async () => {
+    const refused: Simulate = { polls: 0, trigger: [{ status: 400 }] };
+    const all = lines('changed', 2, () => refused);
+    const file = await write('changed.ndjson', all);
+    await exitsWith(1, on.stack.cli(args(file, 'changed', '--wait')));
+    await write('changed.ndjson', [all[0], { ...all[1], requested_by: 'somebody else' }]);
+    const again = await on.stack.cli(args(file, 'changed-2', '--failed-from', reportPath('changed'), '--wait'));
+    assert.equal(again.code, 1, again.stderr);
+    assert.deepEqual(parseJson(again)['statuses'], { COMPLETE: 1 });
+    assert.match(again.stderr, /^1 requests that failed are not in changed\.ndjson: their lines have changed; run /m);
+    const plain = await on.stack.cli(args(file, 'changed-3', '--wait'));
+    assert.deepEqual(parseJson(plain)['statuses'], { COMPLETE: 1, FAILED: 1 });
+    assert.deepEqual(Object.fromEntries(postsOf('changed')), { 'changed-1': 2, 'changed-2': 2 });
+  });
+
+  it('--failed-from takes the report of a --failed-from run that was interrupted', async () => {
+    const refusedAtFirst: Simulate = { polls: 0, trigger: [{ status: 400 }] };
+    const file = await write(
+      'twice.ndjson',
+      lines('twice', 6, () => refusedAtFirst),
+    );
+    await exitsWith(1, on.stack.cli(args(file, 'twice', '--wait')));
+    const second = on.stack.startCli(
+      args(file, 'twice-2', '--failed-from', reportPath('twice'), '--rate', '0.5', '--wait'),
+    );
+    await until('one was started again', () => [...postsOf('twice').values()].includes(2));
+    second.kill('SIGINT');
+    await exitsWith(130, second.result);
+    const left = (await readReport('twice-2')).filter(({ status }) => status === 'NOT_STARTED');
+    assert.ok(left.length > 0 && left.every(({ job_id }) => job_id !== undefined));
+    const third = await on.stack.cli(args(file, 'twice-3', '--failed-from', reportPath('twice-2'), '--wait'));
+    assert.equal(third.code, 0, third.stderr);
+    assert.deepEqual(parseJson(third)['started'], left.length);
+    await until('each was built again, once', () => [...postsOf('twice').values()].every((count) => count === 2));
+  });
+
   it('--wait follows a build until its workflow has closed, so that --failed-from can start it again at once', async () => {
     const id = 'request-closing-1';
     const refusedAtFirst: Simulate = { polls: 0, trigger: [{ status: 400 }] };
@@ -280,7 +330,10 @@ describe('role-build batch, its builds under way', { concurrency: 2 }, () => {
     running.kill('SIGINT');
     const result = await running.result;
     assert.equal(result.code, 130, result.stderr);
-    assert.match(result.stderr, /interrupted: \d+ not started, run the same command to start them; \d+ builds go on/);
+    assert.match(
+      result.stderr,
+      /interrupted: \d+ not reached or not started, run the same command again; \d+ builds go on/,
+    );
     const report = await readReport('stopped');
     assert.deepEqual(
       report.map(({ line: number }) => number),

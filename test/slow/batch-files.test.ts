@@ -14,7 +14,7 @@ import { parseJson } from '../support/stack.ts';
 
 describe('role-build batch', { concurrency: 2 }, () => {
   const on = batchFixture();
-  const { lines, write, readReport, args, postsOf } = on;
+  const { lines, write, reportPath, readReport, args, postsOf } = on;
 
   it('role-build batch sends no line in the clear if there is a key', async () => {
     const settings = { ENCRYPTION_KEYS: keysText(newKey('key-a')), ROLE_BUILD_TASK_QUEUE: 'encrypted' };
@@ -83,6 +83,16 @@ describe('role-build batch', { concurrency: 2 }, () => {
     const again = await on.stack.cli(args(file, 'changing-2'), { settings });
     assert.equal(again.code, 2, again.stderr);
     assert.match(again.stderr, /^line 1: \(line\): is not JSON: /m);
+  });
+
+  it('role-build batch has its totals and report in the error if a service stays away', async () => {
+    const settings = { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' };
+    const file = await write('away.ndjson', lines('away', 3));
+    const away = await on.stack.cli(args(file, 'away'), { settings });
+    assert.equal(away.code, 5, away.stderr);
+    const { error, hint, lines: count, started, statuses, report } = parseJson(away);
+    assert.deepEqual([error, count, started, statuses], ['unreachable', 3, 0, { NOT_STARTED: 3 }]);
+    assert.deepEqual([hint, report], ['run the same command again', reportPath('away')]);
   });
 
   it("role-build batch goes on if its report can't grow, and prints the lines that the report lacks", async () => {

@@ -6,6 +6,7 @@ import type { Certificate } from '../../dev/servers/certificates.ts';
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 export const STATUS = { PERMISSION_DENIED: 7, UNIMPLEMENTED: 12 } as const;
+export const DEADLINE_EXCEEDED = 4;
 
 export interface GrpcFront {
   /** `127.0.0.1:PORT` */

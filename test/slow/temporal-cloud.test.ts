@@ -1,7 +1,7 @@
 /** What docs/deployment.md says about Temporal Cloud, with a local server behind a proxy that requires TLS and an API key. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -10,7 +10,7 @@ import { findTemporalCli } from '../../dev/servers/temporal-binaries.ts';
 import { startTemporalServer, type TemporalServer } from '../../dev/servers/temporal-server.ts';
 import { searchAttributes } from '../../src/contract.ts';
 import { createAuthority } from '../../dev/servers/certificates.ts';
-import { startGrpcFront, STATUS, type GrpcFront } from './grpc-front.ts';
+import { DEADLINE_EXCEEDED, startGrpcFront, STATUS, type GrpcFront } from './grpc-front.ts';
 import { inputFor, parseJson, startTestStack, until, type TestStack } from '../support/stack.ts';
 
 /** A namespace with an account ID, as Temporal Cloud names them. */
@@ -179,6 +179,16 @@ describe('Temporal Cloud', () => {
       await worker.stop();
       for (const poll of polls()) assert.deepEqual([poll.encoding, poll.accepted], said, setting);
     }
+  });
+
+  it('a batch says that a build may be running if its start got no answer', async () => {
+    front.refused.set('StartWorkflowExecution', DEADLINE_EXCEEDED);
+    const report = join(folder, 'report.ndjson');
+    const line = JSON.stringify(inputFor(stack, 'unanswered', { polls: 0 }));
+    const { code, stderr } = await stack.cli(['batch', '-', '--report', report], { settings, stdin: `${line}\n` });
+    assert.equal(code, 5, stderr);
+    const { status, error } = JSON.parse(await readFile(report, 'utf8')) as Record<string, unknown>;
+    assert.deepEqual([status, error], ['NOT_STARTED', 'its start got no answer, so it may be running']);
   });
 
   it('address, namespace and key can come from temporal.toml', async () => {

@@ -97,6 +97,7 @@ const FAULTS_KEPT = 1_000;
 
 export async function run(context: CommandContext, options: BatchOptions): CommandResult {
   const [file = ''] = context.args;
+  context.ifInterrupted('nothing was started');
   if (file === '-' && options.encryptedJwtFile === '-') {
     throw new CliError('usage', 'stdin can be the batch or the credential, not both');
   }
@@ -105,30 +106,34 @@ export async function run(context: CommandContext, options: BatchOptions): Comma
   const source = await openSource(file, options.format, context.stdin);
   try {
     const all: Batch = { source, defaults, failed };
-    const total = await check(context, all, options.skipInvalid === true);
+    const { total, unmatched } = await check(context, all, options.skipInvalid === true);
     if (context.signal.aborted) {
       context.output.error('interrupted; nothing was started');
       return 'interrupted';
     }
-    return await start(context, all, options, total);
+    return await start(context, all, options, total, unmatched);
   } finally {
     source.close();
   }
 }
 
-/** @returns the number of lines, also invalid ones @throws CliError `usage` on invalid ones without `--skip-invalid` */
+/**
+ * @returns the number of lines, also invalid ones, and of failed requests that no line asks for any more
+ * @throws CliError `usage` on invalid lines without `--skip-invalid`
+ */
 async function check(
   { output, signal }: CommandContext,
   { source, defaults, failed }: Batch,
   skipInvalid: boolean,
-): Promise<number> {
+): Promise<{ total: number; unmatched: number }> {
   const kept: (Fault & { line: number })[] = [];
   const noted = new Set<string>();
-  let [total, invalid] = [0, 0];
+  let [total, invalid, matched] = [0, 0, 0];
   for await (const one of readRequests(source, defaults, failed)) {
-    if (signal.aborted) return 0;
+    if (signal.aborted) return { total, unmatched: 0 };
     total += 1;
     if (isRequest(one)) {
+      if (failed?.jobs.has(one.input.correlation_id) === true) matched += 1;
       for (const key of Object.keys(one.input).filter((name) => !INPUT_KEYS.includes(name) && !noted.has(name))) {
         noted.add(key);
         const name = JSON.stringify(key);
@@ -142,13 +147,13 @@ async function check(
     for (const fault of one.faults) if (kept.length < FAULTS_KEPT) kept.push({ line: one.line, ...fault });
   }
   if (invalid > LINES_SHOWN) output.error(`and ${invalid - LINES_SHOWN} more lines that are not valid`);
-  if (total === 0 && failed === undefined) throw new CliError('usage', `${source.name} has no lines`);
+  if (total === 0 && failed === undefined) throw new CliError('usage', `${nameOf(source)} has no lines`);
   if (total === 0 && failed !== undefined && failed.jobs.size + failed.lines.size > 0) {
-    throw new CliError('usage', `none of the requests that failed is in ${source.name}, so nothing was started`, {
+    throw new CliError('usage', `none of the requests that failed is in ${nameOf(source)}, so nothing was started`, {
       hint: 'the file of that report, under the same name: the name is part of each correlation_id that is made up',
     });
   }
-  if (invalid === 0 || skipInvalid) return total;
+  if (invalid === 0 || skipInvalid) return { total, unmatched: (failed?.jobs.size ?? 0) - matched };
   throw new CliError(
     'usage',
     `${invalid} of ${total} lines ${invalid === 1 ? 'is' : 'are'} not valid, so nothing was started; --skip-invalid leaves them out`,
@@ -156,13 +161,28 @@ async function check(
   );
 }
 
-async function start(context: CommandContext, all: Batch, options: BatchOptions, total: number): CommandResult {
+async function start(
+  context: CommandContext,
+  all: Batch,
+  options: BatchOptions,
+  total: number,
+  unmatched: number,
+): CommandResult {
   const { output } = context;
   const { source, defaults, failed } = all;
   const services = await context.services();
   await source.mustBeUnchanged();
   const report = new Report(options.report, [source.identity, failed?.identity], output.error);
   output.note(`report: ${report.path}`);
+  const plainly = 'run the command without --failed-from for those';
+  if (unmatched > 0) {
+    output.error(
+      `${unmatched} requests that failed are not in ${nameOf(source)}: their lines have changed; ${plainly}`,
+    );
+  }
+  if (failed?.isCutOff === true) {
+    output.error(`the last line of ${options.failedFrom} is incomplete, so it may lack requests; ${plainly}`);
+  }
   context.endsByItself();
 
   const progress = showProgress(output.canvas, total, () => ({
@@ -172,38 +192,55 @@ async function start(context: CommandContext, all: Batch, options: BatchOptions,
     failed: report.failed,
   }));
   const starter = new BatchStarter(services, report, options, progress.update);
+  let failure: CliError | undefined;
   try {
     await starter.run(readRequests(source, defaults, failed), failed);
+  } catch (err) {
+    if (!(err instanceof CliError)) throw err;
+    failure = err;
   } finally {
     report.close();
     progress.stop();
   }
-  return summarize(context, report, starter);
+  const { counts: statuses, path } = report;
+  const totals = { lines: report.lines, started: starter.started };
+  const summary = { ...totals, started_before: starter.startedBefore, on_their_way: starter.onTheirWay };
+  if (!context.json) output.line(fields({ ...summary, ...statuses, report: path }));
+  if (failure !== undefined) {
+    const hint = failure.reason === 'unreachable' ? 'run the same command again' : failure.details.hint;
+    const details = { ...failure.details, cause: failure, hint };
+    const told = { ...failure.details.fields, ...summary, statuses, report: path };
+    throw new CliError(failure.reason, failure.message, { ...details, fields: told });
+  }
+  if (context.json) output.json({ ...summary, statuses, report: path });
+  const outcome = outcomeOf(context, report, starter);
+  return outcome === 'done' && unmatched > 0 ? 'endedOtherwise' : outcome;
 }
 
-function summarize(
-  { output, args, json, signal }: CommandContext,
-  report: Report,
-  { started, startedBefore: started_before, onTheirWay: on_their_way }: BatchStarter,
+function outcomeOf(
+  { output, args, signal }: CommandContext,
+  { counts, path, isWhole, failed, firstFailures }: Report,
+  { onTheirWay }: BatchStarter,
 ): ExitReason {
-  const { counts, path, lines, failed, firstFailures } = report;
-  const summary = { lines, started, started_before, on_their_way };
-  if (json) output.json({ ...summary, statuses: counts, report: path });
-  else output.line(fields({ ...summary, ...counts, report: path }));
   const { IN_PROGRESS: running = 0, NOT_STARTED: left = 0 } = counts;
   if (signal.aborted) {
-    output.error(`interrupted: ${left} not started, run the same command to start them; ${running} builds go on`);
+    const rest = left === 0 ? '' : `${left} not reached or not started, run the same command again; `;
+    output.error(`interrupted: ${rest}${running} builds go on`);
     return 'interrupted';
   }
-  if (on_their_way > 0) output.note(`${on_their_way} had already started`);
-  if (failed === 0) return report.isWhole ? 'done' : 'unreachable';
+  if (onTheirWay > 0) output.note(`${onTheirWay} had already started`);
+  if (failed === 0) return isWhole ? 'done' : 'unreachable';
   for (const { line, status, error } of firstFailures) {
     output.error(`line ${line}: ${status}${error === undefined ? '' : `: ${error}`}`);
   }
   const more = failed - firstFailures.length;
   if (more > 0) output.error(`and ${more} more, in the report`);
   output.note(`run again what failed: role-build batch ${args.map(quoted).join(' ')} … --failed-from ${quoted(path)}`);
-  return 'endedOtherwise';
+  return isWhole ? 'endedOtherwise' : 'unreachable';
+}
+
+function nameOf({ name }: Source): string {
+  return name === '-' ? 'stdin' : name;
 }
 
 async function defaultsOf({ env, stdin, output }: CommandContext, options: BatchOptions): Promise<LineDefaults> {

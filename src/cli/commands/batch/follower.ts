@@ -3,14 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { isOpen } from '../../../domain/execution-status.ts';
 import { isEndStatus } from '../../../domain/record-status.ts';
-import { isUnknown } from '../../build/find.ts';
-import { leniently } from '../../build/follow.ts';
-import { describeExecution, readBuildState } from '../../build/view.ts';
+import { describeExecution } from '../../build/view.ts';
 import { CliError } from '../../errors/cli-error.ts';
-import { undefinedIf } from '../../errors/expected.ts';
 import type { Services } from '../../services.ts';
 import { BUILDS_QUERY } from '../../temporal/queries.ts';
-import { endByEvents, errorOf, historiesOf, type End } from './known.ts';
+import { endOfRun, errorOf, historiesOf, type End } from './known.ts';
 import type { ReportLine } from './report.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -92,10 +89,7 @@ export function followBuilds(services: Services, onEnd: (ended: ReportLine) => v
     const { workflow_id: workflowId, job_id: jobId } = build;
     const execution = await describeExecution(services, workflowId, jobId);
     if (execution !== undefined && isOpen(execution.status.name)) return undefined;
-    if (recorded !== undefined) return recorded;
-    const state =
-      execution && (await undefinedIf(isUnknown, readBuildState(leniently(services), workflowId, execution.runId)));
-    return endByEvents(services, state);
+    return recorded ?? endOfRun(services, workflowId, execution?.runId);
   }
 
   const loop = run().catch(onFault);

@@ -10,6 +10,7 @@ import { itemsOf, type Item, type Table } from '../../../records/items.ts';
 import { isHeldByStepFunctions } from '../../../records/write.ts';
 import { describeBuild, firstRunIdOf, isUnknown, readStart } from '../../build/find.ts';
 import { recordOf, type BuildState } from '../../build/state.ts';
+import { leniently } from '../../build/follow.ts';
 import { describeExecution, readBuildState } from '../../build/view.ts';
 import { undefinedIf } from '../../errors/expected.ts';
 import { inParallel } from '../../in-parallel.ts';
@@ -21,8 +22,7 @@ import type { Request } from './requests.ts';
 export type Known =
   /** The request can be started. `after` is the last run under its workflow ID, which has closed, if there is one. */
   | { state: 'not started'; after: string | undefined }
-  /** `hasClosed`: Temporal says that the workflow has closed, although the record says IN_PROGRESS. */
-  | { state: 'running'; job_id: string | undefined; hasClosed?: boolean }
+  | { state: 'running'; job_id: string | undefined }
   | ({ state: 'ended'; job_id: string | undefined } & End)
   /** The request can't be started, because of another build or another job's record. */
   | { state: 'held'; job_id?: string | undefined; error: string };
@@ -45,8 +45,8 @@ interface Facts {
   history: Found | undefined;
   /** The status record of the resource, for whichever request it is. */
   holder: Found | undefined;
-  /** Whether Temporal knows the job of `history`. */
-  isJobKnown: boolean;
+  /** What Temporal has of the job of a history record that says IN_PROGRESS. */
+  job: 'unknown' | 'open' | End;
   last: LastExecution | undefined;
   /** The end of the last execution, if it belongs to this request and left no record. */
   ended: Extract<Known, { state: 'ended' }> | undefined;
@@ -85,9 +85,9 @@ export async function lookUp(
     const [history, holder, last] = [histories[i], holders[i], executions[i]];
     const isWithoutRecord = history === undefined && last?.isOpen === false;
     const ended = isWithoutRecord ? await endOf(services, request, last.runId) : undefined;
-    const isJobKnown = history?.status === 'IN_PROGRESS' && (await isKnown(services, request, history, last));
+    const job = history?.status === 'IN_PROGRESS' ? await jobOf(services, request, history, last) : 'unknown';
     const failedJob = failedJobs.get(request.input.correlation_id);
-    return { request, known: knownOf({ request, failedJob, history, holder, isJobKnown, last, ended }) };
+    return { request, known: knownOf({ request, failedJob, history, holder, job, last, ended }) };
   });
 }
 
@@ -114,9 +114,27 @@ async function lastExecutionOf(services: Services, { input, workflowId }: Reques
   return { runId, jobId, isOpen: true, isOwn: start?.input.correlation_id === input.correlation_id };
 }
 
-async function isKnown(services: Services, { workflowId }: Request, { job_id }: Found, last: Facts['last']) {
-  if (last === undefined || job_id === undefined) return false;
-  return last.jobId === job_id || (await describeExecution(services, workflowId, job_id)) !== undefined;
+async function jobOf(
+  services: Services,
+  { workflowId }: Request,
+  { job_id }: Found,
+  last: Facts['last'],
+): Promise<Facts['job']> {
+  if (last === undefined || job_id === undefined) return 'unknown';
+  if (last.jobId === job_id) return last.isOpen ? 'open' : endOfRun(services, workflowId, last.runId);
+  const execution = await describeExecution(services, workflowId, job_id);
+  if (execution === undefined) return 'unknown';
+  return isOpen(execution.status.name) ? 'open' : endOfRun(services, workflowId, execution.runId);
+}
+
+/**
+ * Returns the end of a job whose record does not have it.
+ *
+ * @param runId its last run, which has closed; `undefined` if Temporal does not know it
+ */
+export async function endOfRun(services: Services, workflowId: string, runId: string | undefined): Promise<End> {
+  if (runId === undefined) return endByEvents(services, undefined);
+  return endByEvents(services, await undefinedIf(isUnknown, readBuildState(leniently(services), workflowId, runId)));
 }
 
 /**
@@ -137,7 +155,7 @@ async function endOf(services: Services, { input, workflowId }: Request, runId: 
  *
  * @param build its last run; `undefined` if Temporal does not know it
  */
-export function endByEvents({ namespace }: Services, build: BuildState | undefined): End {
+function endByEvents({ namespace }: Services, build: BuildState | undefined): End {
   if (build === undefined || build.closed === 'CONTINUED_AS_NEW') {
     const where = `in the namespace ${namespace}: it was deleted, or runs in another; see role-build doctor`;
     return { status: 'FAILED', error: `ExecutionLost: Temporal does not know it ${where}` };
@@ -153,7 +171,7 @@ function isUnreadable(err: unknown): boolean {
   return err instanceof PayloadUnreadableError || isUnknown(err);
 }
 
-function knownOf({ request: { input }, failedJob, history, holder, isJobKnown, last, ended }: Facts): Known {
+function knownOf({ request: { input }, failedJob, history, holder, job, last, ended }: Facts): Known {
   if (history !== undefined) {
     const { account_id = '(no account)', resource = '(no resource)' } = history;
     if (account_id !== input.build_body.account_id || resource !== input.ddb_composite_sort_key) {
@@ -166,10 +184,11 @@ function knownOf({ request: { input }, failedJob, history, holder, isJobKnown, l
   if (history !== undefined) {
     const { job_id } = history;
     // A job that this Temporal server does not know may run on another.
-    const mayRun = history.status === 'IN_PROGRESS' && !isJobKnown;
+    const mayRun = history.status === 'IN_PROGRESS' && job === 'unknown';
     const isSettled = failedJob === undefined || job_id !== failedJob || history.status === 'COMPLETE';
-    const hasClosed = isJobKnown && !(last?.isOpen === true && last.jobId === job_id);
-    if (!isHeldByStepFunctions(history) && (mayRun || isSettled)) return recorded(history, hasClosed);
+    if (!isHeldByStepFunctions(history) && (mayRun || isSettled)) {
+      return typeof job === 'object' ? { state: 'ended', job_id, ...job } : recorded(history);
+    }
   }
   const runsAgain = failedJob !== undefined && ended?.job_id === failedJob && ended.status !== 'COMPLETE';
   if (ended !== undefined && !runsAgain) return ended;
@@ -180,9 +199,9 @@ function knownOf({ request: { input }, failedJob, history, holder, isJobKnown, l
   return { state: 'not started', after: last?.runId };
 }
 
-function recorded(history: Found, hasClosed: boolean): Known {
+function recorded(history: Found): Known {
   const { status, job_id } = history;
-  if (status === 'IN_PROGRESS') return { state: 'running', job_id, hasClosed };
+  if (status === 'IN_PROGRESS') return { state: 'running', job_id };
   if (isRecordStatus(status)) return { state: 'ended', status, job_id, error: errorOf(history) };
   const odd = history.odd_attributes?.['status'];
   const what = odd === undefined ? `has the status ${JSON.stringify(status)}, which is unknown` : `is odd: ${odd}`;

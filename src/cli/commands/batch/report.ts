@@ -180,6 +180,10 @@ export interface FailedRequests {
   jobs: Map<string, string | undefined>;
   /** Lines without a usable correlation ID, or invalid: when these are corrected, their generated ID changes. */
   lines: Set<number>;
+  /** The correlation IDs of all its lines. */
+  known: Set<string>;
+  /** Whether its last line is incomplete, as after a full disk. */
+  isCutOff: boolean;
   identity: BigIntStats;
 }
 
@@ -188,19 +192,31 @@ export async function readFailedRequests(path: string): Promise<FailedRequests> 
   const refuse = (line: number) => new CliError('usage', `${path} is not a batch report: see its line ${line}`);
   try {
     const file = openInput(path);
-    const failed: FailedRequests = { jobs: new Map(), lines: new Set(), identity: file.stats };
+    const failed: FailedRequests = {
+      jobs: new Map(),
+      lines: new Set(),
+      known: new Set(),
+      isCutOff: false,
+      identity: file.stats,
+    };
     let [number, unreadable] = [0, 0];
     for await (const text of textLines(utf8Chunks(streamOf(file)))) {
       number += 1;
       // Only the last line may be incomplete, if the batch was killed. Before that, every line has to be a report's.
       if (unreadable > 0) throw refuse(unreadable);
       const one = reportLineOf(text);
-      if (one === undefined) unreadable = number;
-      else if (!IS_FAILED[one.status]) continue;
-      else if (one.status === 'INVALID' || typeof one.correlation_id !== 'string') failed.lines.add(one.line);
-      else failed.jobs.set(one.correlation_id, one.job_id);
+      if (one === undefined) {
+        unreadable = number;
+        continue;
+      }
+      const id = one.status === 'INVALID' ? undefined : one.correlation_id;
+      if (typeof id === 'string') failed.known.add(id);
+      if (!IS_FAILED[one.status]) continue;
+      if (typeof id === 'string') failed.jobs.set(id, one.job_id);
+      else failed.lines.add(one.line);
     }
     if (unreadable === 1) throw refuse(1);
+    failed.isCutOff = unreadable > 0;
     const empty = `${path} is empty: its batch ended before the first line; run the whole batch again`;
     if (number === 0) throw new CliError('usage', empty);
     return failed;

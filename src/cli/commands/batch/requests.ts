@@ -50,9 +50,15 @@ export async function* readRequests(
   const seen: Seen = new Map();
   for await (const { number, given, faults } of source.lines()) {
     const one = faults.length > 0 ? { line: number, faults } : requestOf(number, given, source.name, defaults, seen);
-    const isChosen = failed === undefined || failed.lines.has(number);
-    if (isChosen || (isRequest(one) && failed.jobs.has(one.input.correlation_id))) yield one;
+    if (failed === undefined || isChosen(one, failed)) yield one;
   }
+}
+
+/** A line that was invalid may have moved, and has another correlation ID now, so any that the report lacks may be it. */
+function isChosen(one: Request | InvalidLine, { jobs, lines, known }: FailedRequests): boolean {
+  if (!isRequest(one)) return lines.size > 0;
+  const id = one.input.correlation_id;
+  return jobs.has(id) || (lines.size > 0 && !known.has(id));
 }
 
 function requestOf(

@@ -162,8 +162,17 @@ export class BatchStarter {
     } catch (err) {
       // Has no effect if the batch has already halted.
       this.#halt.abort(err);
-      this.#add({ ...lineOf(request), status: 'NOT_STARTED' });
+      this.#addNotStarted(request);
     }
+  }
+
+  #addNotStarted(request: Request, error?: string): void {
+    this.#add({ ...lineOf(request), job_id: this.#failedJobOf(request), status: 'NOT_STARTED', error });
+  }
+
+  /** Returns the job that failed in the earlier report. A report that keeps it can be used to run the request again. */
+  #failedJobOf({ input }: Request): string | undefined {
+    return this.#failedJobs.get(input.correlation_id);
   }
 
   async #startNow(request: Request, known: Known): Promise<void> {
@@ -181,7 +190,10 @@ export class BatchStarter {
         const now = await this.#lookUpAgain(request);
         this.#reportKnown(request, now.state === 'not started' ? held : now);
       } else if (err instanceof CliError && err.reason === 'usage') this.#reportKnown(request, held);
-      else throw err;
+      else if (err instanceof CliError && err.transient) {
+        this.#halt.abort(err);
+        this.#addNotStarted(request, 'its start got no answer, so it may be running');
+      } else throw err;
     }
   }
 
@@ -207,11 +219,14 @@ export class BatchStarter {
   #reportKnown(request: Request, known: Exclude<Known, { state: 'not started' }>): void {
     if (known.state !== 'held') this.startedBefore += 1;
     if (known.state === 'running') {
-      if (known.hasClosed !== true) this.onTheirWay += 1;
+      this.onTheirWay += 1;
       this.#follow(request, known.job_id);
+    } else if (known.state === 'held') {
+      const job_id = this.#failedJobOf(request) ?? known.job_id;
+      this.#add({ ...lineOf(request), job_id, status: 'REFUSED', error: known.error });
     } else {
-      const { job_id, error } = known;
-      this.#add({ ...lineOf(request), job_id, status: known.state === 'held' ? 'REFUSED' : known.status, error });
+      const { job_id, status, error } = known;
+      this.#add({ ...lineOf(request), job_id, status, error });
     }
   }
 
