@@ -93,9 +93,12 @@ export function inputFaults(input: unknown): Fault[] {
 
 function allFaults(input: unknown): Fault[] {
   const shapeFaults = jsonFaults(input);
-  if (shapeFaults.length > 0) return shapeFaults;
+  // An input that is too deep or too large is not looked at further.
+  if (shapeFaults.some(({ message }) => message !== INEXACT)) return shapeFaults;
   const result = schema.safeParse(input, { reportInput: true });
-  const faults = result.success ? [] : result.error.issues.map(toFault);
+  const ruleFaults = result.success ? [] : result.error.issues.map(toFault);
+  const paths = new Set(ruleFaults.map(({ path }) => path));
+  const faults = [...ruleFaults, ...shapeFaults.filter(({ path }) => !paths.has(path))];
   const value = input as Partial<RoleBuildInput>;
   if (value?.directory_group === true && value.build_body?.action !== 'create') {
     faults.push({ path: 'directory_group', message: 'is allowed with the action create only' });
@@ -143,6 +146,8 @@ function urlFaults(value: string): string[] {
   return faults;
 }
 
+const INEXACT = 'is too large for a number to be carried exactly; send it as a string';
+
 /** False for infinity, and for whole numbers that JavaScript may have rounded. */
 function isCarriedExactly(value: number): boolean {
   return Number.isNaN(value) || (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)));
@@ -155,7 +160,7 @@ function jsonFaults(input: unknown): Fault[] {
   /** @returns whether it is too deep. `pathOf` is only called if needed, since there may be millions of values */
   const look = (value: unknown, pathOf: () => string, depth: number): boolean => {
     if (typeof value === 'number' && !isCarriedExactly(value)) {
-      faults.push({ path: pathOf(), message: 'is too large for a number to be carried exactly; send it as a string' });
+      faults.push({ path: pathOf(), message: INEXACT });
     }
     if (typeof value !== 'object' || value === null) return false;
     open.push({ parent: value, path: pathOf(), depth });

@@ -198,6 +198,14 @@ describe('what JSON can hide', () => {
     assert.deepEqual(faultsOf('build_body.tags', [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 0.1, 1e-300]), []);
   });
 
+  it('an unsafe integer hides no other fault, and is named by the rule of its key if there is one', () => {
+    const input = { ...sampleInput(), url: 'ftp://x', deadline_seconds: 1e20 };
+    const faults = inputFaults({ ...input, build_body: { ...input.build_body, size: 1e20 } });
+    const paths = new Set(faults.map(({ path }) => path));
+    assert.deepEqual([...paths], ['url', 'deadline_seconds', 'build_body.size']);
+    assert.match(faults.find(({ path }) => path === 'deadline_seconds')?.message ?? '', /^must be/);
+  });
+
   it('a number that JavaScript reads as infinity is refused, since it would become null', () => {
     const text = JSON.stringify(sampleInput()).replace('"dry_run"', '"size":1e400,"dry_run"');
     assert.deepEqual(
