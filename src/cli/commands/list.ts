@@ -42,7 +42,7 @@ export async function run(context: CommandContext, options: ListOptions): Comman
     const page = await listPage(services, query, left, next);
     const builds = await inParallel(page.executions, (info) => listedBuild(services, info));
     if (json) for (const build of builds) output.json(build);
-    else if (builds.length > 0) output.screen(tableOf(COLUMNS, builds, output.terminal));
+    else if (builds.length > 0) output.screen(tableOf(COLUMNS, builds, output.terminal, printed === 0));
     printed += builds.length;
     left -= builds.length;
     next = page.next;
@@ -66,12 +66,13 @@ const COLUMNS: readonly ColumnOf<ListedBuild>[] = [
   {
     head: 'ACTION',
     min: 6,
+    goes: 2,
     cell: ({ action = '', dry_run }, style) =>
       `${style.plain(action)}${dry_run === true ? style.dim(' (dry run)') : ''}`,
   },
-  { head: 'STARTED', goes: 2, cell: ({ start_at }) => relative(start_at) },
-  { head: 'TOOK', goes: 3, cell: ({ start_at, closed_at }) => tookBetween(start_at, closed_at) },
-  { head: 'JOB', goes: 4, cell: ({ job_id }, style) => style.dim(job_id) },
+  { head: 'STARTED', goes: 3, cell: ({ start_at }) => relative(start_at) },
+  { head: 'TOOK', goes: 4, cell: ({ start_at, closed_at }) => tookBetween(start_at, closed_at) },
+  { head: 'JOB', goes: 5, cell: ({ job_id }, style) => style.dim(job_id) },
 ];
 
 function noneMessage(options: ListOptions, { namespace }: Services): string {

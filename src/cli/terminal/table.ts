@@ -19,11 +19,16 @@ const NO_LINES = Object.fromEntries(
     .map((name) => [name, '']),
 );
 
-/** Renders a table as wide as the terminal; in a pipe every cell is whole. */
+/**
+ * Renders a table as wide as the terminal; in a pipe every cell is whole.
+ *
+ * @param isFirst whether it has the heads, which a table's later pages have not
+ */
 export function tableOf<Row>(
   columns: readonly ColumnOf<Row>[],
   rows: readonly Row[],
   terminal: Pick<Terminal, 'columns' | 'colours'>,
+  isFirst = true,
 ): string {
   const style = styleFor(terminal);
   const cells = rows.map((row) => columns.map(({ cell }) => cell(row, style)));
@@ -35,7 +40,7 @@ export function tableOf<Row>(
     colWidths: shown.map(({ width }) => width),
   });
   const heads = columns.map(({ head }) => style.dim(head));
-  made.push(...[heads, ...cells].map((row) => shown.map(({ index }) => row[index] ?? '')));
+  made.push(...[...(isFirst ? [heads] : []), ...cells].map((row) => shown.map(({ index }) => row[index] ?? '')));
   return made
     .toString()
     .split('\n')

@@ -21,6 +21,10 @@ describe('a table', () => {
     });
   }
 
+  it('a table has no heads on its later pages', () => {
+    assert.equal(tableOf(COLUMNS, ROWS, { columns: undefined, colours: false }, false), '1  a-long-name  bbb  ccc');
+  });
+
   it('a table counts wide characters as two, and colours as none', () => {
     const rows = [
       ['日本', 'x'],
