@@ -39,6 +39,8 @@ const SHUTDOWN = { grace: '70 seconds', force: '80 seconds' } as const;
 const CACHED_BUILDS_BY_HEAP = Math.floor((getHeapStatistics().heap_size_limit / 2 ** 20) * 2);
 /** How long the worker waits at its end for a collector that does not answer. */
 const LAST_SPANS_MS = 3_000;
+/** How long a worker that has failed may take to end. The SDK's own clean-up can wait for ever then. */
+const FAILED_WITHIN_MS = 5_000;
 /** How long a poll may wait for its turn. After 8 s the SDK renews the workflow task, which costs three more events. */
 const POLL_MAX_WAIT_MS = 5_000;
 /**
@@ -75,7 +77,10 @@ export async function runWorker(program: WorkerProgram): Promise<void> {
   tuneMemory();
   const readiness = new Readiness();
   addAbortListener(stop, () => readiness.stop());
-  await listenAt(settings, 'METRICS_ADDRESS', (address) => installRuntime(address, logger));
+  const failures: unknown[] = [];
+  await listenAt(settings, 'METRICS_ADDRESS', (address) =>
+    installRuntime(address, logger, (err) => failures.push(err)),
+  );
   const health = await listenAt(settings, 'HEALTH_ADDRESS', (address) =>
     startHealthServer(address, () => readiness.whyNot()),
   );
@@ -87,10 +92,14 @@ export async function runWorker(program: WorkerProgram): Promise<void> {
     if (workers === undefined) return;
     try {
       await runUntilStopped(workers.all, stop);
+    } catch (err) {
+      // A worker that has failed can still hold the connection.
+      await workers.close().catch(() => undefined);
+      throw failures[0] ?? err;
     } finally {
       readiness.stop();
-      await workers.close();
     }
+    await workers.close();
   } finally {
     health.close();
   }
@@ -184,23 +193,41 @@ function tuneMemory(): void {
   Buffer.poolSize = 8 * 2 ** 10;
 }
 
+type Runs = Pick<Worker, 'getState' | 'options' | 'run' | 'shutdown'>;
+
 /** Runs until all workers have ended. If one fails or ends, the others drain. @throws the error that ended it */
-async function runUntilStopped(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
+export async function runUntilStopped(workers: readonly Runs[], stop: AbortSignal): Promise<void> {
   const stopAll = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
-  const running = workers.map((worker) => worker.run().finally(stopAll));
+  const running = workers.map((worker) => runOrFail(worker).finally(stopAll));
   addAbortListener(stop, stopAll);
   const ended = await Promise.allSettled(running);
   const failed = ended.find((end) => end.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
 
+/** Runs a worker. @throws the error that ended it, even if the SDK does not end a worker that has failed */
+async function runOrFail(worker: Runs): Promise<void> {
+  const failed = Promise.withResolvers<never>();
+  const error = new Error(`the worker of the task queue ${worker.options.taskQueue} has failed`);
+  let timeout: NodeJS.Timeout | undefined;
+  const watch = setInterval(() => {
+    if (worker.getState() === 'FAILED') timeout ??= setTimeout(() => failed.reject(error), FAILED_WITHIN_MS);
+  }, 1_000);
+  try {
+    await Promise.race([worker.run(), failed.promise]);
+  } finally {
+    clearInterval(watch);
+    clearTimeout(timeout);
+  }
+}
+
 /** @throws if the address of the metrics page can't be listened on */
-async function installRuntime(wanted: HostPort, logger: Logger): Promise<void> {
+async function installRuntime(wanted: HostPort, logger: Logger, onFailed: (err: unknown) => void): Promise<void> {
   const address = await nativeAddress(wanted);
   Runtime.install({
-    logger: temporalLogger(logger),
+    logger: temporalLogger(logger, onFailed),
     shutdownSignals: [],
     telemetryOptions: {
       logging: { filter: { core: 'INFO', other: 'WARN' }, forward: {} },

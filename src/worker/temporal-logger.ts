@@ -16,13 +16,15 @@ const LOGGED_BY_US: ReadonlySet<string> = new Set(['Workflow failed']);
 /** Fields that the SDK adds to a task's lines, mainly at `trace`: inputs and results, in Base64 if not encrypted. */
 const NOT_FOR_A_LOG = new Set(['task', 'taskEncoded', 'start', 'jobs', 'error', 'timestampNanos']);
 
-export function temporalLogger(logger: Logger): DefaultLogger {
+/** @param onFailed called with the error of each worker that has failed */
+export function temporalLogger(logger: Logger, onFailed: (err: unknown) => void = () => {}): DefaultLogger {
   // Keeps the SDK from formatting many lines for each task at levels that are off.
   const lowest = (Object.keys(LEVELS) as LogLevel[]).find((level) => logger.isLevelEnabled(LEVELS[level])) ?? 'ERROR';
   return new DefaultLogger(lowest, ({ level, message, meta = {} }) => {
+    const { error: err } = meta as { error?: unknown };
+    if (message === 'Worker failed') onFailed(err);
     const pinoLevel = LEVELS[LOGGED_BY_US.has(message) ? 'DEBUG' : level];
     if (!logger.isLevelEnabled(pinoLevel)) return;
-    const { error: err } = meta as { error?: unknown };
     const kept = Object.entries(meta).filter(([name]) => !NOT_FOR_A_LOG.has(name));
     const fields = withoutPayloads(Object.fromEntries(kept));
     logger[pinoLevel](err === undefined ? fields : { ...fields, err }, message);
