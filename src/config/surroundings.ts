@@ -25,6 +25,9 @@ export function checkSurroundings(env: NodeJS.ProcessEnv, warn: (text: string) =
   if (!region && fallback) env['AWS_REGION'] = fallback;
   // If one of these is empty, the library turns TLS off and sends the API key in plain text.
   for (const name of TLS_SWITCHES) if (env[name] === '') delete env[name];
+  // A Secret that was made from a file often ends in a line break, with which the worker's client would send no key.
+  const apiKey = env['TEMPORAL_API_KEY'];
+  if (apiKey !== undefined) env['TEMPORAL_API_KEY'] = apiKey.replace(/\r?\n$/, '');
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return;
   delete env['NODE_TLS_REJECT_UNAUTHORIZED'];
   warn('NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored; NODE_EXTRA_CA_CERTS names an authority to trust');

@@ -19,7 +19,8 @@ export function loadTemporalConfig(env: Environment): ReturnType<typeof loadClie
     const which = named === undefined ? '' : ` (${named})`;
     throw new SettingsError([`Temporal's variables or temporal.toml: ${whyUnreadable(err)}${which}`]);
   }
-  const faults = connectionFaults(config.connectionOptions.address, config.namespace);
+  const { address, apiKey } = config.connectionOptions;
+  const faults = connectionFaults(address, config.namespace, apiKey);
   if (faults.size > 0) throw new SettingsError(namedFaults(faults));
   return config;
 }
@@ -35,11 +36,20 @@ function namedFaults(faults: ReadonlyMap<string, string>): string[] {
 }
 
 /** Returns faults that the library accepts, by variable. Omits the value, since it may contain a password. */
-export function connectionFaults(address = '', namespace = ''): Map<string, string> {
+export function connectionFaults(address = '', namespace = '', apiKey: unknown = ''): Map<string, string> {
   const faults = new Map<string, string>();
+  const port = /:(\d+)$/.exec(address)?.[1];
+  if (/[\s/]/.test(address) || Number(port ?? 0) > 65_535) {
+    faults.set('TEMPORAL_ADDRESS', 'must be host:port, without white space or a scheme');
+  }
   if (address.includes('@')) faults.set('TEMPORAL_ADDRESS', 'must be host:port, without a user name or password');
   if (!/^[\x20-\x7e]*$/.test(namespace)) {
     faults.set('TEMPORAL_NAMESPACE', 'must be printable ASCII, since it becomes a header');
+  } else if (namespace !== namespace.trim()) {
+    faults.set('TEMPORAL_NAMESPACE', 'must not begin or end with white space');
+  }
+  if (typeof apiKey === 'string' && !/^[\x21-\x7e]*$/.test(apiKey)) {
+    faults.set('TEMPORAL_API_KEY', 'must be printable ASCII without white space, since it becomes a header');
   }
   return faults;
 }

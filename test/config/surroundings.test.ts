@@ -18,6 +18,13 @@ describe('the environment of a program', () => {
     assert.equal(after({ HOME })['AWS_REGION'], undefined);
   });
 
+  it('the environment of a program has the API key without the line break of the file that it came from', () => {
+    for (const end of ['', '\n', '\r\n']) {
+      assert.equal(after({ HOME: '/', TEMPORAL_API_KEY: `key${end}` })['TEMPORAL_API_KEY'], 'key');
+    }
+    assert.ok(!('TEMPORAL_API_KEY' in after({ HOME: '/' })));
+  });
+
   it("the environment of a program has no empty variable of Temporal's for TLS, which the library reads as false", () => {
     for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) {
       assert.ok(!(name in after({ HOME: '/', [name]: '' })));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { SettingsError } from '../../src/config/settings.ts';
-import { loadTemporalConfig } from '../../src/config/temporal.ts';
+import { connectionFaults, loadTemporalConfig } from '../../src/config/temporal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'temporal-toml-'));
 
@@ -23,6 +23,25 @@ describe("Temporal's variables", () => {
         assert.doesNotThrow(() => loadTemporalConfig({ HOME: folder, [name]: value }));
       }
     }
+  });
+});
+
+describe('how Temporal is reached', () => {
+  it('how Temporal is reached is refused by its variable if a library would fail on it or not use it', () => {
+    const faultsOf = (address?: string, namespace?: string, key?: string) => [
+      ...connectionFaults(address, namespace, key).keys(),
+    ];
+    for (const address of [' 127.0.0.1:7233', '127.0.0.1:99999', 'http://127.0.0.1:7233', 'me:secret@host:7233']) {
+      assert.deepEqual(faultsOf(address), ['TEMPORAL_ADDRESS'], address);
+    }
+    for (const address of ['127.0.0.1:7233', 'temporal', '[::1]:7233', 'eu.example:65535', '']) {
+      assert.deepEqual(faultsOf(address), [], address);
+    }
+    for (const namespace of [' roles', 'roles ', 'rôles']) {
+      assert.deepEqual(faultsOf('', namespace), ['TEMPORAL_NAMESPACE'], namespace);
+    }
+    for (const key of ['a\nb', 'a b', 'schlüssel']) assert.deepEqual(faultsOf('', 'roles', key), ['TEMPORAL_API_KEY']);
+    assert.deepEqual(faultsOf('', 'roles', 'a.B-c_d=='), []);
   });
 });
 

@@ -161,7 +161,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
   const hasTls = tls === undefined ? apiKey !== undefined : tls.disabled !== true;
   const tlsVariable = Object.keys(env).find((name) => name.startsWith('TEMPORAL_TLS') && env[name]) ?? 'TEMPORAL_TLS';
   const tlsSource = tls === undefined && apiKey !== undefined ? 'because of the API key' : from(tlsVariable, tls);
-  const faults = connectionFaults(address, namespace);
+  const faults = connectionFaults(address, namespace, apiKey);
   const connected = (name: string, value: string | undefined, fallback: string): SettingInForce => {
     const fault = faults.get(name);
     return {
@@ -175,7 +175,7 @@ function temporalSettings(env: Environment): SettingInForce[] {
     connected('TEMPORAL_NAMESPACE', namespace, 'default'),
     apiKey === undefined
       ? { name: 'TEMPORAL_API_KEY', value: null, source: apiKeySource }
-      : shown('TEMPORAL_API_KEY', null, apiKeySource),
+      : { ...shown('TEMPORAL_API_KEY', null, apiKeySource), ...defined({ fault: faults.get('TEMPORAL_API_KEY') }) },
     shown('TEMPORAL_TLS', String(hasTls), tlsSource),
     ...(hasTls ? tlsSettings(tls, from) : []),
     ...(/^(true|1)$/.test(env[UNVERIFIED] ?? '')
