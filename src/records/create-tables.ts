@@ -135,8 +135,7 @@ async function recoverPointsInTime(client: DynamoDBClient, TableName: string): P
       return;
     } catch (err) {
       if (isUnknownOperation(err)) return;
-      const isNotReady = err instanceof Error && err.name === 'ContinuousBackupsUnavailableException';
-      if (!isNotReady || performance.now() > giveUpAt) throw err;
+      if (!mayWorkSoon(err) || performance.now() > giveUpAt) throw err;
       await delay(LOOK_EVERY_MS);
     }
   }
@@ -157,6 +156,12 @@ async function protectionOf(client: DynamoDBClient, TableName: string): Promise<
     if (!isUnknownOperation(err) && !(err instanceof Error && err.name === 'AccessDeniedException')) throw err;
     return { deletion_protection, point_in_time_recovery: null, encryption: null };
   }
+}
+
+/** Only the run that creates a table turns recovery on, so it must not give up for a moment's failure. */
+function mayWorkSoon(err: unknown): boolean {
+  const { name, $fault } = err as { name: string; $fault?: string };
+  return $fault === 'server' || /^(ContinuousBackupsUnavailableException|ThrottlingException)$/.test(name);
 }
 
 function isUnknownOperation(err: unknown): boolean {

@@ -290,6 +290,13 @@ describe('protection of a table', () => {
     assert.ok((updates[1]?.at ?? 0) - (updates[0]?.at ?? 0) >= 950);
   });
 
+  it('protection of a table that is created is tried again after an error of the service', async (t) => {
+    const { client } = await withBackups(t, { update: ['ThrottlingException'] });
+    for (const { protection } of await createTables(client, own)) {
+      assert.equal(protection.point_in_time_recovery, true);
+    }
+  });
+
   it('protection of a table that exists is reported and left as it is', async (t) => {
     await createTables(raw, own);
     const { client, calls } = await withBackups(t);
