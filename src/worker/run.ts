@@ -170,12 +170,13 @@ async function connect({ settings, temporal, tracing, logger, stop }: WorkerProg
       showing.unref();
     }
     const version = settings.TEMPORAL_WORKER_BUILD_ID ?? 'none';
-    logger.info({ namespace, taskQueue, version, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
     readiness.watch(all, () => directory?.whyNot());
     void readiness.reach(
       () => reachTables(tables),
       (err) => logger.warn({ err }, 'the DynamoDB tables could not be read; not ready until they can'),
     );
+    await readiness.mayPoll();
+    logger.info({ namespace, taskQueue, version, encryptionKey: encryptionKey ?? 'none' }, 'worker polling');
     if (builds.client !== undefined) void keepCounting(builds.client, taskQueue, metrics, logger, stop);
     return { all, close };
   } catch (err) {

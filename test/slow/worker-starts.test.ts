@@ -113,6 +113,26 @@ describe('the worker', () => {
     assert.doesNotMatch(output, /worker polling/);
   });
 
+  it('the worker does not poll while AWS refuses its tables', async (t) => {
+    const settings = { STATUS_TABLE: 'misspelled', ROLE_BUILD_TASK_QUEUE: 'misspelled' };
+    const worker = spawn(process.execPath, [PROGRAMS.worker], {
+      env: { PATH: process.env['PATH'], ...stack.settings, ...settings },
+    });
+    t.after(() => worker.kill('SIGKILL'));
+    let output = '';
+    worker.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    await until('it has asked twice', () => output.split('the DynamoDB tables could not be read').length > 2);
+    const port = /"port":(\d+),"msg":"health listening"/.exec(output)?.[1];
+    const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+    assert.deepEqual(
+      [ready.status, await ready.text()],
+      [503, 'AWS refuses the DynamoDB tables: ResourceNotFoundException\n'],
+    );
+    assert.doesNotMatch(output, /worker polling|"state":"RUNNING"/);
+    worker.kill('SIGTERM');
+    assert.deepEqual(await once(worker, 'close'), [0, null]);
+  });
+
   it("the worker's log is readable for people on a terminal", async () => {
     const env = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', ...stack.settings };
     const child = spawn('python3', [PSEUDO_TERMINAL, '120', '30', process.execPath, PROGRAMS.worker], {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
 import { Readiness } from '../../src/worker/readiness.ts';
 
@@ -19,6 +20,48 @@ it('a worker is not ready while its directory refuses the password', async () =>
   assert.equal(readiness.whyNot(), refused);
   refused = undefined;
   assert.equal(readiness.whyNot(), undefined);
+});
+
+it('a worker does not poll while AWS refuses the tables, but does if they do not answer', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const refusal = (name: string, httpStatusCode?: number) =>
+    Object.assign(new Error(), { name, $metadata: { httpStatusCode } });
+  const firstOf = async (err: Error) => {
+    const readiness = new Readiness();
+    let isDown = true;
+    const tables = async () => {
+      await setImmediate();
+      if (isDown) throw err;
+    };
+    void readiness.reach(tables, () => undefined);
+    let mayPoll = false;
+    const waiting = async () => {
+      await readiness.mayPoll();
+      mayPoll = true;
+    };
+    const polls = waiting();
+    await setImmediate();
+    await setImmediate();
+    const first = [mayPoll, readiness.whyNot()];
+    isDown = false;
+    for (let i = 0; i < 3; i += 1) {
+      t.mock.timers.tick(2_000);
+      await setImmediate();
+    }
+    await polls;
+    return first;
+  };
+  for (const name of ['ResourceNotFoundException', 'AccessDeniedException', 'ValidationException']) {
+    assert.deepEqual(await firstOf(refusal(name, 400)), [false, `AWS refuses the DynamoDB tables: ${name}`]);
+  }
+  for (const err of [
+    refusal('ThrottlingException', 400),
+    refusal('InternalServerError', 500),
+    refusal('TimeoutError'),
+    new Error('connect ECONNREFUSED'),
+  ]) {
+    assert.deepEqual(await firstOf(err), [true, 'starting'], err.name);
+  }
 });
 
 it('a worker is not ready before the tables have answered once', async () => {
