@@ -4,11 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import type { Simulate } from '../../dev/simulated-build-api/server.ts';
-import type { StackOptions } from '../../dev/stack.ts';
+import type { CliResult, StackOptions } from '../../dev/stack.ts';
 import type { ReportLine } from '../../src/cli/commands/batch/report.ts';
-import { CREDENTIAL, inputFor, startTestStack, type TestStack } from './stack.ts';
+import { CREDENTIAL, inputFor, parseJson, startTestStack, type TestStack } from './stack.ts';
 
 export type Given = Record<string, unknown>;
+
+/** Returns the totals in a batch's JSON. */
+export function countsOf(result: CliResult) {
+  const { started, started_before, on_their_way } = parseJson(result);
+  return { started, started_before, on_their_way };
+}
 
 /** Registers its hooks; call it inside a suite. */
 export function batchFixture({ settings, ...options }: StackOptions = {}) {

@@ -92,6 +92,7 @@ interface Batch {
 }
 
 const LINES_SHOWN = 100;
+const PLAINLY = 'run the command without --failed-from for those';
 /** How many faults the JSON holds at most. */
 const FAULTS_KEPT = 1_000;
 
@@ -103,6 +104,9 @@ export async function run(context: CommandContext, options: BatchOptions): Comma
   }
   const defaults = await defaultsOf(context, options);
   const failed = options.failedFrom === undefined ? undefined : await readFailedRequests(options.failedFrom);
+  if (failed?.isCutOff === true) {
+    context.output.error(`the last line of ${options.failedFrom} is incomplete, so it may lack requests; ${PLAINLY}`);
+  }
   const source = await openSource(file, options.format, context.stdin);
   try {
     const all: Batch = { source, defaults, failed };
@@ -153,7 +157,13 @@ async function check(
       hint: 'the file of that report, under the same name: the name is part of each correlation_id that is made up',
     });
   }
-  if (invalid === 0 || skipInvalid) return { total, unmatched: (failed?.jobs.size ?? 0) - matched };
+  const unmatched = (failed?.jobs.size ?? 0) - matched;
+  if (unmatched > 0) {
+    output.error(
+      `${unmatched} requests that failed are not in ${nameOf(source)}: their lines have changed; ${PLAINLY}`,
+    );
+  }
+  if (invalid === 0 || skipInvalid) return { total, unmatched };
   throw new CliError(
     'usage',
     `${invalid} of ${total} lines ${invalid === 1 ? 'is' : 'are'} not valid, so nothing was started; --skip-invalid leaves them out`,
@@ -174,15 +184,6 @@ async function start(
   await source.mustBeUnchanged();
   const report = new Report(options.report, [source.identity, failed?.identity], output.error);
   output.note(`report: ${report.path}`);
-  const plainly = 'run the command without --failed-from for those';
-  if (unmatched > 0) {
-    output.error(
-      `${unmatched} requests that failed are not in ${nameOf(source)}: their lines have changed; ${plainly}`,
-    );
-  }
-  if (failed?.isCutOff === true) {
-    output.error(`the last line of ${options.failedFrom} is incomplete, so it may lack requests; ${plainly}`);
-  }
   context.endsByItself();
 
   const progress = showProgress(output.canvas, total, () => ({
@@ -202,17 +203,17 @@ async function start(
     report.close();
     progress.stop();
   }
-  const { counts: statuses, path } = report;
-  const totals = { lines: report.lines, started: starter.started };
-  const summary = { ...totals, started_before: starter.startedBefore, on_their_way: starter.onTheirWay };
-  if (!context.json) output.line(fields({ ...summary, ...statuses, report: path }));
+  const { lines, counts: statuses, path } = report;
+  const { started, startedBefore: started_before, onTheirWay: on_their_way } = starter;
+  const totals = { lines, started, started_before, on_their_way };
+  const summary = { ...totals, statuses, report: path };
+  if (!context.json) output.line(fields({ ...totals, ...statuses, report: path }));
   if (failure !== undefined) {
     const hint = failure.reason === 'unreachable' ? 'run the same command again' : failure.details.hint;
-    const details = { ...failure.details, cause: failure, hint };
-    const told = { ...failure.details.fields, ...summary, statuses, report: path };
-    throw new CliError(failure.reason, failure.message, { ...details, fields: told });
+    const told = { ...failure.details.fields, ...summary };
+    throw new CliError(failure.reason, failure.message, { ...failure.details, cause: failure, hint, fields: told });
   }
-  if (context.json) output.json({ ...summary, statuses, report: path });
+  if (context.json) output.json(summary);
   const outcome = outcomeOf(context, report, starter);
   return outcome === 'done' && unmatched > 0 ? 'endedOtherwise' : outcome;
 }
